@@ -1,0 +1,161 @@
+# qianmo: `make help` lists the targets. Sources are found by their place in the
+# tree; objects go to $(BUILD). Everything comes from Debian packages (see DEPS).
+
+BUILD ?= build
+PREFIX ?= /usr/local
+DESTDIR ?=
+JOBS ?= 2
+MAKEFLAGS += --no-print-directory
+
+DEPS := gcc make pkg-config libuv1-dev libsqlite3-dev libmsgpack-dev libssl-dev libzstd-dev \
+        zlib1g-dev libutf8proc-dev libjansson-dev libcmocka-dev
+LIB_MODULES := libuv sqlite3 msgpack libssl libcrypto libzstd zlib libutf8proc jansson
+
+# Evaluated at first use and once: pkg-config may be what `make deps` installs.
+pkg_once = $(eval $(1) := $$(shell pkg-config $(2)))$($(1))
+PKG_CFLAGS = $(call pkg_once,PKG_CFLAGS,--cflags $(LIB_MODULES) cmocka)
+PKG_LIBS = $(call pkg_once,PKG_LIBS,--libs $(LIB_MODULES))
+TEST_LIBS = $(call pkg_once,TEST_LIBS,--libs cmocka)
+
+WARNINGS := -Wall -Wextra -Wshadow -Wcast-qual -Wstrict-prototypes -Wmissing-prototypes \
+            -Wvla -Wundef -Wpointer-arith
+ifneq ($(filter true 1,$(CI) $(WERROR)),)
+WARNINGS += -Werror
+endif
+
+ifdef SANITIZE
+CFLAGS ?= -O1 -g
+SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+else
+CFLAGS ?= -O2 -g
+NO_UNDEFINED := -Wl,--no-undefined
+endif
+ALL_CFLAGS = $(CFLAGS) $(SANITIZERS) -std=c11 $(WARNINGS) -I. $(PKG_CFLAGS)
+LINK = $(CC) $(CFLAGS) $(SANITIZERS) $(LDFLAGS) -Wl,--as-needed
+
+CORE_SRC := $(wildcard core/*.c core/crdt/*.c)
+LIB_SRC := $(CORE_SRC) $(wildcard sync/*.c sync/uv/*.c adapters/sqlite/*.c adapters/json/*.c \
+           adapters/handle/*.c)
+# One rule for adapters/cli: qianmod*.c is the hub's, i18n*.c and cli_*.c are shared,
+# the rest is the command's.
+CLI_ALL := $(wildcard adapters/cli/*.c)
+CLI_SHARED := $(wildcard adapters/cli/i18n*.c adapters/cli/cli_*.c)
+CLI_HUB := $(wildcard adapters/cli/qianmod*.c)
+CLI_COMMAND := $(filter-out $(CLI_SHARED) $(CLI_HUB),$(CLI_ALL))
+
+TEST_DIRS := unit store prop
+TEST_SRC := $(wildcard $(TEST_DIRS:%=tests/%/test_*.c))
+SUPPORT_SRC := $(wildcard $(TEST_DIRS:%=tests/%/support*.c))
+E2E := $(wildcard tests/e2e/*.sh)
+
+objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
+LIB := $(BUILD)/libqianmo.a
+SHARED := $(BUILD)/libqianmo.so
+PROGRAMS := $(if $(wildcard adapters/cli/qianmo.c),$(BUILD)/qianmo) \
+            $(if $(wildcard adapters/cli/qianmod.c),$(BUILD)/qianmod)
+TESTS := $(BUILD)/tests/core_alone \
+         $(foreach t,$(TEST_SRC),$(BUILD)/tests/$(basename $(notdir $(t))))
+
+.PHONY: all help deps demo check check-run asan asan-run lint tests install clean
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+all: $(LIB) $(SHARED) $(PROGRAMS)  ## build the libraries and the programs (default)
+
+help:  ## list the targets
+	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 14
+
+deps:  ## install the Debian packages that are missing
+	@if ! command -v dpkg-query >/dev/null; then \
+	  pkg-config --exists $(LIB_MODULES) cmocka && exit 0; \
+	  echo 'not Debian: install the libraries of $(LIB_MODULES) cmocka' >&2; exit 1; \
+	fi; \
+	missing=; for p in $(DEPS); do \
+	  dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || \
+	    missing="$$missing $$p"; \
+	done; \
+	test -z "$$missing" && exit 0; \
+	if test "$$(id -u)" = 0; then as=env; \
+	elif sudo -n true 2>/dev/null; then as='sudo -n env'; \
+	else echo "run this first: sudo apt-get install$$missing" >&2; exit 1; fi; \
+	export DEBIAN_FRONTEND=noninteractive; \
+	$$as apt-get -q update </dev/null && \
+	$$as DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends install \
+	  $$missing </dev/null
+
+demo: deps  ## show two phones and a hub at work (KEEP=1 keeps their files)
+	@$(MAKE) all
+	@BUILD=$(BUILD) KEEP=$(KEEP) tests/e2e/demo
+
+check: deps  ## lint, build and run all tests
+	@$(MAKE) check-run LINTERS='tests/lint/lint tests/lint/lint_test'
+
+asan: deps  ## build with AddressSanitizer and UBSan and run all tests
+	@$(MAKE) check-run BUILD=$(BUILD)/asan SANITIZE=1
+
+# A build that fails counts as a failed test, so that the last line is always a sum.
+check-run:
+	@$(MAKE) -j$(JOBS) all tests || { echo '0 passed, 1 failed'; exit 1; }
+	@BUILD=$(BUILD) tests/run -j $(JOBS) $(LINTERS) $(TESTS) $(E2E)
+
+tests: $(TESTS)  ## build the test programs
+
+lint:  ## check the rules of layering and form
+	@tests/lint/lint
+
+$(LIB): $(call objects,$(LIB_SRC))
+	@rm -f $@
+	ar rcs $@ $^
+
+$(SHARED): $(call objects,$(LIB_SRC))
+	$(LINK) $(NO_UNDEFINED) -shared -Wl,-soname,libqianmo.so.0 -o $@ $^ $(PKG_LIBS)
+
+$(BUILD)/qianmo: $(call objects,$(CLI_COMMAND) $(CLI_SHARED)) $(LIB)
+	$(LINK) -o $@ $^ $(PKG_LIBS)
+
+$(BUILD)/qianmod: $(call objects,$(CLI_HUB) $(CLI_SHARED)) $(LIB)
+	$(LINK) -o $@ $^ $(PKG_LIBS)
+
+# Whole objects and no archive: a symbol that core lacks stops the link.
+$(BUILD)/tests/core_alone: $(call objects,tests/lint/core_alone.c $(CORE_SRC))
+	@mkdir -p $(@D)
+	$(LINK) -o $@ $^ $(PKG_LIBS)
+
+# A test may use the support files of its own directory.
+define test_program
+$(BUILD)/tests/$(basename $(notdir $(1))): $(call objects,$(1) \
+    $(filter $(dir $(1))%,$(SUPPORT_SRC))) $(LIB)
+	@mkdir -p $$(@D)
+	$$(LINK) -o $$@ $$^ $$(TEST_LIBS) $$(PKG_LIBS)
+endef
+$(foreach t,$(TEST_SRC),$(eval $(call test_program,$(t))))
+
+# core and sync are plain C11 and watch their conversions; what meets the system
+# may use POSIX. Library symbols are hidden unless qianmo.h exports them.
+posix_dirs := sync/uv/% adapters/% tests/%
+library_dirs := core/% sync/% adapters/sqlite/% adapters/json/% adapters/handle/%
+flags_of = $(if $(filter $(posix_dirs),$(1)),-D_POSIX_C_SOURCE=200809L,-Wconversion) \
+           $(if $(filter $(library_dirs),$(1)),-fPIC -fvisibility=hidden)
+
+$(BUILD)/obj/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(call flags_of,$<) -MMD -MP -c -o $@ $<
+
+install: all  ## install below $(DESTDIR)$(PREFIX)
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig \
+	  $(DESTDIR)$(PREFIX)/include
+	$(if $(strip $(PROGRAMS)),install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin)
+	install -m 644 $(LIB) $(DESTDIR)$(PREFIX)/lib
+	install -m 755 $(SHARED) $(DESTDIR)$(PREFIX)/lib/libqianmo.so.0
+	ln -sf libqianmo.so.0 $(DESTDIR)$(PREFIX)/lib/libqianmo.so
+	install -m 644 core/qianmo.h $(DESTDIR)$(PREFIX)/include/qianmo.h
+	printf '%s\n' 'prefix=$(PREFIX)' 'Name: qianmo' \
+	  'Description: offline-first sync for household and incident records' 'Version: 0' \
+	  'Libs: -L$${prefix}/lib -lqianmo' 'Libs.private: $(PKG_LIBS)' \
+	  'Cflags: -I$${prefix}/include' > $(DESTDIR)$(PREFIX)/lib/pkgconfig/qianmo.pc
+
+clean:  ## remove what was built
+	rm -rf $(BUILD)
+
+-include $(patsubst %.o,%.d,$(call objects,$(LIB_SRC) $(CLI_ALL) $(TEST_SRC) $(SUPPORT_SRC) \
+                                    tests/lint/core_alone.c))

@@ -1,0 +1,106 @@
+/* The contexts come from env by zstd's allocator hook, hence its advanced section. */
+#define ZSTD_STATIC_LINKING_ONLY
+#include "core/zip.h"
+
+#include <zstd.h>
+#include <zstd_errors.h>
+
+#define MAGIC UINT32_C(0xFD2FB528)
+#define BLOCK_SIZE_MAX (128u * 1024u)
+#define BLOCK_BYTES_MIN 4u /* three of header, one of content */
+
+static void *zstd_alloc(void *payload, size_t n) { return qm_alloc(payload, n); }
+static void zstd_free(void *payload, void *p) { qm_free(payload, p); }
+
+static ZSTD_customMem memory_of(const qm_env *env) {
+  /* zstd hands the pointer back untouched; the cast only drops const on the way. */
+  ZSTD_customMem mem = {zstd_alloc, zstd_free, (void *)(uintptr_t)env};
+  return mem;
+}
+
+/* An append that could not be made sticks, like any other of the buffer. Returns the
+ * status, so that stick(b, QM_OK) tells of an earlier failure. */
+static int stick(qm_buf *b, int code) {
+  if (b->status == QM_OK) b->status = code;
+  return b->status;
+}
+
+/* to has ZSTD_compressBound(in.n) bytes: with less zstd may give up on a frame that
+ * would have fitted. */
+static int compress(ZSTD_CCtx *ctx, uint8_t *to, size_t room, qm_slice in, int level, size_t *n) {
+  (void)ZSTD_CCtx_setParameter(ctx, ZSTD_c_compressionLevel, level);
+  (void)ZSTD_CCtx_setParameter(ctx, ZSTD_c_contentSizeFlag, 1);
+  (void)ZSTD_CCtx_setParameter(ctx, ZSTD_c_checksumFlag, 0);
+  (void)ZSTD_CCtx_setParameter(ctx, ZSTD_c_dictIDFlag, 0);
+  *n = ZSTD_compress2(ctx, to, room, in.p, in.n);
+  if (!ZSTD_isError(*n)) return QM_OK;
+  return ZSTD_getErrorCode(*n) == ZSTD_error_memory_allocation ? QM_ENOMEM : QM_EINTERNAL;
+}
+
+static int compress_into(ZSTD_CCtx *ctx, qm_buf *out, qm_slice in, int level) {
+  size_t n, room = ZSTD_compressBound(in.n);
+  if (ZSTD_isError(room)) return stick(out, QM_ELIMIT);
+  if (room <= out->max - out->n) {
+    uint8_t *to = qm_buf_reserve(out, room);
+    if (!to) return qm_buf_status(out);
+    int rc = compress(ctx, to, room, in, level, &n);
+    if (rc == QM_OK) out->n += n;
+    return rc == QM_ENOMEM ? stick(out, rc) : rc;
+  }
+  /* The bound lies beyond the buffer's maximum; the frame itself may not. */
+  uint8_t *scratch = qm_alloc(out->env, room);
+  if (!scratch) return stick(out, QM_ENOMEM);
+  int rc = compress(ctx, scratch, room, in, level, &n);
+  if (rc == QM_OK) qm_buf_add(out, scratch, n);
+  qm_free(out->env, scratch);
+  return rc == QM_EINTERNAL ? rc : stick(out, rc);
+}
+
+int qm_zip(qm_buf *out, qm_slice in, int level) {
+  QM_TRY(qm_buf_status(out));
+  ZSTD_CCtx *ctx = ZSTD_createCCtx_advanced(memory_of(out->env));
+  if (!ctx) return stick(out, QM_ENOMEM);
+  int rc = compress_into(ctx, out, in, level);
+  (void)ZSTD_freeCCtx(ctx);
+  return rc;
+}
+
+/* Reads no more than the frame's headers. The magic is compared here because
+ * zstd's own calls also take skippable frames, whose content is empty. A frame that
+ * asks for a dictionary fails to decode: there is none. */
+static int check_frame(qm_slice in, size_t size_max, size_t *size) {
+  if (in.n < 4) return QM_EFORMAT;
+  uint32_t magic = (uint32_t)in.p[0] | (uint32_t)in.p[1] << 8 | (uint32_t)in.p[2] << 16 |
+                   (uint32_t)in.p[3] << 24;
+  if (magic != MAGIC) return QM_EFORMAT;
+  ZSTD_frameHeader header;
+  if (ZSTD_getFrameHeader(&header, in.p, in.n) != 0) return QM_EFORMAT;
+  if (header.frameContentSize == ZSTD_CONTENTSIZE_UNKNOWN) return QM_EOVERSIZE;
+  if (header.frameContentSize > size_max) return QM_EOVERSIZE;
+  size_t frame = ZSTD_findFrameCompressedSize(in.p, in.n);
+  if (ZSTD_isError(frame)) return QM_EFORMAT;
+  if (frame < in.n) return QM_ETRAILING;
+  /* What the blocks cannot hold is not allocated either. */
+  if (header.frameContentSize / BLOCK_SIZE_MAX > in.n / BLOCK_BYTES_MIN) return QM_EFORMAT;
+  *size = (size_t)header.frameContentSize;
+  return QM_OK;
+}
+
+/* Whole-frame decoding writes straight to the output and keeps no window of its
+ * own, so the output, which is at most size_max, is all the memory a frame gets. */
+int qm_unzip(qm_buf *out, qm_slice in, size_t size_max) {
+  size_t size = 0;
+  QM_TRY(qm_buf_status(out));
+  QM_TRY(check_frame(in, size_max, &size));
+  uint8_t *to = qm_buf_reserve(out, size);
+  if (!to) return qm_buf_status(out);
+  ZSTD_DCtx *ctx = ZSTD_createDCtx_advanced(memory_of(out->env));
+  if (!ctx) return stick(out, QM_ENOMEM);
+  size_t n = ZSTD_decompressDCtx(ctx, to, size, in.p, in.n);
+  (void)ZSTD_freeDCtx(ctx);
+  if (ZSTD_isError(n) && ZSTD_getErrorCode(n) == ZSTD_error_memory_allocation)
+    return stick(out, QM_ENOMEM);
+  if (ZSTD_isError(n) || n != size) return QM_EFORMAT;
+  out->n += n;
+  return QM_OK;
+}

@@ -1,0 +1,16 @@
+/* zip: zstd, the only user. Frames carry their content size; a frame that claims
+ * more than the caller allows is refused before anything is allocated. */
+#ifndef QM_ZIP_H
+#define QM_ZIP_H
+
+#include "buf.h"
+
+/* Appends one zstd frame holding `in`, with content size, without checksum and
+ * dictionary id. level: zstd's. QM_ENOMEM, QM_ELIMIT. */
+int qm_zip(qm_buf *out, qm_slice in, int level);
+/* Appends the content of exactly one frame that fills `in`. QM_EOVERSIZE where it
+ * claims more than size_max bytes or no size, QM_EFORMAT where it does not decode
+ * to what it claims, QM_ETRAILING, QM_ENOMEM. Window is capped to size_max. */
+int qm_unzip(qm_buf *out, qm_slice in, size_t size_max);
+
+#endif
