@@ -1,0 +1,399 @@
+#include "adapters/json/schema_json.h"
+
+#include <jansson.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "adapters/json/schema_json_words.h"
+
+#define NOWHERE UINT32_MAX
+#define DRIFT_MINUTES_DEFAULT 10u
+#define DAYS_DEFAULT 90u
+#define ARENA_MAX (16u * 1024u * 1024u)
+
+/* A file being read, and where the reader stands in it. */
+typedef struct reader {
+  json_t *root;
+  qm_arena *arena;
+  qm_error *e;
+  uint32_t collection, field, item;
+} reader;
+
+static int bad(const reader *r, const char *key, const char *format, ...)
+#ifdef __GNUC__
+    __attribute__((format(printf, 3, 4)))
+#endif
+    ;
+
+/* "collections[2].fields[3].class: …"; key may be NULL. */
+static int bad(const reader *r, const char *key, const char *format, ...) {
+  char why[128], place[96] = "";
+  size_t n = 0;
+  va_list args;
+  va_start(args, format);
+  (void)vsnprintf(why, sizeof why, format, args);
+  va_end(args);
+  const struct {
+    const char *list;
+    uint32_t index;
+  } levels[] = {{"collections", r->collection}, {".fields", r->field}, {".items", r->item}};
+  for (size_t i = 0; i < 3 && levels[i].index != NOWHERE; i++) {
+    int more =
+        snprintf(place + n, sizeof place - n, "%s[%u]", levels[i].list, (unsigned)levels[i].index);
+    if (more > 0) n += (size_t)more;
+  }
+  if (!key && n == 0) return qm_fail(r->e, QM_ESCHEMA, "schema: %s", why);
+  return qm_fail(r->e, QM_ESCHEMA, "%s%s%s: %s", place, key && n ? "." : "", key ? key : "", why);
+}
+
+static int no_memory(const reader *r) {
+  return qm_fail(r->e, QM_ENOMEM, "schema: %s", qm_err_text(QM_ENOMEM));
+}
+
+/* A key as a message may show it: what somebody typed may hold anything. */
+static void show_key(char to[48], const char *key) {
+  size_t i = 0;
+  for (; key[i] && i < 40; i++) to[i] = (uint8_t)key[i] < 0x20 || key[i] == 0x7F ? '?' : key[i];
+  while (i && key[i] && ((uint8_t)key[i] & 0xC0) == 0x80) i--;
+  to[i] = '\0';
+}
+
+/* Refuses what is no object, and keys that are not in `known`. */
+static int check_object(const reader *r, const char *at, json_t *o, const char *const *known) {
+  const char *key;
+  json_t *member;
+  if (!json_is_object(o)) return bad(r, at, "must be an object");
+  json_object_foreach(o, key, member) {
+    size_t i = 0;
+    while (known[i] && strcmp(known[i], key) != 0) i++;
+    if (!known[i]) {
+      char name[48];
+      show_key(name, key);
+      return bad(r, at, "unknown key \"%s\"", name);
+    }
+  }
+  return QM_OK;
+}
+
+static int copy_str(const reader *r, const json_t *v, qm_slice *out) {
+  size_t n = json_string_length(v);
+  const void *p = qm_arena_copy(r->arena, json_string_value(v), n);
+  if (!p) return no_memory(r);
+  *out = qm_slice_of(p, n);
+  return QM_OK;
+}
+
+/* Leaves *out alone where the key is absent and not needed. */
+static int get_str(const reader *r, const json_t *o, const char *key, int needed, qm_slice *out) {
+  const json_t *v = json_object_get(o, key);
+  if (!v) return needed ? bad(r, key, "is missing") : QM_OK;
+  if (!json_is_string(v)) return bad(r, key, "must be text");
+  return copy_str(r, v, out);
+}
+
+static int get_int(const reader *r, const json_t *o, const char *key, int needed, int64_t least,
+                   int64_t most, int64_t *out) {
+  const json_t *v = json_object_get(o, key);
+  if (!v) return needed ? bad(r, key, "is missing") : QM_OK;
+  if (!json_is_integer(v)) return bad(r, key, "must be a whole number");
+  json_int_t n = json_integer_value(v);
+  if (n < least || n > most) {
+    return bad(r, key, "must be from %lld to %lld", (long long)least, (long long)most);
+  }
+  *out = n;
+  return QM_OK;
+}
+
+static int get_uint(const reader *r, const json_t *o, const char *key, int needed, uint32_t most,
+                    uint32_t *out) {
+  int64_t v = *out;
+  QM_TRY(get_int(r, o, key, needed, 0, most, &v));
+  *out = (uint32_t)v;
+  return QM_OK;
+}
+
+static int unknown_word(const reader *r, const char *key, const qm__word *words) {
+  char list[112] = "";
+  size_t n = 0;
+  for (; words->text && n < sizeof list; words++) {
+    int more = snprintf(list + n, sizeof list - n, "%s%s", n ? ", " : "", words->text);
+    if (more > 0) n += (size_t)more;
+  }
+  return bad(r, key, "is none of %s", list);
+}
+
+static int get_word(const reader *r, const json_t *o, const char *key, int needed,
+                    const qm__word *words, uint8_t *out) {
+  const json_t *v = json_object_get(o, key);
+  if (!v) return needed ? bad(r, key, "is missing") : QM_OK;
+  if (!json_is_string(v)) return bad(r, key, "must be text");
+  for (const qm__word *w = words; w->text; w++) {
+    if (strcmp(w->text, json_string_value(v)) != 0) continue;
+    *out = w->number;
+    return QM_OK;
+  }
+  return unknown_word(r, key, words);
+}
+
+static int get_label(const reader *r, const json_t *o, qm_slice *zh, qm_slice *en) {
+  static const char *const known[] = {"zh", "en", NULL};
+  json_t *label = json_object_get(o, "label");
+  if (!label) return QM_OK;
+  QM_TRY(check_object(r, "label", label, known));
+  QM_TRY(get_str(r, label, "zh", 0, zh));
+  return get_str(r, label, "en", 0, en);
+}
+
+/* A list, absent or bounded, and zeroed memory for it: *out NULL where it is empty. */
+static int get_list(const reader *r, const json_t *o, const char *key, size_t most, size_t size,
+                    json_t **list, void **out, uint32_t *n) {
+  *list = json_object_get(o, key);
+  *out = NULL;
+  *n = 0;
+  if (!*list) return QM_OK;
+  if (!json_is_array(*list)) return bad(r, key, "must be a list");
+  size_t count = json_array_size(*list);
+  if (count > most) return bad(r, key, "has more than %u entries", (unsigned)most);
+  if (count == 0) return QM_OK;
+  *out = qm_arena_zero(r->arena, count * size);
+  if (!*out) return no_memory(r);
+  *n = (uint32_t)count;
+  return QM_OK;
+}
+
+/* An item is its name alone, or an object; the items of a state need their rank. */
+static int read_item(const reader *r, json_t *o, int is_state, qm_enum_item *item) {
+  static const char *const known[] = {"name", "rank", "label", NULL};
+  int64_t rank = 0;
+  if (json_is_string(o) && !is_state) return copy_str(r, o, &item->name);
+  QM_TRY(check_object(r, NULL, o, known));
+  QM_TRY(get_str(r, o, "name", 1, &item->name));
+  QM_TRY(get_int(r, o, "rank", is_state, INT32_MIN, INT32_MAX, &rank));
+  item->rank = (int32_t)rank;
+  return get_label(r, o, &item->label_zh, &item->label_en);
+}
+
+static int read_items(reader *r, const json_t *o, qm_field_def *f) {
+  json_t *list;
+  void *memory;
+  QM_TRY(get_list(r, o, "items", QM_SCHEMA_ITEMS_MAX, sizeof(qm_enum_item), &list, &memory,
+                  &f->n_items));
+  qm_enum_item *items = memory;
+  f->items = items;
+  for (uint32_t i = 0; i < f->n_items; i++) {
+    r->item = i;
+    QM_TRY(read_item(r, json_array_get(list, i), f->type == QM_FIELD_STATE, &items[i]));
+  }
+  r->item = NOWHERE;
+  return QM_OK;
+}
+
+static int find_item(const qm_field_def *f, const json_t *name, uint32_t *index) {
+  if (!json_is_string(name)) return 0;
+  qm_slice s = qm_slice_of(json_string_value(name), json_string_length(name));
+  for (uint32_t i = 0; i < f->n_items; i++) {
+    if (qm_slice_cmp(f->items[i].name, s) != 0) continue;
+    *index = i;
+    return 1;
+  }
+  return 0;
+}
+
+static int read_transitions(const reader *r, const json_t *o, qm_field_def *f) {
+  json_t *list;
+  void *memory;
+  QM_TRY(get_list(r, o, "transitions", QM_SCHEMA_TRANSITIONS_MAX, sizeof(qm_transition), &list,
+                  &memory, &f->n_transitions));
+  qm_transition *transitions = memory;
+  f->transitions = transitions;
+  for (uint32_t i = 0; i < f->n_transitions; i++) {
+    const json_t *pair = json_array_get(list, i);
+    if (!json_is_array(pair) || json_array_size(pair) != 2 ||
+        !find_item(f, json_array_get(pair, 0), &transitions[i].from) ||
+        !find_item(f, json_array_get(pair, 1), &transitions[i].to)) {
+      return bad(r, "transitions", "entry %u is no pair of item names", (unsigned)i);
+    }
+  }
+  return QM_OK;
+}
+
+static int read_flags(const reader *r, const json_t *o, qm_field_def *f) {
+  for (const qm__word *flag = qm__flags; flag->text; flag++) {
+    const json_t *v = json_object_get(o, flag->text);
+    if (!v) continue;
+    if (!json_is_boolean(v)) return bad(r, flag->text, "must be true or false");
+    if (json_is_true(v)) f->flags = (uint8_t)(f->flags | flag->number);
+  }
+  return QM_OK;
+}
+
+/* A target is written by name; its number stands elsewhere in the file. */
+static int read_target(const reader *r, const json_t *o, qm_field_def *f) {
+  const json_t *target = json_object_get(o, "target");
+  const json_t *collection;
+  size_t i;
+  if (!target) return QM_OK;
+  if (!json_is_string(target)) return bad(r, "target", "must be text");
+  json_array_foreach(json_object_get(r->root, "collections"), i, collection) {
+    const json_t *name = json_object_get(collection, "name");
+    const json_t *number = json_object_get(collection, "number");
+    if (!json_is_string(name) || !json_equal(name, target) || !json_is_integer(number)) continue;
+    json_int_t n = json_integer_value(number);
+    if (n >= 1 && n <= (json_int_t)QM_NUMBER_MAX) f->target = (uint32_t)n;
+  }
+  return f->target ? QM_OK : bad(r, "target", "is no collection of this schema");
+}
+
+static int read_field(reader *r, json_t *o, qm_field_def *f) {
+  static const char *const known[] = {"name",  "number",      "type",   "value",      "class",
+                                      "label", "naming",      "refer",  "sealed",     "required",
+                                      "items", "transitions", "target", "length_max", NULL};
+  QM_TRY(check_object(r, NULL, o, known));
+  QM_TRY(get_str(r, o, "name", 1, &f->name));
+  QM_TRY(get_uint(r, o, "number", 1, QM_NUMBER_MAX, &f->number));
+  QM_TRY(get_word(r, o, "type", 1, qm__types, &f->type));
+  f->value = qm__value_of_type(f->type);
+  QM_TRY(get_word(r, o, "value", f->value == 0, qm__values, &f->value));
+  QM_TRY(get_word(r, o, "class", 1, qm__classes, &f->cls));
+  QM_TRY(get_label(r, o, &f->label_zh, &f->label_en));
+  QM_TRY(get_uint(r, o, "length_max", 0, UINT32_MAX, &f->length_max));
+  QM_TRY(read_flags(r, o, f));
+  QM_TRY(read_items(r, o, f));
+  QM_TRY(read_transitions(r, o, f));
+  return read_target(r, o, f);
+}
+
+static int read_key(const reader *r, const json_t *o, qm_collection_def *c) {
+  qm_slice key = {NULL, 0};
+  QM_TRY(get_str(r, o, "key", 0, &key));
+  QM_TRY(get_word(r, o, "key_form", 0, qm__key_forms, &c->key_form));
+  if (!key.p) return QM_OK;
+  const qm_field_def *f = qm_collection_field_named(c, key);
+  if (!f) return bad(r, "key", "is no field of this collection");
+  c->key_field = f->number;
+  return QM_OK;
+}
+
+static int read_writers(const reader *r, const json_t *o, qm_collection_def *c) {
+  json_t *list;
+  void *memory;
+  QM_TRY(get_list(r, o, "writers", QM_SCHEMA_WRITERS_MAX, sizeof(qm_slice), &list, &memory,
+                  &c->n_writers));
+  qm_slice *writers = memory;
+  c->writers = writers;
+  for (uint32_t i = 0; i < c->n_writers; i++) {
+    const json_t *role = json_array_get(list, i);
+    if (!json_is_string(role)) return bad(r, "writers", "must hold names of roles");
+    QM_TRY(copy_str(r, role, &writers[i]));
+  }
+  return QM_OK;
+}
+
+static int read_collection(reader *r, json_t *o, qm_collection_def *c) {
+  static const char *const known[] = {"name", "number",   "label",   "purpose", "retention",
+                                      "key",  "key_form", "writers", "fields",  NULL};
+  json_t *list;
+  void *memory;
+  QM_TRY(check_object(r, NULL, o, known));
+  QM_TRY(get_str(r, o, "name", 1, &c->name));
+  QM_TRY(get_uint(r, o, "number", 1, QM_NUMBER_MAX, &c->number));
+  QM_TRY(get_label(r, o, &c->label_zh, &c->label_en));
+  QM_TRY(get_str(r, o, "purpose", 1, &c->purpose));
+  QM_TRY(get_str(r, o, "retention", 1, &c->retention));
+  QM_TRY(get_list(r, o, "fields", QM_SCHEMA_FIELDS_MAX, sizeof(qm_field_def), &list, &memory,
+                  &c->n_fields));
+  qm_field_def *fields = memory;
+  c->fields = fields;
+  for (uint32_t i = 0; i < c->n_fields; i++) {
+    r->field = i;
+    QM_TRY(read_field(r, json_array_get(list, i), &fields[i]));
+  }
+  r->field = NOWHERE;
+  QM_TRY(read_key(r, o, c));
+  return read_writers(r, o, c);
+}
+
+static int read_drift(const reader *r, qm_schema *s) {
+  uint32_t minutes = DRIFT_MINUTES_DEFAULT;
+  QM_TRY(get_uint(r, r->root, "drift_minutes", 0, UINT32_MAX / 60000u, &minutes));
+  s->drift_ms = minutes * 60000u;
+  if (!json_object_get(r->root, "drift_ms")) return QM_OK;
+  if (json_object_get(r->root, "drift_minutes")) return bad(r, "drift_ms", "is given twice");
+  return get_uint(r, r->root, "drift_ms", 0, UINT32_MAX, &s->drift_ms);
+}
+
+static int read_schema(reader *r, qm_schema *s) {
+  static const char *const known[] = {"schema",     "version",     "drift_minutes", "drift_ms",
+                                      "lease_days", "review_days", "collections",   NULL};
+  json_t *list;
+  void *memory;
+  QM_TRY(check_object(r, NULL, r->root, known));
+  QM_TRY(get_str(r, r->root, "schema", 1, &s->name));
+  QM_TRY(get_uint(r, r->root, "version", 1, UINT32_MAX, &s->version));
+  QM_TRY(read_drift(r, s));
+  s->lease_days = s->review_days = DAYS_DEFAULT;
+  QM_TRY(get_uint(r, r->root, "lease_days", 0, UINT32_MAX, &s->lease_days));
+  QM_TRY(get_uint(r, r->root, "review_days", 0, UINT32_MAX, &s->review_days));
+  QM_TRY(get_list(r, r->root, "collections", QM_SCHEMA_COLLECTIONS_MAX, sizeof(qm_collection_def),
+                  &list, &memory, &s->n_collections));
+  qm_collection_def *collections = memory;
+  s->collections = collections;
+  for (uint32_t i = 0; i < s->n_collections; i++) {
+    r->collection = i;
+    QM_TRY(read_collection(r, json_array_get(list, i), &collections[i]));
+  }
+  r->collection = NOWHERE;
+  return qm_schema_check(s, r->e);
+}
+
+static int parse(qm_slice json, json_t **root, qm_error *e) {
+  static const uint8_t mark[3] = {0xEF, 0xBB, 0xBF}; /* some editors put it in front */
+  json_error_t why;
+  if (json.n > QM_SCHEMA_JSON_MAX) {
+    return qm_fail(e, QM_EOVERSIZE, "schema: larger than %u bytes", QM_SCHEMA_JSON_MAX);
+  }
+  if (json.n >= 3 && memcmp(json.p, mark, 3) == 0) json = qm_slice_of(json.p + 3, json.n - 3);
+  *root = json_loadb(json.n ? (const char *)json.p : "", json.n, JSON_REJECT_DUPLICATES, &why);
+  if (*root) return QM_OK;
+  int code = json_error_code(&why) == json_error_out_of_memory ? QM_ENOMEM : QM_ESCHEMA;
+  return qm_fail(e, code, "schema, line %d, column %d: %s", why.line, why.column, why.text);
+}
+
+int qm_schema_json_load(const qm_schema **out, qm_slice json, qm_arena *arena, qm_error *e) {
+  reader r = {NULL, arena, e, NOWHERE, NOWHERE, NOWHERE};
+  *out = NULL;
+  QM_TRY(parse(json, &r.root, e));
+  qm_schema *s = qm_arena_zero(arena, sizeof *s);
+  int rc = s ? read_schema(&r, s) : no_memory(&r);
+  json_decref(r.root);
+  if (rc == QM_OK) *out = s;
+  return rc;
+}
+
+int qm_schema_json_compile(qm_buf *out, qm_slice json, qm_error *e) {
+  const qm_schema *s;
+  qm_arena arena;
+  qm_buf form;
+  qm_arena_init(&arena, out->env, ARENA_MAX);
+  qm_buf_init(&form, out->env, QM_SCHEMA_MAX);
+  int rc = qm_schema_json_load(&s, json, &arena, e);
+  if (rc == QM_OK) {
+    qm_schema_encode(s, &form);
+    rc = qm_buf_status(&form);
+    if (rc == QM_ELIMIT) {
+      rc = qm_fail(e, QM_ESCHEMA, "schema: its MessagePack form is larger than %u bytes",
+                   QM_SCHEMA_MAX);
+    } else if (rc) {
+      (void)qm_fail(e, rc, "schema: %s", qm_err_text(rc));
+    }
+  }
+  if (rc == QM_OK) {
+    qm_buf_add(out, form.p, form.n);
+    rc = qm_buf_status(out);
+    if (rc) (void)qm_fail(e, rc, "schema: %s", qm_err_text(rc));
+  }
+  qm_buf_free(&form);
+  qm_arena_free(&arena);
+  return rc;
+}

@@ -1,0 +1,180 @@
+/* engine: one replica. All spaces of one store, their author tables, clock rows and
+ * digests in memory, records loaded as needed; local writes (write.h), reads
+ * (read.h), ingest of batches, and the questions a session asks.
+ *
+ * A single-threaded object. Everything that changes state happens inside one
+ * transaction (begin … commit or rollback); ingest and writes of one transaction
+ * become durable together. Memory handed out is borrowed until the next call that
+ * changes state, unless it says otherwise. */
+#ifndef QM_ENGINE_H
+#define QM_ENGINE_H
+
+#include "batch.h"
+#include "digest.h"
+#include "record.h"
+#include "schema.h"
+#include "store.h"
+
+#define QM_SPACE_SECRET_SIZE 32
+
+typedef struct qm_engine qm_engine;
+typedef struct qm_space qm_space;
+
+enum {
+  QM_ENGINE_HUB = 1,   /* the home hub of its spaces: judges what arrives */
+  QM_ENGINE_REPLAY = 2 /* epoch zero, no clock correction, no stamping */
+};
+
+typedef struct qm_engine_options {
+  uint32_t size; /* sizeof(qm_engine_options) */
+  uint32_t flags;
+  qm_id device;
+  int zip_level; /* zstd level of new batches, 0 = default */
+} qm_engine_options;
+
+/* Borrows env and store until close; does not close the store. Starts a new epoch
+ * where the instance id is missing or differs from the one stored. */
+int qm_engine_open(qm_engine **out, const qm_env *env, qm_store *store,
+                   const qm_engine_options *options, qm_error *e);
+void qm_engine_close(qm_engine *e);
+const qm_author *qm_engine_author(const qm_engine *e);
+/* A new author for this device from here on: a copy or restore was noticed. Inside
+ * no transaction. */
+int qm_engine_new_epoch(qm_engine *e);
+
+/* Corrected clock: env's now plus the offset measured against an authenticated hub. */
+uint64_t qm_engine_now(const qm_engine *e);
+int qm_engine_offset(qm_engine *e,
+                     int64_t offset_ms); /* outside a transaction; kept in the store */
+int64_t qm_engine_offset_get(const qm_engine *e);
+/* Replay only: what the clock shows from now on. */
+void qm_engine_clock_fix(qm_engine *e, uint64_t now_ms);
+
+/* --- spaces --- */
+typedef struct qm_space_info {
+  qm_id id;
+  qm_slice name, role; /* role: of this device's member, "hub" on a hub */
+  uint8_t secret[QM_SPACE_SECRET_SIZE];
+  qm_slice schema; /* MessagePack form */
+  int readable, writable;
+} qm_space_info;
+
+/* Adds the space or updates name, role, rights and schema (a schema with a lower
+ * version than the one held is ignored; one that is not additive is QM_ESCHEMA).
+ * Its own transaction. */
+int qm_engine_space_put(qm_engine *e, const qm_space_info *info, qm_error *err);
+/* NULL where it is not held. */
+qm_space *qm_engine_space(qm_engine *e, const qm_id *id);
+qm_space *qm_engine_space_named(qm_engine *e, qm_slice name);
+uint32_t qm_engine_space_count(const qm_engine *e);
+qm_space *qm_engine_space_at(qm_engine *e, uint32_t index);    /* ascending by id */
+void qm_space_info_get(const qm_space *s, qm_space_info *out); /* borrows from s */
+const qm_schema *qm_space_schema(const qm_space *s);
+const qm_authors *qm_space_authors(const qm_space *s);
+const qm_vv *qm_space_vv(const qm_space *s);
+void qm_space_digest(const qm_space *s, qm_digest *out);
+
+/* --- transactions --- */
+int qm_engine_begin(qm_engine *e);
+/* Saves what changed and commits. done as in store.h. On failure everything in
+ * memory stands as before begin. */
+int qm_engine_commit(qm_engine *e, qm_durability durability, qm_store_done done, void *payload);
+void qm_engine_rollback(qm_engine *e);
+
+/* --- what a session asks; space by id --- */
+
+typedef struct qm_vv_entry {
+  qm_author author;
+  uint64_t next;
+  uint8_t head[QM_HEAD_SIZE];
+} qm_vv_entry;
+typedef struct qm_vv_list {
+  const qm_vv_entry *p;
+  uint32_t n;
+} qm_vv_list; /* ascending by author */
+
+/* Closes the open run of this replica's own author into segments (a push does this
+ * first) and appends them to the log. Its own durable transaction; nothing open: no
+ * effect, no fsync. */
+int qm_engine_push(qm_engine *e, qm_space *s);
+/* The VV at segment ends, with heads. Call after push. Lives in the arena. */
+int qm_engine_heads(qm_engine *e, qm_space *s, qm_arena *arena, qm_vv_list *out);
+/* First 16 bytes of SHA-256 over VV with heads, purges and set-aside entries, and
+ * the schema version: equal means nothing to exchange in this space. */
+int qm_engine_sync_digest(qm_engine *e, qm_space *s, uint8_t out[16]);
+/* The next batch of the log after *cursor (0: from the start) that holds a segment
+ * the peer lacks; re-encoded without the segments it has. Appends to out, moves
+ * *cursor. QM_ENOTFOUND where there is none. */
+int qm_engine_next_batch(qm_engine *e, qm_space *s, qm_vv_list peer, uint64_t *cursor, qm_buf *out);
+/* Compares a peer's VV list with this replica's: QM_EFORK where the peer stands at
+ * the same counter of some author with another head; *own_ahead = 1 where the peer
+ * knows more of this replica's own author (then call qm_engine_new_epoch). */
+int qm_engine_compare(qm_engine *e, qm_space *s, qm_vv_list peer, int *own_ahead,
+                      qm_author *forked);
+
+typedef struct qm_refusal {
+  qm_author author;
+  uint64_t counter; /* start of the refused segment */
+  int32_t code;
+  char message[120];
+} qm_refusal;
+
+typedef struct qm_ingest {
+  /* in */
+  qm_id peer;       /* device it came from */
+  int check_author; /* 1: segments of other devices than the peer need a signature that verifies */
+  int check_schema; /* 1: judge against schema and `role` (a hub) */
+  qm_slice role;
+  /* ECDSA check by author device; NULL with check_author: other devices' segments
+     are QM_EFORGED. 0 or QM_EHASH / QM_ENOTFOUND (device unknown). */
+  int (*verify)(void *payload, const qm_id *device, const uint8_t digest[32],
+                const uint8_t signature[64]);
+  /* 1 where this author was refused before in this space. May be NULL. */
+  int (*refused)(void *payload, const qm_author *author);
+  void *payload;
+  /* out */
+  uint32_t taken, known, parked; /* segments */
+  uint64_t ops;
+  qm_refusal *refusals;
+  uint32_t n_refusals; /* in the arena given */
+} qm_ingest;
+
+/* Takes a batch inside a transaction: whole segments, each checked before any of it
+ * is applied; those already held are counted as known, those with missing
+ * dependencies are parked in memory (bounded per peer) and tried again after each
+ * segment taken; refused ones leave no trace and stop their author for the rest of
+ * the batch. QM_OK unless the batch itself cannot be read (cur's errors, QM_EFORMAT,
+ * QM_EVERSION, QM_EOVERSIZE: nothing was taken) or the store or memory fails (roll
+ * back). */
+int qm_engine_ingest(qm_engine *e, qm_space *s, qm_slice batch, qm_ingest *in, qm_arena *arena,
+                     qm_error *err);
+/* Drops what is parked from this peer (its session ended). */
+void qm_engine_unpark(qm_engine *e, const qm_id *peer);
+
+typedef enum qm_compare {
+  QM_COMPARE_NONE = 0,
+  QM_COMPARE_EQUAL = 1,
+  QM_COMPARE_DIFFER = 2
+} qm_compare;
+
+/* Identity of a VV for digest questions: first 16 bytes of SHA-256 over it. */
+int qm_engine_vv_digest(qm_engine *e, qm_space *s, uint8_t out[16]);
+/* Did this replica ever stand exactly at that VV (now, or in its last 16 notes), and
+ * with which digest? */
+int qm_engine_digest_check(qm_engine *e, qm_space *s, const uint8_t vv_digest[16],
+                           const uint8_t digest[16], qm_compare *out);
+
+/* Notes from the hub: what it has durably (acknowledged) and what is in a verified
+ * backup (safe). Kept in the store; outside a transaction. */
+int qm_engine_acknowledged(qm_engine *e, qm_space *s, qm_vv_list vv, int safe);
+const qm_vv *qm_space_acknowledged(const qm_space *s);
+const qm_vv *qm_space_safe(const qm_space *s);
+/* Own changes that no hub has acknowledged: count, and time of the oldest in
+ * corrected milliseconds (0 where none). */
+int qm_engine_unsent(qm_engine *e, qm_space *s, uint64_t *changes, uint64_t *oldest_ms);
+
+/* Recomputes the digest from the stored records and clock rows and compares hashes
+ * with blobs: QM_EDIFFER / QM_ECORRUPT with detail. */
+int qm_engine_check(qm_engine *e, qm_space *s, qm_error *err);
+
+#endif

@@ -1,0 +1,148 @@
+/* schema: what a space's collections and fields are. Travels and rests in one
+ * MessagePack form (SPEC §7); JSON files are compiled to it by adapters/json. A
+ * schema only grows: field and collection numbers are never reused and a field's
+ * type never changes. Merging never looks at it; reading, writing and the hub's
+ * check do. Immutable after load; then safe to share between threads. */
+#ifndef QM_SCHEMA_H
+#define QM_SCHEMA_H
+
+#include "norm.h"
+#include "op.h"
+#include "value.h"
+
+/* Limits. Numbers of collections and fields: 1 (16 for fields) to QM_NUMBER_MAX. */
+#define QM_SCHEMA_MAX 262144u /* bytes encoded */
+#define QM_SCHEMA_COLLECTIONS_MAX 256u
+#define QM_SCHEMA_FIELDS_MAX 1024u      /* of a collection */
+#define QM_SCHEMA_ITEMS_MAX 1024u       /* of a field */
+#define QM_SCHEMA_TRANSITIONS_MAX 4096u /* of a field */
+#define QM_SCHEMA_WRITERS_MAX 64u       /* of a collection */
+#define QM_NUMBER_MAX 2147483648u
+#define QM_FIELD_NUMBER_MIN 16u
+#define QM_NAME_MAX 64u /* bytes of a name */
+
+typedef enum qm_field_type {
+  QM_FIELD_REGISTER = 1,
+  QM_FIELD_MAX = 2,
+  QM_FIELD_MIN = 3,
+  QM_FIELD_STATE = 4,
+  QM_FIELD_SET = 5,
+  QM_FIELD_COUNTER = 6,
+  QM_FIELD_LOG = 7,
+  QM_FIELD_TEXT = 8,
+  QM_FIELD_LIST = 9,
+  QM_FIELD_REF = 10
+} qm_field_type;
+
+/* What one value (register content, set element, log entry) may be. */
+typedef enum qm_value_kind {
+  QM_VALUE_ANY = 0,
+  QM_VALUE_TEXT = 1,
+  QM_VALUE_INT = 2,
+  QM_VALUE_NUMBER = 3,
+  QM_VALUE_BOOL = 4,
+  QM_VALUE_BYTES = 5,
+  QM_VALUE_POINT = 6,
+  QM_VALUE_ENUM = 7,
+  QM_VALUE_DATE = 8,       /* text YYYY-MM-DD */
+  QM_VALUE_REF = 9,        /* bin 16, not all zero */
+  QM_VALUE_SPACE_REF = 10, /* [bin 16 space, bin 16 record] */
+  QM_VALUE_MAP = 11
+} qm_value_kind;
+
+typedef enum qm_field_class {
+  QM_CLASS_PUBLIC = 1,
+  QM_CLASS_WORK = 2,
+  QM_CLASS_PERSONAL = 3,
+  QM_CLASS_SENSITIVE = 4
+} qm_field_class;
+
+enum {
+  QM_FIELD_NAMING = 1,   /* registers: tells two records with one natural key apart */
+  QM_FIELD_REFER = 2,    /* is copied where a record is referred to an upper space */
+  QM_FIELD_SEALED = 4,   /* siblings and logs: may hold sealed values */
+  QM_FIELD_REQUIRED = 8, /* siblings: may not be set to nil */
+  QM_FIELD_FLAGS = 15
+};
+
+typedef struct qm_enum_item {
+  qm_slice name, label_zh, label_en;
+  int32_t rank;
+} qm_enum_item;
+typedef struct qm_transition {
+  uint32_t from, to;
+} qm_transition; /* indexes into items */
+
+typedef struct qm_field_def {
+  uint32_t number; /* >= 16: lower numbers are reserved */
+  qm_slice name, label_zh, label_en;
+  uint8_t type;  /* qm_field_type */
+  uint8_t value; /* qm_value_kind */
+  uint8_t cls;   /* qm_field_class */
+  uint8_t flags;
+  uint32_t length_max; /* text: code points, 0 = none */
+  const qm_enum_item *items;
+  uint32_t n_items; /* enum and state */
+  const qm_transition *transitions;
+  uint32_t n_transitions; /* state; none listed = all allowed */
+  uint32_t target;        /* ref: collection number, 0 = any */
+} qm_field_def;
+
+typedef struct qm_collection_def {
+  uint32_t number;                                       /* >= 1 */
+  qm_slice name, label_zh, label_en, purpose, retention; /* retention: ISO 8601 duration */
+  uint32_t key_field; /* field number of the natural key, 0 = none */
+  uint8_t key_form;   /* qm_norm_form */
+  const qm_slice *writers;
+  uint32_t n_writers; /* roles that may write; none listed = all */
+  const qm_field_def *fields;
+  uint32_t n_fields; /* ascending by number */
+} qm_collection_def;
+
+typedef struct qm_schema {
+  uint32_t version;
+  qm_slice name;
+  uint32_t drift_ms, lease_days, review_days;
+  const qm_collection_def *collections;
+  uint32_t n_collections; /* ascending by number */
+} qm_schema;
+
+/* Decodes and checks; everything lives in the arena and borrows `in`, which must
+ * outlive it. Errors of cur, QM_ESCHEMA with *e saying where. */
+int qm_schema_load(const qm_schema **out, qm_slice in, qm_arena *arena, qm_error *e);
+/* The MessagePack form. Errors stick in out. */
+void qm_schema_encode(const qm_schema *s, qm_buf *out);
+/* Checks a schema built by hand: names unique and well-formed, numbers, purpose and
+ * retention present, items and transitions in range, key field a text register that
+ * is neither personal nor sealed. QM_ESCHEMA with *e naming the place by index. */
+int qm_schema_check(const qm_schema *s, qm_error *e);
+/* 1 where some field has class sensitive. */
+int qm_schema_sensitive(const qm_schema *s);
+/* QM_ESCHEMA with *e where `newer` is not an additive continuation of `older`
+ * (higher version; nothing removed; numbers, names, types, value kinds, key and key
+ * form unchanged; items only appended, ranks unchanged; length and target only
+ * widened; sealed and what is not required stay so). Both are checked schemas. */
+int qm_schema_grows(const qm_schema *older, const qm_schema *newer, qm_error *e);
+
+const qm_collection_def *qm_schema_collection(const qm_schema *s, uint32_t number); /* NULL */
+const qm_collection_def *qm_schema_collection_named(const qm_schema *s, qm_slice name);
+const qm_field_def *qm_collection_field(const qm_collection_def *c, uint32_t number);
+const qm_field_def *qm_collection_field_named(const qm_collection_def *c, qm_slice name);
+qm_shape_id qm_field_shape(const qm_field_def *f);
+/* May `role` write this collection? */
+int qm_collection_writable(const qm_collection_def *c, qm_slice role);
+/* The value fits the field: kind, length, enum item known; nil (cleared) fits
+ * registers, max, min and refs that are not required. For text and list it is one
+ * insert's text or one element. Sealed and erased ext values fit where the field may
+ * be sealed. QM_ESCHEMA, or the error of qm_value_check, with *e. */
+int qm_field_value_check(const qm_field_def *f, qm_slice value, qm_error *e);
+/* The check of the hub and of the writer: the op's shape fits the field and its
+ * value the field's values, where collection and field are known to this schema;
+ * unknown ones pass. */
+int qm_schema_op_check(const qm_schema *s, uint32_t collection, const qm_op *op, qm_error *e);
+/* State: may `from` go to `to` in one step (indexes into items)? */
+int qm_field_transition(const qm_field_def *f, uint32_t from, uint32_t to);
+/* Index of the item that a value (MessagePack text) names; QM_ENOTFOUND. */
+int qm_field_item(const qm_field_def *f, qm_slice value, uint32_t *index);
+
+#endif

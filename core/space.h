@@ -1,0 +1,136 @@
+/* space: one space of a replica in memory (internal to the engine's files). Owns the
+ * author table, VV, clock rows, digest, stamps, parked batches, and the records
+ * loaded in the open transaction.
+ *
+ * Invariants between transactions: vv.next[a] = states[a].next >= states[a].closed;
+ * clock of a has own entry = next; digest = sum of the shares of all stored records
+ * and clock rows; no record is loaded. */
+#ifndef QM_SPACE_H
+#define QM_SPACE_H
+
+#include "engine.h"
+
+#define QM_NO_AUTHOR UINT32_MAX
+#define QM_NOTES 16
+#define QM_PARKED_BYTES_MAX (4u << 20) /* of one peer */
+
+/* Reserved fields of the space record (record id 16 zero bytes). */
+#define QM_SPACE_MEMBERS 1 /* keyed: membership entries */
+#define QM_SPACE_STAMPS 2  /* keyed: [author bin24, first, next, time] */
+
+typedef struct qm_author_state {
+  uint64_t closed;   /* counter after the last closed segment */
+  qm_hash head;      /* its hash */
+  qm_time time;      /* of the last change */
+  qm_vv clock;       /* clock row; own entry = next */
+  uint8_t share[16]; /* of the clock row in the digest; zero where next is 0 */
+  uint8_t dirty;
+} qm_author_state;
+
+typedef struct qm_stamp {
+  uint32_t author;
+  uint64_t first, next;
+  qm_time time;
+} qm_stamp;
+
+typedef struct qm_loaded {
+  qm_record record;
+  uint8_t old_hash[16];
+  uint8_t stored; /* a row is in the store, old_hash is in the digest */
+  uint8_t dirty;
+  uint64_t mark_change; /* serial of the change that last marked presence */
+} qm_loaded;
+
+typedef struct qm_note {
+  uint8_t vv[16], digest[16];
+} qm_note;
+
+typedef struct qm_parked {
+  struct qm_parked *next;
+  qm_id peer;
+  size_t n;
+  uint8_t batch[];
+} qm_parked;
+
+struct qm_space {
+  qm_engine *engine;
+  uint32_t number;
+  qm_id id;
+  qm_buf info; /* the stored blob; info fields borrow from it */
+  qm_slice name, role, schema_bytes;
+  uint8_t secret[QM_SPACE_SECRET_SIZE];
+  int readable, writable;
+  qm_arena schema_arena;
+  const qm_schema *schema;
+  qm_authors authors;
+  qm_author_state *states;
+  uint32_t n_states, cap_states;
+  qm_vv vv, acknowledged, safe;
+  uint32_t own; /* local number of this replica's author, or QM_NO_AUTHOR */
+  qm_digest digest;
+  qm_note notes[QM_NOTES];
+  uint32_t n_notes, next_note;
+  qm_stamp *stamps;
+  uint32_t n_stamps;
+  qm_parked *parked;
+  /* the open transaction */
+  int touched;  /* something here differs from the store */
+  int ingested; /* a batch was taken: note (VV, digest) at commit */
+  int stamps_stale;
+  qm_loaded **table; /* open addressing by record id; in the engine's arena */
+  uint32_t table_cap, table_n;
+  uint64_t change_serial;
+};
+
+struct qm_engine {
+  const qm_env *env;
+  qm_store *store;
+  uint32_t flags;
+  int zip_level;
+  qm_id device;
+  qm_author author;
+  int epoch_stale; /* a peer knows more of our author: new epoch at the next chance */
+  int64_t offset_ms;
+  uint64_t fixed_ms; /* replay's clock */
+  uint64_t key[2];   /* of the record table's hash, random per open */
+  qm_space **spaces; /* ascending by id */
+  uint32_t n_spaces, cap_spaces, last_number;
+  int open;       /* a transaction is open */
+  int poisoned;   /* reload after a rollback failed: nothing goes any more */
+  qm_arena arena; /* of the open transaction */
+};
+
+/* The record, loaded from the store or empty; stays until the transaction ends. */
+int qm__space_record(qm_space *s, const qm_id *id, qm_loaded **out);
+/* Loads those of the ids that are not loaded yet, in one call to the store. */
+int qm__space_preload(qm_space *s, const qm_id *ids, size_t n);
+/* Registers the author if new. */
+int qm__space_author(qm_space *s, const qm_author *id, uint32_t *number);
+/* Applies a checked change whose context this replica holds: ops, marks, clock row. */
+int qm__space_apply(qm_space *s, const qm_change *c);
+/* Takes the entries that moved into the author's clock row. */
+int qm__space_deps(qm_space *s, const qm_change *c);
+/* Writes the marks of a change whose ops were applied. */
+int qm__space_marks(qm_space *s, const qm_change *c);
+void qm__space_advance(qm_space *s, const qm_change *c);
+/* Encodes and saves what the transaction changed. */
+int qm__space_save(qm_space *s);
+/* Forgets the transaction's records; after a failure also reads the space anew. */
+void qm__space_end(qm_space *s);
+int qm__space_load(qm_space *s);
+void qm__space_free(qm_space *s);
+int qm__space_new(qm_engine *e, const qm_space_row *row, qm_space **out);
+int qm__space_info_read(qm_space *s);
+void qm__space_info_write(const qm_space_info *info, qm_buf *out);
+int qm__space_share(qm_space *s, uint32_t author, uint8_t out[16]);
+/* Effective time of a dot whose own time is `own` (S3.9). */
+qm_time qm_space_effective(const qm_space *s, qm_dot dot, qm_time own);
+/* Notes (VV, digest) as they stand, inside the transaction. */
+int qm__space_note(qm_space *s);
+int qm__space_notes_load(qm_space *s);
+/* Takes a space into memory that is in the store. */
+int qm__engine_space_add(qm_engine *e, const qm_space_row *row);
+int qm__engine_epoch(qm_engine *e);
+int qm__meta_key(char *to, const char *name, uint32_t number);
+
+#endif

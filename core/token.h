@@ -1,0 +1,43 @@
+/* token: what a reading showed, as opaque bytes an app hands back with its write
+ * (internal to read and write). MessagePack:
+ *   [version 1, kind, record bin16, marks [author, counter, …],
+ *    [field, [author, counter, …], …],          siblings and set dots shown, by field
+ *    [field, text version, …]]                  sequences shown
+ * Authors are local numbers: a token is valid on the replica that made it. */
+#ifndef QM_TOKEN_H
+#define QM_TOKEN_H
+
+#include "read.h"
+
+typedef struct qm_token_field {
+  uint32_t field;
+  qm_dots dots;
+} qm_token_field;
+typedef struct qm_token_text {
+  uint32_t field;
+  uint64_t version;
+} qm_token_text;
+
+typedef struct qm_token {
+  unsigned kind;
+  qm_id record;
+  qm_dots marks;
+  qm_token_field *fields;
+  uint32_t n_fields;
+  qm_token_text *texts;
+  uint32_t n_texts;
+} qm_token;
+
+/* What a reading of r shows now. Lives in the arena. */
+int qm__token_read(const qm_space *s, const qm_record *r, unsigned kind, qm_arena *arena,
+                   qm_token *out);
+/* QM_EFORMAT where it is no token, or of another record. Lives in the arena. */
+int qm__token_parse(const qm_space *s, qm_slice in, const qm_id *record, qm_arena *arena,
+                    qm_token *out);
+/* The dots shown of a field; empty where the reading did not have it. */
+qm_dots qm__token_dots(const qm_token *t, uint32_t field);
+/* QM_ENOTFOUND where the reading had no such text (it was empty then). */
+int qm__token_version(const qm_token *t, uint32_t field, uint64_t *out);
+int qm__dots_hold(qm_dots dots, qm_dot d);
+
+#endif

@@ -1,0 +1,62 @@
+/* write: one local change: what a form save does, all or nothing.
+ *
+ *   qm_write_begin, any number of verbs, then qm_write_commit or qm_write_cancel.
+ *
+ * A verb takes effect in memory at once (a later verb of the same change sees it) and
+ * returns QM_OK where nothing had to be written. Values are canonical MessagePack and
+ * copied. A token (empty: as if the record's values were read now) says what the
+ * writer was shown: only that is replaced, the rest is kept for review.
+ * After an error of a verb the change can go on without it, unless the code is
+ * QM_ENOMEM, QM_EINTERNAL or of class storage: then only cancel is left.
+ *
+ * Every verb: QM_ENOTFOUND (no such record), QM_EINVISIBLE (deleted; use restore),
+ * QM_ESCHEMA, QM_EACCESS (role may not write), QM_ELIMIT, QM_EFORMAT (bad token). */
+#ifndef QM_WRITE_H
+#define QM_WRITE_H
+
+#include "read.h"
+
+typedef struct qm_write qm_write;
+
+enum {
+  QM_WRITE_RAW = 1,    /* replay: writes equal values, replaces all that is covered, no schema */
+  QM_WRITE_SETTLE = 2, /* set: writes an equal value too, made from a reading of the review list */
+  QM_WRITE_AGAIN = 4   /* add: a new dot also where the element is shown */
+};
+
+/* Opens the engine's transaction. QM_ESTATE where one is open; QM_EACCESS where the
+ * space is not writable. */
+int qm_write_begin(qm_write **out, qm_engine *e, qm_space *s, unsigned flags);
+/* Durable as asked; nothing written: no change is made, QM_OK. Frees w. */
+int qm_write_commit(qm_write *w, qm_durability durability);
+void qm_write_cancel(qm_write *w); /* frees w; NULL is fine */
+/* Ops written so far. */
+uint32_t qm_write_count(const qm_write *w);
+/* Detail of the last failed verb. */
+const qm_error *qm_write_error(const qm_write *w);
+
+/* Creates a record. id NULL: by the collection's natural key where `key` is given
+ * (opens the visible record that shows it, *existing = 1), else random. The id stands
+ * in *out. */
+int qm_write_new(qm_write *w, uint32_t collection, const qm_id *id, qm_slice key, qm_id *out,
+                 int *existing);
+int qm_write_delete(qm_write *w, const qm_id *record, qm_slice token);
+int qm_write_restore(qm_write *w, const qm_id *record);
+/* Register, state, ref; also max and min (a correction, may go back). `flags`: QM_WRITE_SETTLE. */
+int qm_write_set(qm_write *w, const qm_id *record, uint32_t field, qm_slice value, qm_slice token,
+                 unsigned flags);
+/* Max: raise; min: lower. Writes only beyond what is shown, or where that is not acknowledged. */
+int qm_write_raise(qm_write *w, const qm_id *record, uint32_t field, qm_slice value,
+                   qm_slice token);
+int qm_write_add(qm_write *w, const qm_id *record, uint32_t field, qm_slice element,
+                 unsigned flags);
+int qm_write_remove(qm_write *w, const qm_id *record, uint32_t field, qm_slice element,
+                    qm_slice token);
+int qm_write_inc(qm_write *w, const qm_id *record, uint32_t field, int64_t delta);
+int qm_write_append(qm_write *w, const qm_id *record, uint32_t field, qm_slice value); /* log */
+/* Text: at visible code point `at` (UINT64_MAX: the end) take `cut` out, then put `text` in. With a token: refused
+ * with QM_ESTALE where the text has changed since. */
+int qm_write_splice(qm_write *w, const qm_id *record, uint32_t field, uint64_t at, uint64_t cut,
+                    qm_slice text, qm_slice token);
+
+#endif
