@@ -1,0 +1,436 @@
+#include "core/crdt/sequence.h"
+
+#include <string.h>
+
+#include "core/crdt/codec.h"
+#include "core/crdt/sequence_tree.h"
+#include "core/hash.h"
+
+#define ROOM_MIN 32u
+
+static qm_sequence *content(qm_cell *cell, qm_arena *arena) {
+  if (!cell->content) cell->content = qm_arena_zero(arena, sizeof(qm_sequence));
+  return cell->content;
+}
+
+/* ---- insert ---- */
+
+static size_t code_points(qm_slice s) {
+  size_t n = 0;
+  for (size_t i = 0; i < s.n; i++) n += (s.p[i] & 0xc0) != 0x80;
+  return n;
+}
+
+/* What the op inserts. A value that does not fit the span (op_check refuses those)
+ * leaves tombstones, so that apply stays total. */
+static int payload(qm__run *r, const qm_op *op, qm_arena *arena) {
+  qm_cur in;
+  qm_mp_token t;
+  r->state = QM_RUN_DEAD;
+  if (op->flags & QM_OP_ERASED) return QM_OK;
+  qm_cur_init(&in, op->value);
+  if (qm_cur_token(&in, &t)) return QM_OK;
+  if (t.type == QM_MP_STR && code_points(t.span) == r->len) {
+    r->state = QM_RUN_TEXT;
+    r->data = t.span.p;
+    r->bytes = t.span.n;
+  } else if (t.type == QM_MP_ARRAY && t.u == r->len) {
+    qm_slice *p = qm_arena_array(arena, (size_t)t.u, sizeof *p);
+    if (!p) return QM_ENOMEM;
+    for (uint64_t i = 0; i < t.u; i++)
+      if (qm_get_value(&in, &p[i])) return QM_OK;
+    r->state = QM_RUN_VALUES;
+    r->data = (const uint8_t *)p;
+    r->bytes = (size_t)t.u * sizeof *p;
+  }
+  return QM_OK;
+}
+
+static int add_payload(qm__run *r, const qm__run *more, qm_arena *arena) {
+  if (!more->bytes) return QM_OK;
+  if (r->room < more->bytes) {
+    size_t size = (r->bytes + more->bytes) * 2;
+    if (size < ROOM_MIN) size = ROOM_MIN;
+    uint8_t *p = qm_arena_alloc(arena, size);
+    if (!p) return QM_ENOMEM;
+    if (r->bytes) memcpy(p, r->data, r->bytes);
+    r->data = p;
+    r->tail = p + r->bytes;
+    r->room = size - r->bytes;
+  }
+  memcpy(r->tail, more->data, more->bytes);
+  r->tail += more->bytes;
+  r->room -= more->bytes;
+  r->bytes += more->bytes;
+  return QM_OK;
+}
+
+/* Typing on: the run gets longer where it stands. *done says whether it did. */
+static int extend(qm_sequence *s, const qm_apply *a, const qm__run *more, int *done) {
+  *done = 0;
+  if (more->on != QM_ON_RIGHT || more->parent.author != more->first.author) return QM_OK;
+  qm__run *r = qm__sequence_find(s, a->authors, more->parent);
+  if (!r || !qm_dot_eq(qm__run_last(r), more->parent) || qm__run_end(r) != more->first.counter ||
+      r->state != more->state || r->rights.n)
+    return QM_OK;
+  uint64_t shown = qm__run_shown(r);
+  QM_TRY(add_payload(r, more, a->arena));
+  r->len += more->len;
+  qm__run_recount(r, shown);
+  *done = 1;
+  return QM_OK;
+}
+
+static int insert(qm_sequence *s, const qm_apply *a, const qm_op *op) {
+  qm__run new = {.first = {op->counter, a->change->author}, .len = op->span, .parent = op->parent};
+  int done;
+  if (new.len > UINT64_MAX - op->counter) new.len = UINT64_MAX - op->counter;
+  const qm__column *c = qm__sequence_column(s, a->authors, new.first.author);
+  uint32_t at = c ? qm__column_from(c, op->counter) : 0;
+  if (!new.len || (c && at < c->runs.n && c->runs.p[at]->first.counter < qm__run_end(&new)))
+    return QM_OK; /* nothing, or a dot that is there: the first stands */
+  new.on = op->flags &QM_OP_LEFT ? QM_ON_LEFT : QM_ON_RIGHT;
+  if ((op->flags & QM_OP_ROOT) || !qm_seen(a, op->parent)) new.on = QM_ON_ROOT;
+  if (new.on == QM_ON_ROOT) memset(&new.parent, 0, sizeof new.parent);
+  QM_TRY(payload(&new, op, a->arena));
+  QM_TRY(extend(s, a, &new, &done));
+  if (done) return QM_OK;
+  qm__run *r = qm_arena_copy(a->arena, &new, sizeof new);
+  return r ? qm__sequence_insert(s, a->authors, a->arena, r) : QM_ENOMEM;
+}
+
+/* ---- cut ---- */
+
+/* Index after the run at k, with its neighbours by dot joined to it where they are
+ * one stretch: rubbing out a sentence leaves one run. */
+static uint32_t close_up(qm_sequence *s, const qm_authors *authors, const qm__column *c,
+                         uint32_t k) {
+  qm__run *r = c->runs.p[k];
+  if (k && qm__sequence_merge(s, authors, c->runs.p[k - 1], r))
+    r = c->runs.p[k - 1];
+  else
+    k++;
+  while (k < c->runs.n && qm__sequence_merge(s, authors, r, c->runs.p[k])) continue;
+  return k;
+}
+
+/* The same dots in ranges that neither overlap nor touch: a hostile list cannot make
+ * us meet the same runs once for each of its ranges. */
+static int disjoint(const qm_apply *a, qm_ranges in, qm_ranges *out) {
+  qm_range *to = NULL;
+  uint32_t n = 0;
+  *out = in;
+  if (in.n < 2) return QM_OK;
+  to = qm_arena_array(a->arena, in.n, sizeof *to);
+  qm__point *p = qm_alloc_array(a->arena->env, in.n, sizeof *p);
+  if (!to || !p) {
+    qm_free(a->arena->env, p);
+    return QM_ENOMEM;
+  }
+  for (uint32_t i = 0; i < in.n; i++) {
+    uint64_t most = UINT64_MAX - in.p[i].counter;
+    p[i] = (qm__point){a->authors->rank[in.p[i].author], in.p[i].counter,
+                       in.p[i].len < most ? in.p[i].len : most, NULL};
+  }
+  qm__points_sort(p, in.n);
+  for (uint32_t i = 0; i < in.n; i++) {
+    uint32_t author = a->authors->sorted[p[i].rank];
+    qm_range *last = n ? &to[n - 1] : NULL;
+    if (last && last->author == author && p[i].counter - last->counter <= last->len) {
+      uint64_t len = p[i].counter - last->counter + p[i].len;
+      if (len > last->len) last->len = len;
+    } else {
+      to[n++] = (qm_range){p[i].counter, p[i].len, author};
+    }
+  }
+  qm_free(a->arena->env, p);
+  out->p = to;
+  out->n = n;
+  return QM_OK;
+}
+
+static uint64_t range_end(const qm_apply *a, const qm_range *range) {
+  uint64_t end =
+      range->len > UINT64_MAX - range->counter ? UINT64_MAX : range->counter + range->len;
+  uint64_t seen = qm_vv_get(a->seen, range->author); /* what the author cannot know stays */
+  return end < seen ? end : seen;
+}
+
+/* Makes run k of the column stand inside [counter, end) with both edges: gives it. */
+static int edges(qm_sequence *s, const qm_apply *a, const qm__column *c, uint32_t *k,
+                 uint64_t counter, uint64_t end, qm__run **out) {
+  qm__run *r = c->runs.p[*k], *rest;
+  if (r->first.counter < counter) {
+    QM_TRY(qm__sequence_split(s, a->authors, a->arena, r, counter - r->first.counter, &rest));
+    r = rest;
+    ++*k;
+  }
+  if (qm__run_end(r) > end)
+    QM_TRY(qm__sequence_split(s, a->authors, a->arena, r, end - r->first.counter, &rest));
+  *out = r;
+  return QM_OK;
+}
+
+static int cut(qm_sequence *s, const qm_apply *a, const qm_range *range) {
+  const qm__column *c = qm__sequence_column(s, a->authors, range->author);
+  uint64_t end = range_end(a, range);
+  if (!c || end <= range->counter) return QM_OK;
+  uint32_t k = qm__column_from(c, range->counter);
+  while (k < c->runs.n && c->runs.p[k]->first.counter < end) {
+    qm__run *r = c->runs.p[k];
+    if (r->state == QM_RUN_DEAD) {
+      k++;
+      continue;
+    }
+    QM_TRY(edges(s, a, c, &k, range->counter, end, &r));
+    uint64_t shown = qm__run_shown(r);
+    r->state = QM_RUN_DEAD;
+    r->data = NULL;
+    r->bytes = r->room = 0;
+    qm__run_recount(r, shown);
+    k = close_up(s, a->authors, c, k);
+  }
+  return QM_OK;
+}
+
+/* ---- trim ---- */
+
+typedef struct trim {
+  qm_sequence *s;
+  const qm_apply *a;
+  qm__runs listed; /* tombstones that the op lists, whole runs */
+  qm__runs todo;
+  int torn; /* a child that the trim's author had not seen lost its parent */
+} trim;
+
+static int note(qm__runs *l, qm_arena *arena, qm__run *r) {
+  qm__run **p = qm_array_open(arena, l->p, l->n, &l->cap, l->n, sizeof *p);
+  if (!p) return QM_ENOMEM;
+  l->p = p;
+  p[l->n++] = r;
+  return QM_OK;
+}
+
+static int list_range(trim *t, const qm_range *range) {
+  const qm__column *c = qm__sequence_column(t->s, t->a->authors, range->author);
+  uint64_t end = range_end(t->a, range);
+  if (!c || end <= range->counter) return QM_OK;
+  for (uint32_t k = qm__column_from(c, range->counter);
+       k < c->runs.n && c->runs.p[k]->first.counter < end; k++) {
+    qm__run *r = c->runs.p[k];
+    if (r->state != QM_RUN_DEAD || r->listed) continue;
+    QM_TRY(edges(t->s, t->a, c, &k, range->counter, end, &r));
+    r->listed = 1;
+    QM_TRY(note(&t->listed, t->a->arena, r));
+    QM_TRY(note(&t->todo, t->a->arena, r));
+  }
+  return QM_OK;
+}
+
+/* A child that the trim's author did not know cannot keep its parent there: on the
+ * replicas that hear of the trim first the parent is gone already. */
+static int known_child(const trim *t, const qm__runs *l) {
+  for (uint32_t i = 0; i < l->n; i++)
+    if (qm_seen(t->a, l->p[i]->first)) return 1;
+  return 0;
+}
+
+static int trim_run(trim *t, qm__run *r) {
+  qm__run *host = NULL;
+  if (known_child(t, &r->rights)) return QM_OK;
+  if (known_child(t, &r->lefts)) { /* the first element stays */
+    if (r->len == 1) return QM_OK;
+    host = r;
+    QM_TRY(qm__sequence_split(t->s, t->a->authors, t->a->arena, host, 1, &r));
+    if (r->rights.n) t->torn = 1;
+    qm__sequence_remove(t->s, t->a->authors, r);
+    return QM_OK;
+  }
+  if (r->lefts.n || r->rights.n) t->torn = 1;
+  if (r->on != QM_ON_ROOT && !r->stray) host = qm__sequence_find(t->s, t->a->authors, r->parent);
+  r->listed = 0;
+  qm__sequence_remove(t->s, t->a->authors, r);
+  return host && host->listed ? note(&t->todo, t->a->arena, host) : QM_OK;
+}
+
+static int rebuild(qm_sequence *s, const qm_apply *a) {
+  qm__runs all = {0};
+  for (uint32_t i = 0; i < s->n_columns; i++)
+    for (uint32_t k = 0; k < s->columns[i].runs.n; k++)
+      QM_TRY(note(&all, a->arena, s->columns[i].runs.p[k]));
+  return qm__sequence_build(s, a->authors, a->arena, all.p, all.n, NULL);
+}
+
+static int apply_trim(qm_sequence *s, const qm_apply *a, qm_ranges ranges) {
+  trim t = {.s = s, .a = a};
+  for (uint32_t i = 0; i < ranges.n; i++) QM_TRY(list_range(&t, &ranges.p[i]));
+  while (t.todo.n) {
+    qm__run *r = t.todo.p[--t.todo.n];
+    if (r->listed) QM_TRY(trim_run(&t, r));
+  }
+  for (uint32_t i = 0; i < t.listed.n; i++) t.listed.p[i]->listed = 0;
+  return t.torn ? rebuild(s, a) : QM_OK;
+}
+
+static int apply(qm_cell *cell, const qm_apply *a, const qm_op *op) {
+  qm_sequence *s = content(cell, a->arena);
+  if (!s) return QM_ENOMEM;
+  if (op->kind == QM_KIND_INSERT) return insert(s, a, op);
+  qm_ranges ranges;
+  QM_TRY(disjoint(a, op->cuts, &ranges));
+  if (op->kind == QM_KIND_TRIM) return apply_trim(s, a, ranges);
+  for (uint32_t i = 0; i < ranges.n; i++) QM_TRY(cut(s, a, &ranges.p[i]));
+  return QM_OK;
+}
+
+/* ---- reading ---- */
+
+uint64_t qm_sequence_len(const qm_cell *c) {
+  const qm_sequence *s = qm_sequence_of(c);
+  return s && s->top ? s->top->shown : 0;
+}
+
+static const qm__run *head_of(const qm_cell *c) {
+  const qm_sequence *s = qm_sequence_of(c);
+  return s ? qm__sequence_head(s) : NULL;
+}
+
+void qm_sequence_text(const qm_cell *c, qm_buf *out) {
+  for (const qm__run *r = head_of(c); r; r = qm__run_next(r))
+    if (r->state == QM_RUN_TEXT) qm_buf_add(out, r->data, r->bytes);
+}
+
+int qm_sequence_values(const qm_cell *c, qm_arena *arena, qm_slice **out, uint32_t *n) {
+  size_t bytes = 0, at = 0;
+  *n = 0;
+  for (const qm__run *r = head_of(c); r; r = qm__run_next(r))
+    if (r->state == QM_RUN_VALUES) bytes += r->bytes;
+  *out = qm_arena_alloc(arena, bytes);
+  if (!*out) return QM_ENOMEM;
+  for (const qm__run *r = head_of(c); r; r = qm__run_next(r)) {
+    if (r->state != QM_RUN_VALUES) continue;
+    memcpy((uint8_t *)*out + at, r->data, r->bytes);
+    at += r->bytes;
+  }
+  *n = (uint32_t)(bytes / sizeof **out);
+  return QM_OK;
+}
+
+/* Whether r, after l in the document with nothing visible in between, lies in the
+ * right subtree of l's last element. Two walks in step, up from r and along the far
+ * edge of l's subtree: the shorter decides. */
+static int in_right_subtree(qm_sequence *s, const qm_authors *authors, const qm__run *l,
+                            const qm__run *r) {
+  const qm__run *up = r, *edge = l;
+  if (!l->rights.n) return 0;
+  if (qm__run_next(l) == r) return 1;
+  for (;;) {
+    if (up->on == QM_ON_ROOT || up->stray) return 0;
+    up = qm__sequence_find(s, authors, up->parent);
+    if (up == l) return 1;
+    if (qm__run_precedes(up, l)) return 0;
+    if (!edge->rights.n) return edge == r || qm__run_precedes(r, edge);
+    edge = edge->rights.p[edge->rights.n - 1];
+  }
+}
+
+/* Strays stand behind everything that hangs on the root. */
+static int under_root(const qm_sequence *s, const qm__run *r) {
+  if (!s->strays.n) return 1;
+  const qm__run *x = s->strays.p[0];
+  while (x->lefts.n) x = x->lefts.p[0];
+  return r != x && qm__run_precedes(r, x);
+}
+
+int qm_sequence_place(const qm_cell *c, const qm_authors *authors, uint64_t at, qm_op *op) {
+  /* Reading moves only the place met last, which nobody sees. */
+  qm_sequence *s = c->content;
+  uint64_t len = qm_sequence_len(c), l_at = 0, r_at = 0;
+  const qm__run *l = NULL, *r = NULL;
+  if (at > len) return QM_ERANGE;
+  if (at) l = qm__sequence_at(s, at - 1, &l_at);
+  if (at < len) r = qm__sequence_at(s, at, &r_at);
+  int left = r && (l == r || (l ? in_right_subtree(s, authors, l, r) : under_root(s, r)));
+  op->flags = (uint8_t)(op->flags & ~(QM_OP_ROOT | QM_OP_LEFT));
+  memset(&op->parent, 0, sizeof op->parent);
+  if (left) {
+    op->flags |= QM_OP_LEFT;
+    op->parent.author = r->first.author;
+    op->parent.counter = r->first.counter + r_at;
+  } else if (l) {
+    op->parent.author = l->first.author;
+    op->parent.counter = l->first.counter + l_at;
+  } else {
+    op->flags |= QM_OP_ROOT;
+  }
+  return QM_OK;
+}
+
+static const qm__run *next_shown(const qm__run *r) {
+  do r = qm__run_next(r);
+  while (r && r->state == QM_RUN_DEAD);
+  return r;
+}
+
+int qm_sequence_cut(const qm_cell *c, qm_arena *arena, uint64_t at, uint64_t n, qm_ranges *out) {
+  uint64_t len = qm_sequence_len(c), offset = 0;
+  qm_range *p = NULL;
+  uint32_t cap = 0;
+  out->p = NULL;
+  out->n = 0;
+  if (at > len || n > len - at) return QM_ERANGE;
+  if (!n) return QM_OK;
+  const qm__run *r = qm__sequence_at(c->content, at, &offset);
+  for (;;) {
+    uint64_t take = r->len - offset < n ? r->len - offset : n, counter = r->first.counter + offset;
+    if (out->n && p[out->n - 1].author == r->first.author &&
+        p[out->n - 1].counter + p[out->n - 1].len == counter) {
+      p[out->n - 1].len += take;
+    } else {
+      p = qm_array_open(arena, p, out->n, &cap, out->n, sizeof *p);
+      if (!p) return QM_ENOMEM;
+      p[out->n++] = (qm_range){counter, take, r->first.author};
+    }
+    out->p = p;
+    n -= take;
+    if (!n) return QM_OK;
+    offset = 0;
+    r = next_shown(r);
+  }
+}
+
+static void hash_range(qm_sha *sha, const qm_authors *authors, const qm_range *x) {
+  uint8_t b[16];
+  for (unsigned i = 0; i < 8; i++) {
+    b[i] = (uint8_t)(x->counter >> (56 - 8 * i));
+    b[8 + i] = (uint8_t)(x->len >> (56 - 8 * i));
+  }
+  qm_sha_add(sha, &authors->ids[x->author], sizeof authors->ids[x->author]);
+  qm_sha_add(sha, b, sizeof b);
+}
+
+uint64_t qm_sequence_version(const qm_cell *c, const qm_authors *authors) {
+  qm_sha sha;
+  qm_hash h;
+  qm_range x = {0, 0, 0};
+  uint64_t version = 0;
+  qm_sha_init(&sha);
+  for (const qm__run *r = head_of(c); r; r = qm__run_next(r)) {
+    if (r->state == QM_RUN_DEAD) continue;
+    if (x.len && x.author == r->first.author && x.counter + x.len == r->first.counter) {
+      x.len += r->len;
+      continue;
+    }
+    if (x.len) hash_range(&sha, authors, &x);
+    x = (qm_range){r->first.counter, r->len, r->first.author};
+  }
+  if (x.len) hash_range(&sha, authors, &x);
+  qm_sha_end(&sha, &h);
+  for (unsigned i = 0; i < 8; i++) version = version << 8 | h.b[i];
+  return version;
+}
+
+const qm_shape qm_shape_sequence = {"sequence",         apply,
+                                    qm__sequence_join,  qm__sequence_empty,
+                                    qm__sequence_names, qm__sequence_encode,
+                                    qm__sequence_decode};

@@ -1,0 +1,44 @@
+/* sequence: the shape under text and list: Fugue (Weidner, Kleppmann, "The Art of
+ * the Fugue", arXiv 2305.00583), run-length encoded in memory and at rest.
+ *
+ * Elements form a tree. Each hangs (parent, side) on another or on the root; the
+ * order shown is the in-order walk: left children, element, right children;
+ * children on one side of one element stand in ascending dot order. An insert of n
+ * code points takes n counters; its first element hangs as the op says, each
+ * following one is the right child of the one before. A cut hides elements
+ * (tombstones); a trim takes childless tombstones out. An element whose parent is
+ * not there (trimmed, or never was: a hostile op) stands at the end, in dot order,
+ * with its own subtree.
+ *
+ * Positions are in code points (list: values) of what is visible. */
+#ifndef QM_SEQUENCE_H
+#define QM_SEQUENCE_H
+
+#include "core/crdt/crdt.h"
+
+typedef struct qm_sequence qm_sequence;
+
+static inline const qm_sequence *qm_sequence_of(const qm_cell *c) {
+  return (const qm_sequence *)c->content;
+}
+
+/* Visible elements. c may be an empty cell (content NULL). */
+uint64_t qm_sequence_len(const qm_cell *c);
+/* Appends the visible text, UTF-8. Errors stick in out. Text cells only. */
+void qm_sequence_text(const qm_cell *c, qm_buf *out);
+/* List cells: the visible values in order. */
+int qm_sequence_values(const qm_cell *c, qm_arena *arena, qm_slice **out, uint32_t *n);
+/* Where an insert at visible position `at` (0..len) hangs: on a *visible* element:
+ * left child of its right neighbour where that lies in the right subtree of the
+ * left neighbour, else right child of the left neighbour; at the start the root is
+ * the left neighbour. Sets op->parent and QM_OP_ROOT / QM_OP_LEFT in op->flags.
+ * QM_ERANGE where at > len. */
+int qm_sequence_place(const qm_cell *c, const qm_authors *authors, uint64_t at, qm_op *op);
+/* The dots of the visible elements [at, at+n), merged into ranges, in visible order. QM_ERANGE. */
+int qm_sequence_cut(const qm_cell *c, qm_arena *arena, uint64_t at, uint64_t n, qm_ranges *out);
+/* A 64-bit identity of what is visible (which elements in which order): a token
+ * holds it, and an edit at positions is refused where it has changed. It is the
+ * first 8 bytes of SHA-256 over the visible ranges with full author ids. */
+uint64_t qm_sequence_version(const qm_cell *c, const qm_authors *authors);
+
+#endif

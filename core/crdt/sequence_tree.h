@@ -1,0 +1,128 @@
+/* sequence_tree: runs, how they hang, and how they stand (private to sequence*.c).
+ *
+ * A run is a stretch of elements of one author with consecutive counters and one
+ * state, each after the first the right child of the one before, next to each other
+ * in the document. Invariants:
+ * - left children hang only on the first element of a run, right children only on
+ *   its last (a run is split where a child comes in between), so each run has two
+ *   lists of child runs, ascending by the dot of their first element;
+ * - a run whose parent is absent is in `strays`; one on the root is in `tops`;
+ * - `columns` hold every run once, by author (rank), ascending by counter;
+ * - the runs stand in document order in a treap, whose priorities come from dots. */
+#ifndef QM_CRDT_SEQUENCE_TREE_H
+#define QM_CRDT_SEQUENCE_TREE_H
+
+#include "core/crdt/sequence.h"
+
+/* What an element shows: the state of a run. A tombstone has no payload and has
+ * forgotten what it was. */
+enum { QM_RUN_TEXT = 0, QM_RUN_VALUES = 1, QM_RUN_DEAD = 2 };
+/* Where the first element of a run hangs. */
+enum { QM_ON_ROOT = 0, QM_ON_RIGHT = 1, QM_ON_LEFT = 2 };
+
+typedef struct qm__run qm__run;
+
+typedef struct qm__runs {
+  qm__run **p;
+  uint32_t n, cap;
+} qm__runs;
+
+struct qm__run {
+  qm_dot first;
+  uint64_t len;  /* elements, >= 1 */
+  qm_dot parent; /* unless on is QM_ON_ROOT */
+  uint8_t on, state;
+  uint8_t listed;      /* only while a trim works */
+  uint8_t stray;       /* the parent is not there */
+  uint32_t cursor;     /* only while a walk works */
+  const uint8_t *data; /* UTF-8, or qm_slice[len] for values; NULL for tombstones */
+  size_t bytes;
+  uint8_t *tail; /* == data + bytes where `room` more bytes there are ours */
+  size_t room;
+  qm__runs lefts, rights;       /* children of the first, of the last element */
+  qm__run *up, *before, *after; /* treap */
+  uint64_t shown;               /* visible elements in the treap's subtree */
+  uint32_t priority;
+};
+
+typedef struct qm__column {
+  uint32_t author;
+  qm__runs runs;
+} qm__column;
+
+struct qm_sequence {
+  qm__run *top;        /* of the treap */
+  qm__column *columns; /* ascending by rank of author */
+  uint32_t n_columns, cap_columns;
+  qm__runs tops, strays;
+  qm__run *hot; /* the run met last: typing stays where it is. May be NULL */
+};
+
+/* A counter of an author in the sort order of dots, with what stands there. */
+typedef struct qm__point {
+  uint32_t rank;
+  uint64_t counter;
+  uint64_t len; /* of a range; else unused */
+  qm__run *run; /* may be NULL */
+} qm__point;
+
+static inline qm_dot qm__run_last(const qm__run *r) {
+  qm_dot d = {r->first.counter + (r->len - 1), r->first.author};
+  return d;
+}
+/* One beyond the last counter. Never wraps: spans that would are cut short. */
+static inline uint64_t qm__run_end(const qm__run *r) { return r->first.counter + r->len; }
+static inline uint64_t qm__run_shown(const qm__run *r) {
+  return r->state == QM_RUN_DEAD ? 0 : r->len;
+}
+
+/* In place by rank and counter: n log n, no recursion. */
+void qm__points_sort(qm__point *p, size_t n);
+
+/* Neighbours in document order; NULL at the ends. */
+qm__run *qm__run_next(const qm__run *r);
+qm__run *qm__run_prev(const qm__run *r);
+qm__run *qm__sequence_head(const qm_sequence *s);
+/* The run that shows visible element `at`, and in *offset its place there. at < shown. */
+qm__run *qm__sequence_at(const qm_sequence *s, uint64_t at, uint64_t *offset);
+/* 1 where a stands before b in the document (a != b). */
+int qm__run_precedes(const qm__run *a, const qm__run *b);
+/* To be called after r's state or len changed from `shown_before` visible elements. */
+void qm__run_recount(qm__run *r, uint64_t shown_before);
+
+/* NULL where the author wrote nothing here. */
+qm__column *qm__sequence_column(const qm_sequence *s, const qm_authors *authors, uint32_t author);
+/* Index of the first run of the column that ends beyond the counter. */
+uint32_t qm__column_from(const qm__column *c, uint64_t counter);
+/* The run with the element; NULL where it is not there. */
+qm__run *qm__sequence_find(qm_sequence *s, const qm_authors *authors, qm_dot d);
+
+/* Hangs and places a run whose dots are not there yet. QM_ENOMEM. */
+int qm__sequence_insert(qm_sequence *s, const qm_authors *authors, qm_arena *arena, qm__run *r);
+/* Splits before element `offset` (0 < offset < len); *second gets the later part. */
+int qm__sequence_split(qm_sequence *s, const qm_authors *authors, qm_arena *arena, qm__run *r,
+                       uint64_t offset, qm__run **second);
+/* Takes a run out; its children stay as they are, hanging on nothing: the caller
+ * has none, or builds anew. */
+void qm__sequence_remove(qm_sequence *s, const qm_authors *authors, qm__run *r);
+/* Joins `second` to `first` where they are one stretch of tombstones. 1 where done. */
+int qm__sequence_merge(qm_sequence *s, const qm_authors *authors, qm__run *first, qm__run *second);
+/* Makes everything anew from runs that do not overlap, sorted by first dot; splits
+ * them where children hang. Runs that hang on each other in a ring are left out
+ * (only a forged state has some): *placed (may be NULL) is 0 then. Near-linear. */
+int qm__sequence_build(qm_sequence *s, const qm_authors *authors, qm_arena *arena, qm__run **runs,
+                       size_t n, int *placed);
+/* Keeps elements [offset, offset + len) of a run that hangs nowhere yet. */
+void qm__run_clip(qm__run *r, uint64_t offset, uint64_t len);
+
+/* The shape's functions, one file each group. */
+int qm__sequence_join(qm_cell *out, qm_side a, qm_side b, const qm_authors *authors,
+                      qm_arena *arena);
+int qm__sequence_empty(const qm_cell *cell);
+int qm__sequence_names(const qm_cell *cell, qm_names *to, qm_arena *arena);
+void qm__sequence_encode(const qm_cell *cell, const qm_names *to, const qm_authors *authors,
+                         qm_buf *out);
+int qm__sequence_decode(qm_cell *cell, qm_cur *in, const qm_names *from, const qm_authors *authors,
+                        qm_arena *arena);
+
+#endif

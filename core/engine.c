@@ -1,0 +1,246 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "core/space.h"
+
+#define QM_ARENA_MAX ((size_t)1 << 30)
+
+/* --- small things kept in the store --- */
+
+static int meta_put(qm_engine *e, const char *key, const void *p, size_t n) {
+  QM_TRY(e->store->ops->begin(e->store));
+  int rc = e->store->ops->meta_put(e->store, qm_slice_of(key, strlen(key)), qm_slice_of(p, n));
+  if (rc == QM_OK) return e->store->ops->commit(e->store, QM_DURABLE, NULL, NULL);
+  e->store->ops->rollback(e->store);
+  return rc;
+}
+
+/* Reads exactly n bytes; *found = 0 where the key is not there. */
+static int meta_get(qm_engine *e, const char *key, void *to, size_t n, int *found) {
+  qm_buf b;
+  qm_buf_init(&b, e->env, 4096);
+  int rc = e->store->ops->meta_get(e->store, qm_slice_of(key, strlen(key)), &b);
+  *found = rc == QM_OK;
+  if (rc == QM_OK && b.n != n) rc = QM_ECORRUPT;
+  if (rc == QM_OK) memcpy(to, b.p, n);
+  qm_buf_free(&b);
+  return rc == QM_ENOTFOUND ? QM_OK : rc;
+}
+
+int qm__meta_key(char *to, const char *name, uint32_t number) {
+  return snprintf(to, 32, "%s/%08x", name, number);
+}
+
+/* --- epoch --- */
+
+int qm__engine_epoch(qm_engine *e) {
+  uint8_t epoch[8] = {0};
+  qm_author author;
+  if (!(e->flags & QM_ENGINE_REPLAY)) QM_TRY(e->env->random(e->env->payload, epoch, sizeof epoch));
+  qm_author_make(&author, &e->device, epoch);
+  QM_TRY(meta_put(e, "author", author.b, sizeof author.b));
+  e->author = author;
+  e->epoch_stale = 0;
+  for (uint32_t i = 0; i < e->n_spaces; i++) {
+    qm_space *s = e->spaces[i];
+    if (qm_authors_find(&s->authors, &author, &s->own) != QM_OK) s->own = QM_NO_AUTHOR;
+  }
+  return QM_OK;
+}
+
+int qm_engine_new_epoch(qm_engine *e) {
+  if (e->open) return QM_ESTATE;
+  /* What the old author wrote stays its own: it is closed first, so that it travels. */
+  for (uint32_t i = 0; i < e->n_spaces; i++) QM_TRY(qm_engine_push(e, e->spaces[i]));
+  return qm__engine_epoch(e);
+}
+
+/* The same author goes on only where the instance id says that this is the same
+ * installation as before; a copy or a restored backup becomes a new author. */
+static int open_author(qm_engine *e) {
+  uint8_t mine[16] = {0}, kept[16];
+  int has_author, has_kept,
+      known = e->env->instance && e->env->instance(e->env->payload, mine) == QM_OK;
+  QM_TRY(meta_get(e, "author", e->author.b, sizeof e->author.b, &has_author));
+  QM_TRY(meta_get(e, "instance", kept, sizeof kept, &has_kept));
+  int same = has_author && memcmp(e->author.b, e->device.b, QM_ID_SIZE) == 0;
+  if (e->flags & QM_ENGINE_REPLAY) return same ? QM_OK : qm__engine_epoch(e);
+  if (same && known && has_kept && memcmp(mine, kept, 16) == 0) return QM_OK;
+  if (known && (!has_kept || memcmp(mine, kept, 16) != 0))
+    QM_TRY(meta_put(e, "instance", mine, sizeof mine));
+  return qm__engine_epoch(e);
+}
+
+/* --- open and close --- */
+
+static int take_space(void *payload, const qm_space_row *row) {
+  qm_engine *e = payload;
+  if (e->n_spaces == e->cap_spaces) {
+    uint32_t cap = e->cap_spaces ? e->cap_spaces * 2 : 8;
+    qm_space **p = qm_realloc_array(e->env, e->spaces, cap, sizeof *p);
+    if (!p) return QM_ENOMEM;
+    e->spaces = p;
+    e->cap_spaces = cap;
+  }
+  qm_space *s;
+  QM_TRY(qm__space_new(e, row, &s));
+  uint32_t at = e->n_spaces;
+  while (at && qm_id_cmp(&e->spaces[at - 1]->id, &row->id) > 0) {
+    e->spaces[at] = e->spaces[at - 1];
+    at--;
+  }
+  e->spaces[at] = s;
+  e->n_spaces++;
+  if (row->space > e->last_number) e->last_number = row->space;
+  return QM_OK;
+}
+
+int qm__engine_space_add(qm_engine *e, const qm_space_row *row) {
+  QM_TRY(take_space(e, row));
+  return qm__space_load(qm_engine_space(e, &row->id));
+}
+
+static int open_all(qm_engine *e) {
+  int found;
+  uint8_t b[8] = {0};
+  QM_TRY(e->store->ops->space_list(e->store, take_space, e));
+  QM_TRY(meta_get(e, "offset", b, 8, &found));
+  memcpy(&e->offset_ms, b, 8);
+  QM_TRY(open_author(e));
+  for (uint32_t i = 0; i < e->n_spaces; i++) {
+    QM_TRY(qm__space_load(e->spaces[i]));
+    QM_TRY(qm__space_notes_load(e->spaces[i]));
+  }
+  return QM_OK;
+}
+
+int qm_engine_open(qm_engine **out, const qm_env *env, qm_store *store,
+                   const qm_engine_options *options, qm_error *err) {
+  *out = NULL;
+  if (store->ops->version != QM_STORE_VERSION || options->size < sizeof *options)
+    return qm_fail(err, QM_EINVAL, "engine: store or options of another version");
+  qm_engine *e = qm_alloc_zero(env, sizeof *e);
+  if (!e) return qm_fail(err, QM_ENOMEM, "engine: out of memory");
+  e->env = env;
+  e->store = store;
+  e->flags = options->flags;
+  e->device = options->device;
+  e->zip_level = options->zip_level;
+  qm_arena_init(&e->arena, env, QM_ARENA_MAX);
+  int rc = env->random(env->payload, (uint8_t *)e->key, sizeof e->key);
+  if (rc == QM_OK) rc = open_all(e);
+  if (rc != QM_OK) {
+    qm_engine_close(e);
+    return qm_fail(err, rc, "engine: opening the store: %s", qm_err_text(rc));
+  }
+  *out = e;
+  return QM_OK;
+}
+
+void qm_engine_close(qm_engine *e) {
+  if (!e) return;
+  if (e->open) qm_engine_rollback(e);
+  for (uint32_t i = 0; i < e->n_spaces; i++) qm__space_free(e->spaces[i]);
+  qm_free(e->env, e->spaces);
+  qm_arena_free(&e->arena);
+  qm_free(e->env, e);
+}
+
+const qm_author *qm_engine_author(const qm_engine *e) { return &e->author; }
+
+uint64_t qm_engine_now(const qm_engine *e) {
+  if (e->flags & QM_ENGINE_REPLAY) return e->fixed_ms;
+  uint64_t now = e->env->now_ms(e->env->payload);
+  if (e->offset_ms < 0 && (uint64_t)-e->offset_ms > now) return 0;
+  return now + (uint64_t)e->offset_ms;
+}
+
+int qm_engine_offset(qm_engine *e, int64_t offset_ms) {
+  if (e->open) return QM_ESTATE;
+  if (offset_ms == e->offset_ms || offset_ms == INT64_MIN) return QM_OK;
+  QM_TRY(meta_put(e, "offset", &offset_ms, sizeof offset_ms));
+  e->offset_ms = offset_ms;
+  return QM_OK;
+}
+
+int64_t qm_engine_offset_get(const qm_engine *e) { return e->offset_ms; }
+
+void qm_engine_clock_fix(qm_engine *e, uint64_t now_ms) { e->fixed_ms = now_ms; }
+
+/* --- spaces --- */
+
+qm_space *qm_engine_space(qm_engine *e, const qm_id *id) {
+  uint32_t lo = 0, hi = e->n_spaces;
+  while (lo < hi) {
+    uint32_t mid = lo + (hi - lo) / 2;
+    int c = qm_id_cmp(&e->spaces[mid]->id, id);
+    if (c == 0) return e->spaces[mid];
+    if (c < 0)
+      lo = mid + 1;
+    else
+      hi = mid;
+  }
+  return NULL;
+}
+
+qm_space *qm_engine_space_named(qm_engine *e, qm_slice name) {
+  for (uint32_t i = 0; i < e->n_spaces; i++)
+    if (qm_slice_cmp(e->spaces[i]->name, name) == 0) return e->spaces[i];
+  return NULL;
+}
+
+uint32_t qm_engine_space_count(const qm_engine *e) { return e->n_spaces; }
+qm_space *qm_engine_space_at(qm_engine *e, uint32_t index) {
+  return index < e->n_spaces ? e->spaces[index] : NULL;
+}
+const qm_schema *qm_space_schema(const qm_space *s) { return s->schema; }
+const qm_authors *qm_space_authors(const qm_space *s) { return &s->authors; }
+const qm_vv *qm_space_vv(const qm_space *s) { return &s->vv; }
+void qm_space_digest(const qm_space *s, qm_digest *out) { *out = s->digest; }
+
+/* --- transactions --- */
+
+int qm_engine_begin(qm_engine *e) {
+  if (e->poisoned) return QM_EINTERNAL;
+  if (e->open) return QM_ESTATE;
+  QM_TRY(e->store->ops->begin(e->store));
+  e->open = 1;
+  return QM_OK;
+}
+
+/* After a failed save what is in memory may be ahead of the store: read it anew. */
+static void reload(qm_engine *e) {
+  for (uint32_t i = 0; i < e->n_spaces; i++) {
+    int touched = e->spaces[i]->touched;
+    qm__space_end(e->spaces[i]);
+    if (touched && qm__space_load(e->spaces[i]) != QM_OK) e->poisoned = 1;
+  }
+  qm_arena_reset(&e->arena);
+}
+
+void qm_engine_rollback(qm_engine *e) {
+  if (!e->open) return;
+  e->open = 0;
+  e->store->ops->rollback(e->store);
+  reload(e);
+}
+
+int qm_engine_commit(qm_engine *e, qm_durability durability, qm_store_done done, void *payload) {
+  int rc = e->open ? QM_OK : QM_ESTATE;
+  for (uint32_t i = 0; i < e->n_spaces && rc == QM_OK; i++) rc = qm__space_save(e->spaces[i]);
+  if (rc != QM_OK) {
+    qm_engine_rollback(e);
+    if (done) done(payload, rc);
+    return rc;
+  }
+  e->open = 0;
+  rc = e->store->ops->commit(e->store, durability, done, payload);
+  if (rc != QM_OK) {
+    reload(e);
+    return rc;
+  }
+  for (uint32_t i = 0; i < e->n_spaces; i++) qm__space_end(e->spaces[i]);
+  qm_arena_reset(&e->arena);
+  if (e->epoch_stale) return qm_engine_new_epoch(e);
+  return QM_OK;
+}

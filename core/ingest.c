@@ -1,0 +1,394 @@
+/* ingest: what arrives from a peer, judged segment by segment. A segment is checked
+ * whole before any of it takes effect, so a refused one leaves no trace. */
+#include <string.h>
+
+#include "core/space.h"
+
+typedef struct qm_judge {
+  qm_engine *e;
+  qm_space *s;
+  qm_ingest *in;
+  qm_arena *arena; /* results; outlives the transaction */
+  qm_error why;
+} qm_judge;
+
+/* --- refusals --- */
+
+static int refuse(qm_judge *j, const qm_segment *g, int code) {
+  qm_ingest *in = j->in;
+  qm_refusal *p =
+      qm_arena_grow(j->arena, in->refusals, in->n_refusals, in->n_refusals + 1, sizeof *p);
+  if (!p) return QM_ENOMEM;
+  in->refusals = p;
+  p += in->n_refusals++;
+  memset(p, 0, sizeof *p);
+  p->author = j->s->authors.ids[g->author];
+  p->counter = g->start;
+  p->code = code;
+  const char *text = j->why.code == code && j->why.message[0] ? j->why.message : qm_err_text(code);
+  size_t n = strlen(text);
+  if (n >= sizeof p->message) n = sizeof p->message - 1;
+  memcpy(p->message, text, n);
+  return QM_OK;
+}
+
+/* An author once refused stops in this space: what follows would have a gap. */
+static int is_refused(qm_judge *j, const qm_author *author) {
+  for (uint32_t i = 0; i < j->in->n_refusals; i++)
+    if (qm_author_cmp(&j->in->refusals[i].author, author) == 0) return 1;
+  return j->in->refused && j->in->refused(j->in->payload, author);
+}
+
+/* --- checks --- */
+
+static int covered(const qm_vv *seen, qm_dot d) { return qm_vv_covers(seen, d); }
+
+static int dots_covered(const qm_vv *seen, qm_dots dots) {
+  for (uint32_t i = 0; i < dots.n; i++)
+    if (!covered(seen, dots.p[i])) return 0;
+  return 1;
+}
+
+/* S3.12: everything an op names is covered by its author's context. */
+static int op_covered(const qm_vv *seen, const qm_op *op) {
+  if (!dots_covered(seen, op->dots) || !dots_covered(seen, op->marks)) return 0;
+  if (!dots_covered(seen, op->hides) || !dots_covered(seen, op->keeps)) return 0;
+  for (uint32_t i = 0; i < op->cuts.n; i++) {
+    const qm_range *r = &op->cuts.p[i];
+    if (r->len > UINT64_MAX - r->counter || r->counter + r->len > qm_vv_get(seen, r->author))
+      return 0;
+  }
+  if (op->shape == QM_SEQUENCE && op->kind == QM_KIND_INSERT && !(op->flags & QM_OP_ROOT) &&
+      !covered(seen, op->parent))
+    return 0;
+  return op->named != QM_BY_CREATION || covered(seen, op->created);
+}
+
+/* Walks the author's context through the segment, on a scratch copy of its clock
+ * row. QM_EPARKED where a dependency is not here yet. */
+static int check_context(qm_judge *j, const qm_segment *g, qm_vv *seen) {
+  qm_space *s = j->s;
+  const qm_env *env = j->e->env;
+  qm_time last = s->states[g->author].time;
+  int parked = 0;
+  QM_TRY(qm_vv_copy(env, seen, &s->states[g->author].clock));
+  for (uint32_t i = 0; i < g->n_changes; i++) {
+    const qm_change *c = &g->changes[i];
+    if (c->time <= last) return qm_fail(&j->why, QM_EMALFORMED, "time stamp does not rise");
+    last = c->time;
+    for (uint32_t d = 0; d < c->n_deps; d++) {
+      qm_dot dep = c->deps[d];
+      if (dep.author == c->author || dep.counter <= qm_vv_get(seen, dep.author))
+        return qm_fail(&j->why, QM_EMALFORMED, "a dependency does not move");
+      if (dep.counter > qm_vv_get(&s->vv, dep.author)) parked = 1;
+      QM_TRY(qm_vv_set(env, seen, dep.author, dep.counter));
+    }
+    for (uint32_t o = 0; o < c->n_ops; o++) {
+      QM_TRY(qm_vv_set(env, seen, c->author, c->ops[o].counter));
+      if (!op_covered(seen, &c->ops[o]))
+        return qm_fail(&j->why, QM_EMALFORMED, "an op names what its author had not seen");
+    }
+  }
+  return parked ? QM_EPARKED : QM_OK;
+}
+
+/* Fills in the record ids of ops that name a creation dot. */
+static int resolve(qm_judge *j, qm_segment *g) {
+  qm_arena *arena = &j->e->arena;
+  qm_dot *dots = qm_arena_array(arena, g->n_ops, sizeof *dots);
+  qm_op **ops = qm_arena_array(arena, g->n_ops, sizeof *ops);
+  qm_id *ids = qm_arena_array(arena, g->n_ops, sizeof *ids);
+  uint8_t *found = qm_arena_zero(arena, g->n_ops);
+  uint32_t n = 0;
+  if (!dots || !ops || !ids || !found) return QM_ENOMEM;
+  for (uint32_t i = 0; i < g->n_changes; i++)
+    for (uint32_t o = 0; o < g->changes[i].n_ops; o++) {
+      qm_op *op = &g->changes[i].ops[o];
+      if (op->named != QM_BY_CREATION) continue;
+      dots[n] = op->created;
+      ops[n++] = op;
+    }
+  if (!n) return QM_OK;
+  QM_TRY(j->e->store->ops->creation_find(j->e->store, j->s->number, dots, n, ids, found));
+  for (uint32_t i = 0; i < n; i++) {
+    if (!found[i])
+      return qm_fail(&j->why, QM_EMALFORMED, "an op names a record by a dot that created none");
+    ops[i]->record = ids[i];
+  }
+  return QM_OK;
+}
+
+static int check_hash(qm_judge *j, const qm_segment *g, qm_hash *hash) {
+  const qm_author_state *st = &j->s->states[g->author];
+  QM_TRY(qm_segment_hash(g, &j->s->id, &st->head, &j->s->authors, &j->e->arena, hash));
+  if (memcmp(hash->b, g->head, QM_HEAD_SIZE) != 0)
+    return qm_fail(&j->why, QM_EHASH, "segment hash does not match its content");
+  return QM_OK;
+}
+
+/* A device may send its own author's segments; another's only with that author's
+ * signature. */
+static int check_author(qm_judge *j, const qm_segment *g, const qm_hash *hash) {
+  const qm_ingest *in = j->in;
+  qm_id device;
+  if (!in->check_author) return QM_OK;
+  qm_author_device(&j->s->authors.ids[g->author], &device);
+  if (qm_id_cmp(&device, &in->peer) == 0) return QM_OK;
+  if (!g->has_signature || !in->verify ||
+      in->verify(in->payload, &device, hash->b, g->signature) != QM_OK)
+    return qm_fail(&j->why, QM_EFORGED, "relayed without a valid signature of its author");
+  return QM_OK;
+}
+
+/* The collection an op writes in: by an earlier `new` of this segment or by the
+ * record held. */
+static int collection_of(qm_judge *j, const qm_segment *g, const qm_op *op, uint32_t *out) {
+  qm_loaded *l;
+  QM_TRY(qm__space_record(j->s, &op->record, &l));
+  *out = qm_record_collection(&l->record);
+  for (uint32_t i = 0; !*out && i < g->n_changes; i++)
+    for (uint32_t o = 0; !*out && o < g->changes[i].n_ops; o++) {
+      const qm_op *n = &g->changes[i].ops[o];
+      qm_cur c;
+      if (n->shape != QM_PRESENCE || n->kind != QM_KIND_NEW ||
+          qm_id_cmp(&n->record, &op->record) != 0)
+        continue;
+      qm_cur_init(&c, n->value);
+      if (qm_cur_uint32(&c, out) != QM_OK) *out = 0;
+    }
+  return QM_OK;
+}
+
+static int check_schema(qm_judge *j, const qm_segment *g) {
+  const qm_schema *schema = j->s->schema;
+  uint32_t collection = 0;
+  const qm_id *last = NULL;
+  if (!j->in->check_schema || !schema) return QM_OK;
+  for (uint32_t i = 0; i < g->n_changes; i++)
+    for (uint32_t o = 0; o < g->changes[i].n_ops; o++) {
+      const qm_op *op = &g->changes[i].ops[o];
+      if (qm_id_is_zero(&op->record))
+        return qm_fail(&j->why, QM_EACCESS, "only the hub writes the space record");
+      if (!last || qm_id_cmp(last, &op->record) != 0) QM_TRY(collection_of(j, g, op, &collection));
+      last = &op->record;
+      const qm_collection_def *c = qm_schema_collection(schema, collection);
+      if (c && !qm_collection_writable(c, j->in->role))
+        return qm_fail(&j->why, QM_EACCESS, "this role may not write collection %u", collection);
+      QM_TRY(qm_schema_op_check(schema, collection, op, &j->why));
+    }
+  return QM_OK;
+}
+
+/* --- one segment --- */
+
+static int place(qm_judge *j, const qm_segment *g) {
+  const qm_author_state *st = &j->s->states[g->author];
+  uint64_t next = qm_vv_get(&j->s->vv, g->author);
+  if (g->next <= next) {
+    if (g->next == st->closed && memcmp(g->head, st->head.b, QM_HEAD_SIZE) != 0) return QM_EFORK;
+    return QM_EEXIST;
+  }
+  if (g->start < next) return QM_EFORK;
+  if (g->start > next) return QM_EGAP;
+  return memcmp(g->previous, st->head.b, QM_HEAD_SIZE) == 0 ? QM_OK : QM_EFORK;
+}
+
+static int judge(qm_judge *j, qm_segment *g, qm_hash *hash) {
+  qm_vv seen = {NULL, 0, 0};
+  QM_TRY(qm_segment_check(g, &j->why));
+  int rc = check_context(j, g, &seen);
+  qm_vv_free(j->e->env, &seen);
+  QM_TRY(rc);
+  QM_TRY(resolve(j, g));
+  QM_TRY(check_hash(j, g, hash));
+  QM_TRY(check_author(j, g, hash));
+  return check_schema(j, g);
+}
+
+static int preload(qm_judge *j, const qm_segment *g) {
+  qm_id *ids = qm_arena_array(&j->e->arena, g->n_ops, sizeof *ids);
+  uint32_t n = 0;
+  if (!ids) return QM_ENOMEM;
+  for (uint32_t i = 0; i < g->n_changes; i++)
+    for (uint32_t o = 0; o < g->changes[i].n_ops; o++) {
+      const qm_id *id = &g->changes[i].ops[o].record;
+      if (!n || qm_id_cmp(&ids[n - 1], id) != 0) ids[n++] = *id;
+    }
+  return qm__space_preload(j->s, ids, n);
+}
+
+static int take(qm_judge *j, const qm_segment *g, const qm_hash *hash) {
+  qm_space *s = j->s;
+  QM_TRY(preload(j, g));
+  for (uint32_t i = 0; i < g->n_changes; i++) QM_TRY(qm__space_apply(s, &g->changes[i]));
+  qm_author_state *st = &s->states[g->author];
+  st->closed = g->next;
+  st->head = *hash;
+  st->dirty = 1;
+  s->ingested = 1;
+  j->in->taken++;
+  j->in->ops += g->n_ops;
+  if (qm_author_cmp(&s->authors.ids[g->author], &j->e->author) == 0) j->e->epoch_stale = 1;
+  return QM_OK;
+}
+
+/* Failures of this replica, not of the segment. */
+static int is_ours(int rc) {
+  qm_class c = qm_err_class(rc);
+  return rc == QM_ENOMEM || rc == QM_EINTERNAL || c == QM_CLASS_STORAGE || rc == QM_ECORRUPT ||
+         rc == QM_EBUSY;
+}
+
+/* *taken = 1 where it took effect; *parked = 1 where it waits. */
+static int one(qm_judge *j, qm_segment *g, int *taken, int *parked) {
+  qm_hash hash;
+  memset(&j->why, 0, sizeof j->why);
+  int rc = place(j, g);
+  if (rc == QM_EEXIST) {
+    j->in->known++;
+    return QM_OK;
+  }
+  if (is_refused(j, &j->s->authors.ids[g->author])) return QM_OK;
+  if (rc == QM_OK) rc = judge(j, g, &hash);
+  /* A gap behind something that waits is filled once that is taken. */
+  if (rc == QM_EGAP && (*parked || j->s->parked)) rc = QM_EPARKED;
+  if (rc == QM_EPARKED) {
+    *parked = 1;
+    j->in->parked++;
+    return QM_OK;
+  }
+  if (rc == QM_OK) {
+    *taken = 1;
+    return take(j, g, &hash);
+  }
+  return is_ours(rc) ? rc : refuse(j, g, rc);
+}
+
+/* --- the batch --- */
+
+static int map_authors(qm_judge *j, qm_batch_in *in) {
+  for (uint32_t i = 0; i < in->n_authors; i++)
+    QM_TRY(qm__space_author(j->s, &in->authors[i], &in->map[i]));
+  return QM_OK;
+}
+
+/* The log keeps a batch as it came where all of it was taken, else re-encoded. */
+static int log_taken(qm_judge *j, qm_slice blob, const qm_batch *batch, const uint8_t *took) {
+  qm_engine *e = j->e;
+  qm_batch part = {qm_arena_array(&e->arena, batch->n_segments, sizeof *part.segments), 0};
+  qm_segment_row *rows = qm_arena_array(&e->arena, batch->n_segments, sizeof *rows);
+  qm_buf recoded;
+  uint64_t seq;
+  int rc = QM_OK;
+  if (!part.segments || !rows) return QM_ENOMEM;
+  for (uint32_t i = 0; i < batch->n_segments; i++) {
+    const qm_segment *g = &batch->segments[i];
+    if (!took[i]) continue;
+    rows[part.n_segments] = (qm_segment_row){g->author, g->start, g->next};
+    part.segments[part.n_segments++] = *g;
+  }
+  if (!part.n_segments) return QM_OK;
+  qm_buf_init(&recoded, e->env, QM_BATCH_MAX);
+  if (part.n_segments < batch->n_segments) {
+    rc = qm_batch_encode(&recoded, &part, &j->s->authors, e->zip_level);
+    blob = qm_buf_slice(&recoded);
+  }
+  qm_log_row row = {0, blob, rows, part.n_segments};
+  if (rc == QM_OK) rc = e->store->ops->log_append(e->store, j->s->number, &row, &seq);
+  qm_buf_free(&recoded);
+  return rc;
+}
+
+static void forget_authors(qm_space *s, uint32_t n) {
+  for (uint32_t i = n; i < s->n_states; i++) qm_vv_free(s->engine->env, &s->states[i].clock);
+  if (s->n_states > n) s->n_states = n;
+  qm_authors_truncate(&s->authors, n);
+}
+
+static int ingest_one(qm_judge *j, qm_slice blob, int *any_taken, int *any_parked) {
+  qm_batch_in in;
+  qm_batch batch;
+  uint32_t n_authors = j->s->authors.n;
+  memset(&in, 0, sizeof in);
+  QM_TRY(qm_batch_open(&in, blob, &j->e->arena));
+  QM_TRY(map_authors(j, &in));
+  QM_TRY(qm_batch_read(&in, &batch));
+  uint8_t *took = qm_arena_zero(&j->e->arena, batch.n_segments);
+  if (!took) return QM_ENOMEM;
+  for (uint32_t i = 0; i < batch.n_segments; i++) {
+    int taken = 0;
+    QM_TRY(one(j, &batch.segments[i], &taken, any_parked));
+    took[i] = (uint8_t)taken;
+    *any_taken |= taken;
+  }
+  if (*any_taken) return log_taken(j, blob, &batch, took);
+  forget_authors(j->s, n_authors); /* a refused batch must not fill the author table */
+  return QM_OK;
+}
+
+/* --- parking --- */
+
+static int park(qm_judge *j, qm_slice blob) {
+  size_t held = blob.n;
+  for (qm_parked *p = j->s->parked; p; p = p->next)
+    if (qm_id_cmp(&p->peer, &j->in->peer) == 0) held += p->n;
+  /* Beyond the bound it is let go: it was not acknowledged, so it comes again. */
+  if (held > QM_PARKED_BYTES_MAX) return QM_OK;
+  qm_parked *p = qm_alloc(j->e->env, sizeof *p + blob.n);
+  if (!p) return QM_ENOMEM;
+  p->peer = j->in->peer;
+  p->n = blob.n;
+  memcpy(p->batch, blob.p, blob.n);
+  p->next = j->s->parked;
+  j->s->parked = p;
+  return QM_OK;
+}
+
+/* Tries everything parked again until nothing more is taken. */
+static int unpark(qm_judge *j) {
+  int progress = 1;
+  while (progress) {
+    progress = 0;
+    for (qm_parked **at = &j->s->parked; *at;) {
+      int taken = 0, parked = 0;
+      QM_TRY(ingest_one(j, qm_slice_of((*at)->batch, (*at)->n), &taken, &parked));
+      progress |= taken;
+      if (parked) {
+        at = &(*at)->next;
+        continue;
+      }
+      qm_parked *gone = *at;
+      *at = gone->next;
+      qm_free(j->e->env, gone);
+    }
+  }
+  return QM_OK;
+}
+
+void qm_engine_unpark(qm_engine *e, const qm_id *peer) {
+  for (uint32_t i = 0; i < e->n_spaces; i++)
+    for (qm_parked **at = &e->spaces[i]->parked; *at;) {
+      qm_parked *p = *at;
+      if (qm_id_cmp(&p->peer, peer) != 0) {
+        at = &p->next;
+        continue;
+      }
+      *at = p->next;
+      qm_free(e->env, p);
+    }
+}
+
+int qm_engine_ingest(qm_engine *e, qm_space *s, qm_slice batch, qm_ingest *in, qm_arena *arena,
+                     qm_error *err) {
+  qm_judge j = {.e = e, .s = s, .in = in, .arena = arena};
+  int taken = 0, parked = 0;
+  in->taken = in->known = in->parked = 0;
+  in->ops = 0;
+  in->refusals = NULL;
+  in->n_refusals = 0;
+  if (!e->open) return qm_fail(err, QM_ESTATE, "ingest: no transaction is open");
+  int rc = ingest_one(&j, batch, &taken, &parked);
+  if (rc == QM_OK && parked) rc = park(&j, batch);
+  if (rc == QM_OK && taken && s->parked) rc = unpark(&j);
+  return rc == QM_OK ? QM_OK : qm_fail(err, rc, "batch: %s", qm_err_text(rc));
+}

@@ -1,0 +1,295 @@
+#include "core/record.h"
+
+#include <string.h>
+
+#include "core/crdt/codec.h"
+#include "core/mp.h"
+
+/* Blob (SPEC S6.2), one MessagePack array of four:
+ *   names      [local author number, …]              ascending bytewise by author id
+ *   creations  [place, counter, collection, …]       ascending by dot
+ *   marks      [place, counter, flags, …]            ascending by dot; 1 deleted, 2 kept
+ *   cells      [field, shape, content, …]            ascending by (field, shape) */
+
+uint32_t qm_record_collection(const qm_record *r) {
+  return r->n_creations ? r->creations[0].collection : 0;
+}
+
+int qm_record_visible(const qm_record *r) { return qm_marks_visible(&r->marks); }
+
+static uint64_t cell_key(uint32_t field, unsigned shape) { return (uint64_t)field << 8 | shape; }
+
+static uint32_t cell_place(const qm_record *r, uint64_t key) {
+  uint32_t lo = 0, hi = r->n_cells;
+  while (lo < hi) {
+    uint32_t mid = lo + (hi - lo) / 2;
+    if (cell_key(r->cells[mid].field, r->cells[mid].shape) < key)
+      lo = mid + 1;
+    else
+      hi = mid;
+  }
+  return lo;
+}
+
+const qm_cell *qm_record_cell(const qm_record *r, uint32_t field, unsigned shape) {
+  uint32_t at = cell_place(r, cell_key(field, shape));
+  if (at == r->n_cells || r->cells[at].field != field || r->cells[at].shape != shape) return NULL;
+  return qm_shape_of(shape)->empty(&r->cells[at]) ? NULL : &r->cells[at];
+}
+
+static int open_cell(qm_record *r, uint32_t field, uint8_t shape, qm_arena *arena, qm_cell **out) {
+  uint32_t at = cell_place(r, cell_key(field, shape));
+  if (at == r->n_cells || r->cells[at].field != field || r->cells[at].shape != shape) {
+    qm_cell *p = qm_array_open(arena, r->cells, r->n_cells, &r->cap_cells, at, sizeof *p);
+    if (!p) return QM_ENOMEM;
+    r->cells = p;
+    r->n_cells++;
+    p[at] = (qm_cell){field, shape, NULL};
+  }
+  *out = &r->cells[at];
+  return QM_OK;
+}
+
+static int add_creation(qm_record *r, const qm_authors *authors, qm_arena *arena, qm_creation c) {
+  uint32_t at = r->n_creations;
+  while (at && qm_dot_cmp(authors, r->creations[at - 1].dot, c.dot) > 0) at--;
+  qm_creation *p =
+      qm_array_open(arena, r->creations, r->n_creations, &r->cap_creations, at, sizeof *p);
+  if (!p) return QM_ENOMEM;
+  r->creations = p;
+  r->n_creations++;
+  p[at] = c;
+  return QM_OK;
+}
+
+static int apply_new(qm_record *r, const qm_apply *a, const qm_op *op) {
+  qm_creation c = {{op->counter, a->change->author}, 0};
+  if (!(op->flags & QM_OP_ERASED)) {
+    qm_cur in;
+    qm_cur_init(&in, op->value);
+    if (qm_cur_uint32(&in, &c.collection) != QM_OK) return QM_EINTERNAL; /* op was checked before */
+  }
+  return add_creation(r, a->authors, a->arena, c);
+}
+
+int qm_record_apply(qm_record *r, const qm_apply *a, const qm_op *op) {
+  if (op->shape == QM_PRESENCE) return op->kind == QM_KIND_NEW ? apply_new(r, a, op) : QM_OK;
+  qm_cell *cell;
+  QM_TRY(open_cell(r, op->field, op->shape, a->arena, &cell));
+  return qm_shape_of(op->shape)->apply(cell, a, op);
+}
+
+static int join_cells(qm_record *out, const qm_record *a, const qm_vv *va, const qm_record *b,
+                      const qm_vv *vb, const qm_authors *authors, qm_arena *arena) {
+  uint32_t i = 0, j = 0, na = a ? a->n_cells : 0, nb = b ? b->n_cells : 0;
+  while (i < na || j < nb) {
+    uint64_t ka = i < na ? cell_key(a->cells[i].field, a->cells[i].shape) : UINT64_MAX;
+    uint64_t kb = j < nb ? cell_key(b->cells[j].field, b->cells[j].shape) : UINT64_MAX;
+    qm_side sa = {ka <= kb ? &a->cells[i] : NULL, va}, sb = {kb <= ka ? &b->cells[j] : NULL, vb};
+    const qm_cell *any = sa.cell ? sa.cell : sb.cell;
+    qm_cell *cell;
+    QM_TRY(open_cell(out, any->field, any->shape, arena, &cell));
+    QM_TRY(qm_shape_of(any->shape)->join(cell, sa, sb, authors, arena));
+    i += ka <= kb;
+    j += kb <= ka;
+  }
+  return QM_OK;
+}
+
+int qm_record_join(qm_record *out, const qm_record *a, const qm_vv *va, const qm_record *b,
+                   const qm_vv *vb, const qm_authors *authors, qm_arena *arena) {
+  static const qm_marks none;
+  qm_id id = a ? a->id : b->id;
+  memset(out, 0, sizeof *out);
+  out->id = id;
+  for (uint32_t i = 0; a && i < a->n_creations; i++)
+    QM_TRY(add_creation(out, authors, arena, a->creations[i]));
+  for (uint32_t i = 0; b && i < b->n_creations; i++) {
+    int both = 0;
+    for (uint32_t j = 0; a && j < a->n_creations; j++)
+      both |= qm_dot_eq(a->creations[j].dot, b->creations[i].dot);
+    if (!both) QM_TRY(add_creation(out, authors, arena, b->creations[i]));
+  }
+  QM_TRY(qm_marks_join(&out->marks, a ? &a->marks : &none, va, b ? &b->marks : &none, vb, authors,
+                       arena));
+  return join_cells(out, a, va, b, vb, authors, arena);
+}
+
+int qm_record_empty(const qm_record *r) {
+  if (r->n_creations || r->marks.n) return 0;
+  for (uint32_t i = 0; i < r->n_cells; i++)
+    if (!qm_shape_of(r->cells[i].shape)->empty(&r->cells[i])) return 0;
+  return 1;
+}
+
+static int collect_names(const qm_record *r, qm_names *names, qm_arena *arena) {
+  for (uint32_t i = 0; i < r->n_creations; i++)
+    QM_TRY(qm_names_note(names, arena, r->creations[i].dot.author));
+  for (uint32_t i = 0; i < r->marks.n; i++)
+    QM_TRY(qm_names_note(names, arena, r->marks.p[i].dot.author));
+  for (uint32_t i = 0; i < r->n_cells; i++) {
+    const qm_shape *shape = qm_shape_of(r->cells[i].shape);
+    if (!shape->empty(&r->cells[i])) QM_TRY(shape->names(&r->cells[i], names, arena));
+  }
+  return QM_OK;
+}
+
+static void encode_head(const qm_record *r, const qm_names *names, const qm_authors *authors,
+                        qm_buf *out) {
+  qm_mp_array(out, 4);
+  qm_mp_array(out, names->n);
+  for (uint32_t i = 0; i < names->n; i++) qm_mp_uint(out, names->numbers[i]);
+  qm_mp_array(out, (size_t)r->n_creations * 3);
+  for (uint32_t i = 0; i < r->n_creations; i++) {
+    qm_put_dot(out, names, authors, r->creations[i].dot);
+    qm_mp_uint(out, r->creations[i].collection);
+  }
+  qm_mp_array(out, (size_t)r->marks.n * 3);
+  for (uint32_t i = 0; i < r->marks.n; i++) {
+    const qm_mark *m = &r->marks.p[i];
+    qm_put_dot(out, names, authors, m->dot);
+    qm_mp_uint(out, (m->deleted ? 1u : 0u) | (m->kept ? 2u : 0u));
+  }
+}
+
+int qm_record_encode(qm_record *r, const qm_authors *authors, qm_arena *arena, qm_buf *out) {
+  qm_names names = {NULL, 0, 0};
+  size_t start = out->n, count = 0;
+  QM_TRY(collect_names(r, &names, arena));
+  qm_names_seal(&names, authors);
+  encode_head(r, &names, authors, out);
+  for (uint32_t i = 0; i < r->n_cells; i++)
+    count += !qm_shape_of(r->cells[i].shape)->empty(&r->cells[i]);
+  qm_mp_array(out, count * 3);
+  for (uint32_t i = 0; i < r->n_cells; i++) {
+    const qm_shape *shape = qm_shape_of(r->cells[i].shape);
+    if (shape->empty(&r->cells[i])) continue;
+    qm_mp_uint(out, r->cells[i].field);
+    qm_mp_uint(out, r->cells[i].shape);
+    shape->encode(&r->cells[i], &names, authors, out);
+  }
+  if (qm_buf_status(out) == QM_OK && out->n - start > QM_RECORD_MAX) return QM_ELIMIT;
+  return qm_buf_status(out);
+}
+
+static int decode_names(qm_cur *in, const qm_authors *authors, qm_arena *arena, qm_names *names) {
+  uint32_t count = 0;
+  QM_TRY(qm_cur_array(in, &count));
+  names->numbers = qm_arena_array(arena, count, sizeof *names->numbers);
+  if (!names->numbers) return QM_ENOMEM;
+  for (uint32_t i = 0; i < count; i++) {
+    uint32_t number = 0;
+    QM_TRY(qm_cur_uint32(in, &number));
+    if (number >= authors->n) return qm_cur_fail(in, QM_ECORRUPT);
+    if (i && authors->rank[names->numbers[i - 1]] >= authors->rank[number])
+      return qm_cur_fail(in, QM_ECANON);
+    names->numbers[i] = number;
+  }
+  names->n = names->cap = count;
+  return QM_OK;
+}
+
+static int decode_creations(qm_record *r, qm_cur *in, const qm_names *names,
+                            const qm_authors *authors, qm_arena *arena) {
+  uint32_t count = 0;
+  QM_TRY(qm_cur_array(in, &count));
+  if (count % 3) return qm_cur_fail(in, QM_EFORMAT);
+  r->cap_creations = count / 3;
+  r->creations = qm_arena_array(arena, r->cap_creations, sizeof *r->creations);
+  if (!r->creations) return QM_ENOMEM;
+  for (; r->n_creations < r->cap_creations; r->n_creations++) {
+    qm_creation *c = &r->creations[r->n_creations];
+    QM_TRY(qm_get_dot(in, names, &c->dot));
+    QM_TRY(qm_cur_uint32(in, &c->collection));
+    if (r->n_creations && qm_dot_cmp(authors, c[-1].dot, c->dot) >= 0)
+      return qm_cur_fail(in, QM_ECANON);
+  }
+  return QM_OK;
+}
+
+static int decode_marks(qm_record *r, qm_cur *in, const qm_names *names, const qm_authors *authors,
+                        qm_arena *arena) {
+  uint32_t count = 0;
+  QM_TRY(qm_cur_array(in, &count));
+  if (count % 3) return qm_cur_fail(in, QM_EFORMAT);
+  r->marks.cap = count / 3;
+  r->marks.p = qm_arena_array(arena, r->marks.cap, sizeof *r->marks.p);
+  if (!r->marks.p) return QM_ENOMEM;
+  for (; r->marks.n < r->marks.cap; r->marks.n++) {
+    qm_mark *m = &r->marks.p[r->marks.n];
+    uint64_t flags = 0;
+    QM_TRY(qm_get_dot(in, names, &m->dot));
+    QM_TRY(qm_cur_uint(in, &flags));
+    if (flags > 3) return qm_cur_fail(in, QM_EFORMAT);
+    m->deleted = flags & 1;
+    m->kept = (flags & 2) != 0;
+    if (r->marks.n && qm_dot_cmp(authors, m[-1].dot, m->dot) >= 0)
+      return qm_cur_fail(in, QM_ECANON);
+  }
+  return QM_OK;
+}
+
+static int decode_cells(qm_record *r, qm_cur *in, const qm_names *names, const qm_authors *authors,
+                        qm_arena *arena) {
+  uint32_t count = 0;
+  QM_TRY(qm_cur_array(in, &count));
+  if (count % 3) return qm_cur_fail(in, QM_EFORMAT);
+  r->cap_cells = count / 3;
+  r->cells = qm_arena_array(arena, r->cap_cells, sizeof *r->cells);
+  if (!r->cells) return QM_ENOMEM;
+  for (; r->n_cells < r->cap_cells; r->n_cells++) {
+    qm_cell *c = &r->cells[r->n_cells];
+    uint32_t shape_id = 0;
+    *c = (qm_cell){0, 0, NULL};
+    QM_TRY(qm_cur_uint32(in, &c->field));
+    QM_TRY(qm_cur_uint32(in, &shape_id));
+    const qm_shape *shape = qm_shape_of(shape_id);
+    if (!shape) return qm_cur_fail(in, QM_EFORMAT);
+    c->shape = (uint8_t)shape_id;
+    if (r->n_cells && cell_key(c[-1].field, c[-1].shape) >= cell_key(c->field, c->shape))
+      return qm_cur_fail(in, QM_ECANON);
+    QM_TRY(shape->decode(c, in, names, authors, arena));
+    if (shape->empty(c)) return qm_cur_fail(in, QM_ECANON);
+  }
+  return QM_OK;
+}
+
+int qm_record_decode(qm_record *r, const qm_id *id, qm_slice blob, const qm_authors *authors,
+                     qm_arena *arena) {
+  qm_cur in;
+  qm_names names = {NULL, 0, 0};
+  memset(r, 0, sizeof *r);
+  r->id = *id;
+  qm_cur_init(&in, blob);
+  QM_TRY(qm_cur_array_n(&in, 4));
+  QM_TRY(decode_names(&in, authors, arena, &names));
+  QM_TRY(decode_creations(r, &in, &names, authors, arena));
+  QM_TRY(decode_marks(r, &in, &names, authors, arena));
+  QM_TRY(decode_cells(r, &in, &names, authors, arena));
+  return qm_cur_end(&in);
+}
+
+int qm_record_hash(const qm_id *id, qm_slice blob, const qm_authors *authors, uint8_t out[16]) {
+  qm_cur in;
+  qm_sha sha;
+  qm_hash hash;
+  uint32_t count = 0;
+  qm_cur_init(&in, blob);
+  QM_TRY(qm_cur_array_n(&in, 4));
+  QM_TRY(qm_cur_array(&in, &count));
+  const uint8_t head[4] = {(uint8_t)(count >> 24), (uint8_t)(count >> 16), (uint8_t)(count >> 8),
+                           (uint8_t)count};
+  qm_sha_init(&sha);
+  qm_sha_add(&sha, id->b, sizeof id->b);
+  qm_sha_add(&sha, head, sizeof head);
+  for (uint32_t i = 0; i < count; i++) {
+    uint32_t number = 0;
+    QM_TRY(qm_cur_uint32(&in, &number));
+    if (number >= authors->n) return QM_ECORRUPT;
+    qm_sha_add(&sha, authors->ids[number].b, QM_AUTHOR_SIZE);
+  }
+  qm_sha_add(&sha, in.at, qm_cur_left(&in));
+  qm_sha_end(&sha, &hash);
+  memcpy(out, hash.b, 16);
+  return QM_OK;
+}

@@ -1,0 +1,323 @@
+/* Row forms (SPEC §4): what is hashed, and how changes of the open run rest. */
+#include <string.h>
+
+#include "core/cur.h"
+#include "core/mp.h"
+#include "core/row.h"
+#include "core/value.h"
+
+/* Items 0 to 7 of an op's row are always there; the others by bit number here. */
+#define ROW_FIXED 8u
+enum { AT_VALUE, AT_DOTS, AT_MARKS, AT_HIDES, AT_KEEPS, AT_CUTS, AT_PARENT, AT_ORDER, AT_END };
+
+static const uint8_t nil_byte[1] = {0xc0};
+
+int qm__op_fits(const qm_op *op) {
+  if (!qm__op_known(op->shape, op->kind) || (op->flags & ~QM_OP_FLAGS)) return 0;
+  if ((op->value.n != 0) != qm__op_has_value(op)) return 0;
+  if ((op->flags & (QM_OP_LEFT | QM_OP_ROOT)) && !qm__op_inserts(op)) return 0;
+  if (op->span == 0 || (op->span != 1 && !qm__op_inserts(op))) return 0;
+  if (op->dots.n && !qm__op_has_dots(op)) return 0;
+  if (op->marks.n && !(op->flags & QM_OP_MARKS)) return 0;
+  if ((op->hides.n || op->keeps.n) && !(op->flags & QM_OP_NAMES)) return 0;
+  return op->cuts.n == 0 || qm__op_has_cuts(op);
+}
+
+static void put_author(qm_buf *out, const qm_authors *authors, uint32_t number) {
+  if (number < authors->n) {
+    qm_mp_bin(out, authors->ids[number].b, QM_AUTHOR_SIZE);
+  } else if (out->status == QM_OK) {
+    out->status = QM_EINVAL;
+  }
+}
+
+static void put_dot(qm_buf *out, const qm_authors *authors, qm_dot d) {
+  put_author(out, authors, d.author);
+  qm_mp_uint(out, d.counter);
+}
+
+static void put_dots(qm_buf *out, const qm_authors *authors, qm_dots d) {
+  qm_mp_array(out, (size_t)d.n * 2);
+  for (uint32_t i = 0; i < d.n; i++) put_dot(out, authors, d.p[i]);
+}
+
+static void put_cuts(qm_buf *out, const qm_authors *authors, qm_ranges r) {
+  qm_mp_array(out, (size_t)r.n * 3);
+  for (uint32_t i = 0; i < r.n; i++) {
+    put_author(out, authors, r.p[i].author);
+    qm_mp_uint(out, r.p[i].counter);
+    qm_mp_uint(out, r.p[i].len);
+  }
+}
+
+/* Bits of the items that are not nil. A nil value is a nil item: the kind says that
+ * there is a value (S4.3). */
+static unsigned parts_of(const qm_op *op) {
+  unsigned parts = 0;
+  int is_nil = op->value.n == 1 && op->value.p[0] == nil_byte[0];
+  if (op->value.n && !is_nil) parts |= 1u << AT_VALUE;
+  if (qm__op_has_dots(op)) parts |= 1u << AT_DOTS;
+  if (op->flags & QM_OP_MARKS) parts |= 1u << AT_MARKS;
+  if (op->flags & QM_OP_NAMES) parts |= 1u << AT_HIDES | 1u << AT_KEEPS;
+  if (qm__op_has_cuts(op)) parts |= 1u << AT_CUTS;
+  if (qm__op_has_parent(op)) parts |= 1u << AT_PARENT;
+  if (op->flags & QM_OP_ORDER) parts |= 1u << AT_ORDER;
+  return parts;
+}
+
+static void put_part(const qm_op *op, const qm_authors *authors, unsigned at, qm_buf *out) {
+  switch (at) {
+    case AT_VALUE: qm_mp_raw(out, op->value); break;
+    case AT_DOTS: put_dots(out, authors, op->dots); break;
+    case AT_MARKS: put_dots(out, authors, op->marks); break;
+    case AT_HIDES: put_dots(out, authors, op->hides); break;
+    case AT_KEEPS: put_dots(out, authors, op->keeps); break;
+    case AT_CUTS: put_cuts(out, authors, op->cuts); break;
+    case AT_PARENT:
+      qm_mp_array(out, 2);
+      put_dot(out, authors, op->parent);
+      break;
+    default: qm_mp_uint(out, op->order); break;
+  }
+}
+
+void qm_op_row(const qm_op *op, const qm_authors *authors, qm_buf *out) { /* S4.2, S4.3 */
+  unsigned parts = parts_of(op), n = 0;
+  while (parts >> n) n++;
+  qm_mp_array(out, ROW_FIXED + n);
+  qm_mp_uint(out, op->counter);
+  qm_mp_bin(out, op->record.b, QM_ID_SIZE);
+  qm_mp_uint(out, op->field);
+  qm_mp_uint(out, op->shape);
+  qm_mp_uint(out, op->kind);
+  qm_mp_uint(out, op->span);
+  qm_mp_uint(out, op->flags & QM__ROW_FLAGS);
+  qm_mp_uint(out, op->generation);
+  for (unsigned at = 0; at < n; at++) {
+    if (parts >> at & 1)
+      put_part(op, authors, at, out);
+    else
+      qm_mp_nil(out);
+  }
+}
+
+static void put_deps(qm_buf *out, const qm_authors *authors, const qm_change *c) {
+  for (uint32_t i = 0; i < c->n_deps; i++) put_dot(out, authors, c->deps[i]);
+}
+
+void qm__segment_header(const qm_segment *s, const qm_id *space, const qm_authors *authors,
+                        qm_buf *out) { /* S4.6 */
+  qm_mp_array(out, 5 + (size_t)s->n_changes);
+  qm_mp_uint(out, s->algorithm);
+  qm_mp_bin(out, space->b, QM_ID_SIZE);
+  put_author(out, authors, s->author);
+  qm_mp_uint(out, s->start);
+  qm_mp_uint(out, s->next);
+  for (uint32_t i = 0; i < s->n_changes; i++) {
+    const qm_change *c = &s->changes[i];
+    qm_mp_array(out, 3 + (size_t)c->n_deps * 2);
+    qm_mp_uint(out, c->counter);
+    qm_mp_uint(out, c->time);
+    qm_mp_uint(out, c->n_ops);
+    put_deps(out, authors, c);
+  }
+}
+
+/* [row], [row, [author, counter]] by creation dot, [row, that or nil, leaf] erased. */
+static void put_open_op(qm_buf *out, const qm_authors *authors, const qm_op *op) {
+  int erased = op->flags & QM_OP_ERASED, created = op->named == QM_BY_CREATION;
+  qm_mp_array(out, erased ? 3 : created ? 2 : 1);
+  qm_op_row(op, authors, out);
+  if (created) {
+    qm_mp_array(out, 2);
+    put_dot(out, authors, op->created);
+  } else if (erased) {
+    qm_mp_nil(out);
+  }
+  if (erased) qm_mp_bin(out, op->leaf, QM_HASH_SIZE);
+}
+
+void qm_change_row(const qm_change *c, const qm_authors *authors, qm_buf *out) { /* S4.12 */
+  qm_mp_array(out, 1 + (size_t)c->n_ops);
+  qm_mp_array(out, 4 + (size_t)c->n_deps * 2);
+  put_author(out, authors, c->author);
+  qm_mp_uint(out, c->counter);
+  qm_mp_uint(out, c->next);
+  qm_mp_uint(out, c->time);
+  put_deps(out, authors, c);
+  for (uint32_t i = 0; i < c->n_ops; i++) put_open_op(out, authors, &c->ops[i]);
+}
+
+typedef struct reader {
+  qm_cur cur;
+  const qm_authors *authors;
+  qm_arena *arena;
+} reader;
+
+static int get_author(reader *r, uint32_t *number) {
+  qm_author id;
+  *number = 0;
+  QM_TRY(qm_cur_bin_n(&r->cur, id.b, QM_AUTHOR_SIZE));
+  if (qm_authors_find(r->authors, &id, number)) return qm_cur_fail(&r->cur, QM_EMALFORMED);
+  return QM_OK;
+}
+
+static int get_dot(reader *r, qm_dot *d) {
+  QM_TRY(get_author(r, &d->author));
+  return qm_cur_uint(&r->cur, &d->counter);
+}
+
+/* `items` items hold items/2 dots. */
+static int get_dot_items(reader *r, uint32_t items, qm_dots *out) {
+  if (items % 2) return qm_cur_fail(&r->cur, QM_EFORMAT);
+  qm_dot *p = qm_arena_array(r->arena, items / 2, sizeof *p);
+  if (!p) return QM_ENOMEM;
+  for (uint32_t i = 0; i < items / 2; i++) QM_TRY(get_dot(r, &p[i]));
+  out->p = p;
+  out->n = items / 2;
+  return QM_OK;
+}
+
+static int get_dots(reader *r, qm_dots *out) {
+  uint32_t items;
+  QM_TRY(qm_cur_array(&r->cur, &items));
+  return get_dot_items(r, items, out);
+}
+
+static int get_cuts(reader *r, qm_ranges *out) {
+  uint32_t items;
+  QM_TRY(qm_cur_array(&r->cur, &items));
+  if (items % 3) return qm_cur_fail(&r->cur, QM_EFORMAT);
+  qm_range *p = qm_arena_array(r->arena, items / 3, sizeof *p);
+  if (!p) return QM_ENOMEM;
+  for (uint32_t i = 0; i < items / 3; i++) {
+    QM_TRY(get_author(r, &p[i].author));
+    QM_TRY(qm_cur_uint(&r->cur, &p[i].counter));
+    QM_TRY(qm_cur_uint(&r->cur, &p[i].len));
+  }
+  out->p = p;
+  out->n = items / 3;
+  return QM_OK;
+}
+
+static int get_part(reader *r, qm_op *op, unsigned at) {
+  switch (at) {
+    case AT_VALUE: return qm_cur_value(&r->cur, QM_VALUE_DEPTH + 1, &op->value);
+    case AT_DOTS: return get_dots(r, &op->dots);
+    case AT_MARKS: return get_dots(r, &op->marks);
+    case AT_HIDES: return get_dots(r, &op->hides);
+    case AT_KEEPS: return get_dots(r, &op->keeps);
+    case AT_CUTS: return get_cuts(r, &op->cuts);
+    case AT_PARENT:
+      QM_TRY(qm_cur_array_n(&r->cur, 2));
+      return get_dot(r, &op->parent);
+    default: return qm_cur_uint(&r->cur, &op->order);
+  }
+}
+
+static int get_small(reader *r, uint32_t max, uint8_t *out) {
+  uint32_t v;
+  *out = 0;
+  QM_TRY(qm_cur_uint32(&r->cur, &v));
+  if (v > max) return qm_cur_fail(&r->cur, QM_EMALFORMED);
+  *out = (uint8_t)v;
+  return QM_OK;
+}
+
+static int get_fixed(reader *r, qm_op *op) {
+  QM_TRY(qm_cur_uint(&r->cur, &op->counter));
+  QM_TRY(qm_cur_bin_n(&r->cur, op->record.b, QM_ID_SIZE));
+  QM_TRY(qm_cur_uint32(&r->cur, &op->field));
+  QM_TRY(get_small(r, QM_SHAPES - 1, &op->shape));
+  QM_TRY(get_small(r, 3, &op->kind));
+  QM_TRY(qm_cur_uint(&r->cur, &op->span));
+  QM_TRY(get_small(r, QM_OP_FLAGS, &op->flags));
+  QM_TRY(qm_cur_uint(&r->cur, &op->generation));
+  if (!qm__op_known(op->shape, op->kind) || (op->flags & QM_OP_ERASED)) {
+    return qm_cur_fail(&r->cur, QM_EMALFORMED);
+  }
+  return QM_OK;
+}
+
+static int get_row(reader *r, qm_op *op) {
+  uint32_t items;
+  unsigned parts = 0;
+  QM_TRY(qm_cur_array(&r->cur, &items));
+  if (items < ROW_FIXED || items > ROW_FIXED + AT_END) return qm_cur_fail(&r->cur, QM_EFORMAT);
+  QM_TRY(get_fixed(r, op));
+  for (unsigned at = 0; at < items - ROW_FIXED; at++) {
+    qm_mp_type type;
+    QM_TRY(qm_cur_peek(&r->cur, &type));
+    if (type == QM_MP_NIL) {
+      QM_TRY(qm_cur_nil(&r->cur));
+      continue;
+    }
+    QM_TRY(get_part(r, op, at));
+    parts |= 1u << at;
+  }
+  /* A row never ends in nil, and has the parts of its kind and flags. */
+  if (items > ROW_FIXED && !(parts >> (items - ROW_FIXED - 1))) {
+    return qm_cur_fail(&r->cur, QM_ECANON);
+  }
+  if (parts_of(op) != parts) return qm_cur_fail(&r->cur, QM_EMALFORMED);
+  return QM_OK;
+}
+
+static int get_open_op(reader *r, qm_op *op) {
+  uint32_t items;
+  qm_mp_type type;
+  QM_TRY(qm_cur_array(&r->cur, &items));
+  if (items < 1 || items > 3) return qm_cur_fail(&r->cur, QM_EFORMAT);
+  QM_TRY(get_row(r, op));
+  if (items > 1) {
+    QM_TRY(qm_cur_peek(&r->cur, &type));
+    if (type != QM_MP_NIL) {
+      QM_TRY(qm_cur_array_n(&r->cur, 2));
+      QM_TRY(get_dot(r, &op->created));
+      op->named = QM_BY_CREATION;
+    } else {
+      QM_TRY(qm_cur_nil(&r->cur));
+      if (items == 2) return qm_cur_fail(&r->cur, QM_ECANON);
+    }
+  }
+  if (items == 3) {
+    QM_TRY(qm_cur_bin_n(&r->cur, op->leaf, QM_HASH_SIZE));
+    op->flags |= QM_OP_ERASED;
+  } else if (qm__op_has_value(op) && op->value.n == 0) {
+    op->value = qm_slice_of(nil_byte, 1);
+  }
+  return qm__op_fits(op) ? QM_OK : qm_cur_fail(&r->cur, QM_EMALFORMED);
+}
+
+static int get_change_header(reader *r, qm_change *c) {
+  uint32_t items;
+  qm_dots deps = {NULL, 0};
+  QM_TRY(qm_cur_array(&r->cur, &items));
+  if (items < 4) return qm_cur_fail(&r->cur, QM_EFORMAT);
+  QM_TRY(get_author(r, &c->author));
+  QM_TRY(qm_cur_uint(&r->cur, &c->counter));
+  QM_TRY(qm_cur_uint(&r->cur, &c->next));
+  QM_TRY(qm_cur_uint(&r->cur, &c->time));
+  QM_TRY(get_dot_items(r, items - 4, &deps));
+  c->deps = deps.p;
+  c->n_deps = deps.n;
+  return QM_OK;
+}
+
+int qm_change_unrow(qm_change *c, qm_slice in, const qm_authors *authors, qm_arena *arena) {
+  reader r = {.authors = authors, .arena = arena};
+  uint32_t items;
+  memset(c, 0, sizeof *c);
+  qm_cur_init(&r.cur, in);
+  QM_TRY(qm_cur_array(&r.cur, &items));
+  if (items < 2) return QM_EFORMAT;
+  if (items - 1 > QM_SEGMENT_OPS_MAX) return QM_EOVERSIZE;
+  QM_TRY(get_change_header(&r, c));
+  /* An op's row is longer than this; the count is a claim until then. */
+  if ((items - 1) > qm_cur_left(&r.cur) / (ROW_FIXED + QM_ID_SIZE)) return QM_EOVERSIZE;
+  c->ops = qm_arena_zero(arena, (size_t)(items - 1) * sizeof *c->ops);
+  if (!c->ops) return QM_ENOMEM;
+  for (uint32_t i = 0; i < items - 1; i++) QM_TRY(get_open_op(&r, &c->ops[i]));
+  c->n_ops = items - 1;
+  return qm_cur_end(&r.cur);
+}

@@ -1,0 +1,495 @@
+#include "core/space.h"
+
+#include <string.h>
+
+#include "core/crdt/keyed.h"
+#include "core/crdt/siblings.h"
+
+/* --- records of the open transaction --- */
+
+static uint64_t load64(const uint8_t *p) {
+  uint64_t v;
+  memcpy(&v, p, sizeof v);
+  return v;
+}
+
+/* Keyed, so that a peer who chooses record ids cannot choose collisions. */
+static uint32_t slot_of(const qm_space *s, const qm_id *id) {
+  __extension__ typedef unsigned __int128 word;
+  word m = (word)(load64(id->b) ^ s->engine->key[0]) * (load64(id->b + 8) ^ s->engine->key[1]);
+  return (uint32_t)((uint64_t)m ^ (uint64_t)(m >> 64)) & (s->table_cap - 1);
+}
+
+static qm_loaded **find_slot(qm_space *s, const qm_id *id) {
+  uint32_t at = slot_of(s, id);
+  while (s->table[at] && qm_id_cmp(&s->table[at]->record.id, id) != 0)
+    at = (at + 1) & (s->table_cap - 1);
+  return &s->table[at];
+}
+
+static int table_grow(qm_space *s) {
+  qm_loaded **old = s->table;
+  uint32_t old_cap = s->table_cap, cap = old_cap ? old_cap * 2 : 64;
+  qm_loaded **table = qm_arena_zero(&s->engine->arena, (size_t)cap * sizeof *table);
+  if (!table) return QM_ENOMEM;
+  s->table = table;
+  s->table_cap = cap;
+  for (uint32_t i = 0; i < old_cap; i++)
+    if (old[i]) *find_slot(s, &old[i]->record.id) = old[i];
+  return QM_OK;
+}
+
+static int table_open(qm_space *s, const qm_id *id, qm_loaded **out, int *fresh) {
+  if ((s->table_n + 1) * 4 > s->table_cap * 3) QM_TRY(table_grow(s));
+  qm_loaded **slot = find_slot(s, id);
+  *fresh = !*slot;
+  if (!*slot) {
+    *slot = qm_arena_zero(&s->engine->arena, sizeof **slot);
+    if (!*slot) return QM_ENOMEM;
+    (*slot)->record.id = *id;
+    s->table_n++;
+  }
+  *out = *slot;
+  return QM_OK;
+}
+
+static int take_row(void *payload, const qm_record_row *row) {
+  qm_space *s = payload;
+  qm_loaded *l;
+  int fresh;
+  QM_TRY(table_open(s, &row->id, &l, &fresh));
+  uint8_t *blob = qm_arena_copy(&s->engine->arena, row->state.p, row->state.n);
+  if (!blob) return QM_ENOMEM;
+  int rc = qm_record_decode(&l->record, &row->id, qm_slice_of(blob, row->state.n), &s->authors,
+                            &s->engine->arena);
+  if (rc != QM_OK) return rc == QM_ENOMEM ? rc : QM_ECORRUPT;
+  memcpy(l->old_hash, row->hash, 16);
+  l->stored = 1;
+  return QM_OK;
+}
+
+int qm__space_record(qm_space *s, const qm_id *id, qm_loaded **out) {
+  int fresh;
+  QM_TRY(table_open(s, id, out, &fresh));
+  if (!fresh) return QM_OK;
+  return s->engine->store->ops->record_load(s->engine->store, s->number, id, 1, take_row, s);
+}
+
+int qm__space_preload(qm_space *s, const qm_id *ids, size_t n) {
+  qm_id *absent = qm_arena_array(&s->engine->arena, n, sizeof *absent);
+  size_t count = 0;
+  if (!absent) return QM_ENOMEM;
+  for (size_t i = 0; i < n; i++) {
+    qm_loaded *l;
+    int fresh;
+    QM_TRY(table_open(s, &ids[i], &l, &fresh));
+    if (fresh) absent[count++] = ids[i];
+  }
+  if (!count) return QM_OK;
+  return s->engine->store->ops->record_load(s->engine->store, s->number, absent, count, take_row,
+                                            s);
+}
+
+/* --- authors and clock rows --- */
+
+static int states_reserve(qm_space *s, uint32_t n) {
+  if (n > s->cap_states) {
+    uint32_t cap = s->cap_states ? s->cap_states * 2 : 16;
+    while (cap < n) cap *= 2;
+    qm_author_state *p = qm_realloc_array(s->engine->env, s->states, cap, sizeof *p);
+    if (!p) return QM_ENOMEM;
+    s->states = p;
+    s->cap_states = cap;
+  }
+  while (s->n_states < n) memset(&s->states[s->n_states++], 0, sizeof *s->states);
+  return QM_OK;
+}
+
+int qm__space_author(qm_space *s, const qm_author *id, uint32_t *number) {
+  QM_TRY(qm_authors_add(&s->authors, id, number));
+  if (s->authors.n > s->n_states) {
+    s->touched = 1;
+    QM_TRY(states_reserve(s, s->authors.n));
+    s->states[*number].dirty = 1; /* the row must exist before any blob names the number */
+  }
+  return QM_OK;
+}
+
+static void be64(uint8_t *p, uint64_t v) {
+  for (int i = 0; i < 8; i++) p[i] = (uint8_t)(v >> (56 - 8 * i));
+}
+
+/* S6.4: author, next, time, and the clock row's other entries, bytewise by author. */
+int qm__space_share(qm_space *s, uint32_t author, uint8_t out[16]) {
+  const qm_author_state *st = &s->states[author];
+  uint8_t b[8];
+  qm_sha sha;
+  qm_hash hash;
+  qm_sha_init(&sha);
+  qm_sha_add(&sha, "clock", 5);
+  qm_sha_add(&sha, s->authors.ids[author].b, QM_AUTHOR_SIZE);
+  be64(b, qm_vv_get(&s->vv, author));
+  qm_sha_add(&sha, b, 8);
+  be64(b, st->time);
+  qm_sha_add(&sha, b, 8);
+  for (uint32_t place = 0; place < s->authors.n; place++) {
+    uint32_t other = s->authors.sorted[place];
+    uint64_t next = qm_vv_get(&st->clock, other);
+    if (other == author || !next) continue;
+    qm_sha_add(&sha, s->authors.ids[other].b, QM_AUTHOR_SIZE);
+    be64(b, next);
+    qm_sha_add(&sha, b, 8);
+  }
+  qm_sha_end(&sha, &hash);
+  memcpy(out, hash.b, 16);
+  return QM_OK;
+}
+
+/* --- applying --- */
+
+int qm__space_deps(qm_space *s, const qm_change *c) {
+  qm_author_state *st = &s->states[c->author];
+  s->touched = 1;
+  st->dirty = 1;
+  for (uint32_t i = 0; i < c->n_deps; i++)
+    QM_TRY(qm_vv_set(s->engine->env, &st->clock, c->deps[i].author, c->deps[i].counter));
+  return qm_vv_set(s->engine->env, &st->clock, c->author, c->counter);
+}
+
+int qm__space_marks(qm_space *s, const qm_change *c) {
+  uint64_t serial = ++s->change_serial;
+  qm_apply a = {&s->authors, &s->states[c->author].clock, c, &s->engine->arena};
+  for (uint32_t i = c->n_ops; i-- > 0;) {
+    const qm_op *op = &c->ops[i];
+    qm_loaded *l;
+    if (!qm_op_marks(op)) continue;
+    QM_TRY(qm__space_record(s, &op->record, &l));
+    if (l->mark_change == serial) continue; /* a later op of this change decided */
+    l->mark_change = serial;
+    s->states[c->author].clock.next[c->author] = op->counter;
+    QM_TRY(qm_marks_apply(&l->record.marks, &a, op));
+    l->dirty = 1;
+  }
+  return QM_OK;
+}
+
+void qm__space_advance(qm_space *s, const qm_change *c) {
+  qm_author_state *st = &s->states[c->author];
+  st->clock.next[c->author] = c->next;
+  st->time = c->time;
+}
+
+static int put_creation(qm_space *s, const qm_change *c, const qm_op *op) {
+  qm_creation_row row = {{op->counter, c->author}, op->record};
+  return s->engine->store->ops->creation_put(s->engine->store, s->number, &row, 1);
+}
+
+int qm__space_apply(qm_space *s, const qm_change *c) {
+  QM_TRY(qm__space_deps(s, c));
+  qm_vv *clock = &s->states[c->author].clock;
+  qm_apply a = {&s->authors, clock, c, &s->engine->arena};
+  for (uint32_t i = 0; i < c->n_ops; i++) {
+    const qm_op *op = &c->ops[i];
+    qm_loaded *l;
+    clock->next[c->author] = op->counter;
+    QM_TRY(qm__space_record(s, &op->record, &l));
+    QM_TRY(qm_record_apply(&l->record, &a, op));
+    l->dirty = 1;
+    if (qm_id_is_zero(&op->record)) s->stamps_stale = 1;
+    if (op->shape == QM_PRESENCE && op->kind == QM_KIND_NEW) QM_TRY(put_creation(s, c, op));
+  }
+  QM_TRY(qm__space_marks(s, c));
+  qm__space_advance(s, c);
+  return qm_vv_set(s->engine->env, &s->vv, c->author, c->next);
+}
+
+/* --- stamps --- */
+
+static int read_stamp(qm_space *s, qm_slice value, qm_stamp *out) {
+  qm_cur c;
+  qm_author id;
+  qm_cur_init(&c, value);
+  if (qm_cur_array_n(&c, 4) != QM_OK || qm_cur_bin_n(&c, id.b, sizeof id.b) != QM_OK) return 0;
+  if (qm_cur_uint(&c, &out->first) != QM_OK || qm_cur_uint(&c, &out->next) != QM_OK) return 0;
+  if (qm_cur_uint(&c, &out->time) != QM_OK || qm_cur_end(&c) != QM_OK) return 0;
+  return qm_authors_find(&s->authors, &id, &out->author) == QM_OK;
+}
+
+/* A stamp element that does not read as one has no effect: it is only data. */
+static int stamps_build(qm_space *s, const qm_record *r) {
+  const qm_cell *cell = qm_record_cell(r, QM_SPACE_STAMPS, QM_KEYED);
+  const qm_keyed *k = cell ? qm_keyed_of(cell) : NULL;
+  qm_free(s->engine->env, s->stamps);
+  s->stamps = NULL;
+  s->n_stamps = 0;
+  s->stamps_stale = 0;
+  if (!k || !k->n) return QM_OK;
+  s->stamps = qm_alloc_array(s->engine->env, k->n, sizeof *s->stamps);
+  if (!s->stamps) return QM_ENOMEM;
+  for (uint32_t i = 0; i < k->n; i++)
+    s->n_stamps += (uint32_t)read_stamp(s, k->p[i].value, &s->stamps[s->n_stamps]);
+  return QM_OK;
+}
+
+qm_time qm_space_effective(const qm_space *s, qm_dot dot, qm_time own) {
+  for (uint32_t i = 0; i < s->n_stamps; i++) {
+    const qm_stamp *t = &s->stamps[i];
+    if (t->author == dot.author && dot.counter >= t->first && dot.counter < t->next &&
+        t->time < own)
+      own = t->time;
+  }
+  return own;
+}
+
+/* --- saving --- */
+
+static int save_keys(qm_space *s, const qm_record *r);
+
+/* Appends the record's blob; row->state gets its size, its place is fixed up once all
+ * blobs stand (the buffer may move). */
+static int save_record(qm_space *s, qm_loaded *l, qm_buf *blob, qm_record_row *row) {
+  size_t at = blob->n;
+  row->id = l->record.id;
+  row->collection = qm_record_collection(&l->record);
+  if (l->stored) qm_digest_sub(&s->digest, l->old_hash);
+  if (qm_record_empty(&l->record)) {
+    row->state = qm_slice_of(NULL, 0);
+    memset(row->hash, 0, 16);
+    return QM_OK;
+  }
+  QM_TRY(qm_record_encode(&l->record, &s->authors, &s->engine->arena, blob));
+  row->state = qm_slice_of(NULL, blob->n - at);
+  QM_TRY(qm_record_hash(&row->id, qm_slice_of(blob->p + at, blob->n - at), &s->authors, row->hash));
+  qm_digest_add(&s->digest, row->hash);
+  return save_keys(s, &l->record);
+}
+
+static int save_records(qm_space *s) {
+  qm_engine *e = s->engine;
+  qm_buf blob;
+  uint32_t n = 0;
+  int rc = QM_OK;
+  qm_record_row *rows = qm_arena_array(&e->arena, s->table_n, sizeof *rows);
+  if (!rows) return QM_ENOMEM;
+  qm_buf_init(&blob, e->env, SIZE_MAX / 2);
+  for (uint32_t i = 0; i < s->table_cap && rc == QM_OK; i++)
+    if (s->table[i] && s->table[i]->dirty) rc = save_record(s, s->table[i], &blob, &rows[n++]);
+  size_t at = 0;
+  for (uint32_t i = 0; i < n && rc == QM_OK; i++) {
+    rows[i].state.p = blob.p + at;
+    at += rows[i].state.n;
+  }
+  if (rc == QM_OK && n) rc = e->store->ops->record_save(e->store, s->number, rows, n);
+  qm_buf_free(&blob);
+  return rc;
+}
+
+/* The lookup index holds every value the key field lists, in normal form: a lookup
+ * then asks the records themselves. */
+static int save_keys(qm_space *s, const qm_record *r) {
+  const qm_collection_def *c =
+      s->schema ? qm_schema_collection(s->schema, qm_record_collection(r)) : NULL;
+  if (!c || !c->key_field) return QM_OK;
+  const qm_cell *cell = qm_record_cell(r, c->key_field, QM_SIBLINGS);
+  const qm_siblings *v = cell ? qm_siblings_of(cell) : NULL;
+  uint32_t n = 0, count = v ? v->n : 0;
+  qm_arena *arena = &s->engine->arena;
+  qm_slice *keys = qm_arena_array(arena, count, sizeof *keys);
+  if (!keys) return QM_ENOMEM;
+  for (uint32_t i = 0; i < count; i++) {
+    qm_cur in;
+    qm_slice text;
+    qm_buf norm;
+    qm_cur_init(&in, v->p[i].value);
+    if (qm_cur_str(&in, &text) != QM_OK) continue;
+    qm_buf_init(&norm, s->engine->env, QM_VALUE_MAX * 4);
+    int rc = qm_norm_key(&norm, text, (qm_norm_form)c->key_form);
+    uint8_t *copy = rc == QM_OK ? qm_arena_copy(arena, norm.p, norm.n) : NULL;
+    if (copy) keys[n++] = qm_slice_of(copy, norm.n);
+    qm_buf_free(&norm);
+    if (rc == QM_ENOMEM || (rc == QM_OK && !copy)) return QM_ENOMEM;
+  }
+  return s->engine->store->ops->key_put(s->engine->store, s->number, c->number, &r->id, keys, n);
+}
+
+static void encode_clock(const qm_space *s, uint32_t author, qm_buf *out) {
+  const qm_vv *v = &s->states[author].clock;
+  for (uint32_t i = 0; i < v->n; i++) {
+    if (i == author || !v->next[i]) continue;
+    qm_buf_varint(out, i);
+    qm_buf_varint(out, v->next[i]);
+  }
+}
+
+static int save_author(qm_space *s, uint32_t number, qm_buf *scratch) {
+  qm_author_state *st = &s->states[number];
+  qm_buf_clear(scratch);
+  encode_clock(s, number, scratch);
+  QM_TRY(qm_buf_status(scratch));
+  if (qm_vv_get(&s->vv, number)) {
+    qm_digest_sub(&s->digest, st->share);
+    QM_TRY(qm__space_share(s, number, st->share));
+    qm_digest_add(&s->digest, st->share);
+  }
+  qm_author_row row = {
+      number,   s->authors.ids[number], qm_vv_get(&s->vv, number), st->closed, st->head,
+      st->time, qm_buf_slice(scratch)};
+  st->dirty = 0;
+  return s->engine->store->ops->author_put(s->engine->store, s->number, &row);
+}
+
+static int save_digest(qm_space *s) {
+  char key[32];
+  uint8_t b[16];
+  int n = qm__meta_key(key, "digest", s->number);
+  qm_digest_bytes(&s->digest, b);
+  return s->engine->store->ops->meta_put(s->engine->store, qm_slice_of(key, (size_t)n),
+                                         qm_slice_of(b, 16));
+}
+
+int qm__space_save(qm_space *s) {
+  qm_buf scratch;
+  int rc = QM_OK;
+  if (!s->touched) return QM_OK;
+  qm_buf_init(&scratch, s->engine->env, SIZE_MAX / 2);
+  for (uint32_t i = 0; i < s->n_states && rc == QM_OK; i++)
+    if (s->states[i].dirty) rc = save_author(s, i, &scratch);
+  qm_buf_free(&scratch);
+  QM_TRY(rc);
+  QM_TRY(save_records(s));
+  QM_TRY(save_digest(s));
+  if (s->ingested) QM_TRY(qm__space_note(s));
+  if (s->stamps_stale) {
+    qm_loaded *l;
+    qm_id zero = {{0}};
+    QM_TRY(qm__space_record(s, &zero, &l));
+    QM_TRY(stamps_build(s, &l->record));
+  }
+  return QM_OK;
+}
+
+void qm__space_end(qm_space *s) {
+  s->table = NULL;
+  s->table_cap = s->table_n = 0;
+  s->touched = s->ingested = s->stamps_stale = 0;
+}
+
+/* --- loading --- */
+
+static int decode_clock(qm_space *s, uint32_t author, qm_slice in) {
+  qm_cur c;
+  qm_vv *v = &s->states[author].clock;
+  qm_cur_init(&c, in);
+  while (qm_cur_left(&c)) {
+    uint64_t number = 0, next = 0;
+    QM_TRY(qm_cur_varint(&c, &number));
+    QM_TRY(qm_cur_varint(&c, &next));
+    if (number >= QM_AUTHORS_MAX) return QM_ECORRUPT;
+    QM_TRY(qm_vv_set(s->engine->env, v, (uint32_t)number, next));
+  }
+  return QM_OK;
+}
+
+static int take_author(void *payload, const qm_author_row *row) {
+  qm_space *s = payload;
+  uint32_t number = 0;
+  if (row->number != s->authors.n) return QM_ECORRUPT;
+  QM_TRY(qm_authors_add(&s->authors, &row->id, &number));
+  if (number != row->number) return QM_ECORRUPT; /* an author twice */
+  QM_TRY(states_reserve(s, s->authors.n));
+  qm_author_state *st = &s->states[number];
+  st->closed = row->closed;
+  st->head = row->head;
+  st->time = row->time;
+  QM_TRY(qm_vv_set(s->engine->env, &s->vv, number, row->next));
+  QM_TRY(decode_clock(s, number, row->clock));
+  return qm_vv_set(s->engine->env, &st->clock, number, row->next);
+}
+
+static int take_space_record(void *payload, const qm_record_row *row) {
+  qm_space *s = payload;
+  qm_record r;
+  qm_arena arena;
+  qm_arena_init(&arena, s->engine->env, QM_RECORD_MAX * 4);
+  int rc = qm_record_decode(&r, &row->id, row->state, &s->authors, &arena);
+  if (rc == QM_OK) rc = stamps_build(s, &r);
+  qm_arena_free(&arena);
+  return rc == QM_OK || rc == QM_ENOMEM ? rc : QM_ECORRUPT;
+}
+
+static void forget_authors(qm_space *s) {
+  const qm_env *env = s->engine->env;
+  for (uint32_t i = 0; i < s->n_states; i++) qm_vv_free(env, &s->states[i].clock);
+  s->n_states = 0;
+  qm_authors_truncate(&s->authors, 0);
+  s->vv.n = 0;
+}
+
+static int load_digest(qm_space *s) {
+  char key[32];
+  qm_buf b;
+  int n = qm__meta_key(key, "digest", s->number);
+  qm_buf_init(&b, s->engine->env, 64);
+  int rc = s->engine->store->ops->meta_get(s->engine->store, qm_slice_of(key, (size_t)n), &b);
+  s->digest = (qm_digest){0, 0};
+  if (rc == QM_OK && b.n != 16) rc = QM_ECORRUPT;
+  if (rc == QM_OK) qm_digest_read(&s->digest, b.p);
+  qm_buf_free(&b);
+  return rc == QM_ENOTFOUND ? QM_OK : rc;
+}
+
+int qm__space_load(qm_space *s) {
+  qm_store *store = s->engine->store;
+  qm_id zero = {{0}};
+  qm__space_end(s);
+  forget_authors(s);
+  QM_TRY(store->ops->author_list(store, s->number, take_author, s));
+  for (uint32_t i = 0; i < s->n_states; i++)
+    if (qm_vv_get(&s->vv, i)) QM_TRY(qm__space_share(s, i, s->states[i].share));
+  s->own = QM_NO_AUTHOR;
+  if (qm_authors_find(&s->authors, &s->engine->author, &s->own) != QM_OK) s->own = QM_NO_AUTHOR;
+  QM_TRY(load_digest(s));
+  s->n_stamps = 0;
+  return store->ops->record_load(store, s->number, &zero, 1, take_space_record, s);
+}
+
+int qm__space_new(qm_engine *e, const qm_space_row *row, qm_space **out) {
+  qm_space *s = qm_alloc_zero(e->env, sizeof *s);
+  if (!s) return QM_ENOMEM;
+  s->engine = e;
+  s->number = row->space;
+  s->id = row->id;
+  s->own = QM_NO_AUTHOR;
+  qm_buf_init(&s->info, e->env, 1u << 20);
+  qm_arena_init(&s->schema_arena, e->env, 16u << 20);
+  qm_authors_init(&s->authors, e->env);
+  qm_buf_add(&s->info, row->blob.p, row->blob.n);
+  int rc = qm_buf_status(&s->info);
+  if (rc == QM_OK) rc = qm__space_info_read(s);
+  if (rc != QM_OK)
+    qm__space_free(s);
+  else
+    *out = s;
+  return rc;
+}
+
+void qm__space_free(qm_space *s) {
+  if (!s) return;
+  const qm_env *env = s->engine->env;
+  forget_authors(s);
+  qm_free(env, s->states);
+  qm_authors_free(&s->authors);
+  qm_vv_free(env, &s->vv);
+  qm_vv_free(env, &s->acknowledged);
+  qm_vv_free(env, &s->safe);
+  qm_free(env, s->stamps);
+  while (s->parked) {
+    qm_parked *next = s->parked->next;
+    qm_free(env, s->parked);
+    s->parked = next;
+  }
+  qm_arena_free(&s->schema_arena);
+  qm_wipe(s->secret, sizeof s->secret);
+  qm_buf_free(&s->info);
+  qm_free(env, s);
+}

@@ -1,0 +1,185 @@
+#include "core/token.h"
+
+#include <string.h>
+
+#include "core/mp.h"
+#include "core/space.h"
+
+/* --- what a reading covers --- */
+
+/* Values: every sibling equal to the value shown; review: every sibling. */
+static int siblings_shown(const qm_space *s, const qm_field_def *f, const qm_cell *cell,
+                          unsigned kind, qm_arena *arena, qm_dots *out) {
+  const qm_siblings *v = qm_siblings_of(cell);
+  qm_contest contest;
+  qm_dot *p = qm_arena_array(arena, v->n, sizeof *p);
+  uint32_t n = 0;
+  if (!p) return QM_ENOMEM;
+  QM_TRY(qm_read_contest(s, f, cell, arena, &contest));
+  for (uint32_t i = 0; i < v->n; i++)
+    if (kind == QM_READ_REVIEW || qm_slice_cmp(v->p[i].value, contest.shown->value) == 0)
+      p[n++] = v->p[i].dot;
+  *out = (qm_dots){p, n};
+  return QM_OK;
+}
+
+static int elements_shown(const qm_cell *cell, qm_arena *arena, qm_dots *out) {
+  const qm_keyed *k = qm_keyed_of(cell);
+  uint32_t n = 0, at = 0;
+  for (uint32_t i = 0; i < k->n; i++) n += k->p[i].n;
+  qm_dot *p = qm_arena_array(arena, n, sizeof *p);
+  if (!p) return QM_ENOMEM;
+  for (uint32_t i = 0; i < k->n; i++)
+    for (uint32_t j = 0; j < k->p[i].n; j++) p[at++] = k->p[i].dots[j].dot;
+  *out = (qm_dots){p, n};
+  return QM_OK;
+}
+
+/* Of a visible record the edited marks that are not kept; of an invisible one, and on
+ * the review list, all marks. */
+static int marks_shown(const qm_record *r, unsigned kind, qm_arena *arena, qm_dots *out) {
+  int all = kind == QM_READ_REVIEW || !qm_record_visible(r);
+  qm_dot *p = qm_arena_array(arena, r->marks.n, sizeof *p);
+  uint32_t n = 0;
+  if (!p) return QM_ENOMEM;
+  for (uint32_t i = 0; i < r->marks.n; i++)
+    if (all || (!r->marks.p[i].deleted && !r->marks.p[i].kept)) p[n++] = r->marks.p[i].dot;
+  *out = (qm_dots){p, n};
+  return QM_OK;
+}
+
+int qm__token_read(const qm_space *s, const qm_record *r, unsigned kind, qm_arena *arena,
+                   qm_token *out) {
+  const qm_collection_def *c =
+      s->schema ? qm_schema_collection(s->schema, qm_record_collection(r)) : NULL;
+  memset(out, 0, sizeof *out);
+  out->kind = kind;
+  out->record = r->id;
+  out->fields = qm_arena_array(arena, r->n_cells, sizeof *out->fields);
+  out->texts = qm_arena_array(arena, r->n_cells, sizeof *out->texts);
+  if (!out->fields || !out->texts) return QM_ENOMEM;
+  QM_TRY(marks_shown(r, kind, arena, &out->marks));
+  for (uint32_t i = 0; i < r->n_cells; i++) {
+    const qm_cell *cell = qm_record_cell(r, r->cells[i].field, r->cells[i].shape);
+    if (!cell) continue;
+    if (cell->shape == QM_SEQUENCE) {
+      out->texts[out->n_texts++] =
+          (qm_token_text){cell->field, qm_sequence_version(cell, &s->authors)};
+      continue;
+    }
+    if (cell->shape != QM_SIBLINGS && cell->shape != QM_KEYED) continue;
+    qm_token_field *f = &out->fields[out->n_fields++];
+    f->field = cell->field;
+    QM_TRY(cell->shape == QM_KEYED
+               ? elements_shown(cell, arena, &f->dots)
+               : siblings_shown(s, c ? qm_collection_field(c, cell->field) : NULL, cell, kind,
+                                arena, &f->dots));
+  }
+  return QM_OK;
+}
+
+/* --- bytes --- */
+
+static void put_dots(qm_buf *out, qm_dots dots) {
+  qm_mp_array(out, (size_t)dots.n * 2);
+  for (uint32_t i = 0; i < dots.n; i++) {
+    qm_mp_uint(out, dots.p[i].author);
+    qm_mp_uint(out, dots.p[i].counter);
+  }
+}
+
+int qm_token_make(const qm_space *s, const qm_record *r, unsigned kind, qm_arena *arena,
+                  qm_buf *out) {
+  qm_token t;
+  QM_TRY(qm__token_read(s, r, kind, arena, &t));
+  qm_mp_array(out, 6);
+  qm_mp_uint(out, 1);
+  qm_mp_uint(out, t.kind);
+  qm_mp_bin(out, t.record.b, sizeof t.record.b);
+  put_dots(out, t.marks);
+  qm_mp_array(out, (size_t)t.n_fields * 2);
+  for (uint32_t i = 0; i < t.n_fields; i++) {
+    qm_mp_uint(out, t.fields[i].field);
+    put_dots(out, t.fields[i].dots);
+  }
+  qm_mp_array(out, (size_t)t.n_texts * 2);
+  for (uint32_t i = 0; i < t.n_texts; i++) {
+    qm_mp_uint(out, t.texts[i].field);
+    qm_mp_uint(out, t.texts[i].version);
+  }
+  return qm_buf_status(out);
+}
+
+static int get_dots(const qm_space *s, qm_cur *c, qm_arena *arena, qm_dots *out) {
+  uint32_t count = 0;
+  QM_TRY(qm_cur_array(c, &count));
+  if (count % 2) return QM_EFORMAT;
+  qm_dot *p = qm_arena_array(arena, count / 2, sizeof *p);
+  if (!p) return QM_ENOMEM;
+  for (uint32_t i = 0; i < count / 2; i++) {
+    QM_TRY(qm_cur_uint32(c, &p[i].author));
+    QM_TRY(qm_cur_uint(c, &p[i].counter));
+    if (p[i].author >= s->authors.n) return QM_EFORMAT;
+  }
+  *out = (qm_dots){p, count / 2};
+  return QM_OK;
+}
+
+static int parse(const qm_space *s, qm_cur *c, qm_arena *arena, qm_token *out) {
+  uint64_t version = 0, kind = 0;
+  uint32_t n = 0;
+  QM_TRY(qm_cur_array_n(c, 6));
+  QM_TRY(qm_cur_uint(c, &version));
+  QM_TRY(qm_cur_uint(c, &kind));
+  QM_TRY(qm_cur_bin_n(c, out->record.b, sizeof out->record.b));
+  QM_TRY(get_dots(s, c, arena, &out->marks));
+  QM_TRY(qm_cur_array(c, &n));
+  if (version != 1 || kind > QM_READ_REVIEW || n % 2) return QM_EFORMAT;
+  out->kind = (unsigned)kind;
+  out->fields = qm_arena_array(arena, n / 2, sizeof *out->fields);
+  if (!out->fields) return QM_ENOMEM;
+  for (; out->n_fields < n / 2; out->n_fields++) {
+    QM_TRY(qm_cur_uint32(c, &out->fields[out->n_fields].field));
+    QM_TRY(get_dots(s, c, arena, &out->fields[out->n_fields].dots));
+  }
+  QM_TRY(qm_cur_array(c, &n));
+  if (n % 2) return QM_EFORMAT;
+  out->texts = qm_arena_array(arena, n / 2, sizeof *out->texts);
+  if (!out->texts) return QM_ENOMEM;
+  for (; out->n_texts < n / 2; out->n_texts++) {
+    QM_TRY(qm_cur_uint32(c, &out->texts[out->n_texts].field));
+    QM_TRY(qm_cur_uint(c, &out->texts[out->n_texts].version));
+  }
+  return qm_cur_end(c);
+}
+
+int qm__token_parse(const qm_space *s, qm_slice in, const qm_id *record, qm_arena *arena,
+                    qm_token *out) {
+  qm_cur c;
+  memset(out, 0, sizeof *out);
+  qm_cur_init(&c, in);
+  int rc = parse(s, &c, arena, out);
+  if (rc == QM_ENOMEM) return rc;
+  return rc == QM_OK && qm_id_cmp(&out->record, record) == 0 ? QM_OK : QM_EFORMAT;
+}
+
+qm_dots qm__token_dots(const qm_token *t, uint32_t field) {
+  for (uint32_t i = 0; i < t->n_fields; i++)
+    if (t->fields[i].field == field) return t->fields[i].dots;
+  return (qm_dots){NULL, 0};
+}
+
+int qm__token_version(const qm_token *t, uint32_t field, uint64_t *out) {
+  for (uint32_t i = 0; i < t->n_texts; i++)
+    if (t->texts[i].field == field) {
+      *out = t->texts[i].version;
+      return QM_OK;
+    }
+  return QM_ENOTFOUND;
+}
+
+int qm__dots_hold(qm_dots dots, qm_dot d) {
+  for (uint32_t i = 0; i < dots.n; i++)
+    if (qm_dot_eq(dots.p[i], d)) return 1;
+  return 0;
+}

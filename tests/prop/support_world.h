@@ -1,0 +1,95 @@
+/* A few replicas in memory with a virtual clock and repeatable randomness, and verbs
+ * short enough that a test reads as the program it plays. */
+#ifndef SUPPORT_WORLD_H
+#define SUPPORT_WORLD_H
+
+#include "core/write.h"
+
+#define WORLD_MAX 8
+
+enum {
+  F_KEY = 16,
+  F_TEL = 17,
+  F_LAST = 18,
+  F_TAGS = 19,
+  F_VISITS = 20,
+  F_STEPS = 21,
+  F_NOTES = 22,
+  F_STATE = 23,
+  F_HEAD = 24,
+  F_FIRST = 25
+};
+
+typedef struct device {
+  struct world *world;
+  qm_env env;
+  qm_store *store;
+  qm_engine *engine;
+  qm_space *space;
+  qm_id id;
+  uint8_t instance[16];
+  int64_t skew_ms; /* of this device's clock */
+} device;
+
+typedef struct world {
+  device d[WORLD_MAX];
+  unsigned n;
+  uint64_t now_ms, random;
+  qm_buf schema;
+  qm_arena arena; /* of texts returned; reset by world_close */
+} world;
+
+void world_open(world *w, unsigned devices, uint64_t seed);
+void world_close(world *w);
+uint64_t world_random(world *w);
+unsigned world_below(world *w, unsigned n); /* 0 … n-1 */
+
+/* Sends what `to` lacks of `from`'s log, all of it; returns segments taken. */
+unsigned pull(device *to, device *from);
+/* The first `batches` batches only (an interruption). */
+unsigned pull_some(device *to, device *from, unsigned batches);
+/* Both ways. */
+void meet(device *a, device *b);
+/* `to` takes `from`'s state and joins it. 1 where it did. */
+int join(device *to, device *from);
+/* Every pair until nothing moves. */
+void world_settle(world *w);
+/* Equal VV, equal digest, digest equal to what is stored. */
+void world_check_equal(world *w);
+/* Closes and opens the engine on its store, as a restart does. */
+void reopen(device *d);
+/* The hub says it holds everything that `d` has. */
+void acknowledge(device *d);
+
+/* Verbs: one change each. Records are told by short names (the id is the name,
+ * zero-padded). The code of the failing verb or QM_OK. */
+qm_id rec(const char *name);
+int put_new(device *d, const char *r);
+int put_erase(device *d, const char *r);
+int put_restore(device *d, const char *r);
+int put(device *d, const char *r, uint32_t field, const char *text);
+int put_with(device *d, const char *r, uint32_t field, const char *text, qm_slice token,
+             unsigned flags);
+int put_erase_with(device *d, const char *r, qm_slice token);
+int put_raise(device *d, const char *r, uint32_t field, int64_t v);
+int put_raise_with(device *d, const char *r, uint32_t field, int64_t v, qm_slice token);
+int put_add(device *d, const char *r, const char *element);
+int put_remove(device *d, const char *r, const char *element);
+int put_inc(device *d, const char *r, int64_t delta);
+int put_step(device *d, const char *r, const char *text);
+int put_text(device *d, const char *r, uint64_t at, uint64_t cut, const char *text);
+int put_state(device *d, const char *r, const char *item);
+
+/* What is shown, as text in the world's arena: a register's value ("-" for none), a
+ * set "a,b", a counter "3", a log "a|b", a text. */
+const char *shown(device *d, const char *r, uint32_t field);
+/* The review list of a field: "value/class" by (time, author) descending, with class s
+ * sibling, u unread, c contradiction. "" for none. */
+const char *listed(device *d, const char *r, uint32_t field);
+int visible(device *d, const char *r);
+int collides(device *d, const char *r);
+unsigned marks(device *d, const char *r);
+/* A token in the world's arena. kind as in read.h. */
+qm_slice form(device *d, const char *r, unsigned kind);
+
+#endif
