@@ -1,0 +1,266 @@
+/* sqlite_sql.c: see sqlite_sql.h. Tables are WITHOUT ROWID and keyed by small local
+ * numbers (space, author), so that a row's neighbours are the next ones asked for. */
+#include "adapters/sqlite/sqlite_sql.h"
+
+/* mmap stays off: a page that cannot be read must be an error, not a signal. */
+const char qm__sql_connect[] =
+    "PRAGMA temp_store = MEMORY;"
+    "PRAGMA secure_delete = ON;"
+    "PRAGMA foreign_keys = OFF;"
+    "PRAGMA mmap_size = 0;"
+    "PRAGMA cell_size_check = ON;"
+    "PRAGMA trusted_schema = OFF;"
+    "PRAGMA journal_size_limit = 8388608;";
+const char qm__sql_create[] = "PRAGMA page_size = 4096;";
+const char qm__sql_full[] = "PRAGMA synchronous = FULL;";
+const char qm__sql_normal[] = "PRAGMA synchronous = NORMAL;";
+const char qm__sql_wal[] = "PRAGMA journal_mode = WAL;";
+const char qm__sql_set_version[] = "PRAGMA user_version = %d;";
+const char qm__sql_set_application[] = "PRAGMA application_id = %d;";
+const char qm__sql_set_page_limit[] = "PRAGMA max_page_count = %u;";
+
+/* segment: within one (space, author), next and seq rise together. So the first row
+ * after a seq that holds something beyond a version vector is found by two range probes
+ * an author: one by next (the key), one by seq (segment_seq). */
+static const char *const store_steps[] = {
+    "CREATE TABLE meta (key BLOB NOT NULL PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;"
+    "CREATE TABLE space (space INTEGER NOT NULL PRIMARY KEY, id BLOB NOT NULL, blob BLOB NOT NULL);"
+    "CREATE TABLE author (space INTEGER NOT NULL, number INTEGER NOT NULL, id BLOB NOT NULL,"
+    "  next INTEGER NOT NULL, closed INTEGER NOT NULL, head BLOB NOT NULL, time INTEGER NOT NULL,"
+    "  clock BLOB NOT NULL, PRIMARY KEY (space, number)) WITHOUT ROWID;"
+    "CREATE TABLE record (space INTEGER NOT NULL, id BLOB NOT NULL, collection INTEGER NOT NULL,"
+    "  hash BLOB NOT NULL, state BLOB NOT NULL, PRIMARY KEY (space, id)) WITHOUT ROWID;"
+    "CREATE INDEX record_collection ON record (space, collection, id);"
+    "CREATE TABLE creation (space INTEGER NOT NULL, author INTEGER NOT NULL,"
+    "  counter INTEGER NOT NULL, record BLOB NOT NULL,"
+    "  PRIMARY KEY (space, author, counter)) WITHOUT ROWID;"
+    "CREATE TABLE key_index (space INTEGER NOT NULL, name INTEGER NOT NULL, key BLOB NOT NULL,"
+    "  record BLOB NOT NULL, PRIMARY KEY (space, name, key, record)) WITHOUT ROWID;"
+    "CREATE INDEX key_record ON key_index (space, name, record);"
+    "CREATE TABLE log_last (space INTEGER NOT NULL PRIMARY KEY, seq INTEGER NOT NULL);"
+    "CREATE TABLE log (space INTEGER NOT NULL, seq INTEGER NOT NULL, segments BLOB NOT NULL,"
+    "  batch BLOB NOT NULL, PRIMARY KEY (space, seq)) WITHOUT ROWID;"
+    "CREATE TABLE segment (space INTEGER NOT NULL, author INTEGER NOT NULL, next INTEGER NOT NULL,"
+    "  seq INTEGER NOT NULL, PRIMARY KEY (space, author, next)) WITHOUT ROWID;"
+    "CREATE INDEX segment_seq ON segment (space, author, seq);"
+    "CREATE TABLE open_change (space INTEGER NOT NULL, counter INTEGER NOT NULL,"
+    "  change BLOB NOT NULL, PRIMARY KEY (space, counter)) WITHOUT ROWID;"
+    "CREATE TABLE stage (space INTEGER NOT NULL PRIMARY KEY, manifest BLOB NOT NULL);"
+    "CREATE TABLE stage_part (space INTEGER NOT NULL, part INTEGER NOT NULL,"
+    "  content BLOB NOT NULL, PRIMARY KEY (space, part)) WITHOUT ROWID;",
+};
+
+const qm__sql_schema qm__sql_store = {0x514d7374, "qianmo store", store_steps,
+                                      sizeof store_steps / sizeof *store_steps};
+
+static const char *const hub_steps[] = {
+    "CREATE TABLE device (id BLOB NOT NULL PRIMARY KEY, alias BLOB NOT NULL, spki BLOB NOT NULL,"
+    "  member TEXT NOT NULL, role TEXT NOT NULL, not_after INTEGER NOT NULL,"
+    "  enrolled INTEGER NOT NULL, revoked INTEGER NOT NULL, last_sync INTEGER NOT NULL,"
+    "  behind INTEGER NOT NULL, refused INTEGER NOT NULL, refused_code INTEGER NOT NULL,"
+    "  clock_offset INTEGER NOT NULL) WITHOUT ROWID;"
+    "CREATE TABLE device_space (device BLOB NOT NULL, space BLOB NOT NULL,"
+    "  PRIMARY KEY (device, space)) WITHOUT ROWID;"
+    "CREATE INDEX device_space_space ON device_space (space, device);"
+    "CREATE TABLE space_name (space BLOB NOT NULL PRIMARY KEY, name TEXT NOT NULL UNIQUE,"
+    "  schema INTEGER NOT NULL) WITHOUT ROWID;"
+    "CREATE TABLE schema (space BLOB NOT NULL, version INTEGER NOT NULL, blob BLOB NOT NULL,"
+    "  PRIMARY KEY (space, version)) WITHOUT ROWID;"
+    "CREATE TABLE refused (space BLOB NOT NULL, author BLOB NOT NULL, counter INTEGER NOT NULL,"
+    "  code INTEGER NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (space, author)) WITHOUT ROWID;"
+    "CREATE TABLE code (hash BLOB NOT NULL PRIMARY KEY, member TEXT NOT NULL, role TEXT NOT NULL,"
+    "  expires INTEGER NOT NULL, tries_left INTEGER NOT NULL, used_at INTEGER NOT NULL,"
+    "  used_by BLOB NOT NULL) WITHOUT ROWID;"
+    "CREATE TABLE code_space (hash BLOB NOT NULL, space BLOB NOT NULL,"
+    "  PRIMARY KEY (hash, space)) WITHOUT ROWID;"
+    "CREATE TABLE attempt (address TEXT NOT NULL PRIMARY KEY, window_start INTEGER NOT NULL,"
+    "  tries INTEGER NOT NULL) WITHOUT ROWID;"
+    "CREATE TABLE note (space BLOB NOT NULL, name TEXT NOT NULL, value BLOB NOT NULL,"
+    "  PRIMARY KEY (space, name)) WITHOUT ROWID;",
+};
+
+const qm__sql_schema qm__sql_hub = {0x514d6862, "qianmo hub database", hub_steps,
+                                    sizeof hub_steps / sizeof *hub_steps};
+
+#define DEVICE_COLUMNS                                                               \
+  "id, alias, spki, member, role, not_after, enrolled, revoked, last_sync, behind, " \
+  "refused, refused_code, clock_offset"
+
+static const qm__sql table[QM__SQL_COUNT] = {
+#define SQL(name, text) [QM__SQL_##name] = {QM__SQL_##name, text}
+    SQL(BEGIN, "BEGIN IMMEDIATE"),
+    SQL(COMMIT, "COMMIT"),
+    SQL(ROLLBACK, "ROLLBACK"),
+    SQL(DATA_VERSION, "PRAGMA data_version"),
+    SQL(USER_VERSION, "PRAGMA user_version"),
+    SQL(APPLICATION_ID, "PRAGMA application_id"),
+    SQL(OBJECT_COUNT, "SELECT count(*) FROM sqlite_master"),
+    SQL(QUICK_CHECK, "PRAGMA quick_check(1)"),
+    SQL(INTEGRITY_CHECK, "PRAGMA integrity_check(1)"),
+
+    SQL(META_GET, "SELECT value FROM meta WHERE key = ?1"),
+    SQL(META_PUT,
+        "INSERT INTO meta (key, value) VALUES (?1, ?2)"
+        " ON CONFLICT (key) DO UPDATE SET value = excluded.value"),
+    SQL(META_DELETE, "DELETE FROM meta WHERE key = ?1"),
+    SQL(META_SCAN, "SELECT key, value FROM meta WHERE key >= ?1 ORDER BY key"),
+    SQL(SPACE_LIST, "SELECT space, id, blob FROM space ORDER BY space"),
+    SQL(SPACE_PUT,
+        "INSERT INTO space (space, id, blob) VALUES (?1, ?2, ?3)"
+        " ON CONFLICT (space) DO UPDATE SET id = excluded.id, blob = excluded.blob"),
+    SQL(SPACE_DELETE, "DELETE FROM space WHERE space = ?1"),
+    SQL(AUTHOR_LIST,
+        "SELECT number, id, next, closed, head, time, clock FROM author"
+        " WHERE space = ?1 ORDER BY number"),
+    SQL(AUTHOR_PUT,
+        "INSERT OR REPLACE INTO author"
+        " (space, number, id, next, closed, head, time, clock)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"),
+    SQL(AUTHOR_DROP, "DELETE FROM author WHERE space = ?1"),
+
+    SQL(RECORD_LOAD, "SELECT id, collection, hash, state FROM record WHERE space = ?1 AND id = ?2"),
+    SQL(RECORD_SAVE,
+        "INSERT INTO record (space, id, collection, hash, state)"
+        " VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (space, id) DO UPDATE SET"
+        " collection = excluded.collection, hash = excluded.hash,"
+        " state = excluded.state"),
+    SQL(RECORD_DELETE, "DELETE FROM record WHERE space = ?1 AND id = ?2"),
+    SQL(RECORD_DROP, "DELETE FROM record WHERE space = ?1"),
+    SQL(RECORD_SCAN,
+        "SELECT id, collection, hash, state FROM record"
+        " WHERE space = ?1 AND id > ?2 ORDER BY id LIMIT ?3"),
+    SQL(RECORD_SCAN_COLLECTION,
+        "SELECT id, collection, hash, state FROM record"
+        " INDEXED BY record_collection"
+        " WHERE space = ?1 AND id > ?2 AND collection = ?4"
+        " ORDER BY id LIMIT ?3"),
+    SQL(RECORD_COUNT, "SELECT count(*) FROM record WHERE space = ?1"),
+    SQL(RECORD_COUNT_COLLECTION,
+        "SELECT count(*) FROM record WHERE space = ?1 AND collection = ?2"),
+    SQL(CREATION_PUT,
+        "INSERT OR REPLACE INTO creation (space, author, counter, record)"
+        " VALUES (?1, ?2, ?3, ?4)"),
+    SQL(CREATION_FIND,
+        "SELECT record FROM creation WHERE space = ?1 AND author = ?2 AND counter = ?3"),
+    SQL(CREATION_DROP, "DELETE FROM creation WHERE space = ?1"),
+    SQL(KEY_PUT,
+        "INSERT OR IGNORE INTO key_index (space, name, record, key)"
+        " VALUES (?1, ?2, ?3, ?4)"),
+    SQL(KEY_DELETE, "DELETE FROM key_index WHERE space = ?1 AND name = ?2 AND record = ?3"),
+    SQL(KEY_FIND,
+        "SELECT record FROM key_index WHERE space = ?1 AND name = ?2 AND key = ?3"
+        " ORDER BY record"),
+    SQL(KEY_DROP, "DELETE FROM key_index WHERE space = ?1"),
+
+    SQL(LOG_LAST, "SELECT seq FROM log_last WHERE space = ?1"),
+    SQL(LOG_LAST_PUT, "INSERT OR REPLACE INTO log_last (space, seq) VALUES (?1, ?2)"),
+    SQL(LOG_LAST_DROP, "DELETE FROM log_last WHERE space = ?1"),
+    SQL(LOG_PUT, "INSERT INTO log (space, seq, segments, batch) VALUES (?1, ?2, ?3, ?4)"),
+    SQL(LOG_GET, "SELECT segments, batch FROM log WHERE space = ?1 AND seq = ?2"),
+    SQL(LOG_NEXT,
+        "SELECT seq, segments FROM log WHERE space = ?1 AND seq > ?2"
+        " ORDER BY seq LIMIT 1"),
+    SQL(LOG_REPLACE, "UPDATE log SET batch = ?3 WHERE space = ?1 AND seq = ?2"),
+    SQL(LOG_DELETE, "DELETE FROM log WHERE space = ?1 AND seq = ?2"),
+    SQL(LOG_DROP, "DELETE FROM log WHERE space = ?1"),
+    SQL(SEGMENT_PUT, "INSERT INTO segment (space, author, next, seq) VALUES (?1, ?2, ?3, ?4)"),
+    SQL(SEGMENT_LAST,
+        "SELECT next FROM segment WHERE space = ?1 AND author = ?2"
+        " ORDER BY next DESC LIMIT 1"),
+    SQL(SEGMENT_BEYOND,
+        "SELECT author, seq FROM segment WHERE space = ?1"
+        " AND (author, next) > (?2, ?3) ORDER BY author, next LIMIT 1"),
+    SQL(SEGMENT_AFTER,
+        "SELECT seq FROM segment INDEXED BY segment_seq"
+        " WHERE space = ?1 AND author = ?2 AND seq > ?3 ORDER BY seq LIMIT 1"),
+    SQL(SEGMENT_DELETE, "DELETE FROM segment WHERE space = ?1 AND author = ?2 AND next = ?3"),
+    SQL(SEGMENT_DROP, "DELETE FROM segment WHERE space = ?1"),
+    SQL(OPEN_PUT,
+        "INSERT OR REPLACE INTO open_change (space, counter, change)"
+        " VALUES (?1, ?2, ?3)"),
+    SQL(OPEN_LIST, "SELECT counter, change FROM open_change WHERE space = ?1 ORDER BY counter"),
+    SQL(OPEN_DROP, "DELETE FROM open_change WHERE space = ?1"),
+
+    SQL(STAGE_GET, "SELECT manifest FROM stage WHERE space = ?1"),
+    SQL(STAGE_PUT, "INSERT INTO stage (space, manifest) VALUES (?1, ?2)"),
+    SQL(STAGE_DROP, "DELETE FROM stage WHERE space = ?1"),
+    SQL(PART_PUT, "INSERT OR IGNORE INTO stage_part (space, part, content) VALUES (?1, ?2, ?3)"),
+    SQL(PART_NUMBERS, "SELECT part FROM stage_part WHERE space = ?1 ORDER BY part"),
+    SQL(PART_LIST, "SELECT part, content FROM stage_part WHERE space = ?1 ORDER BY part"),
+    SQL(PART_DROP, "DELETE FROM stage_part WHERE space = ?1"),
+
+    SQL(DEVICE_PUT, "INSERT OR REPLACE INTO device (" DEVICE_COLUMNS ")"
+                    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)"),
+    SQL(DEVICE_GET, "SELECT " DEVICE_COLUMNS " FROM device WHERE id = ?1"),
+    SQL(DEVICE_LIST, "SELECT " DEVICE_COLUMNS " FROM device ORDER BY id"),
+    SQL(DEVICE_REVOKE,
+        "UPDATE device SET revoked = CASE revoked WHEN 0 THEN ?2 ELSE revoked END"
+        " WHERE id = ?1"),
+    SQL(DEVICE_RENEW, "UPDATE device SET not_after = ?2 WHERE id = ?1"),
+    SQL(DEVICE_ASSIGN,
+        "UPDATE device SET member = coalesce(?2, member), role = coalesce(?3, role)"
+        " WHERE id = ?1"),
+    SQL(DEVICE_TOUCH,
+        "UPDATE device SET last_sync = ?2, behind = ?3, refused = refused + ?4,"
+        " refused_code = CASE ?4 WHEN 0 THEN refused_code ELSE ?5 END,"
+        " clock_offset = ?6 WHERE id = ?1"),
+    SQL(DEVICE_SPACE_PUT, "INSERT OR IGNORE INTO device_space (device, space) VALUES (?1, ?2)"),
+    SQL(DEVICE_SPACE_DROP, "DELETE FROM device_space WHERE device = ?1"),
+    SQL(DEVICE_SPACES, "SELECT space FROM device_space WHERE device = ?1 ORDER BY space"),
+    SQL(SPACE_DEVICES,
+        "SELECT s.device FROM device_space s JOIN device d ON d.id = s.device"
+        " WHERE s.space = ?1 AND d.revoked = 0 ORDER BY s.device"),
+    SQL(DEVICE_MAY,
+        "SELECT d.revoked, s.space IS NOT NULL FROM device d LEFT JOIN device_space s"
+        " ON s.device = d.id AND s.space = ?2 WHERE d.id = ?1"),
+
+    SQL(HUB_SPACE_ADD,
+        "INSERT OR IGNORE INTO space_name (space, name, schema)"
+        " VALUES (?1, ?2, 0)"),
+    SQL(HUB_SPACE_GET, "SELECT space, name, schema FROM space_name WHERE space = ?1"),
+    SQL(HUB_SPACE_GET_BY_NAME, "SELECT space, name, schema FROM space_name WHERE name = ?1"),
+    SQL(HUB_SPACE_LIST, "SELECT space, name, schema FROM space_name ORDER BY name"),
+    SQL(HUB_SPACE_SCHEMA, "UPDATE space_name SET schema = ?2 WHERE space = ?1"),
+    SQL(SCHEMA_PUT, "INSERT INTO schema (space, version, blob) VALUES (?1, ?2, ?3)"),
+    SQL(SCHEMA_GET, "SELECT blob FROM schema WHERE space = ?1 AND version = ?2"),
+    SQL(REFUSED_PUT,
+        "INSERT OR IGNORE INTO refused (space, author, counter, code, at)"
+        " VALUES (?1, ?2, ?3, ?4, ?5)"),
+    SQL(REFUSED_FIND,
+        "SELECT space, author, counter, code, at FROM refused"
+        " WHERE space = ?1 AND author = ?2"),
+    SQL(REFUSED_LIST,
+        "SELECT space, author, counter, code, at FROM refused"
+        " ORDER BY space, author"),
+    SQL(REFUSED_LIST_SPACE,
+        "SELECT space, author, counter, code, at FROM refused"
+        " WHERE space = ?1 ORDER BY author"),
+    SQL(REFUSED_CLEAR, "DELETE FROM refused WHERE space = ?1 AND author = ?2"),
+
+    SQL(CODE_ADD,
+        "INSERT OR IGNORE INTO code"
+        " (hash, member, role, expires, tries_left, used_at, used_by)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, 0, x'')"),
+    SQL(CODE_GET,
+        "SELECT member, role, expires, tries_left, used_at, used_by FROM code"
+        " WHERE hash = ?1"),
+    SQL(CODE_TRY, "UPDATE code SET tries_left = tries_left - 1 WHERE hash = ?1"),
+    SQL(CODE_USE, "UPDATE code SET used_at = ?2, used_by = ?3 WHERE hash = ?1 AND used_at = 0"),
+    SQL(CODE_SWEEP, "DELETE FROM code WHERE expires < ?1"),
+    SQL(CODE_SPACE_ADD, "INSERT OR IGNORE INTO code_space (hash, space) VALUES (?1, ?2)"),
+    SQL(CODE_SPACE_SWEEP, "DELETE FROM code_space WHERE hash NOT IN (SELECT hash FROM code)"),
+    SQL(CODE_SPACES_TO_DEVICE,
+        "INSERT OR IGNORE INTO device_space (device, space)"
+        " SELECT ?2, space FROM code_space WHERE hash = ?1"),
+    SQL(ATTEMPT_GET, "SELECT window_start, tries FROM attempt WHERE address = ?1"),
+    SQL(ATTEMPT_PUT,
+        "INSERT OR REPLACE INTO attempt (address, window_start, tries)"
+        " VALUES (?1, ?2, ?3)"),
+    SQL(ATTEMPT_SWEEP, "DELETE FROM attempt WHERE window_start < ?1 OR window_start > ?2"),
+    SQL(NOTE_GET, "SELECT value FROM note WHERE space = ?1 AND name = ?2"),
+    SQL(NOTE_PUT, "INSERT OR REPLACE INTO note (space, name, value) VALUES (?1, ?2, ?3)"),
+    SQL(NOTE_DELETE, "DELETE FROM note WHERE space = ?1 AND name = ?2"),
+#undef SQL
+};
+
+const char *qm__sql_text(qm__sql_id id) { return table[id].text; }

@@ -1,0 +1,75 @@
+/* store_sqlite_impl: what the files of store_sqlite share. Included by store_sqlite*.c
+ * only. */
+#ifndef QM_STORE_SQLITE_IMPL_H
+#define QM_STORE_SQLITE_IMPL_H
+
+#include "adapters/sqlite/sqlite_db.h"
+#include "core/store.h"
+
+typedef struct sqlite_store {
+  qm_store base;
+  qm__db db;
+  int open;   /* a transaction is open */
+  int failed; /* in which a write failed */
+  qm_project project;
+  void *project_payload;
+} sqlite_store;
+
+static inline sqlite_store *self(qm_store *s) { return (sqlite_store *)s; }
+
+static inline int reading(const sqlite_store *s) { return s->failed ? QM_ESTATE : QM_OK; }
+
+static inline int writing(const sqlite_store *s) {
+  return s->db.poisoned ? QM_EIO : !s->open || s->failed ? QM_ESTATE : QM_OK;
+}
+
+/* Every write ends here: one that failed half-way leaves only rollback. */
+static inline int wrote(sqlite_store *s, int rc) {
+  if (rc != QM_OK) s->failed = 1;
+  return rc;
+}
+
+static inline int visited(int rc) { return rc == QM_STORE_STOP ? QM_OK : rc; }
+
+/* One row of a statement, to a visitor that is in payload. */
+typedef int (*qm__row)(void *payload, sqlite3_stmt *st);
+
+/* Runs a query and hands out each row. */
+int qm__store_each(sqlite_store *s, qm__sql_id id, const qm__arg *args, size_t n, qm__row row,
+                   void *payload);
+
+/* ---- the functions of the other files, see core/store.h ---- */
+
+int qm__sqlite_record_load(qm_store *s, uint32_t space, const qm_id *ids, size_t n,
+                           qm_visit_record visit, void *payload);
+int qm__sqlite_record_save(qm_store *s, uint32_t space, const qm_record_row *rows, size_t n);
+int qm__sqlite_record_scan(qm_store *s, uint32_t space, uint32_t collection, const qm_id *after,
+                           size_t limit, qm_visit_record visit, void *payload);
+int qm__sqlite_record_count(qm_store *s, uint32_t space, uint32_t collection, uint64_t *out);
+int qm__sqlite_creation_put(qm_store *s, uint32_t space, const qm_creation_row *rows, size_t n);
+int qm__sqlite_creation_find(qm_store *s, uint32_t space, const qm_dot *dots, size_t n, qm_id *ids,
+                             uint8_t *found);
+int qm__sqlite_key_put(qm_store *s, uint32_t space, uint32_t index, const qm_id *record,
+                       const qm_slice *keys, size_t n);
+int qm__sqlite_key_find(qm_store *s, uint32_t space, uint32_t index, qm_slice key,
+                        qm_visit_id visit, void *payload);
+
+int qm__sqlite_log_append(qm_store *s, uint32_t space, const qm_log_row *row, uint64_t *seq);
+int qm__sqlite_log_after(qm_store *s, uint32_t space, const qm_vv *vv, uint64_t after_seq,
+                         qm_visit_log visit, void *payload);
+int qm__sqlite_log_cut(qm_store *s, uint32_t space, const qm_vv *vv);
+int qm__sqlite_log_replace(qm_store *s, uint32_t space, uint64_t seq, qm_slice batch);
+
+int qm__sqlite_open_append(qm_store *s, uint32_t space, const qm_open_row *row);
+int qm__sqlite_open_list(qm_store *s, uint32_t space, qm_visit_open visit, void *payload);
+int qm__sqlite_open_clear(qm_store *s, uint32_t space);
+
+int qm__sqlite_stage_begin(qm_store *s, uint32_t space, qm_slice manifest);
+int qm__sqlite_stage_part(qm_store *s, uint32_t space, uint32_t part, qm_slice content);
+int qm__sqlite_stage_parts(qm_store *s, uint32_t space, uint32_t *next_part, qm_buf *manifest);
+int qm__sqlite_stage_swap(qm_store *s, uint32_t space,
+                          int (*visit)(void *payload, uint32_t part, qm_slice content),
+                          void *payload);
+int qm__sqlite_stage_drop(qm_store *s, uint32_t space);
+
+#endif

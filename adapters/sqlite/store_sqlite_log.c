@@ -1,0 +1,396 @@
+/* store_sqlite_log.c: log, open run and stage of the SQLite store.
+ *
+ * A row of `log` carries its segments as a blob, 20 bytes each (author, start, next,
+ * big-endian), so that it is read whole with one probe; table `segment` only finds it. */
+#include "adapters/sqlite/store_sqlite_impl.h"
+
+#define SEGMENT_SIZE 20
+
+static void put_be(uint8_t *to, uint64_t v, size_t n) {
+  for (size_t i = 0; i < n; i++) to[i] = (uint8_t)(v >> (8 * (n - 1 - i)));
+}
+
+static uint64_t get_be(const uint8_t *p, size_t n) {
+  uint64_t v = 0;
+  for (size_t i = 0; i < n; i++) v = v << 8 | p[i];
+  return v;
+}
+
+/* A bound for `next > ?` and `seq > ?`: no value stored is beyond 2^63-1. */
+static qm__arg bound(uint64_t v) { return qm__int(v > INT64_MAX ? INT64_MAX : (int64_t)v); }
+
+static qm_segment_row segment_at(qm_slice packed, uint32_t i) {
+  const uint8_t *p = packed.p + (size_t)i * SEGMENT_SIZE;
+  return (qm_segment_row){(uint32_t)get_be(p, 4), get_be(p + 4, 8), get_be(p + 12, 8)};
+}
+
+static int segment_count(qm_slice packed, uint32_t *out) {
+  if (packed.n == 0 || packed.n % SEGMENT_SIZE != 0) return QM_ECORRUPT;
+  *out = (uint32_t)(packed.n / SEGMENT_SIZE);
+  return QM_OK;
+}
+
+/* ---- append ---- */
+
+/* QM_EINVAL unless next rises within each author, also past what the log holds. */
+static int log_check(sqlite_store *s, uint32_t space, const qm_log_row *row) {
+  if (row->n_segments == 0) return QM_EINVAL;
+  for (uint32_t i = 0; i < row->n_segments; i++) {
+    const qm_segment_row *g = &row->segments[i];
+    if (g->start >= g->next || g->next > INT64_MAX) return QM_EINVAL;
+    for (uint32_t j = i; j-- > 0;) {
+      if (row->segments[j].author != g->author) continue;
+      if (row->segments[j].next >= g->next) return QM_EINVAL;
+      break;
+    }
+    int64_t last = 0;
+    int rc = qm__db_get_int(&s->db, QM__SQL_SEGMENT_LAST,
+                            QM__ARGS(qm__int(space), qm__int(g->author)), &last);
+    if (rc != QM_OK && rc != QM_ENOTFOUND) return rc;
+    if (rc == QM_OK && (uint64_t)last >= g->next) return QM_EINVAL;
+  }
+  return QM_OK;
+}
+
+static int log_last(sqlite_store *s, uint32_t space, int64_t *out) {
+  *out = 0;
+  int rc = qm__db_get_int(&s->db, QM__SQL_LOG_LAST, QM__ARGS(qm__int(space)), out);
+  return rc == QM_ENOTFOUND ? QM_OK : rc;
+}
+
+static int log_put(sqlite_store *s, uint32_t space, int64_t seq, const qm_log_row *row,
+                   uint8_t *packed) {
+  for (uint32_t i = 0; i < row->n_segments; i++) {
+    const qm_segment_row *g = &row->segments[i];
+    uint8_t *p = packed + (size_t)i * SEGMENT_SIZE;
+    put_be(p, g->author, 4);
+    put_be(p + 4, g->start, 8);
+    put_be(p + 12, g->next, 8);
+    QM_TRY(
+        qm__db_run(&s->db, QM__SQL_SEGMENT_PUT,
+                   QM__ARGS(qm__int(space), qm__int(g->author), qm__u64(g->next), qm__int(seq))));
+  }
+  QM_TRY(qm__db_run(&s->db, QM__SQL_LOG_LAST_PUT, QM__ARGS(qm__int(space), qm__int(seq))));
+  return qm__db_run(
+      &s->db, QM__SQL_LOG_PUT,
+      QM__ARGS(qm__int(space), qm__int(seq),
+               qm__blob(packed, (size_t)row->n_segments * SEGMENT_SIZE), qm__slice(row->batch)));
+}
+
+int qm__sqlite_log_append(qm_store *store, uint32_t space, const qm_log_row *row, uint64_t *seq) {
+  sqlite_store *s = self(store);
+  QM_TRY(writing(s));
+  int rc = log_check(s, space, row);
+  if (rc == QM_EINVAL) return rc;
+  QM_TRY(wrote(s, rc));
+  int64_t last;
+  QM_TRY(wrote(s, log_last(s, space, &last)));
+  uint8_t *packed = qm_alloc_array(s->base.env, row->n_segments, SEGMENT_SIZE);
+  if (!packed) return wrote(s, QM_ENOMEM);
+  rc = wrote(s, log_put(s, space, last + 1, row, packed));
+  qm_free(s->base.env, packed);
+  if (rc == QM_OK) *seq = (uint64_t)last + 1;
+  return rc;
+}
+
+/* ---- after ---- */
+
+/* The two columns of a one-row query; QM_ENOTFOUND. */
+static int get_two(sqlite_store *s, qm__sql_id id, const qm__arg *args, size_t n, int64_t *a,
+                   int64_t *b) {
+  sqlite3_stmt *st;
+  QM_TRY(qm__db_start(&s->db, id, args, n, &st));
+  int row;
+  int rc = qm__db_step(&s->db, st, &row);
+  if (rc == QM_OK && !row) rc = QM_ENOTFOUND;
+  if (rc == QM_OK) {
+    *a = sqlite3_column_int64(st, 0);
+    *b = sqlite3_column_int64(st, 1);
+  }
+  qm__db_end(&s->db, id, st);
+  return rc;
+}
+
+/* The least seq > after_seq of a row with a segment beyond vv; QM_ENOTFOUND. Hops from
+ * author to author of the log. As next and seq rise together within an author, its first
+ * such row is the later of the first beyond vv and the first after after_seq. */
+static int log_seek(sqlite_store *s, uint32_t space, const qm_vv *vv, uint64_t after_seq,
+                    int64_t *best) {
+  *best = INT64_MAX;
+  for (int64_t author = 0; author <= UINT32_MAX;) {
+    int64_t at = 0, seq = 0;
+    int rc =
+        get_two(s, QM__SQL_SEGMENT_BEYOND,
+                QM__ARGS(qm__int(space), qm__int(author), bound(qm_vv_get(vv, (uint32_t)author))),
+                &at, &seq);
+    if (rc == QM_ENOTFOUND) break;
+    QM_TRY(rc);
+    if (at != author && qm_vv_get(vv, (uint32_t)at) > 0) {
+      author = at;
+      continue;
+    }
+    if ((uint64_t)seq <= after_seq) {
+      rc = qm__db_get_int(&s->db, QM__SQL_SEGMENT_AFTER,
+                          QM__ARGS(qm__int(space), qm__int(at), bound(after_seq)), &seq);
+      if (rc == QM_ENOTFOUND)
+        seq = INT64_MAX;
+      else
+        QM_TRY(rc);
+    }
+    if (seq < *best) *best = seq;
+    author = at + 1;
+  }
+  return *best == INT64_MAX ? QM_ENOTFOUND : QM_OK;
+}
+
+static int log_visit(sqlite_store *s, sqlite3_stmt *st, uint64_t seq, qm_visit_log visit,
+                     void *payload) {
+  qm_slice packed = qm__db_blob(st, 0);
+  uint32_t n;
+  QM_TRY(segment_count(packed, &n));
+  qm_segment_row *segments = qm_alloc_array(s->base.env, n, sizeof *segments);
+  if (!segments) return QM_ENOMEM;
+  for (uint32_t i = 0; i < n; i++) segments[i] = segment_at(packed, i);
+  qm_log_row row = {seq, qm__db_blob(st, 1), segments, n};
+  int rc = visit(payload, &row);
+  qm_free(s->base.env, segments);
+  return visited(rc);
+}
+
+static int log_covered(qm_slice packed, const qm_vv *vv, int *covered) {
+  uint32_t n;
+  QM_TRY(segment_count(packed, &n));
+  *covered = 1;
+  for (uint32_t i = 0; i < n && *covered; i++) {
+    qm_segment_row g = segment_at(packed, i);
+    *covered = g.next <= qm_vv_get(vv, g.author);
+  }
+  return QM_OK;
+}
+
+/* The row after `after`: QM_ENOTFOUND at the end. */
+static int log_next(sqlite_store *s, uint32_t space, uint64_t after, const qm_vv *vv, int64_t *seq,
+                    int *covered) {
+  sqlite3_stmt *st;
+  QM_TRY(qm__db_start(&s->db, QM__SQL_LOG_NEXT, QM__ARGS(qm__int(space), bound(after)), &st));
+  int row;
+  int rc = qm__db_step(&s->db, st, &row);
+  if (rc == QM_OK && !row) rc = QM_ENOTFOUND;
+  if (rc == QM_OK) {
+    *seq = sqlite3_column_int64(st, 0);
+    rc = log_covered(qm__db_blob(st, 1), vv, covered);
+  }
+  qm__db_end(&s->db, QM__SQL_LOG_NEXT, st);
+  return rc;
+}
+
+int qm__sqlite_log_after(qm_store *store, uint32_t space, const qm_vv *vv, uint64_t after_seq,
+                         qm_visit_log visit, void *payload) {
+  sqlite_store *s = self(store);
+  QM_TRY(reading(s));
+  /* Mostly the very next row is wanted: one probe before one an author. */
+  int64_t seq;
+  int covered;
+  QM_TRY(log_next(s, space, after_seq, vv, &seq, &covered));
+  if (covered) QM_TRY(log_seek(s, space, vv, (uint64_t)seq, &seq));
+  sqlite3_stmt *st;
+  QM_TRY(qm__db_start(&s->db, QM__SQL_LOG_GET, QM__ARGS(qm__int(space), qm__int(seq)), &st));
+  int row;
+  int rc = qm__db_step(&s->db, st, &row);
+  if (rc == QM_OK) rc = row ? log_visit(s, st, (uint64_t)seq, visit, payload) : QM_ECORRUPT;
+  qm__db_end(&s->db, QM__SQL_LOG_GET, st);
+  return rc;
+}
+
+/* ---- cut, replace ---- */
+
+typedef struct segments_of {
+  uint32_t n;
+  qm_segment_row *p;
+} segments_of;
+
+static int log_read_segments(sqlite_store *s, uint32_t space, int64_t seq, segments_of *out) {
+  sqlite3_stmt *st;
+  QM_TRY(qm__db_start(&s->db, QM__SQL_LOG_GET, QM__ARGS(qm__int(space), qm__int(seq)), &st));
+  int row;
+  int rc = qm__db_step(&s->db, st, &row);
+  if (rc == QM_OK && !row) rc = QM_ECORRUPT;
+  if (rc == QM_OK) {
+    qm_slice packed = qm__db_blob(st, 0);
+    rc = segment_count(packed, &out->n);
+    if (rc == QM_OK) {
+      out->p = qm_alloc_array(s->base.env, out->n, sizeof *out->p);
+      if (!out->p) rc = QM_ENOMEM;
+    }
+    for (uint32_t i = 0; rc == QM_OK && i < out->n; i++) out->p[i] = segment_at(packed, i);
+  }
+  qm__db_end(&s->db, QM__SQL_LOG_GET, st);
+  return rc;
+}
+
+static int log_delete(sqlite_store *s, uint32_t space, int64_t seq) {
+  segments_of segments = {0, NULL};
+  int rc = log_read_segments(s, space, seq, &segments);
+  for (uint32_t i = 0; rc == QM_OK && i < segments.n; i++)
+    rc = qm__db_run(
+        &s->db, QM__SQL_SEGMENT_DELETE,
+        QM__ARGS(qm__int(space), qm__int(segments.p[i].author), qm__u64(segments.p[i].next)));
+  qm_free(s->base.env, segments.p);
+  if (rc != QM_OK) return rc;
+  return qm__db_run(&s->db, QM__SQL_LOG_DELETE, QM__ARGS(qm__int(space), qm__int(seq)));
+}
+
+int qm__sqlite_log_cut(qm_store *store, uint32_t space, const qm_vv *vv) {
+  sqlite_store *s = self(store);
+  QM_TRY(writing(s));
+  for (int64_t seq = 0;;) {
+    int covered;
+    int rc = log_next(s, space, (uint64_t)seq, vv, &seq, &covered);
+    if (rc == QM_ENOTFOUND) return QM_OK;
+    QM_TRY(wrote(s, rc));
+    if (covered) QM_TRY(wrote(s, log_delete(s, space, seq)));
+  }
+}
+
+int qm__sqlite_log_replace(qm_store *store, uint32_t space, uint64_t seq, qm_slice batch) {
+  sqlite_store *s = self(store);
+  QM_TRY(writing(s));
+  int rc = qm__db_change(&s->db, QM__SQL_LOG_REPLACE,
+                         QM__ARGS(qm__int(space), bound(seq), qm__slice(batch)));
+  return rc == QM_ENOTFOUND ? rc : wrote(s, rc);
+}
+
+/* ---- open run ---- */
+
+int qm__sqlite_open_append(qm_store *store, uint32_t space, const qm_open_row *row) {
+  sqlite_store *s = self(store);
+  QM_TRY(writing(s));
+  if (row->counter > INT64_MAX) return QM_EINVAL;
+  return wrote(s,
+               qm__db_run(&s->db, QM__SQL_OPEN_PUT,
+                          QM__ARGS(qm__int(space), qm__u64(row->counter), qm__slice(row->change))));
+}
+
+typedef struct open_visit {
+  qm_visit_open visit;
+  void *payload;
+} open_visit;
+
+static int open_row(void *payload, sqlite3_stmt *st) {
+  const open_visit *v = payload;
+  qm_open_row row = {qm__db_u64(st, 0), qm__db_blob(st, 1)};
+  return v->visit(v->payload, &row);
+}
+
+int qm__sqlite_open_list(qm_store *store, uint32_t space, qm_visit_open visit, void *payload) {
+  sqlite_store *s = self(store);
+  QM_TRY(reading(s));
+  open_visit v = {visit, payload};
+  return qm__store_each(s, QM__SQL_OPEN_LIST, QM__ARGS(qm__int(space)), open_row, &v);
+}
+
+int qm__sqlite_open_clear(qm_store *store, uint32_t space) {
+  sqlite_store *s = self(store);
+  QM_TRY(writing(s));
+  return wrote(s, qm__db_run(&s->db, QM__SQL_OPEN_DROP, QM__ARGS(qm__int(space))));
+}
+
+/* ---- stage ---- */
+
+/* Appends the manifest to out (may be NULL); QM_ENOTFOUND. */
+static int stage_get(sqlite_store *s, uint32_t space, qm_buf *out) {
+  sqlite3_stmt *st;
+  QM_TRY(qm__db_start(&s->db, QM__SQL_STAGE_GET, QM__ARGS(qm__int(space)), &st));
+  int row;
+  int rc = qm__db_step(&s->db, st, &row);
+  if (rc == QM_OK && !row) rc = QM_ENOTFOUND;
+  if (rc == QM_OK && out) {
+    qm_slice manifest = qm__db_blob(st, 0);
+    qm_buf_add(out, manifest.p, manifest.n);
+    rc = qm_buf_status(out);
+  }
+  qm__db_end(&s->db, QM__SQL_STAGE_GET, st);
+  return rc;
+}
+
+static int stage_delete(sqlite_store *s, uint32_t space) {
+  QM_TRY(qm__db_run(&s->db, QM__SQL_STAGE_DROP, QM__ARGS(qm__int(space))));
+  return qm__db_run(&s->db, QM__SQL_PART_DROP, QM__ARGS(qm__int(space)));
+}
+
+int qm__sqlite_stage_begin(qm_store *store, uint32_t space, qm_slice manifest) {
+  sqlite_store *s = self(store);
+  QM_TRY(writing(s));
+  qm_buf old;
+  qm_buf_init(&old, s->base.env, SIZE_MAX);
+  int rc = stage_get(s, space, &old);
+  int same = rc == QM_OK && qm_slice_cmp(qm_buf_slice(&old), manifest) == 0;
+  qm_buf_free(&old);
+  if (same) return QM_OK;
+  if (rc != QM_OK && rc != QM_ENOTFOUND) return wrote(s, rc);
+  QM_TRY(wrote(s, stage_delete(s, space)));
+  return wrote(
+      s, qm__db_run(&s->db, QM__SQL_STAGE_PUT, QM__ARGS(qm__int(space), qm__slice(manifest))));
+}
+
+int qm__sqlite_stage_part(qm_store *store, uint32_t space, uint32_t part, qm_slice content) {
+  sqlite_store *s = self(store);
+  QM_TRY(writing(s));
+  int rc = stage_get(s, space, NULL);
+  if (rc == QM_ENOTFOUND) return rc;
+  QM_TRY(wrote(s, rc));
+  return wrote(s, qm__db_run(&s->db, QM__SQL_PART_PUT,
+                             QM__ARGS(qm__int(space), qm__int(part), qm__slice(content))));
+}
+
+static int part_number(void *payload, sqlite3_stmt *st) {
+  uint32_t *next = payload;
+  if (qm__db_u32(st, 0) != *next) return QM_STORE_STOP;
+  ++*next;
+  return QM_OK;
+}
+
+int qm__sqlite_stage_parts(qm_store *store, uint32_t space, uint32_t *next_part, qm_buf *manifest) {
+  sqlite_store *s = self(store);
+  QM_TRY(reading(s));
+  QM_TRY(stage_get(s, space, manifest));
+  *next_part = 0;
+  return qm__store_each(s, QM__SQL_PART_NUMBERS, QM__ARGS(qm__int(space)), part_number, next_part);
+}
+
+typedef struct part_visit {
+  int (*visit)(void *payload, uint32_t part, qm_slice content);
+  void *payload;
+} part_visit;
+
+static int part_row(void *payload, sqlite3_stmt *st) {
+  const part_visit *v = payload;
+  return v->visit(v->payload, qm__db_u32(st, 0), qm__db_blob(st, 1));
+}
+
+static int stage_take(sqlite_store *s, uint32_t space, part_visit *v) {
+  static const qm__sql_id replaced[] = {QM__SQL_AUTHOR_DROP, QM__SQL_RECORD_DROP,
+                                        QM__SQL_CREATION_DROP, QM__SQL_KEY_DROP};
+  for (size_t i = 0; i < sizeof replaced / sizeof *replaced; i++)
+    QM_TRY(qm__db_run(&s->db, replaced[i], QM__ARGS(qm__int(space))));
+  QM_TRY(qm__store_each(s, QM__SQL_PART_LIST, QM__ARGS(qm__int(space)), part_row, v));
+  return stage_delete(s, space);
+}
+
+int qm__sqlite_stage_swap(qm_store *store, uint32_t space,
+                          int (*visit)(void *payload, uint32_t part, qm_slice content),
+                          void *payload) {
+  sqlite_store *s = self(store);
+  QM_TRY(writing(s));
+  int rc = stage_get(s, space, NULL);
+  if (rc == QM_ENOTFOUND) return rc;
+  QM_TRY(wrote(s, rc));
+  part_visit v = {visit, payload};
+  return wrote(s, stage_take(s, space, &v));
+}
+
+int qm__sqlite_stage_drop(qm_store *store, uint32_t space) {
+  sqlite_store *s = self(store);
+  QM_TRY(writing(s));
+  return wrote(s, stage_delete(s, space));
+}

@@ -1,0 +1,295 @@
+/* store_mem_log.c: log, open run and stage of the memory store. */
+#include "core/store_mem_impl.h"
+
+#define SEGMENT_SIZE 20 /* author ‖ start ‖ next, in a LOG value */
+
+/* ---- log ---- */
+
+/* QM_EINVAL unless next rises within each author, also past what the log holds. */
+static int log_check(mem_store *m, uint32_t space, const qm_log_row *row) {
+  if (row->n_segments == 0) return QM_EINVAL;
+  for (uint32_t i = 0; i < row->n_segments; i++) {
+    const qm_segment_row *g = &row->segments[i];
+    if (g->start >= g->next || g->next > INT64_MAX) return QM_EINVAL;
+    for (uint32_t j = i; j-- > 0;) {
+      if (row->segments[j].author != g->author) continue;
+      if (row->segments[j].next >= g->next) return QM_EINVAL;
+      break;
+    }
+    key end = key_author(SEGMENT, space, g->author, UINT64_MAX);
+    qm_slice rest, prefix = qm_slice_of(end.b, end.n - 8);
+    const qm__map_node *last = qm__map_before(&m->map, key_slice(&end));
+    if (within(last, prefix, &rest) && get_be(rest.p, 8) >= g->next) return QM_EINVAL;
+  }
+  return QM_OK;
+}
+
+static uint64_t log_last(mem_store *m, uint32_t space) {
+  key k = key_of(LOG_LAST, space);
+  const qm__map_node *n = qm__map_find(&m->map, key_slice(&k));
+  return n ? get_be(qm__map_value(n).p, 8) : 0;
+}
+
+static int log_put(mem_store *m, uint32_t space, uint64_t seq, const qm_log_row *row) {
+  key k = key_of(LOG, space), last = key_of(LOG_LAST, space);
+  key_u64(&k, seq);
+  uint8_t number[8];
+  put_be(number, seq, 8);
+  QM_TRY(put(m, key_slice(&last), qm_slice_of(number, 8)));
+  qm_buf_clear(&m->value);
+  qm_buf_be32(&m->value, row->n_segments);
+  for (uint32_t i = 0; i < row->n_segments; i++) {
+    const qm_segment_row *g = &row->segments[i];
+    key by_next = key_author(SEGMENT, space, g->author, g->next);
+    key by_seq = key_author(SEGMENT_SEQ, space, g->author, seq);
+    QM_TRY(put(m, key_slice(&by_next), qm_slice_of(number, 8)));
+    QM_TRY(put(m, key_slice(&by_seq), qm_slice_of(NULL, 0)));
+    qm_buf_be32(&m->value, g->author);
+    qm_buf_be64(&m->value, g->start);
+    qm_buf_be64(&m->value, g->next);
+  }
+  qm_buf_add(&m->value, row->batch.p, row->batch.n);
+  return put_value(m, key_slice(&k));
+}
+
+int qm__mem_log_append(qm_store *s, uint32_t space, const qm_log_row *row, uint64_t *seq) {
+  mem_store *m = self(s);
+  QM_TRY(writing(m));
+  QM_TRY(log_check(m, space, row));
+  uint64_t next = log_last(m, space) + 1;
+  QM_TRY(wrote(m, log_put(m, space, next, row)));
+  *seq = next;
+  return QM_OK;
+}
+
+static void log_segment(const uint8_t *p, qm_segment_row *out) {
+  out->author = (uint32_t)get_be(p, 4);
+  out->start = get_be(p + 4, 8);
+  out->next = get_be(p + 12, 8);
+}
+
+/* 1 where no segment of a LOG value reaches beyond vv. */
+static int log_covered(qm_slice v, const qm_vv *vv) {
+  uint32_t n = (uint32_t)get_be(v.p, 4);
+  for (uint32_t i = 0; i < n; i++) {
+    qm_segment_row g;
+    log_segment(v.p + 4 + (size_t)i * SEGMENT_SIZE, &g);
+    if (g.next > qm_vv_get(vv, g.author)) return 0;
+  }
+  return 1;
+}
+
+/* The first row after after_seq with a segment of this author beyond its vv. As next and
+ * seq rise together, it is the later of the first beyond vv and the first after
+ * after_seq; `beyond` is the seq of the former. */
+static uint64_t author_after(mem_store *m, uint32_t space, uint32_t author, uint64_t beyond,
+                             uint64_t after_seq) {
+  if (beyond > after_seq) return beyond;
+  key k = key_author(SEGMENT_SEQ, space, author, after_seq + 1);
+  qm_slice rest, prefix = qm_slice_of(k.b, k.n - 8);
+  return within(qm__map_seek(&m->map, key_slice(&k)), prefix, &rest) ? get_be(rest.p, 8)
+                                                                     : UINT64_MAX;
+}
+
+/* UINT64_MAX where there is none. Hops from author to author of the log. */
+static uint64_t log_seek(mem_store *m, uint32_t space, const qm_vv *vv, uint64_t after_seq) {
+  uint64_t best = UINT64_MAX;
+  key all = key_of(SEGMENT, space);
+  qm_slice rest, prefix = key_slice(&all);
+  for (uint32_t author = 0;;) {
+    uint64_t known = qm_vv_get(vv, author);
+    key k = key_author(SEGMENT, space, author, known == UINT64_MAX ? known : known + 1);
+    const qm__map_node *n = qm__map_seek(&m->map, key_slice(&k));
+    if (!within(n, prefix, &rest)) return best;
+    uint32_t at = (uint32_t)get_be(rest.p, 4);
+    if (at != author) {
+      author = at;
+      continue;
+    }
+    uint64_t seq = author_after(m, space, author, get_be(qm__map_value(n).p, 8), after_seq);
+    if (seq < best) best = seq;
+    if (author == UINT32_MAX) return best;
+    author++;
+  }
+}
+
+static int log_visit(mem_store *m, const qm__map_node *n, uint64_t seq, qm_visit_log visit,
+                     void *payload) {
+  qm_slice v = qm__map_value(n);
+  uint32_t count = (uint32_t)get_be(v.p, 4);
+  size_t head = 4 + (size_t)count * SEGMENT_SIZE;
+  qm_segment_row *segments = qm_alloc_array(m->base.env, count, sizeof *segments);
+  if (!segments) return QM_ENOMEM;
+  for (uint32_t i = 0; i < count; i++)
+    log_segment(v.p + 4 + (size_t)i * SEGMENT_SIZE, &segments[i]);
+  qm_log_row row = {seq, qm_slice_of(v.p + head, v.n - head), segments, count};
+  int rc = visit(payload, &row);
+  qm_free(m->base.env, segments);
+  return visited(rc);
+}
+
+int qm__mem_log_after(qm_store *s, uint32_t space, const qm_vv *vv, uint64_t after_seq,
+                      qm_visit_log visit, void *payload) {
+  mem_store *m = self(s);
+  QM_TRY(reading(m));
+  if (after_seq >= log_last(m, space)) return QM_ENOTFOUND;
+  uint64_t seq = log_seek(m, space, vv, after_seq);
+  if (seq == UINT64_MAX) return QM_ENOTFOUND;
+  key k = key_of(LOG, space);
+  key_u64(&k, seq);
+  const qm__map_node *n = qm__map_find(&m->map, key_slice(&k));
+  return n ? log_visit(m, n, seq, visit, payload) : QM_EINTERNAL;
+}
+
+static int log_delete(mem_store *m, uint32_t space, const qm__map_node *n, uint64_t seq) {
+  qm_slice v = qm__map_value(n);
+  uint32_t count = (uint32_t)get_be(v.p, 4);
+  for (uint32_t i = 0; i < count; i++) {
+    qm_segment_row g;
+    log_segment(v.p + 4 + (size_t)i * SEGMENT_SIZE, &g);
+    key by_next = key_author(SEGMENT, space, g.author, g.next);
+    key by_seq = key_author(SEGMENT_SEQ, space, g.author, seq);
+    QM_TRY(qm__map_delete(&m->map, key_slice(&by_next)));
+    QM_TRY(qm__map_delete(&m->map, key_slice(&by_seq)));
+  }
+  return qm__map_delete(&m->map, qm__map_key(n));
+}
+
+int qm__mem_log_cut(qm_store *s, uint32_t space, const qm_vv *vv) {
+  mem_store *m = self(s);
+  QM_TRY(writing(m));
+  key k = key_of(LOG, space);
+  qm_slice rest, prefix = key_slice(&k);
+  for (const qm__map_node *n = qm__map_seek(&m->map, prefix); within(n, prefix, &rest);
+       n = qm__map_next(n)) {
+    if (log_covered(qm__map_value(n), vv))
+      QM_TRY(wrote(m, log_delete(m, space, n, get_be(rest.p, 8))));
+  }
+  return QM_OK;
+}
+
+int qm__mem_log_replace(qm_store *s, uint32_t space, uint64_t seq, qm_slice batch) {
+  mem_store *m = self(s);
+  QM_TRY(writing(m));
+  key k = key_of(LOG, space);
+  key_u64(&k, seq);
+  const qm__map_node *n = qm__map_find(&m->map, key_slice(&k));
+  if (!n) return QM_ENOTFOUND;
+  qm_slice v = qm__map_value(n);
+  qm_buf_clear(&m->value);
+  qm_buf_add(&m->value, v.p, 4 + (size_t)get_be(v.p, 4) * SEGMENT_SIZE);
+  qm_buf_add(&m->value, batch.p, batch.n);
+  return wrote(m, put_value(m, key_slice(&k)));
+}
+
+/* ---- open run ---- */
+
+int qm__mem_open_append(qm_store *s, uint32_t space, const qm_open_row *row) {
+  mem_store *m = self(s);
+  QM_TRY(writing(m));
+  if (row->counter > INT64_MAX) return QM_EINVAL;
+  key k = key_of(OPEN, space);
+  key_u64(&k, row->counter);
+  return wrote(m, put(m, key_slice(&k), row->change));
+}
+
+int qm__mem_open_list(qm_store *s, uint32_t space, qm_visit_open visit, void *payload) {
+  mem_store *m = self(s);
+  QM_TRY(reading(m));
+  key k = key_of(OPEN, space);
+  qm_slice rest, prefix = key_slice(&k);
+  for (const qm__map_node *n = qm__map_seek(&m->map, prefix); within(n, prefix, &rest);
+       n = qm__map_next(n)) {
+    qm_open_row row = {get_be(rest.p, 8), qm__map_value(n)};
+    int rc = visit(payload, &row);
+    if (rc != QM_OK) return visited(rc);
+  }
+  return QM_OK;
+}
+
+int qm__mem_open_clear(qm_store *s, uint32_t space) {
+  mem_store *m = self(s);
+  QM_TRY(writing(m));
+  return wrote(m, delete_kind(m, OPEN, space));
+}
+
+/* ---- stage ---- */
+
+static const qm__map_node *stage_find(mem_store *m, uint32_t space) {
+  key k = key_of(STAGE, space);
+  return qm__map_find(&m->map, key_slice(&k));
+}
+
+static int stage_delete(mem_store *m, uint32_t space) {
+  QM_TRY(delete_kind(m, STAGE, space));
+  return delete_kind(m, PART, space);
+}
+
+int qm__mem_stage_begin(qm_store *s, uint32_t space, qm_slice manifest) {
+  mem_store *m = self(s);
+  QM_TRY(writing(m));
+  const qm__map_node *n = stage_find(m, space);
+  if (n && qm_slice_cmp(qm__map_value(n), manifest) == 0) return QM_OK;
+  QM_TRY(wrote(m, stage_delete(m, space)));
+  key k = key_of(STAGE, space);
+  return wrote(m, put(m, key_slice(&k), manifest));
+}
+
+int qm__mem_stage_part(qm_store *s, uint32_t space, uint32_t part, qm_slice content) {
+  mem_store *m = self(s);
+  QM_TRY(writing(m));
+  if (!stage_find(m, space)) return QM_ENOTFOUND;
+  key k = key_of(PART, space);
+  key_u32(&k, part);
+  if (qm__map_find(&m->map, key_slice(&k))) return QM_OK;
+  return wrote(m, put(m, key_slice(&k), content));
+}
+
+int qm__mem_stage_parts(qm_store *s, uint32_t space, uint32_t *next_part, qm_buf *manifest) {
+  mem_store *m = self(s);
+  QM_TRY(reading(m));
+  const qm__map_node *stage = stage_find(m, space);
+  if (!stage) return QM_ENOTFOUND;
+  key k = key_of(PART, space);
+  qm_slice rest, prefix = key_slice(&k);
+  uint32_t next = 0;
+  for (const qm__map_node *n = qm__map_seek(&m->map, prefix); within(n, prefix, &rest);
+       n = qm__map_next(n)) {
+    if (get_be(rest.p, 4) != next) break;
+    next++;
+  }
+  *next_part = next;
+  qm_buf_add(manifest, qm__map_value(stage).p, qm__map_value(stage).n);
+  return qm_buf_status(manifest);
+}
+
+static int stage_take(mem_store *m, uint32_t space,
+                      int (*visit)(void *payload, uint32_t part, qm_slice content), void *payload) {
+  static const kind replaced[] = {AUTHOR, RECORD, MEMBER, CREATION, KEY, KEY_OF};
+  for (size_t i = 0; i < sizeof replaced / sizeof *replaced; i++)
+    QM_TRY(delete_kind(m, replaced[i], space));
+  key k = key_of(PART, space);
+  qm_slice rest, prefix = key_slice(&k);
+  for (const qm__map_node *n = qm__map_seek(&m->map, prefix); within(n, prefix, &rest);
+       n = qm__map_next(n)) {
+    int rc = visit(payload, (uint32_t)get_be(rest.p, 4), qm__map_value(n));
+    if (rc == QM_STORE_STOP) break;
+    QM_TRY(rc);
+  }
+  return stage_delete(m, space);
+}
+
+int qm__mem_stage_swap(qm_store *s, uint32_t space,
+                       int (*visit)(void *payload, uint32_t part, qm_slice content),
+                       void *payload) {
+  mem_store *m = self(s);
+  QM_TRY(writing(m));
+  if (!stage_find(m, space)) return QM_ENOTFOUND;
+  return wrote(m, stage_take(m, space, visit, payload));
+}
+
+int qm__mem_stage_drop(qm_store *s, uint32_t space) {
+  mem_store *m = self(s);
+  QM_TRY(writing(m));
+  return wrote(m, stage_delete(m, space));
+}

@@ -1,0 +1,206 @@
+/* store_mem_map.c: see store_mem_map.h. */
+#include "core/store_mem_map.h"
+
+#include <string.h>
+
+struct qm__map_node {
+  uint8_t *key, *value; /* key: right behind the links, in the node's own memory */
+  size_t key_n, value_n;
+  uint32_t height;
+  qm__map_node *next[]; /* height of them */
+};
+
+typedef enum undo_what { UNDO_INSERT, UNDO_REPLACE, UNDO_DELETE } undo_what;
+
+struct qm__map_undo {
+  qm__map_node *node;
+  uint8_t *value; /* UNDO_REPLACE: the value before */
+  size_t value_n;
+  undo_what what;
+};
+
+void qm__map_init(qm__map *m, const qm_env *env) {
+  memset(m, 0, sizeof *m);
+  m->env = env;
+  m->seed = UINT64_C(0x9e3779b97f4a7c15);
+}
+
+static void node_free(qm__map *m, qm__map_node *n) {
+  qm_free(m->env, n->value);
+  qm_free(m->env, n);
+}
+
+void qm__map_free(qm__map *m) {
+  qm__map_rollback(m);
+  for (qm__map_node *n = m->head[0]; n;) {
+    qm__map_node *next = n->next[0];
+    node_free(m, n);
+    n = next;
+  }
+  qm_free(m->env, m->undo);
+  qm__map_init(m, m->env);
+}
+
+qm_slice qm__map_key(const qm__map_node *n) { return qm_slice_of(n->key, n->key_n); }
+
+qm_slice qm__map_value(const qm__map_node *n) { return qm_slice_of(n->value, n->value_n); }
+
+const qm__map_node *qm__map_next(const qm__map_node *n) { return n->next[0]; }
+
+/* Descends to the place of key. links[i] is the link of level i that points at the
+ * first node >= key; *before (may be NULL) the last node < key. */
+static qm__map_node *descend(qm__map *m, qm_slice key, qm__map_node **links[],
+                             qm__map_node **before) {
+  qm__map_node *at = NULL;
+  qm__map_node *next = NULL;
+  for (int i = QM__MAP_LEVELS - 1; i >= 0; i--) {
+    for (;;) {
+      next = at ? at->next[i] : m->head[i];
+      if (!next || qm_slice_cmp(qm__map_key(next), key) >= 0) break;
+      at = next;
+    }
+    if (links) links[i] = at ? &at->next[i] : &m->head[i];
+  }
+  if (before) *before = at;
+  return next;
+}
+
+const qm__map_node *qm__map_seek(qm__map *m, qm_slice key) { return descend(m, key, NULL, NULL); }
+
+const qm__map_node *qm__map_find(qm__map *m, qm_slice key) {
+  const qm__map_node *n = descend(m, key, NULL, NULL);
+  return n && qm_slice_cmp(qm__map_key(n), key) == 0 ? n : NULL;
+}
+
+const qm__map_node *qm__map_before(qm__map *m, qm_slice key) {
+  qm__map_node *before;
+  descend(m, key, NULL, &before);
+  return before;
+}
+
+/* One more level with probability 1/4 each (xorshift64). */
+static uint32_t next_height(qm__map *m) {
+  uint64_t x = m->seed;
+  x ^= x << 13;
+  x ^= x >> 7;
+  x ^= x << 17;
+  m->seed = x;
+  uint32_t height = 1;
+  while (height < QM__MAP_LEVELS && (x & 3) == 0) {
+    height++;
+    x >>= 2;
+  }
+  return height;
+}
+
+static qm__map_node *node_make(qm__map *m, qm_slice key) {
+  uint32_t height = next_height(m);
+  size_t head = sizeof(qm__map_node) + height * sizeof(qm__map_node *);
+  if (key.n > SIZE_MAX - head) return NULL;
+  qm__map_node *n = qm_alloc(m->env, head + key.n);
+  if (!n) return NULL;
+  n->key = (uint8_t *)n + head;
+  n->key_n = key.n;
+  n->value = NULL;
+  n->value_n = 0;
+  n->height = height;
+  if (key.n) memcpy(n->key, key.p, key.n);
+  return n;
+}
+
+static void node_link(qm__map_node *n, qm__map_node **links[]) {
+  for (uint32_t i = 0; i < n->height; i++) {
+    n->next[i] = *links[i];
+    *links[i] = n;
+  }
+}
+
+/* The node keeps its own links, for a walk that stands on it. */
+static void node_unlink(qm__map_node *n, qm__map_node **links[]) {
+  for (uint32_t i = 0; i < n->height; i++) *links[i] = n->next[i];
+}
+
+static int undo_reserve(qm__map *m) {
+  if (m->n_undo < m->cap_undo) return QM_OK;
+  size_t cap = m->cap_undo ? m->cap_undo * 2 : 64;
+  qm__map_undo *p = qm_realloc_array(m->env, m->undo, cap, sizeof *p);
+  if (!p) return QM_ENOMEM;
+  m->undo = p;
+  m->cap_undo = cap;
+  return QM_OK;
+}
+
+static void undo_note(qm__map *m, undo_what what, qm__map_node *n) {
+  m->undo[m->n_undo++] = (qm__map_undo){n, n->value, n->value_n, what};
+}
+
+void qm__map_begin(qm__map *m) { m->recording = 1; }
+
+void qm__map_commit(qm__map *m) {
+  for (size_t i = 0; i < m->n_undo; i++) {
+    qm__map_undo *u = &m->undo[i];
+    if (u->what == UNDO_REPLACE) qm_free(m->env, u->value);
+    if (u->what == UNDO_DELETE) node_free(m, u->node);
+  }
+  m->n_undo = 0;
+  m->recording = 0;
+}
+
+void qm__map_rollback(qm__map *m) {
+  while (m->n_undo > 0) {
+    qm__map_undo *u = &m->undo[--m->n_undo];
+    qm__map_node **links[QM__MAP_LEVELS];
+    if (u->what == UNDO_REPLACE) {
+      qm_free(m->env, u->node->value);
+      u->node->value = u->value;
+      u->node->value_n = u->value_n;
+      continue;
+    }
+    descend(m, qm__map_key(u->node), links, NULL);
+    if (u->what == UNDO_DELETE) {
+      node_link(u->node, links);
+    } else {
+      node_unlink(u->node, links);
+      node_free(m, u->node);
+    }
+  }
+  m->recording = 0;
+}
+
+int qm__map_put(qm__map *m, qm_slice key, qm_slice value) {
+  if (!m->recording) return QM_ESTATE;
+  QM_TRY(undo_reserve(m));
+  uint8_t *copy = NULL;
+  if (value.n) {
+    copy = qm_alloc(m->env, value.n);
+    if (!copy) return QM_ENOMEM;
+    memcpy(copy, value.p, value.n);
+  }
+  qm__map_node **links[QM__MAP_LEVELS];
+  qm__map_node *n = descend(m, key, links, NULL);
+  if (n && qm_slice_cmp(qm__map_key(n), key) == 0) {
+    undo_note(m, UNDO_REPLACE, n);
+  } else {
+    n = node_make(m, key);
+    if (!n) {
+      qm_free(m->env, copy);
+      return QM_ENOMEM;
+    }
+    node_link(n, links);
+    undo_note(m, UNDO_INSERT, n);
+  }
+  n->value = copy;
+  n->value_n = value.n;
+  return QM_OK;
+}
+
+int qm__map_delete(qm__map *m, qm_slice key) {
+  if (!m->recording) return QM_ESTATE;
+  QM_TRY(undo_reserve(m));
+  qm__map_node **links[QM__MAP_LEVELS];
+  qm__map_node *n = descend(m, key, links, NULL);
+  if (!n || qm_slice_cmp(qm__map_key(n), key) != 0) return QM_OK;
+  node_unlink(n, links);
+  undo_note(m, UNDO_DELETE, n);
+  return QM_OK;
+}

@@ -1,0 +1,298 @@
+/* The log of core/store.h, on every store: log_after against a naive model. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tests/store/support_store.h"
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+#define OK(call) assert_int_equal(call, QM_OK)
+#define GIVES(code, call) assert_int_equal(call, code)
+
+static test_store t;
+static text out;
+
+static void expect(const char *wanted) {
+  assert_string_equal(out.b, wanted);
+  text_clear(&out);
+}
+
+static void begin(void) { OK(t.ops->begin(t.s)); }
+static void commit(void) { OK(t.ops->commit(t.s, QM_RELAXED, NULL, NULL)); }
+
+static int append(uint32_t space, const qm_segment_row *segments, uint32_t n, const char *batch,
+                  uint64_t *seq) {
+  qm_log_row row = {12345, slice_of(batch), segments, n};
+  return t.ops->log_append(t.s, space, &row, seq);
+}
+
+static void after(const uint64_t *next, uint32_t n, uint64_t seq, const char *wanted) {
+  qm_vv vv = vv_of(&t.env, next, n);
+  int rc = t.ops->log_after(t.s, 1, &vv, seq, text_log, &out);
+  qm_free(&t.env, vv.next);
+  GIVES(wanted ? QM_OK : QM_ENOTFOUND, rc);
+  expect(wanted ? wanted : "");
+}
+
+static void fill(void) {
+  static const qm_segment_row first[] = {{0, 0, 10}},
+                              second[] = {{2, 0, 3}, {0, 10, 12}, {2, 3, 4}},
+                              third[] = {{1000, 0, 1}};
+  uint64_t seq;
+  begin();
+  OK(append(1, first, 1, "one", &seq));
+  assert_int_equal(seq, 1);
+  OK(append(1, second, 3, "two", &seq));
+  assert_int_equal(seq, 2);
+  OK(append(2, first, 1, "elsewhere", &seq));
+  assert_int_equal(seq, 1);
+  OK(append(1, third, 1, "three", &seq));
+  assert_int_equal(seq, 3);
+  commit();
+}
+
+static void rows_come_by_seq_and_vv(void **state) {
+  (void)state;
+  fill();
+  static const uint64_t some[] = {10}, all[] = {12, 0, 4}, half[] = {12, 0, 3},
+                        most[] = {UINT64_MAX, 0, UINT64_MAX};
+  after(NULL, 0, 0, "1[0:0-10]one;");
+  after(NULL, 0, 1, "2[2:0-3,0:10-12,2:3-4]two;");
+  after(NULL, 0, 3, NULL);
+  after(NULL, 0, UINT64_MAX, NULL);
+  after(some, 1, 0, "2[2:0-3,0:10-12,2:3-4]two;");
+  after(half, 3, 0, "2[2:0-3,0:10-12,2:3-4]two;"); /* one segment of three is new */
+  after(all, 3, 0, "3[1000:0-1]three;");
+  after(most, 3, 0, "3[1000:0-1]three;");
+  after(all, 3, 3, NULL);
+  qm_vv none = {0};
+  GIVES(QM_ENOTFOUND, t.ops->log_after(t.s, 3, &none, 0, text_log, &out));
+}
+
+static int refuse(void *payload, const qm_log_row *row) {
+  (void)payload;
+  (void)row;
+  return QM_EDIFFER;
+}
+
+static int stop(void *payload, const qm_log_row *row) {
+  text_log(payload, row);
+  return QM_STORE_STOP;
+}
+
+static void the_visitor_decides(void **state) {
+  (void)state;
+  qm_vv none = {0};
+  fill();
+  OK(t.ops->log_after(t.s, 1, &none, 0, stop, &out));
+  expect("1[0:0-10]one;");
+  GIVES(QM_EDIFFER, t.ops->log_after(t.s, 1, &none, 0, refuse, NULL));
+}
+
+static void segments_must_rise(void **state) {
+  (void)state;
+  static const struct {
+    qm_segment_row s[2];
+    uint32_t n;
+  } bad[] = {
+      {{{0, 0, 0}, {0, 0, 0}}, 0},                       /* none */
+      {{{5, 3, 3}, {0, 0, 0}}, 1},                       /* empty */
+      {{{5, 4, 3}, {0, 0, 0}}, 1},                       /* backwards */
+      {{{5, 0, (uint64_t)INT64_MAX + 1}, {0, 0, 0}}, 1}, /* too far */
+      {{{0, 0, 12}, {0, 0, 0}}, 1},                      /* as far as the log */
+      {{{0, 0, 5}, {0, 0, 0}}, 1},                       /* behind it */
+      {{{5, 0, 3}, {5, 1, 3}}, 2},                       /* not rising in the row */
+  };
+  static const qm_segment_row good[] = {{0, 11, 13}, {5, 0, INT64_MAX}};
+  uint64_t seq = 77;
+  fill();
+  begin();
+  for (size_t i = 0; i < COUNT(bad); i++)
+    GIVES(QM_EINVAL, append(1, bad[i].s, bad[i].n, "bad", &seq));
+  assert_int_equal(seq, 77);
+  OK(append(1, good, 2, "good", &seq)); /* the transaction goes on */
+  assert_int_equal(seq, 4);
+  commit();
+  static const uint64_t all[] = {12, 0, 4};
+  after(all, 3, 3, "4[0:11-13,5:0-9223372036854775807]good;");
+}
+
+static void a_cut_takes_whole_rows(void **state) {
+  (void)state;
+  static const uint64_t below[] = {12, 0, 3}, all[] = {12, 0, 4}, wide[] = {99};
+  uint64_t seq;
+  fill();
+  qm_vv vv = vv_of(&t.env, below, 3);
+  begin();
+  OK(t.ops->log_cut(t.s, 1, &vv)); /* row 2 holds 2:3-4, not below */
+  commit();
+  qm_free(&t.env, vv.next);
+  after(NULL, 0, 0, "2[2:0-3,0:10-12,2:3-4]two;");
+  vv = vv_of(&t.env, all, 3);
+  begin();
+  OK(t.ops->log_cut(t.s, 1, &vv));
+  commit();
+  after(NULL, 0, 0, "3[1000:0-1]three;");
+  qm_vv everything = {0};
+  everything.next = qm_alloc_array(&t.env, 1001, sizeof(uint64_t));
+  assert_non_null(everything.next);
+  everything.n = everything.cap = 1001;
+  for (uint32_t i = 0; i <= 1000; i++) everything.next[i] = 100;
+  begin();
+  OK(t.ops->log_cut(t.s, 1, &everything));
+  OK(t.ops->log_cut(t.s, 1, &everything));
+  static const qm_segment_row again[] = {{0, 12, 13}};
+  OK(append(1, again, 1, "later", &seq));
+  assert_int_equal(seq, 4); /* no seq is given twice */
+  commit();
+  qm_free(&t.env, everything.next);
+  qm_free(&t.env, vv.next);
+  after(NULL, 0, 0, "4[0:12-13]later;");
+  after(wide, 1, 0, NULL);
+}
+
+static void a_batch_is_replaced_in_place(void **state) {
+  (void)state;
+  static const uint64_t some[] = {10};
+  fill();
+  begin();
+  OK(t.ops->log_replace(t.s, 1, 2, SLICE("erased, and longer than it was")));
+  OK(t.ops->log_replace(t.s, 1, 1, SLICE("")));
+  GIVES(QM_ENOTFOUND, t.ops->log_replace(t.s, 1, 4, SLICE("x")));
+  GIVES(QM_ENOTFOUND, t.ops->log_replace(t.s, 1, UINT64_MAX, SLICE("x")));
+  GIVES(QM_ENOTFOUND, t.ops->log_replace(t.s, 3, 1, SLICE("x")));
+  commit();
+  after(NULL, 0, 0, "1[0:0-10];");
+  after(some, 1, 0, "2[2:0-3,0:10-12,2:3-4]erased, and longer than it was;");
+}
+
+/* ---- against a model ---- */
+
+#define AUTHORS 6
+#define ROWS 60
+#define SEGMENTS 4
+
+typedef struct model {
+  struct {
+    qm_segment_row s[SEGMENTS];
+    uint32_t n;
+    int cut;
+  } row[ROWS + 1]; /* by seq */
+  uint32_t n;
+  uint64_t next[AUTHORS];
+} model;
+
+static int model_covered(const model *m, uint32_t seq, const qm_vv *vv) {
+  for (uint32_t i = 0; i < m->row[seq].n; i++)
+    if (m->row[seq].s[i].next > qm_vv_get(vv, m->row[seq].s[i].author)) return 0;
+  return 1;
+}
+
+static uint32_t model_after(const model *m, const qm_vv *vv, uint64_t seq) {
+  for (uint32_t i = (uint32_t)seq + 1; i <= m->n; i++)
+    if (!m->row[i].cut && !model_covered(m, i, vv)) return i;
+  return 0;
+}
+
+static void model_append(model *m, uint64_t *seed) {
+  uint32_t seq = ++m->n;
+  m->row[seq].n = 1 + draw(seed, SEGMENTS);
+  for (uint32_t i = 0; i < m->row[seq].n; i++) {
+    uint32_t a = draw(seed, AUTHORS);
+    uint64_t start = m->next[a];
+    m->next[a] += 1 + draw(seed, 5);
+    m->row[seq].s[i] = (qm_segment_row){a * 100, start, m->next[a]};
+  }
+  uint64_t given;
+  OK(append(1, m->row[seq].s, m->row[seq].n, "b", &given));
+  assert_int_equal(given, seq);
+}
+
+/* Around what the log holds: nothing, all, or something between, for each author. */
+static void draw_vv(const model *m, uint64_t *seed, uint64_t *next) {
+  memset(next, 0, sizeof(uint64_t) * AUTHORS * 100);
+  for (uint32_t a = 0; a < AUTHORS; a++) {
+    uint32_t how = draw(seed, 4);
+    next[a * 100] = how == 0 ? 0 : how == 1 ? m->next[a] : draw(seed, (uint32_t)m->next[a] + 2);
+  }
+}
+
+static int note_seq(void *payload, const qm_log_row *row) {
+  *(uint64_t *)payload = row->seq;
+  return QM_OK;
+}
+
+static void compare(const model *m, const qm_vv *vv) {
+  for (uint64_t seq = 0; seq <= m->n; seq++) {
+    uint32_t wanted = model_after(m, vv, seq);
+    uint64_t found = 0;
+    GIVES(wanted ? QM_OK : QM_ENOTFOUND, t.ops->log_after(t.s, 1, vv, seq, note_seq, &found));
+    assert_int_equal(found, wanted);
+  }
+}
+
+static void log_after_equals_the_model(void **state) {
+  (void)state;
+  static uint64_t next[AUTHORS * 100];
+  for (uint64_t run = 1; run <= 12; run++) {
+    static model m;
+    uint64_t seed = run;
+    memset(&m, 0, sizeof m);
+    begin();
+    OK(t.ops->space_drop(t.s, 1));
+    while (m.n < ROWS) {
+      model_append(&m, &seed);
+      if (draw(&seed, 20)) continue;
+      draw_vv(&m, &seed, next);
+      qm_vv vv = {next, AUTHORS * 100, AUTHORS * 100};
+      OK(t.ops->log_cut(t.s, 1, &vv));
+      for (uint32_t i = 1; i <= m.n; i++) m.row[i].cut |= model_covered(&m, i, &vv);
+    }
+    commit();
+    for (int i = 0; i < 12; i++) {
+      draw_vv(&m, &seed, next);
+      /* Short vectors stand at 0 beyond their end. */
+      qm_vv vv = {next, draw(&seed, 2) ? AUTHORS * 100 : 250, AUTHORS * 100};
+      compare(&m, &vv);
+    }
+  }
+}
+
+static int setup_mem(void **state) {
+  (void)state;
+  text_clear(&out);
+  test_store_open(&t, STORE_MEM);
+  return 0;
+}
+
+static int setup_sqlite(void **state) {
+  (void)state;
+  text_clear(&out);
+  test_store_open(&t, STORE_SQLITE);
+  return 0;
+}
+
+static int teardown(void **state) {
+  (void)state;
+  test_store_close(&t);
+  return 0;
+}
+
+static int run(const char *name, CMFixtureFunction setup) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test_setup_teardown(rows_come_by_seq_and_vv, setup, teardown),
+      cmocka_unit_test_setup_teardown(the_visitor_decides, setup, teardown),
+      cmocka_unit_test_setup_teardown(segments_must_rise, setup, teardown),
+      cmocka_unit_test_setup_teardown(a_cut_takes_whole_rows, setup, teardown),
+      cmocka_unit_test_setup_teardown(a_batch_is_replaced_in_place, setup, teardown),
+      cmocka_unit_test_setup_teardown(log_after_equals_the_model, setup, teardown),
+  };
+  return cmocka_run_group_tests_name(name, tests, NULL, NULL);
+}
+
+int main(void) { return run("log: memory", setup_mem) + run("log: sqlite", setup_sqlite); }
