@@ -142,13 +142,13 @@ $(BUILD)/obj/%.o: %.c Makefile
 	$(CC) $(ALL_CFLAGS) $(call flags_of,$<) -MMD -MP -c -o $@ $<
 
 install: all  ## install below $(DESTDIR)$(PREFIX)
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig \
-	  $(DESTDIR)$(PREFIX)/include
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig
 	$(if $(strip $(PROGRAMS)),install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin)
 	install -m 644 $(LIB) $(DESTDIR)$(PREFIX)/lib
 	install -m 755 $(SHARED) $(DESTDIR)$(PREFIX)/lib/libqianmo.so.0
 	ln -sf libqianmo.so.0 $(DESTDIR)$(PREFIX)/lib/libqianmo.so
-	install -m 644 core/qianmo.h $(DESTDIR)$(PREFIX)/include/qianmo.h
+	install -d $(DESTDIR)$(PREFIX)/include/qianmo
+	install -m 644 core/qianmo.h core/err.h core/slice.h $(DESTDIR)$(PREFIX)/include/qianmo
 	printf '%s\n' 'prefix=$(PREFIX)' 'Name: qianmo' \
 	  'Description: offline-first sync for household and incident records' 'Version: 0' \
 	  'Libs: -L$${prefix}/lib -lqianmo' 'Libs.private: $(PKG_LIBS)' \

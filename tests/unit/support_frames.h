@@ -1,5 +1,5 @@
 /* support_frames: a valid example of every frame, invented ids: device 11…, space 5a…,
- * author aa…. The same stand in SPEC §8.11 and fixtures/wire. */
+ * author aa…. The same stand in SPEC §8.11. */
 #ifndef QM_TEST_SUPPORT_FRAMES_H
 #define QM_TEST_SUPPORT_FRAMES_H
 

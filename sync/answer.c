@@ -1,0 +1,367 @@
+#include "sync/answer.h"
+
+#include <string.h>
+
+static const qm_answer_policy no_policy;
+
+void qm_answered_init(qm_answered *out, const qm_env *env) {
+  memset(out, 0, sizeof *out);
+  qm_arena_init(&out->arena, env, QM_SYNC_DECODE_MAX);
+  qm_buf_init(&out->blob, env, QM_BATCH_MAX);
+}
+
+void qm_answered_free(qm_answered *out) {
+  qm_arena_free(&out->arena);
+  qm_buf_free(&out->blob);
+}
+
+static void reset(qm_answered *out) {
+  qm_arena_reset(&out->arena);
+  qm_buf_clear(&out->blob);
+  memset(&out->reply, 0, sizeof out->reply);
+  memset(&out->error, 0, sizeof out->error);
+  out->rc = QM_OK;
+}
+
+void qm_answer_init(qm_answer *a, const qm_env *env, qm_engine *engine, uint32_t flags,
+                    const qm_answer_policy *policy) {
+  a->engine = engine;
+  a->flags = flags;
+  a->policy = policy ? policy : &no_policy;
+  qm_answered_init(&a->own, env);
+}
+
+void qm_answer_free(qm_answer *a) { qm_answered_free(&a->own); }
+
+/* --- grants --- */
+
+static void own_grant(const qm_space *sp, qm_grant *out) {
+  qm_space_info info;
+  qm_space_info_get(sp, &info);
+  memset(out, 0, sizeof *out);
+  out->space = info.id;
+  out->role = info.role;
+  out->readable = 1;
+  out->writable = 1;
+}
+
+static int all_grants(qm_answer *a, qm_arena *arena, const qm_grant **out, uint32_t *n) {
+  *n = qm_engine_space_count(a->engine);
+  qm_grant *p = qm_arena_array(arena, *n, sizeof *p);
+  if (!p) return QM_ENOMEM;
+  for (uint32_t i = 0; i < *n; i++) own_grant(qm_engine_space_at(a->engine, i), &p[i]);
+  *out = p;
+  return QM_OK;
+}
+
+static int grants_of(qm_answer *a, const qm_id *peer, qm_arena *arena, const qm_grant **out,
+                     uint32_t *n) {
+  if (!a->policy->grants) return all_grants(a, arena, out, n);
+  return a->policy->grants(a->policy->payload, peer, arena, out, n);
+}
+
+static int grant_of(qm_answer *a, const qm_event *ev, const qm_space *sp, qm_arena *arena,
+                    qm_grant *out) {
+  own_grant(sp, out);
+  if (!a->policy->grant) return QM_OK;
+  return a->policy->grant(a->policy->payload, &ev->peer, &ev->space, arena, out);
+}
+
+/* What the peer is told of the space. A hub speaks of the peer's role and rights; a device
+ * states its own, as the hub gave them. */
+static void info_for(qm_answer *a, const qm_space *sp, const qm_grant *g, qm_space_info *out) {
+  qm_space_info_get(sp, out);
+  if (!(a->flags & QM_ANSWER_HUB)) return;
+  out->role = g->role;
+  out->readable = g->readable;
+  out->writable = g->writable;
+}
+
+/* --- requests --- */
+
+static int line_of(qm_answer *a, qm_space *sp, const qm_grant *g, qm_space_line *out) {
+  qm_space_info info;
+  memset(out, 0, sizeof *out);
+  info_for(a, sp, g, &info);
+  out->line.id = info.id;
+  out->line.schema = qm_space_schema(sp)->version;
+  qm_grant_tag(&info, out->line.schema, out->line.tag);
+  out->writable = g->writable;
+  out->safe = (uint8_t)qm_vv_includes(qm_space_safe(sp), qm_space_vv(sp));
+  /* The digest is of segment ends: without the push, what was just written would look as if
+     it had been sent. */
+  QM_TRY(qm_engine_push(a->engine, sp));
+  return qm_engine_sync_digest(a->engine, sp, out->line.digest);
+}
+
+int qm_answer_lines(qm_answer *a, const qm_id *peer, qm_arena *arena, const qm_space_line **out,
+                    uint32_t *n) {
+  const qm_grant *grants = NULL;
+  uint32_t n_grants = 0;
+  *n = 0;
+  QM_TRY(grants_of(a, peer, arena, &grants, &n_grants));
+  qm_space_line *p = qm_arena_array(arena, n_grants, sizeof *p);
+  if (!p) return QM_ENOMEM;
+  for (uint32_t i = 0; i < n_grants; i++) {
+    qm_space *sp = qm_engine_space(a->engine, &grants[i].space);
+    if (!sp || !grants[i].readable) continue;
+    QM_TRY(line_of(a, sp, &grants[i], &p[*n]));
+    ++*n;
+  }
+  *out = p;
+  return QM_OK;
+}
+
+static int run_space_info(qm_answer *a, const qm_event *ev, qm_space *sp, qm_answered *out) {
+  qm_grant g;
+  QM_TRY(grant_of(a, ev, sp, &out->arena, &g));
+  if (!g.readable) return QM_EACCESS;
+  info_for(a, sp, &g, &out->info);
+  out->reply.info = &out->info;
+  return QM_OK;
+}
+
+static int run_push(qm_answer *a, qm_space *sp, qm_answered *out) {
+  QM_TRY(qm_engine_push(a->engine, sp));
+  return qm_engine_heads(a->engine, sp, &out->arena, &out->reply.vv);
+}
+
+static int peer_is_hub(const qm_answer *a, const qm_event *ev) {
+  return ev->hub && !(a->flags & QM_ANSWER_HUB);
+}
+
+static int run_compare(qm_answer *a, const qm_event *ev, qm_space *sp, qm_answered *out) {
+  int own_ahead = 0;
+  qm_author forked;
+  memset(&forked, 0, sizeof forked);
+  int rc = qm_engine_compare(a->engine, sp, ev->vv, &own_ahead, &forked);
+  out->reply.author = forked;
+  /* A peer that knows more of this author, or another head of it: this store is a copy or
+     was restored, and writes under a new epoch from here on. */
+  int own_fork = rc == QM_EFORK && !qm_author_cmp(&forked, qm_engine_author(a->engine));
+  if (own_ahead || own_fork) QM_TRY(qm_engine_new_epoch(a->engine));
+  QM_TRY(rc);
+  /* A hub's VV is of its log, after fsync. */
+  return peer_is_hub(a, ev) ? qm_engine_acknowledged(a->engine, sp, ev->vv, 0) : QM_OK;
+}
+
+static int run_next(qm_answer *a, const qm_event *ev, qm_space *sp, qm_answered *out) {
+  uint64_t cursor = ev->cursor;
+  QM_TRY(qm_engine_next_batch(a->engine, sp, ev->vv, &cursor, &out->blob));
+  QM_TRY(qm_buf_status(&out->blob));
+  out->reply.blob = qm_buf_slice(&out->blob);
+  out->reply.cursor = cursor;
+  return QM_OK;
+}
+
+static int run_digest(qm_answer *a, qm_space *sp, qm_answered *out) {
+  qm_digest digest;
+  QM_TRY(qm_engine_vv_digest(a->engine, sp, out->reply.vv_digest));
+  qm_space_digest(sp, &digest);
+  qm_digest_bytes(&digest, out->reply.digest);
+  return QM_OK;
+}
+
+/* A list of what a vv covers, ascending by author. Heads stay zero: SAFE carries none. */
+static int list_of(const qm_space *sp, const qm_vv *vv, qm_arena *arena, qm_vv_list *out) {
+  const qm_authors *authors = qm_space_authors(sp);
+  qm_vv_entry *p = qm_arena_zero(arena, (size_t)authors->n * sizeof *p);
+  if (!p) return QM_ENOMEM;
+  out->n = 0;
+  for (uint32_t i = 0; i < authors->n; i++) {
+    uint32_t author = authors->sorted[i];
+    uint64_t next = qm_vv_get(vv, author);
+    if (next == 0) continue;
+    p[out->n].author = authors->ids[author];
+    p[out->n++].next = next;
+  }
+  out->p = p;
+  return QM_OK;
+}
+
+static int run_safe_read(qm_answer *a, qm_space *sp, qm_answered *out) {
+  QM_TRY(qm_engine_heads(a->engine, sp, &out->arena, &out->reply.vv));
+  return list_of(sp, qm_space_safe(sp), &out->arena, &out->reply.safe_vv);
+}
+
+static int run_cert_ask(qm_answer *a, qm_answered *out) {
+  if (!a->policy->cert_ask) return QM_ENOTFOUND;
+  return a->policy->cert_ask(a->policy->payload, &out->arena, &out->reply.blob, &out->reply.proof);
+}
+
+static int run_cert_renew(qm_answer *a, const qm_event *ev, qm_answered *out) {
+  if (!a->policy->cert_renew) return QM_ENOTFOUND;
+  return a->policy->cert_renew(a->policy->payload, &ev->peer, ev->blob, ev->proof, &out->arena,
+                               &out->reply.blob);
+}
+
+static int run_commit(qm_answer *a, const qm_event *ev, qm_answered *out) {
+  QM_TRY(qm_engine_begin(a->engine));
+  int rc = qm_answer_ingest(a, ev, out);
+  if (rc != QM_OK || out->rc != QM_OK) {
+    qm_engine_rollback(a->engine);
+    return rc != QM_OK ? rc : out->rc;
+  }
+  return qm_engine_commit(a->engine, QM_DURABLE, NULL, NULL);
+}
+
+static int run_in_space(qm_answer *a, const qm_event *ev, qm_answered *out) {
+  qm_space *sp = qm_engine_space(a->engine, &ev->space);
+  if (!sp) return QM_ENOTFOUND;
+  switch (ev->kind) {
+    case QM_EV_SPACE_INFO: return run_space_info(a, ev, sp, out);
+    case QM_EV_PUSH: return run_push(a, sp, out);
+    case QM_EV_COMPARE: return run_compare(a, ev, sp, out);
+    case QM_EV_NEXT: return run_next(a, ev, sp, out);
+    case QM_EV_COMMIT: return run_commit(a, ev, out);
+    case QM_EV_DIGEST: return run_digest(a, sp, out);
+    case QM_EV_DIGEST_CHECK:
+      return qm_engine_digest_check(a->engine, sp, ev->vv_digest, ev->digest, &out->reply.compare);
+    case QM_EV_SAFE_READ: return run_safe_read(a, sp, out);
+    default: return QM_EINVAL;
+  }
+}
+
+static int run(qm_answer *a, const qm_event *ev, qm_answered *out) {
+  switch (ev->kind) {
+    case QM_EV_SPACES:
+      return qm_answer_lines(a, &ev->peer, &out->arena, &out->reply.lines, &out->reply.n_lines);
+    case QM_EV_SPACE_PUT: return qm_engine_space_put(a->engine, ev->info, &out->error);
+    case QM_EV_CERT_ASK: return run_cert_ask(a, out);
+    case QM_EV_CERT_RENEW: return run_cert_renew(a, ev, out);
+    default: return run_in_space(a, ev, out);
+  }
+}
+
+int qm_answer_run(qm_answer *a, const qm_event *ev, qm_answered *out) {
+  reset(out);
+  out->rc = run(a, ev, out);
+  return out->rc;
+}
+
+/* --- ingest --- */
+
+/* qm_ingest's callbacks do not say which space. */
+typedef struct judge {
+  const qm_answer_policy *policy;
+  const qm_id *space;
+} judge;
+
+static int judge_verify(void *payload, const qm_id *device, const uint8_t digest[32],
+                        const uint8_t signature[64]) {
+  const judge *j = payload;
+  return j->policy->verify(j->policy->payload, device, digest, signature);
+}
+
+static int judge_refused(void *payload, const qm_author *author) {
+  const judge *j = payload;
+  return j->policy->is_refused(j->policy->payload, j->space, author);
+}
+
+/* The batch itself could not be read; the transaction is as before. */
+static int is_unreadable(int rc) {
+  return (rc <= QM_ETRUNCATED && rc >= QM_EOVERSIZE) || rc == QM_EVERSION;
+}
+
+static int tell_refusals(qm_answer *a, const qm_event *ev, const qm_ingest *in) {
+  if (!a->policy->refusal) return QM_OK;
+  for (uint32_t i = 0; i < in->n_refusals; i++)
+    QM_TRY(a->policy->refusal(a->policy->payload, &ev->peer, &ev->space, &in->refusals[i], 0));
+  return QM_OK;
+}
+
+static void reply_of(const qm_ingest *in, qm_reply *r) {
+  r->taken = in->taken;
+  r->known = in->known;
+  r->parked = in->parked;
+  r->refusals = in->refusals;
+  r->n_refusals = in->n_refusals;
+}
+
+int qm_answer_ingest(qm_answer *a, const qm_event *ev, qm_answered *out) {
+  judge j = {a->policy, &ev->space};
+  qm_grant g;
+  reset(out);
+  qm_space *sp = qm_engine_space(a->engine, &ev->space);
+  out->rc = sp ? grant_of(a, ev, sp, &out->arena, &g) : QM_ENOTFOUND;
+  if (out->rc == QM_EACCESS || out->rc == QM_ENOTFOUND) return QM_OK;
+  QM_TRY(out->rc);
+  qm_ingest in = {.peer = ev->peer,
+                  .check_author = (a->flags & QM_ANSWER_CHECK_AUTHOR) != 0,
+                  .check_schema = (a->flags & QM_ANSWER_CHECK_SCHEMA) != 0,
+                  .role = g.role,
+                  .verify = a->policy->verify ? judge_verify : NULL,
+                  .refused = a->policy->is_refused ? judge_refused : NULL,
+                  .payload = &j};
+  out->rc = qm_engine_ingest(a->engine, sp, ev->blob, &in, &out->arena, &out->error);
+  if (is_unreadable(out->rc)) return QM_OK;
+  QM_TRY(out->rc);
+  reply_of(&in, &out->reply);
+  out->rc = tell_refusals(a, ev, &in);
+  return out->rc;
+}
+
+/* --- notices --- */
+
+/* The hub's digest of this space equalled the one stated at the start. It acknowledges what
+ * is here now only if nothing was closed since. */
+static int note_same_line(qm_answer *a, const qm_msg_line *line, int safe, qm_arena *arena) {
+  uint8_t digest[QM_SYNC_DIGEST_SIZE];
+  qm_vv_list heads;
+  qm_space *sp = qm_engine_space(a->engine, &line->id);
+  if (!sp) return QM_OK;
+  int known = qm_vv_includes(qm_space_acknowledged(sp), qm_space_vv(sp));
+  if (known && (!safe || qm_vv_includes(qm_space_safe(sp), qm_space_vv(sp)))) return QM_OK;
+  QM_TRY(qm_engine_sync_digest(a->engine, sp, digest));
+  if (memcmp(digest, line->digest, sizeof digest) != 0) return QM_OK;
+  QM_TRY(qm_engine_heads(a->engine, sp, arena, &heads));
+  QM_TRY(qm_engine_acknowledged(a->engine, sp, heads, 0));
+  return safe ? qm_engine_acknowledged(a->engine, sp, heads, 1) : QM_OK;
+}
+
+static int note_same(qm_answer *a, const qm_event *ev) {
+  for (uint32_t i = 0; i < ev->n_lines; i++) {
+    qm_arena_reset(&a->own.arena);
+    QM_TRY(note_same_line(a, &ev->lines[i].line, ev->safe, &a->own.arena));
+  }
+  return QM_OK;
+}
+
+static int note_safe(qm_answer *a, const qm_event *ev) {
+  qm_space *sp = qm_engine_space(a->engine, &ev->space);
+  if (!sp || !peer_is_hub(a, ev)) return QM_OK;
+  QM_TRY(qm_engine_acknowledged(a->engine, sp, ev->vv, 0));
+  return qm_engine_acknowledged(a->engine, sp, ev->safe_vv, 1);
+}
+
+static int note_refused(qm_answer *a, const qm_event *ev) {
+  qm_refusal r = {.author = ev->author, .counter = ev->counter, .code = ev->code};
+  if (!a->policy->refusal) return QM_OK;
+  qm_slice text = qm__msg_cut(ev->message, sizeof r.message - 1);
+  if (text.n) memcpy(r.message, text.p, text.n);
+  return a->policy->refusal(a->policy->payload, &ev->peer, &ev->space, &r, 1);
+}
+
+int qm_answer_note(qm_answer *a, const qm_event *ev) {
+  switch (ev->kind) {
+    case QM_EV_HELLO:
+      if (!(a->flags & QM_ANSWER_CLOCK) || !peer_is_hub(a, ev) || !ev->has_offset) return QM_OK;
+      return qm_engine_offset(a->engine, ev->offset_ms);
+    case QM_EV_SAME: return peer_is_hub(a, ev) ? note_same(a, ev) : QM_OK;
+    case QM_EV_SAFE: return note_safe(a, ev);
+    case QM_EV_REFUSED: return note_refused(a, ev);
+    case QM_EV_CERT:
+      return a->policy->cert ? a->policy->cert(a->policy->payload, ev->code, ev->blob) : QM_OK;
+    case QM_EV_CLOSED: qm_engine_unpark(a->engine, &ev->peer); return QM_OK;
+    default: return QM_OK;
+  }
+}
+
+int qm_answer_event(qm_answer *a, qm_session *s, const qm_event *ev) {
+  if (ev->ticket == 0) return qm_answer_note(a, ev);
+  int rc = qm_answer_run(a, ev, &a->own);
+  rc = qm_session_done(s, ev->ticket, rc, &a->own.reply);
+  /* More authors than a VV may list: this space cannot be synced, the others can. */
+  if (rc == QM_EINVAL) rc = qm_session_done(s, ev->ticket, QM_ELIMIT, NULL);
+  return rc;
+}
