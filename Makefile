@@ -152,7 +152,7 @@ install: all  ## install below $(DESTDIR)$(PREFIX)
 	printf '%s\n' 'prefix=$(PREFIX)' 'Name: qianmo' \
 	  'Description: offline-first sync for household and incident records' 'Version: 0' \
 	  'Libs: -L$${prefix}/lib -lqianmo' 'Libs.private: $(PKG_LIBS)' \
-	  'Cflags: -I$${prefix}/include' > $(DESTDIR)$(PREFIX)/lib/pkgconfig/qianmo.pc
+	  'Cflags: -I$${prefix}/include/qianmo' > $(DESTDIR)$(PREFIX)/lib/pkgconfig/qianmo.pc
 
 clean:  ## remove what was built
 	rm -rf $(BUILD)

@@ -9,6 +9,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* What the shared library exports. */
+#ifndef QM_API
+#if defined(__GNUC__)
+#define QM_API __attribute__((visibility("default")))
+#else
+#define QM_API
+#endif
+#endif
+
 /* What the caller can do about it. */
 typedef enum qm_class {
   QM_CLASS_OK = 0,      /* nothing to do */
@@ -90,13 +99,13 @@ typedef struct qm_error {
 } qm_error;
 
 /* Name without prefix ("EGAP"), or "EUNKNOWN". Static string. */
-const char *qm_err_name(int code);
+QM_API const char *qm_err_name(int code);
 /* English text, static string. */
-const char *qm_err_text(int code);
-qm_class qm_err_class(int code);
+QM_API const char *qm_err_text(int code);
+QM_API qm_class qm_err_class(int code);
 /* Fills *e (may be NULL) from a printf format; returns code, so that
  * `return qm_fail(e, QM_EINVAL, "...")` reads as one step. */
-int qm_fail(qm_error *e, int code, const char *format, ...)
+QM_API int qm_fail(qm_error *e, int code, const char *format, ...)
 #ifdef __GNUC__
     __attribute__((format(printf, 3, 4)))
 #endif

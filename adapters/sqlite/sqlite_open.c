@@ -57,18 +57,20 @@ static int file_size(const char *path, const char *suffix, int64_t *out, qm_erro
   return qm_fail(e, qm__db_errno(errno), "cannot open the database: %s", strerror(errno));
 }
 
-/* The first bytes tell a foreign file from a damaged one, which SQLite does not. */
-static int file_head(const char *path, const qm__sql_schema *schema, qm_error *e) {
+/* The first bytes tell a foreign file from a damaged one, which SQLite does not. They are
+ * read through SQLite's own descriptor: a descriptor of ours would, when closed, take away
+ * the locks of every other handle that this process has on the file (POSIX locks are the
+ * process's, not the descriptor's), and another process would then delete a live WAL. */
+static int file_head(qm__db *db, const qm__sql_schema *schema, qm_error *e) {
   static const char magic[16] = "SQLite format 3";
-  char head[sizeof magic];
-  int fd = open(path, O_RDONLY | O_CLOEXEC);
-  if (fd < 0)
-    return qm_fail(e, qm__db_errno(errno), "cannot open the database: %s", strerror(errno));
-  ssize_t n = read(fd, head, sizeof head);
-  int error = errno;
-  close(fd);
-  if (n < 0) return qm_fail(e, qm__db_errno(error), "cannot read: %s", strerror(error));
-  if (n == (ssize_t)sizeof head && memcmp(head, magic, sizeof magic) == 0) return QM_OK;
+  char head[sizeof magic] = {0};
+  sqlite3_file *file = NULL;
+  int rc = sqlite3_file_control(db->h, "main", SQLITE_FCNTL_FILE_POINTER, &file);
+  if (rc == SQLITE_OK && file && file->pMethods)
+    rc = file->pMethods->xRead(file, head, (int)sizeof head, 0);
+  if (rc != SQLITE_OK && rc != SQLITE_IOERR_SHORT_READ)
+    return qm_fail(e, QM_EIO, "cannot read the file (SQLite error %d)", rc);
+  if (rc == SQLITE_OK && memcmp(head, magic, sizeof magic) == 0) return QM_OK;
   return qm_fail(e, QM_EFORMAT, "the file is not a %s", schema->name);
 }
 
@@ -163,14 +165,16 @@ static int connect(qm__db *db, const char *path, qm_error *e) {
   int rc = qm__db_error(db, sqlite3_open_v2(path, &db->h, flags, NULL));
   if (rc == QM_OK && !(db->flags & QM__DB_READONLY) && sqlite3_db_readonly(db->h, "main") == 1)
     rc = QM_EREADONLY; /* SQLite falls back to reading where it may not write */
-  if (rc == QM_OK) {
-    sqlite3_busy_timeout(db->h, QM__DB_BUSY_MS);
-    sqlite3_db_config(db->h, SQLITE_DBCONFIG_DEFENSIVE, 1, (int *)NULL);
-    sqlite3_db_config(db->h, SQLITE_DBCONFIG_DQS_DML, 0, (int *)NULL);
-    sqlite3_db_config(db->h, SQLITE_DBCONFIG_DQS_DDL, 0, (int *)NULL);
-    sqlite3_wal_hook(db->h, count_wal, db); /* instead of SQLite's own checkpoints */
-    rc = exec(db, qm__sql_connect);
-  }
+  return rc == QM_OK ? QM_OK : qm_fail(e, rc, "%s", qm_err_text(rc));
+}
+
+static int configure(qm__db *db, qm_error *e) {
+  sqlite3_busy_timeout(db->h, QM__DB_BUSY_MS);
+  sqlite3_db_config(db->h, SQLITE_DBCONFIG_DEFENSIVE, 1, (int *)NULL);
+  sqlite3_db_config(db->h, SQLITE_DBCONFIG_DQS_DML, 0, (int *)NULL);
+  sqlite3_db_config(db->h, SQLITE_DBCONFIG_DQS_DDL, 0, (int *)NULL);
+  sqlite3_wal_hook(db->h, count_wal, db); /* instead of SQLite's own checkpoints */
+  int rc = exec(db, qm__sql_connect);
   return rc == QM_OK ? QM_OK : qm_fail(e, rc, "%s", qm_err_text(rc));
 }
 
@@ -186,8 +190,9 @@ static int open_steps(qm__db *db, const char *path, const qm__sql_schema *schema
   }
   if (size == 0 && !(db->flags & QM__DB_CREATE))
     return qm_fail(e, QM_EFORMAT, "the file is empty, it is not a %s", schema->name);
-  if (size > 0) QM_TRY(file_head(path, schema, e));
   QM_TRY(connect(db, path, e));
+  if (size > 0) QM_TRY(file_head(db, schema, e));
+  QM_TRY(configure(db, e));
   QM_TRY(prepare(db, schema, e));
   if (db->flags & QM__DB_CHECK)
     QM_TRY(qm__db_check(db, 1, e));

@@ -33,7 +33,7 @@ static void close_equal(void) {
   world_close(&w);
 }
 
-/* [1] A state carries each author's clock row: without it the next change of an author
+/* [1] (S3.2, S9.1) A state carries each author's clock row: without it the next change of an author
  * that names no dependency would be read in the wrong context. */
 static void state_carries_clock_rows(void **state) {
   (void)state;
@@ -54,7 +54,7 @@ static void state_carries_clock_rows(void **state) {
   close_equal();
 }
 
-/* [2] A replica that came by a state hands on, with its own change, what that state
+/* [2] (S9.2) A replica that came by a state hands on, with its own change, what that state
  * stood on. */
 static void state_joined_then_written(void **state) {
   (void)state;
@@ -71,7 +71,7 @@ static void state_joined_then_written(void **state) {
   close_equal();
 }
 
-/* [7] K12 is created, its key corrected to 13; another phone that has heard of it
+/* [7] (S3.11) K12 is created, its key corrected to 13; another phone that has heard of it
  * creates the true 12: a new record. */
 static qm_id new_key(device *d, const char *key, int *existing) {
   qm_write *x;
@@ -125,7 +125,7 @@ static void same_key_offline_is_one_record(void **state) {
   close_equal();
 }
 
-/* [8] A deleted record's id is not used again: the old family's fields stay away. */
+/* [8] (S3.11, S3.14) A deleted record's id is not used again: the old family's fields stay away. */
 static void deleted_key_is_not_reused(void **state) {
   int existing;
   qm_write *x;
@@ -142,7 +142,7 @@ static void deleted_key_is_not_reused(void **state) {
   close_equal();
 }
 
-/* [14] What a background sync brought while the form was open is kept for review. */
+/* [14] (S3.3, S3.10) What a background sync brought while the form was open is kept for review. */
 static void stale_form_keeps_what_it_did_not_show(void **state) {
   (void)state;
   open4();
@@ -161,7 +161,7 @@ static void stale_form_keeps_what_it_did_not_show(void **state) {
   close_equal();
 }
 
-/* [15] A's clock is 15 minutes behind; its own save is shown all the same. */
+/* [15] (S2.2, S3.9) A's clock is 15 minutes behind; its own save is shown all the same. */
 static void own_save_is_shown_whatever_the_clock(void **state) {
   (void)state;
   open4();
@@ -189,7 +189,7 @@ static void own_save_is_shown_whatever_the_clock(void **state) {
   close_equal();
 }
 
-/* [16] One backup restored on two phones: two authors, nothing is lost. */
+/* [16] (S2.4) One backup restored on two phones: two authors, nothing is lost. */
 static void restored_twice_is_two_authors(void **state) {
   (void)state;
   open4();
@@ -206,7 +206,7 @@ static void restored_twice_is_two_authors(void **state) {
   close_equal();
 }
 
-/* [18] An insert hangs on a visible element. */
+/* [18] (S3.15) An insert hangs on a visible element. */
 static void insert_hangs_on_a_visible_element(void **state) {
   (void)state;
   open4();
@@ -228,7 +228,7 @@ static void insert_hangs_on_a_visible_element(void **state) {
   close_equal();
 }
 
-/* [20] Edited by one, deleted by another: back as a whole, and told. */
+/* [20] (S3.7) Edited by one, deleted by another: back as a whole, and told. */
 static void edit_and_delete_collide(void **state) {
   (void)state;
   open4();
@@ -265,7 +265,7 @@ static void a_phone_by_state_can_tell_a_collision(void **state) {
   close_equal();
 }
 
-/* [21] A raise below what is shown writes nothing. */
+/* [21] (S3.9) A raise below what is shown writes nothing. */
 static void raise_is_the_true_maximum(void **state) {
   (void)state;
   open4();
@@ -279,7 +279,7 @@ static void raise_is_the_true_maximum(void **state) {
   close_equal();
 }
 
-/* A raise that is not beyond a value no hub has yet stands beside it. */
+/* (S3.3) A raise that is not beyond a value no hub has yet stands beside it. */
 static void raise_beside_an_unacknowledged_one(void **state) {
   (void)state;
   open4();
@@ -293,7 +293,7 @@ static void raise_beside_an_unacknowledged_one(void **state) {
   close_equal();
 }
 
-/* [22] No entry stands before one its writer had seen. */
+/* [22] (S3.6) No entry stands before one its writer had seen. */
 static void log_order_follows_what_was_seen(void **state) {
   (void)state;
   open4();
@@ -307,7 +307,8 @@ static void log_order_follows_what_was_seen(void **state) {
   close_equal();
 }
 
-/* [23] Deltas: an op erased in place takes its share out of the sum, and only that. */
+/* [23] (S3.5, S4.11) Deltas: an op erased in place takes its share out of the sum, and
+ * only that. */
 static void counter_with_an_op_erased_in_place(void **state) {
   (void)state;
   open4();
@@ -350,7 +351,7 @@ static void counter_with_an_op_erased_in_place(void **state) {
   world_close(&w);
 }
 
-/* [25] The author's VV decides, not the receiver's. */
+/* [25] (S3.2, S3.8) The author's VV decides, not the receiver's. */
 static void author_vv_decides_after_a_state(void **state) {
   (void)state;
   open4();
@@ -387,7 +388,7 @@ static void hub_restored_from_a_backup(void **state) {
   close_equal();
 }
 
-/* [28] Two phones create one key with different heads: one record, told. */
+/* [28] (S3.14) Two phones create one key with different heads: one record, told. */
 static void same_key_different_heads(void **state) {
   int existing, same_key;
   const qm_record *r;
@@ -414,7 +415,7 @@ static void same_key_different_heads(void **state) {
   close_equal();
 }
 
-/* [29] Settled from a list: what came after the list was read stays. */
+/* [29] (S3.10) Settled from a list: what came after the list was read stays. */
 static void settle_covers_what_was_listed(void **state) {
   (void)state;
   open4();
@@ -468,7 +469,7 @@ static void raise_compares_with_what_is_here(void **state) {
   close_equal();
 }
 
-/* [37] Thirty saves from stale forms, no delete anywhere: one mark. */
+/* [37] (S3.7) Thirty saves from stale forms, no delete anywhere: one mark. */
 static void stale_saves_leave_one_mark(void **state) {
   (void)state;
   open4();

@@ -17,7 +17,8 @@ const char *const app_schema =
     "{\"schema\":\"try\",\"version\":1,\"collections\":["
     "{\"name\":\"household\",\"number\":1,\"label\":{\"zh\":\"\xe6\x88\xb7\"},\"purpose\":\"p\","
     "\"retention\":\"P1Y\",\"key\":\"no\",\"fields\":["
-    F("no", 16, "register", V("text")) "," F("head", 17, "register", V("text") ",\"naming\":true") ","
+    F("no", 16, "register", V("text")) ","
+    F("head", 17, "register", V("text") ",\"naming\":true") ","
     F("phone", 18, "register", V("text") ",\"length_max\":12,\"label\":{\"en\":\"Telephone\"}") ","
     F("members", 19, "register", V("int")) "," F("land", 20, "register", V("number")) ","
     F("insured", 21, "register", V("bool")) "," F("updated", 22, "register", V("date")) ","
@@ -31,7 +32,6 @@ const char *const app_schema =
     "\"writers\":[\"grid\"],\"fields\":["
     F("stage", 16, "state", ",\"items\":[{\"name\":\"reported\",\"rank\":1},{\"name\":\"handled\","
       "\"rank\":2}],\"transitions\":[[\"reported\",\"handled\"]]") "]}]}";
-
 
 static uint64_t app_now(void *payload) { return ((app *)payload)->now_ms; }
 
@@ -82,8 +82,8 @@ qm_tx *app_begin(app *a) {
 
 void app_commit(app *a, qm_tx *tx) { assert_int_equal(qm_commit(tx, &a->e), QM_OK); }
 
-int app_one(app *a, verb v, const char *record, const char *field, const char *value,
-               uint32_t flags) {
+int app_one(app *a, app_verb v, const char *record, const char *field, const char *value,
+            uint32_t flags) {
   qm_tx *tx = app_begin(a);
   int rc = v(tx, S("household"), S(record), S(field), S(value), flags, &a->e);
   assert_int_equal(qm_commit(tx, NULL), QM_OK);
@@ -161,7 +161,8 @@ void app_deliver(app *a, app *b) {
     qm_ingest in = {.peer = *qm_key_device(a->db->key)};
     assert_int_equal(qm_engine_begin(b->db->engine), QM_OK);
     assert_int_equal(
-        qm_engine_ingest(b->db->engine, app_space(b), qm_buf_slice(&batch), &in, &arena, &b->e), QM_OK);
+        qm_engine_ingest(b->db->engine, app_space(b), qm_buf_slice(&batch), &in, &arena, &b->e),
+        QM_OK);
     assert_int_equal(in.n_refusals, 0);
     assert_int_equal(qm_engine_commit(b->db->engine, QM_DURABLE, NULL, NULL), QM_OK);
     qm_buf_clear(&batch);
@@ -169,7 +170,6 @@ void app_deliver(app *a, app *b) {
   qm_buf_free(&batch);
   qm_arena_free(&arena);
 }
-
 
 int app_setup(void **state) {
   static world w;
@@ -193,4 +193,3 @@ void app_second(world *w) {
   app_open(&w->b);
   app_share(&w->a, &w->b);
 }
-

@@ -536,6 +536,52 @@ static void the_version_tells_of_others(void **state) {
   qm_hubdb_close(other);
 }
 
+/* What another process does that adds a code. */
+static int add_code_elsewhere(const char *file, const char *number) {
+  qm_hubdb *own = NULL;
+  qm_env own_env = qm_env_default();
+  qm_hub_code code = {.member = "m", .role = "r", .expires_ms = 100 * MINUTE};
+  code.hash = hash_of((uint8_t)number[0]);
+  int rc = qm_hubdb_open(&own_env, file, 0, &own, NULL);
+  if (rc == QM_OK) rc = qm_hubdb_code_add(own, &code, NULL, 0);
+  qm_hubdb_close(own);
+  return rc == QM_OK ? 0 : 1;
+}
+
+/* By exec: a forked copy would share what SQLite knows of this process's locks. */
+static void another_process_adds(const char *number) {
+  int status = 0;
+  pid_t child = fork();
+  if (child == 0) {
+    execl("/proc/self/exe", "test_hub_db", path, number, (char *)NULL);
+    _exit(127);
+  }
+  assert_int_equal(waitpid(child, &status, 0), child);
+  assert_int_equal(status, 0);
+}
+
+/* A second handle of this process must not take the first one's locks away: another
+ * process would then delete the WAL under both, and the two would write past each other. */
+static void two_handles_and_another_process(void **state) {
+  (void)state;
+  qm_hubdb *second = NULL;
+  OK(qm_hubdb_open(&env, path, 0, &second, NULL));
+  for (const char *n = "123"; *n; n++) {
+    const char number[2] = {*n, 0};
+    qm_hub_device device = {.id = id_of((uint8_t)*n), .spki_len = 1};
+    qm_hash written = hash_of((uint8_t)*n);
+    another_process_adds(number);
+    OK(qm_hubdb_code_use(h, &written, MINUTE, "a", &device));
+  }
+  qm_hubdb_close(second);
+  reopen();
+  for (const char *n = "123"; *n; n++) {
+    qm_hub_device device;
+    qm_id id = id_of((uint8_t)*n);
+    OK(qm_hubdb_device_get(h, &id, &device));
+  }
+}
+
 static void files_are_told_apart(void **state) {
   (void)state;
   qm_hubdb *other = NULL;
@@ -574,7 +620,8 @@ static void it_is_read_and_backed_up(void **state) {
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
-int main(void) {
+int main(int argc, char **argv) {
+  if (argc > 2) return add_code_elsewhere(argv[1], argv[2]);
   const struct CMUnitTest tests[] = {
       TEST(devices_come_back_whole),
       TEST(devices_are_listed),
@@ -594,6 +641,7 @@ int main(void) {
       TEST(old_codes_are_swept),
       TEST(verbs_group_into_one_transaction),
       TEST(the_version_tells_of_others),
+      TEST(two_handles_and_another_process),
       TEST(files_are_told_apart),
       TEST(it_is_read_and_backed_up),
   };

@@ -1,0 +1,232 @@
+/* handle_history.c: what the log says: who changed which field when. */
+#include <string.h>
+
+#include "adapters/handle/handle.h"
+
+/* ---- walking the log and the open run ---- */
+
+typedef struct walk {
+  qm_db *db;
+  qm_space *s;
+  qm_visit_effect visit;
+  void *payload;
+  uint64_t seq;
+} walk;
+
+static int visit_change(walk *w, const qm_change *c, qm_arena *arena) {
+  for (uint32_t i = 0; i < c->n_ops; i++) QM_TRY(w->visit(w->payload, c, &c->ops[i], arena));
+  return QM_OK;
+}
+
+/* In a batch a record may be named by the dot that created it. */
+static int resolve(walk *w, qm_segment *g, qm_arena *arena) {
+  qm_dot *dots = qm_arena_array(arena, g->n_ops, sizeof *dots);
+  qm_op **ops = qm_arena_array(arena, g->n_ops, sizeof *ops);
+  qm_id *ids = qm_arena_array(arena, g->n_ops, sizeof *ids);
+  uint8_t *found = qm_arena_zero(arena, g->n_ops);
+  size_t n = 0;
+  if (!dots || !ops || !ids || !found) return QM_ENOMEM;
+  for (uint32_t i = 0; i < g->n_changes; i++)
+    for (uint32_t k = 0; k < g->changes[i].n_ops; k++) {
+      qm_op *op = &g->changes[i].ops[k];
+      if (op->named != QM_BY_CREATION) continue;
+      dots[n] = op->created;
+      ops[n++] = op;
+    }
+  if (!n) return QM_OK;
+  qm_store *store = w->db->store;
+  QM_TRY(store->ops->creation_find(store, qm__handle_number(w->s), dots, n, ids, found));
+  for (size_t i = 0; i < n; i++) {
+    if (!found[i]) return QM_ECORRUPT;
+    ops[i]->record = ids[i];
+  }
+  return QM_OK;
+}
+
+static int visit_batch(walk *w, qm_slice blob, qm_arena *arena) {
+  qm_batch_in in;
+  qm_batch batch;
+  memset(&in, 0, sizeof in);
+  QM_TRY(qm_batch_open(&in, blob, arena));
+  for (uint32_t i = 0; i < in.n_authors; i++)
+    QM_TRY(qm_authors_find(qm_space_authors(w->s), &in.authors[i], &in.map[i]));
+  QM_TRY(qm_batch_read(&in, &batch));
+  for (uint32_t i = 0; i < batch.n_segments; i++) {
+    qm_segment *g = &batch.segments[i];
+    QM_TRY(resolve(w, g, arena));
+    for (uint32_t k = 0; k < g->n_changes; k++) QM_TRY(visit_change(w, &g->changes[k], arena));
+  }
+  return QM_OK;
+}
+
+/* What a stored batch or change cannot be read for is damage here. */
+static int stored(int rc) {
+  qm_class c = qm_err_class(rc);
+  return rc == QM_OK || rc == QM_ENOMEM || c == QM_CLASS_STORAGE ? rc : QM_ECORRUPT;
+}
+
+static int take_row(void *payload, const qm_log_row *row) {
+  walk *w = payload;
+  qm_arena arena;
+  w->seq = row->seq;
+  qm_arena_init(&arena, &w->db->env, QM_HANDLE_ARENA_MAX);
+  int rc = visit_batch(w, row->batch, &arena);
+  qm_arena_free(&arena);
+  return stored(rc);
+}
+
+static int take_open(void *payload, const qm_open_row *row) {
+  walk *w = payload;
+  qm_arena arena;
+  qm_change c;
+  qm_arena_init(&arena, &w->db->env, QM_HANDLE_ARENA_MAX);
+  int rc = qm_change_unrow(&c, row->change, qm_space_authors(w->s), &arena);
+  if (rc == QM_OK) rc = visit_change(w, &c, &arena);
+  qm_arena_free(&arena);
+  return stored(rc);
+}
+
+int qm__handle_effects(qm_db *db, qm_space *s, qm_visit_effect visit, void *payload) {
+  walk w = {db, s, visit, payload, 0};
+  const qm_vv nothing = {NULL, 0, 0};
+  qm_store *store = db->store;
+  int rc = QM_OK;
+  while (rc == QM_OK)
+    rc = store->ops->log_after(store, qm__handle_number(s), &nothing, w.seq, take_row, &w);
+  if (rc != QM_ENOTFOUND) return rc;
+  return store->ops->open_list(store, qm__handle_number(s), take_open, &w);
+}
+
+/* ---- one effect as JSON ---- */
+
+static const char *name_of(const qm_op *op) {
+  static const char *const names[QM_SHAPES][3] = {
+      {"new", "delete", "restore"}, {"set", "raise", NULL}, {"add", "remove", NULL},
+      {"inc", NULL, NULL},          {"append", NULL, NULL}, {"insert", "cut", "trim"}};
+  const char *name = op->shape < QM_SHAPES && op->kind < 3 ? names[op->shape][op->kind] : NULL;
+  return name ? name : "unknown";
+}
+
+static void put_field(qm_buf *b, const qm_op *op, const qm_field_def *f) {
+  qm__handle_put(b, "\"field\":");
+  if (op->shape == QM_PRESENCE) {
+    qm__handle_put(b, "null");
+  } else if (f) {
+    qm_json_str(b, f->name);
+  } else { /* of a newer schema */
+    qm__handle_put(b, "\"#");
+    qm__handle_put_u64(b, op->field);
+    qm_buf_byte(b, '"');
+  }
+}
+
+void qm__handle_put_effect(qm_buf *b, const qm_collection_def *c, const qm_op *op) {
+  const qm_field_def *f = c ? qm_collection_field(c, op->field) : NULL;
+  uint64_t cut = 0;
+  put_field(b, op, f);
+  int lowers =
+      op->shape == QM_SIBLINGS && op->kind == QM_KIND_BESIDE && f && f->type == QM_FIELD_MIN;
+  qm__handle_put(b, ",\"op\":\"");
+  qm__handle_put(b, lowers ? "lower" : name_of(op));
+  qm_buf_byte(b, '"');
+  if (op->shape == QM_SEQUENCE && op->kind != QM_KIND_INSERT) {
+    for (uint32_t i = 0; i < op->cuts.n; i++) cut += op->cuts.p[i].len;
+    qm__handle_put(b, ",\"count\":");
+    qm__handle_put_u64(b, cut);
+  } else if (op->flags & QM_OP_ERASED) {
+    qm__handle_put(b, ",\"value\":{\"$erased\":true}");
+  } else if (op->value.n && op->shape != QM_PRESENCE) {
+    qm__handle_put(b, ",\"value\":");
+    qm__handle_put_value(b, f, op->value);
+  }
+}
+
+/* ---- the history of one record ---- */
+
+/* Elements added so far: a removal names dots, and people want to read which element. */
+typedef struct added {
+  struct added *next;
+  qm_dot dot;
+  qm_slice value;
+} added;
+
+typedef struct history {
+  qm_space *s;
+  const qm_collection_def *c;
+  qm_id record;
+  qm_who who;
+  qm_arena arena;
+  added *added;
+  qm_buf *out;
+} history;
+
+static int note_added(history *h, const qm_change *c, const qm_op *op) {
+  added *a = qm_arena_zero(&h->arena, sizeof *a);
+  uint8_t *copy = qm_arena_copy(&h->arena, op->value.p, op->value.n);
+  if (!a || !copy) return QM_ENOMEM;
+  a->dot = (qm_dot){op->counter, c->author};
+  a->value = qm_slice_of(copy, op->value.n);
+  a->next = h->added;
+  h->added = a;
+  return QM_OK;
+}
+
+static void put_removed(history *h, const qm_op *op) {
+  const qm_field_def *f = h->c ? qm_collection_field(h->c, op->field) : NULL;
+  for (uint32_t i = 0; i < op->dots.n; i++)
+    for (const added *a = h->added; a; a = a->next)
+      if (qm_dot_eq(a->dot, op->dots.p[i])) {
+        qm__handle_put(h->out, ",\"value\":");
+        qm__handle_put_value(h->out, f, a->value);
+        return; /* all dots of one removal are of one element */
+      }
+}
+
+static int take_effect(void *payload, const qm_change *change, const qm_op *op, qm_arena *arena) {
+  history *h = payload;
+  qm_buf *b = h->out;
+  (void)arena;
+  if (qm_id_cmp(&op->record, &h->record) != 0) return QM_OK;
+  int keyed = op->shape == QM_KEYED;
+  if (keyed && op->kind == QM_KIND_ADD && op->value.n) QM_TRY(note_added(h, change, op));
+  qm_buf_byte(b, '{');
+  qm__handle_put_who(b, &h->who, h->s, change->author, change->time);
+  qm_buf_byte(b, ',');
+  qm__handle_put_effect(b, h->c, op);
+  if (keyed && op->kind == QM_KIND_REMOVE) put_removed(h, op);
+  int held = qm_vv_covers(qm_space_acknowledged(h->s), (qm_dot){op->counter, change->author});
+  qm__handle_put(b, held ? ",\"acknowledged\":true}\n" : ",\"acknowledged\":false}\n");
+  return qm_buf_status(b) == QM_OK ? QM_OK : QM_ENOMEM;
+}
+
+static int put_history(qm_db *db, qm_slice space, qm_slice collection, qm_slice name, qm_buf *b,
+                       qm_error *e) {
+  history h = {.out = b};
+  QM_TRY(qm__handle_space(db, space, &h.s, e));
+  QM_TRY(qm__handle_collection(h.s, collection, &h.c, e));
+  QM_TRY(qm__handle_record(db, h.s, h.c, name, &h.record, e));
+  qm_arena_init(&h.arena, &db->env, QM_HANDLE_ARENA_MAX);
+  int rc = qm__handle_who(db, &h.who);
+  if (rc == QM_OK) rc = qm__handle_effects(db, h.s, take_effect, &h);
+  if (rc == QM_OK && !b->n) rc = QM_ENOTFOUND;
+  qm__handle_who_free(&h.who);
+  qm_arena_free(&h.arena);
+  return rc == QM_OK ? rc : qm_fail(e, rc, "log: %s", qm_err_text(rc));
+}
+
+int32_t qm_history(qm_db *db, qm_slice space, qm_slice collection, qm_slice record, qm_text *out,
+                   qm_error *e) {
+  qm_buf b;
+  int tried = 0, rc;
+  if (!out) return qm_fail(e, QM_EINVAL, "log: an argument is missing");
+  QM_TRY(qm__handle_enter(db, e));
+  qm_buf_init(&b, &db->env, QM_HANDLE_TEXT_MAX);
+  do {
+    qm_buf_clear(&b);
+    rc = put_history(db, space, collection, record, &b, e);
+  } while (qm__handle_again(db, rc, &tried));
+  qm__handle_leave(db);
+  if (rc == QM_OK) return qm__handle_result(&b, out, e);
+  qm_buf_free(&b);
+  return rc;
+}

@@ -1,0 +1,363 @@
+/* handle_read.c: records as JSON. */
+#include <string.h>
+
+#include "adapters/handle/handle.h"
+
+#define LIST_LIMIT 100u
+#define LIST_BYTES ((size_t)8 << 20)
+#define MEMBER_MAX 256u
+
+/* ---- who ---- */
+
+int qm__handle_who(qm_db *db, qm_who *out) {
+  out->device = *qm_key_device(db->key);
+  qm_buf_init(&out->member, &db->env, MEMBER_MAX);
+  int rc = qm__handle_meta_get(db, QM_META_MEMBER, &out->member);
+  return rc == QM_ENOTFOUND || rc == QM_ELIMIT ? QM_OK : rc;
+}
+
+void qm__handle_who_free(qm_who *w) { qm_buf_free(&w->member); }
+
+void qm__handle_put_who(qm_buf *b, const qm_who *w, const qm_space *s, uint32_t author,
+                        qm_time time) {
+  char text[QM_HANDLE_ID_SIZE];
+  qm_id device;
+  qm_author_device(&qm_space_authors(s)->ids[author], &device);
+  qm__handle_id_text(&device, text);
+  int own = qm_id_cmp(&device, &w->device) == 0;
+  qm__handle_put(b, "\"by\":");
+  if (own && w->member.n)
+    qm_json_str(b, qm_buf_slice(&w->member));
+  else
+    qm_json_str(b, qm_slice_of(text, 8));
+  qm__handle_put(b, ",\"device\":");
+  qm__handle_put_id(b, &device);
+  qm__handle_put(b, own ? ",\"own\":true,\"time\":" : ",\"own\":false,\"time\":");
+  if (time)
+    qm__handle_put_u64(b, qm_time_ms(time));
+  else
+    qm__handle_put(b, "null");
+}
+
+/* ---- loading ---- */
+
+int qm__handle_reading(qm_db *db, qm_space *s, uint32_t flags, qm_reading *out) {
+  memset(out, 0, sizeof *out);
+  out->db = db;
+  out->s = s;
+  out->flags = flags;
+  qm_arena_init(&out->arena, &db->env, QM_HANDLE_ARENA_MAX);
+  return qm__handle_who(db, &out->who);
+}
+
+void qm__handle_reading_free(qm_reading *r) {
+  qm_arena_free(&r->arena);
+  qm__handle_who_free(&r->who);
+}
+
+int qm__handle_decode(qm_reading *r, const qm_record_row *row, const qm_record **out) {
+  uint8_t *blob = qm_arena_copy(&r->arena, row->state.p, row->state.n);
+  qm_record *record = qm_arena_zero(&r->arena, sizeof *record);
+  if (!blob || !record) return QM_ENOMEM;
+  *out = record;
+  int rc = qm_record_decode(record, &row->id, qm_slice_of(blob, row->state.n),
+                            qm_space_authors(r->s), &r->arena);
+  return rc == QM_OK || rc == QM_ENOMEM ? rc : QM_ECORRUPT;
+}
+
+typedef struct one_record {
+  qm_reading *r;
+  const qm_record *record;
+} one_record;
+
+static int take_one(void *payload, const qm_record_row *row) {
+  one_record *o = payload;
+  return qm__handle_decode(o->r, row, &o->record);
+}
+
+int qm__handle_load(qm_reading *r, const qm_id *id, const qm_record **out) {
+  one_record o = {r, NULL};
+  qm_store *store = r->db->store;
+  QM_TRY(store->ops->record_load(store, qm__handle_number(r->s), id, 1, take_one, &o));
+  *out = o.record;
+  return o.record ? QM_OK : QM_ENOTFOUND;
+}
+
+/* ---- fields ---- */
+
+static void put_set(qm_buf *b, const qm_field_def *f, const qm_keyed *k) {
+  qm_buf_byte(b, '[');
+  for (uint32_t i = 0; i < k->n; i++) {
+    if (i) qm_buf_byte(b, ',');
+    qm__handle_put_value(b, f, k->p[i].value);
+  }
+  qm_buf_byte(b, ']');
+}
+
+static void put_counter(qm_buf *b, const qm_totals *t) {
+  int64_t sum;
+  if (qm_totals_sum(t, &sum) == QM_OK)
+    qm__handle_put_i64(b, sum);
+  else
+    qm__handle_put(b, "null");
+}
+
+static void put_log(qm_buf *b, const qm_reading *r, const qm_field_def *f, const qm_entries *v) {
+  qm_buf_byte(b, '[');
+  for (uint32_t i = 0; i < v->n; i++) {
+    qm__handle_put(b, i ? ",{\"value\":" : "{\"value\":");
+    if (v->p[i].erased)
+      qm__handle_put(b, "{\"$erased\":true}");
+    else
+      qm__handle_put_value(b, f, v->p[i].value);
+    qm_buf_byte(b, ',');
+    qm__handle_put_who(b, &r->who, r->s, v->p[i].dot.author, v->p[i].time);
+    qm_buf_byte(b, '}');
+  }
+  qm_buf_byte(b, ']');
+}
+
+static int put_sequence(qm_buf *b, qm_reading *r, const qm_field_def *f, const qm_cell *cell) {
+  if (f->type == QM_FIELD_TEXT) {
+    qm_buf text;
+    qm_buf_init(&text, b->env, QM_RECORD_MAX);
+    qm_sequence_text(cell, &text);
+    int rc = qm_buf_status(&text);
+    if (rc == QM_OK) qm_json_str(b, qm_buf_slice(&text));
+    qm_buf_free(&text);
+    return rc;
+  }
+  qm_slice *values;
+  uint32_t n;
+  QM_TRY(qm_sequence_values(cell, &r->arena, &values, &n));
+  qm_buf_byte(b, '[');
+  for (uint32_t i = 0; i < n; i++) {
+    if (i) qm_buf_byte(b, ',');
+    qm__handle_put_value(b, f, values[i]);
+  }
+  qm_buf_byte(b, ']');
+  return QM_OK;
+}
+
+/* A cleared field is shown as an empty one. */
+static int is_nil(qm_slice value) { return value.n == 1 && value.p[0] == 0xC0; }
+
+/* *skip: nothing to show. */
+static int put_field(qm_buf *b, qm_reading *r, const qm_field_def *f, const qm_cell *cell,
+                     qm_contest *contest, int *first) {
+  if (cell->shape == QM_SIBLINGS) {
+    QM_TRY(qm_read_contest(r->s, f, cell, &r->arena, contest));
+    if (!contest->shown || is_nil(contest->shown->value)) return QM_OK;
+  }
+  if (cell->shape == QM_KEYED && !qm_keyed_of(cell)->n) return QM_OK;
+  if (cell->shape == QM_SEQUENCE && !qm_sequence_len(cell)) return QM_OK;
+  qm__handle_put_name(b, f->name, first);
+  switch (cell->shape) {
+    case QM_SIBLINGS: qm__handle_put_value(b, f, contest->shown->value); break;
+    case QM_KEYED: put_set(b, f, qm_keyed_of(cell)); break;
+    case QM_TOTALS: put_counter(b, qm_totals_of(cell)); break;
+    case QM_ENTRIES: put_log(b, r, f, qm_entries_of(cell)); break;
+    default: return put_sequence(b, r, f, cell);
+  }
+  return QM_OK;
+}
+
+const char *qm__handle_class(qm_conflict_class c) {
+  switch (c) {
+    case QM_CONFLICT_UNREAD: return "unread";
+    case QM_CONFLICT_CONTRADICT: return "contradict";
+    case QM_CONFLICT_DELETED: return "deleted";
+    case QM_CONFLICT_SAME_KEY: return "same-key";
+    default: return "sibling";
+  }
+}
+
+static void put_others(qm_buf *b, const qm_reading *r, const qm_field_def *f, const qm_contest *c) {
+  qm_buf_byte(b, '[');
+  for (uint32_t i = 0; i < c->n_others; i++) {
+    const qm_listed *x = &c->others[i];
+    qm__handle_put(b, i ? ",{\"value\":" : "{\"value\":");
+    qm__handle_put_value(b, f, x->sibling->value);
+    qm_buf_byte(b, ',');
+    qm__handle_put_who(b, &r->who, r->s, x->sibling->dot.author, x->effective);
+    qm__handle_put(b, ",\"class\":\"");
+    qm__handle_put(b, qm__handle_class(x->cls));
+    qm__handle_put(b, "\"}");
+  }
+  qm_buf_byte(b, ']');
+}
+
+/* ---- one record ---- */
+
+static uint32_t unknown_fields(const qm_collection_def *c, const qm_record *record) {
+  uint32_t n = 0;
+  for (uint32_t i = 0; i < record->n_cells; i++)
+    n += record->cells[i].field && !qm_collection_field(c, record->cells[i].field);
+  return n;
+}
+
+static int put_fields(qm_buf *b, qm_reading *r, const qm_collection_def *c,
+                      const qm_record *record) {
+  qm_contest *contests = qm_arena_zero(&r->arena, (size_t)c->n_fields * sizeof *contests);
+  int first = 1;
+  if (!contests) return QM_ENOMEM;
+  qm__handle_put(b, ",\"fields\":{");
+  for (uint32_t i = 0; i < c->n_fields; i++) {
+    const qm_field_def *f = &c->fields[i];
+    const qm_cell *cell = qm_record_cell(record, f->number, qm_field_shape(f));
+    if (cell) QM_TRY(put_field(b, r, f, cell, &contests[i], &first));
+  }
+  qm__handle_put(b, "},\"conflicts\":{");
+  first = 1;
+  for (uint32_t i = 0; i < c->n_fields; i++) {
+    if (!contests[i].n_others) continue;
+    qm__handle_put_name(b, c->fields[i].name, &first);
+    put_others(b, r, &c->fields[i], &contests[i]);
+  }
+  qm_buf_byte(b, '}');
+  if (!(r->flags & QM_DETAIL)) return QM_OK;
+  qm__handle_put(b, ",\"shown\":{");
+  first = 1;
+  for (uint32_t i = 0; i < c->n_fields; i++) {
+    if (!contests[i].shown) continue;
+    qm__handle_put_name(b, c->fields[i].name, &first);
+    qm_buf_byte(b, '{');
+    qm__handle_put_who(b, &r->who, r->s, contests[i].shown->dot.author, contests[i].effective);
+    qm_buf_byte(b, '}');
+  }
+  qm_buf_byte(b, '}');
+  return QM_OK;
+}
+
+int qm__handle_put_token(qm_buf *b, qm_reading *r, const qm_record *record, unsigned kind) {
+  qm_buf token;
+  char hex[3];
+  qm_buf_init(&token, b->env, QM_RECORD_MAX);
+  int rc = qm_token_make(r->s, record, kind, &r->arena, &token);
+  qm_buf_byte(b, '"');
+  for (size_t i = 0; rc == QM_OK && i < token.n; i++) {
+    qm_hex(hex, token.p + i, 1);
+    qm_buf_add(b, hex, 2);
+  }
+  qm_buf_byte(b, '"');
+  qm_buf_free(&token);
+  return rc;
+}
+
+static int put_record(qm_buf *b, qm_reading *r, const qm_collection_def *c,
+                      const qm_record *record) {
+  uint32_t unknown = unknown_fields(c, record);
+  qm__handle_put(b, "{\"id\":");
+  qm__handle_put_id(b, &record->id);
+  qm__handle_put(b, ",\"collection\":");
+  qm_json_str(b, c->name);
+  qm__handle_put(b, qm_record_visible(record) ? ",\"visible\":true" : ",\"visible\":false");
+  QM_TRY(put_fields(b, r, c, record));
+  if (qm_marks_collide(&record->marks)) qm__handle_put(b, ",\"collision\":true");
+  if (unknown) {
+    qm__handle_put(b, ",\"unknown\":");
+    qm__handle_put_u64(b, unknown);
+  }
+  qm__handle_put(b, ",\"token\":");
+  unsigned kind = r->flags & QM_REVIEW ? QM_READ_REVIEW : QM_READ_VALUES;
+  QM_TRY(qm__handle_put_token(b, r, record, kind));
+  qm_buf_byte(b, '}');
+  return qm_buf_status(b);
+}
+
+/* ---- get ---- */
+
+static int get(qm_db *db, qm_slice space, qm_slice collection, qm_slice name, uint32_t flags,
+               qm_buf *b, qm_error *e) {
+  qm_space *s;
+  const qm_collection_def *c;
+  const qm_record *record;
+  qm_reading r;
+  qm_id id;
+  QM_TRY(qm__handle_space(db, space, &s, e));
+  QM_TRY(qm__handle_collection(s, collection, &c, e));
+  QM_TRY(qm__handle_record(db, s, c, name, &id, e));
+  int rc = qm__handle_reading(db, s, flags, &r);
+  if (rc == QM_OK) rc = qm__handle_load(&r, &id, &record);
+  if (rc == QM_OK && qm_record_collection(record) != c->number) rc = QM_ENOTFOUND;
+  if (rc == QM_OK && !qm_record_visible(record) && !(flags & QM_DELETED)) rc = QM_EINVISIBLE;
+  if (rc == QM_OK) rc = put_record(b, &r, c, record);
+  qm__handle_reading_free(&r);
+  return rc == QM_OK
+             ? rc
+             : qm_fail(e, rc, "%.*s: %s", (int)c->name.n, (const char *)c->name.p, qm_err_text(rc));
+}
+
+int32_t qm_get(qm_db *db, qm_slice space, qm_slice collection, qm_slice record, uint32_t flags,
+               qm_text *out, qm_error *e) {
+  qm_buf b;
+  int tried = 0, rc;
+  if (!out) return qm_fail(e, QM_EINVAL, "get: an argument is missing");
+  QM_TRY(qm__handle_enter(db, e));
+  qm_buf_init(&b, &db->env, QM_HANDLE_TEXT_MAX);
+  do {
+    qm_buf_clear(&b);
+    rc = get(db, space, collection, record, flags, &b, e);
+  } while (qm__handle_again(db, rc, &tried));
+  qm__handle_leave(db);
+  if (rc == QM_OK) return qm__handle_result(&b, out, e);
+  qm_buf_free(&b);
+  return rc;
+}
+
+/* ---- list ---- */
+
+typedef struct listing {
+  qm_reading r;
+  const qm_collection_def *c;
+  qm_buf *out;
+  uint32_t left;
+} listing;
+
+static int take_listed(void *payload, const qm_record_row *row) {
+  listing *l = payload;
+  const qm_record *record;
+  qm_arena_reset(&l->r.arena);
+  QM_TRY(qm__handle_decode(&l->r, row, &record));
+  if (!qm_record_visible(record) && !(l->r.flags & QM_DELETED)) return QM_OK;
+  QM_TRY(put_record(l->out, &l->r, l->c, record));
+  qm_buf_byte(l->out, '\n');
+  l->left--;
+  return l->left && l->out->n < LIST_BYTES ? QM_OK : QM_STORE_STOP;
+}
+
+static int list(qm_db *db, qm_slice space, qm_slice collection, qm_slice after, uint32_t limit,
+                uint32_t flags, qm_buf *b, qm_error *e) {
+  listing l = {.out = b, .left = limit ? limit : LIST_LIMIT};
+  qm_space *s;
+  qm_id id;
+  QM_TRY(qm__handle_space(db, space, &s, e));
+  QM_TRY(qm__handle_collection(s, collection, &l.c, e));
+  if (after.n && qm__handle_id_parse(after, &id) != QM_OK)
+    return qm_fail(e, QM_EINVAL, "list: `after` must be a whole record id");
+  int rc = qm__handle_reading(db, s, flags, &l.r);
+  if (rc == QM_OK)
+    rc = db->store->ops->record_scan(db->store, qm__handle_number(s), l.c->number,
+                                     after.n ? &id : NULL, SIZE_MAX >> 1, take_listed, &l);
+  qm__handle_reading_free(&l.r);
+  return rc == QM_OK ? rc
+                     : qm_fail(e, rc, "%.*s: %s", (int)l.c->name.n, (const char *)l.c->name.p,
+                               qm_err_text(rc));
+}
+
+int32_t qm_list(qm_db *db, qm_slice space, qm_slice collection, qm_slice after, uint32_t limit,
+                uint32_t flags, qm_text *out, qm_error *e) {
+  qm_buf b;
+  int tried = 0, rc;
+  if (!out) return qm_fail(e, QM_EINVAL, "list: an argument is missing");
+  QM_TRY(qm__handle_enter(db, e));
+  qm_buf_init(&b, &db->env, QM_HANDLE_TEXT_MAX);
+  do {
+    qm_buf_clear(&b);
+    rc = list(db, space, collection, after, limit, flags, &b, e);
+  } while (qm__handle_again(db, rc, &tried));
+  qm__handle_leave(db);
+  if (rc == QM_OK) return qm__handle_result(&b, out, e);
+  qm_buf_free(&b);
+  return rc;
+}

@@ -1,0 +1,350 @@
+/* handle_sync.c: enrolment and sync: what the network brings into the handle. */
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "adapters/handle/handle.h"
+#include "sync/uv/client.h"
+
+#define HOST_SIZE 256u
+#define CODE_SIZE 128u
+
+/* ---- arguments ---- */
+
+/* HOST:PORT, or [ADDRESS]:PORT. */
+static int split_host(qm_slice in, char host[HOST_SIZE], uint16_t *port, qm_error *e) {
+  size_t at = in.n, from = 0;
+  uint32_t number = 0;
+  while (at && in.p[at - 1] != ':') at--;
+  size_t n = at ? at - 1 : 0;
+  int good = at && at < in.n && in.n - at <= 5;
+  for (size_t i = at; good && i < in.n; i++) {
+    good = in.p[i] >= '0' && in.p[i] <= '9';
+    number = number * 10 + (uint32_t)(in.p[i] - '0');
+  }
+  if (n >= 2 && in.p[0] == '[' && in.p[n - 1] == ']') {
+    from = 1;
+    n -= 2;
+  }
+  if (!good || !number || number > 65535 || !n || n >= HOST_SIZE || memchr(in.p, 0, in.n))
+    return qm_fail(e, QM_EINVAL, "the hub must be given as HOST:PORT");
+  memcpy(host, in.p + from, n);
+  host[n] = 0;
+  *port = (uint16_t)number;
+  return QM_OK;
+}
+
+static int check_clock(qm_db *db, qm_error *e) {
+  if (db->env.now_ms(db->env.payload) >= QM_HANDLE_SANE_MS) return QM_OK;
+  return qm_fail(e, QM_ECLOCK, "the clock of this device shows a year before 2020; check the date");
+}
+
+/* ---- broken pipes ---- */
+
+/* A library does not set the signal handling of the program it lives in: SIGPIPE is held back
+ * on this thread, and one that came meanwhile is taken away. */
+typedef struct pipe_guard {
+  sigset_t old;
+  int held, was_pending;
+} pipe_guard;
+
+static void pipe_hold(pipe_guard *g) {
+  sigset_t pipe_set, pending;
+  sigemptyset(&pipe_set);
+  sigaddset(&pipe_set, SIGPIPE);
+  g->was_pending = sigpending(&pending) == 0 && sigismember(&pending, SIGPIPE) == 1;
+  g->held = pthread_sigmask(SIG_BLOCK, &pipe_set, &g->old) == 0;
+}
+
+static void pipe_release(pipe_guard *g) {
+  const struct timespec now = {0, 0};
+  sigset_t pipe_set;
+  if (!g->held) return;
+  sigemptyset(&pipe_set);
+  sigaddset(&pipe_set, SIGPIPE);
+  while (!g->was_pending && sigtimedwait(&pipe_set, NULL, &now) == SIGPIPE) continue;
+  pthread_sigmask(SIG_SETMASK, &g->old, NULL);
+}
+
+/* ---- enrolment ---- */
+
+static int is_enrolled(qm_db *db, int *out) {
+  qm_buf b;
+  qm_buf_init(&b, &db->env, QM_CERT_SIZE_MAX);
+  int rc = qm__handle_meta_get(db, QM_META_CERT, &b);
+  qm_buf_free(&b);
+  *out = rc == QM_OK;
+  return rc == QM_ENOTFOUND ? QM_OK : rc;
+}
+
+/* The spaces first: with the certificate the device counts as enrolled, and then nothing of
+ * what came with it may be missing. A crash between leaves spaces that a new code finds. */
+static int save_spaces(qm_db *db, const qm_enrol_response *r, qm_error *e) {
+  for (uint32_t i = 0; i < r->space_count; i++) {
+    const qm_enrol_space *s = &r->spaces[i];
+    qm_space_info info = {.id = s->id,
+                          .name = s->name,
+                          .role = s->role,
+                          .schema = s->schema,
+                          .readable = 1,
+                          .writable = 1};
+    memcpy(info.secret, s->secret, sizeof info.secret);
+    int rc = qm_engine_space_put(db->engine, &info, e);
+    qm_wipe(info.secret, sizeof info.secret);
+    QM_TRY(rc);
+  }
+  return QM_OK;
+}
+
+static int save_enrolment(qm_db *db, const qm_enrol_response *r, qm_slice host_port, qm_slice name,
+                          qm_error *e) {
+  qm_meta_pair pairs[] = {{qm_str(QM_META_CERT), r->cert},
+                          {qm_str(QM_META_CA), r->ca},
+                          {qm_str(QM_META_HUB), host_port},
+                          {qm_str(QM_META_HUB_ID), qm_slice_of(r->hub.b, sizeof r->hub.b)},
+                          {qm_str(QM_META_MEMBER), r->member},
+                          {qm_str(QM_META_NAME), name}};
+  QM_TRY(save_spaces(db, r, e));
+  int rc = qm__handle_meta_put(db, pairs, sizeof pairs / sizeof pairs[0]);
+  return rc == QM_OK ? rc : qm_fail(e, rc, "the enrolment was not saved: %s", qm_err_text(rc));
+}
+
+/* Fails early where the enrolment could not be kept: the code would be used up for nothing. */
+static int check_writable(qm_db *db, qm_error *e) {
+  int rc = qm_engine_begin(db->engine);
+  if (rc == QM_EBUSY && qm__handle_reopen(db, e) == QM_OK) rc = qm_engine_begin(db->engine);
+  if (rc == QM_OK) qm_engine_rollback(db->engine);
+  return rc == QM_OK ? rc : qm_fail(e, rc, "enroll: %s", qm_err_text(rc));
+}
+
+static int enroll(qm_db *db, qm_slice host_port, const char *code, qm_slice name, qm_error *e) {
+  char host[HOST_SIZE];
+  int enrolled;
+  qm_client_enrolment got;
+  qm_client_enrol_options o = {.size = sizeof o,
+                               .env = &db->env,
+                               .host = host,
+                               .code = code,
+                               .key = db->key,
+                               .name = name,
+                               .timeout_ms = db->options.timeout_ms};
+  pipe_guard guard;
+  QM_TRY(split_host(host_port, host, &o.port, e));
+  QM_TRY(check_clock(db, e));
+  int rc = is_enrolled(db, &enrolled);
+  if (rc == QM_OK && enrolled) rc = QM_EENROLLED;
+  if (rc != QM_OK) return qm_fail(e, rc, "%s", qm_err_text(rc));
+  QM_TRY(check_writable(db, e));
+  pipe_hold(&guard);
+  rc = qm_client_enrol(&o, &got, e);
+  pipe_release(&guard);
+  if (rc == QM_OK) rc = save_enrolment(db, &got.response, host_port, name, e);
+  qm_client_enrolment_free(&got);
+  return rc;
+}
+
+int32_t qm_enroll(qm_db *db, qm_slice host_port, qm_slice code, qm_slice device_name, qm_error *e) {
+  char text[CODE_SIZE];
+  if (!code.n || code.n >= sizeof text || memchr(code.p, 0, code.n))
+    return qm_fail(e, QM_ECODE, "%s", qm_err_text(QM_ECODE));
+  if (device_name.n > QM_ENROL_NAME_MAX || !qm_utf8_check(device_name, NULL))
+    return qm_fail(e, QM_EINVAL, "enroll: the device's name is too long or no good text");
+  QM_TRY(qm__handle_enter_alone(db, e));
+  memcpy(text, code.p, code.n);
+  text[code.n] = 0;
+  int rc = db->syncing ? qm_fail(e, QM_EBUSY, "a sync is under way")
+                       : enroll(db, host_port, text, device_name, e);
+  qm_wipe(text, sizeof text);
+  qm__handle_leave(db);
+  return rc;
+}
+
+/* ---- sync ---- */
+
+typedef struct sync_run {
+  qm_db *db;
+  char host[HOST_SIZE];
+  qm_buf ca, cert;
+  qm_client_result result;
+} sync_run;
+
+static int read_enrolment(sync_run *run, qm_client_options *o, qm_error *e) {
+  qm_db *db = run->db;
+  qm_buf hub;
+  int rc = qm__handle_meta_get(db, QM_META_CERT, &run->cert);
+  if (rc == QM_ENOTFOUND) rc = QM_ENOTENROLLED;
+  if (rc == QM_OK) rc = qm__handle_meta_get(db, QM_META_CA, &run->ca);
+  qm_buf_init(&hub, &db->env, HOST_SIZE + 8);
+  if (rc == QM_OK) rc = qm__handle_meta_get(db, QM_META_HUB, &hub);
+  if (rc == QM_OK) rc = split_host(qm_buf_slice(&hub), run->host, &o->port, e);
+  qm_buf_free(&hub);
+  if (rc == QM_ENOTFOUND || rc == QM_EINVAL) rc = QM_ECORRUPT;
+  if (rc != QM_OK) return qm_fail(e, rc, "%s", qm_err_text(rc));
+  o->host = run->host;
+  o->ca = qm_buf_slice(&run->ca);
+  o->cert = qm_buf_slice(&run->cert);
+  return QM_OK;
+}
+
+/* The client takes the engine for each step, and not while it waits for the network. */
+static void engine_enter(void *payload) {
+  qm_db *db = ((sync_run *)payload)->db;
+  pthread_mutex_lock(&db->mutex);
+  while (db->tx) pthread_cond_wait(&db->ended, &db->mutex);
+}
+
+static void engine_leave(void *payload) { pthread_mutex_unlock(&((sync_run *)payload)->db->mutex); }
+
+static int session(sync_run *run, qm_client_options *o, qm_error *e) {
+  qm_db *db = run->db;
+  o->enter = engine_enter;
+  o->leave = engine_leave;
+  o->payload = run;
+  pthread_mutex_unlock(&db->mutex);
+  int rc = qm_client_sync(o, db->engine, &run->result, e);
+  engine_enter(run);
+  return rc;
+}
+
+/* What must outlive the session. The first failure is reported; the rest is noted anyway. */
+static int note_result(sync_run *run, int rc) {
+  qm_db *db = run->db;
+  const qm_client_result *r = &run->result;
+  uint64_t now = qm_engine_now(db->engine);
+  int noted = QM_OK, one;
+  for (uint32_t i = 0; i < r->n_refused; i++) {
+    const qm_client_refused *x = &r->refused[i];
+    qm_refused_row row = {x->space, x->refusal.author, x->refusal.counter,
+                          now,      x->refusal.code,   qm_str(x->refusal.message)};
+    if (!x->by_hub) continue;
+    one = qm__handle_refused_put(db, &row);
+    if (noted == QM_OK) noted = one;
+  }
+  if (r->cert.n) {
+    qm_meta_pair pair = {qm_str(QM_META_CERT), qm_buf_slice(&r->cert)};
+    one = qm__handle_meta_put(db, &pair, 1);
+    if (noted == QM_OK) noted = one;
+  }
+  return rc == QM_OK ? noted : rc;
+}
+
+/* [last success, last try, code]; a success is a session that gave and took all there was. */
+static int note_time(qm_db *db, int rc, int complete) {
+  uint64_t now = qm_engine_now(db->engine), success = 0;
+  qm_buf b;
+  qm_cur c;
+  qm_buf_init(&b, &db->env, 64);
+  if (qm__handle_meta_get(db, QM_META_SYNC, &b) == QM_OK) {
+    qm_cur_init(&c, qm_buf_slice(&b));
+    qm_cur_array_n(&c, 3);
+    qm_cur_uint(&c, &success);
+  }
+  qm_buf_clear(&b);
+  qm_mp_array(&b, 3);
+  qm_mp_uint(&b, complete ? now : success);
+  qm_mp_uint(&b, now);
+  qm_mp_int(&b, rc);
+  qm_meta_pair pair = {qm_str(QM_META_SYNC), qm_buf_slice(&b)};
+  int noted = qm_buf_status(&b);
+  if (noted == QM_OK) noted = qm__handle_meta_put(db, &pair, 1);
+  qm_buf_free(&b);
+  return noted;
+}
+
+static void fill(const qm_client_result *r, qm_sync_result *out) {
+  qm_sync_result all = {.size = (uint32_t)sizeof all};
+  for (uint32_t i = 0; i < r->n_refused; i++) all.refused += r->refused[i].by_hub;
+  all.bytes_up = r->bytes_up;
+  all.bytes_down = r->bytes_down;
+  all.segments_up = r->taken_up;
+  all.segments_down = r->taken_down;
+  all.spaces = r->spaces;
+  all.spaces_differing = r->n_differ;
+  all.clock_offset_ms = r->has_offset ? r->offset_ms : 0;
+  all.renewed = r->cert.n != 0;
+  all.code = r->n_stopped ? r->stopped[0].code : QM_OK;
+  uint32_t size = out->size < sizeof all ? out->size : (uint32_t)sizeof all;
+  all.size = size;
+  memcpy(out, &all, size);
+}
+
+/* What a person must know although the session itself went well. */
+static int verdict(const qm_client_result *r, qm_error *e) {
+  uint32_t refused = 0;
+  for (uint32_t i = 0; i < r->n_refused; i++) refused += r->refused[i].by_hub;
+  if (r->n_differ)
+    return qm_fail(e, QM_EDIFFER, "%" PRIu32 " spaces differ from the hub's at equal changes",
+                   r->n_differ);
+  if (refused)
+    return qm_fail(e, QM_EREFUSED,
+                   "the hub refused changes of this device (%s); they stay here: export-refused",
+                   qm_err_name(r->refused[0].refusal.code));
+  if (r->n_stopped)
+    return qm_fail(e, r->stopped[0].code, "a space could not be finished: %s",
+                   qm_err_text(r->stopped[0].code));
+  return QM_OK;
+}
+
+static int sync_once(sync_run *run, qm_error *e) {
+  qm_db *db = run->db;
+  pipe_guard guard;
+  qm_client_options o = {.size = sizeof o,
+                         .env = &db->env,
+                         .key = db->key,
+                         .connect_ms = db->options.timeout_ms,
+                         .handshake_ms = db->options.timeout_ms};
+  qm_buf_clear(&run->ca);
+  qm_buf_clear(&run->cert);
+  QM_TRY(read_enrolment(run, &o, e));
+  o.device = *qm_key_device(db->key);
+  pipe_hold(&guard);
+  db->syncing = 1;
+  int rc = session(run, &o, e);
+  db->syncing = 0;
+  pipe_release(&guard);
+  return rc;
+}
+
+static int sync_all(sync_run *run, qm_sync_result *out, qm_error *e) {
+  qm_db *db = run->db;
+  QM_TRY(check_clock(db, e));
+  int rc = sync_once(run, e);
+  if (rc == QM_EBUSY && qm__handle_reopen(db, e) == QM_OK) { /* another process has written */
+    qm_client_result_free(&run->result);
+    memset(&run->result, 0, sizeof run->result);
+    rc = sync_once(run, e);
+  }
+  if (rc == QM_ENOTENROLLED) return rc;
+  int ended = rc;
+  rc = note_result(run, rc);
+  if (rc != ended) qm_fail(e, rc, "sync: %s", qm_err_text(rc));
+  if (rc == QM_OK) rc = verdict(&run->result, e);
+  int noted = note_time(db, rc, run->result.complete);
+  if (rc == QM_OK && noted != QM_OK) rc = qm_fail(e, noted, "sync: %s", qm_err_text(noted));
+  if (out) fill(&run->result, out);
+  return rc;
+}
+
+int32_t qm_sync(qm_db *db, qm_sync_result *out, qm_error *e) {
+  sync_run run;
+  if (out && out->size < offsetof(qm_sync_result, bytes_up))
+    return qm_fail(e, QM_EINVAL, "sync: result.size is not set");
+  QM_TRY(qm__handle_enter_alone(db, e));
+  if (db->syncing) {
+    qm__handle_leave(db);
+    return qm_fail(e, QM_EBUSY, "a sync is under way");
+  }
+  memset(&run, 0, sizeof run);
+  run.db = db;
+  qm_buf_init(&run.ca, &db->env, QM_CERT_SIZE_MAX);
+  qm_buf_init(&run.cert, &db->env, QM_CERT_SIZE_MAX);
+  int rc = sync_all(&run, out, e);
+  qm_client_result_free(&run.result);
+  qm_buf_free(&run.ca);
+  qm_buf_free(&run.cert);
+  qm__handle_leave(db);
+  return rc;
+}

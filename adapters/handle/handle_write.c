@@ -1,0 +1,533 @@
+/* handle_write.c: transactions and their verbs. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "adapters/handle/handle.h"
+#include "core/norm.h"
+
+/* The last token given for a record counts. */
+typedef struct qm_shown_token {
+  struct qm_shown_token *next;
+  qm_id record;
+  qm_slice bytes;
+} qm_shown_token;
+
+/* ---- begin, commit, cancel ---- */
+
+static int begin_once(qm_db *db, qm_slice space, qm_tx *tx, qm_error *e) {
+  QM_TRY(qm__handle_space(db, space, &tx->space, e));
+  QM_TRY(qm__handle_check_sensitive(db, qm_space_schema(tx->space), e));
+  int rc = qm_write_begin(&tx->write, db->engine, tx->space, 0);
+  return rc == QM_OK ? rc : qm_fail(e, rc, "begin: %s", qm_err_text(rc));
+}
+
+int32_t qm_begin(qm_db *db, qm_slice space, qm_tx **out, qm_error *e) {
+  if (!out) return qm_fail(e, QM_EINVAL, "begin: an argument is missing");
+  QM_TRY(qm__handle_enter_alone(db, e));
+  qm_tx *tx = calloc(1, sizeof *tx);
+  int rc = tx ? QM_OK : qm_fail(e, QM_ENOMEM, "%s", qm_err_text(QM_ENOMEM));
+  if (rc == QM_OK) rc = begin_once(db, space, tx, e);
+  if (rc == QM_EBUSY && qm__handle_reopen(db, e) == QM_OK) rc = begin_once(db, space, tx, e);
+  if (rc == QM_OK) {
+    tx->db = db;
+    qm_arena_init(&tx->arena, &db->env, (size_t)64 << 20);
+    db->tx = *out = tx;
+  } else {
+    free(tx);
+  }
+  qm__handle_leave(db);
+  return rc;
+}
+
+/* With the mutex held. */
+static void end(qm_tx *tx) {
+  qm_db *db = tx->db;
+  db->tx = NULL;
+  qm_arena_free(&tx->arena);
+  free(tx);
+  pthread_cond_broadcast(&db->ended);
+}
+
+int32_t qm_commit(qm_tx *tx, qm_error *e) {
+  if (!tx) return qm_fail(e, QM_EINVAL, "commit: there is no transaction");
+  qm_db *db = tx->db;
+  pthread_mutex_lock(&db->mutex);
+  int rc = qm_write_commit(tx->write, QM_DURABLE);
+  end(tx);
+  pthread_mutex_unlock(&db->mutex);
+  return rc == QM_OK ? rc : qm_fail(e, rc, "nothing was saved: %s", qm_err_text(rc));
+}
+
+void qm_cancel(qm_tx *tx) {
+  if (!tx) return;
+  qm_db *db = tx->db;
+  pthread_mutex_lock(&db->mutex);
+  qm_write_cancel(tx->write);
+  end(tx);
+  pthread_mutex_unlock(&db->mutex);
+}
+
+uint32_t qm_written(const qm_tx *tx) {
+  if (!tx) return 0;
+  pthread_mutex_lock(&tx->db->mutex);
+  uint32_t n = qm_write_count(tx->write);
+  pthread_mutex_unlock(&tx->db->mutex);
+  return n;
+}
+
+/* ---- tokens ---- */
+
+/* Errors of reading data mean damage where a file or a peer is read; here it is what the
+ * caller gave. */
+static int of_caller(int rc) { return rc <= QM_ETRUNCATED && rc >= QM_EOVERSIZE ? QM_EINVAL : rc; }
+
+/* The record stands third in a token (core/token.h). */
+static int token_record(qm_slice token, qm_id *out) {
+  qm_cur c;
+  uint64_t version, kind;
+  qm_cur_init(&c, token);
+  if (qm_cur_array_n(&c, 6) || qm_cur_uint(&c, &version) || qm_cur_uint(&c, &kind))
+    return QM_EFORMAT;
+  return qm_cur_bin_n(&c, out->b, sizeof out->b) ? QM_EFORMAT : QM_OK;
+}
+
+static int shown(qm_tx *tx, qm_slice hex) {
+  qm_shown_token *t = qm_arena_zero(&tx->arena, sizeof *t);
+  uint8_t *bytes = qm_arena_alloc(&tx->arena, hex.n / 2 + 1);
+  if (!t || !bytes) return QM_ENOMEM;
+  if (!hex.n || qm_unhex(bytes, hex.n / 2, (const char *)hex.p, hex.n) != QM_OK) return QM_EFORMAT;
+  t->bytes = qm_slice_of(bytes, hex.n / 2);
+  QM_TRY(token_record(t->bytes, &t->record));
+  t->next = tx->shown;
+  tx->shown = t;
+  return QM_OK;
+}
+
+int32_t qm_shown(qm_tx *tx, qm_slice token, qm_error *e) {
+  if (!tx) return qm_fail(e, QM_EINVAL, "there is no transaction");
+  pthread_mutex_lock(&tx->db->mutex);
+  int rc = shown(tx, token);
+  pthread_mutex_unlock(&tx->db->mutex);
+  return rc == QM_OK ? rc : qm_fail(e, of_caller(rc), "the token: %s", qm_err_text(rc));
+}
+
+static qm_slice token_of(const qm_tx *tx, const qm_id *record) {
+  for (const qm_shown_token *t = tx->shown; t; t = t->next)
+    if (qm_id_cmp(&t->record, record) == 0) return t->bytes;
+  return qm_slice_of(NULL, 0);
+}
+
+/* ---- what every verb does ---- */
+
+typedef struct verb_target {
+  const qm_collection_def *collection;
+  const qm_field_def *field;
+  qm_id record;
+  qm_slice token;
+} verb_target;
+
+/* core's detail, or at least the code's text. */
+static int failed(const qm_tx *tx, int rc, qm_error *e) {
+  const qm_error *detail = qm_write_error(tx->write);
+  if (rc == QM_OK) return rc;
+  int known = detail->code == rc && detail->message[0];
+  return qm_fail(e, of_caller(rc), "%s", known ? detail->message : qm_err_text(rc));
+}
+
+/* The record belongs to the collection that the caller named. In memory the transaction's own
+ * records count. */
+static int check_collection(qm_tx *tx, const verb_target *t, qm_error *e) {
+  const qm_record *r;
+  qm_arena arena;
+  qm_arena_init(&arena, &tx->db->env, QM_HANDLE_ARENA_MAX);
+  int rc = qm_engine_read(tx->db->engine, tx->space, &t->record, &arena, &r);
+  if (rc == QM_OK && qm_record_collection(r) != t->collection->number) rc = QM_ENOTFOUND;
+  qm_arena_free(&arena);
+  if (rc == QM_OK) return rc;
+  return qm_fail(e, rc, "%.*s: %s", (int)t->collection->name.n, (const char *)t->collection->name.p,
+                 qm_err_text(rc));
+}
+
+static int find(qm_tx *tx, qm_slice collection, qm_slice record, verb_target *out, qm_error *e) {
+  memset(out, 0, sizeof *out);
+  QM_TRY(qm__handle_collection(tx->space, collection, &out->collection, e));
+  QM_TRY(qm__handle_record(tx->db, tx->space, out->collection, record, &out->record, e));
+  QM_TRY(check_collection(tx, out, e));
+  out->token = token_of(tx, &out->record);
+  return QM_OK;
+}
+
+typedef int (*verb)(qm_tx *tx, const verb_target *t, qm_slice value, uint32_t flags, qm_error *e);
+
+/* Runs a verb that takes a field and a value. */
+static int32_t run(qm_tx *tx, qm_slice collection, qm_slice record, qm_slice field, qm_slice value,
+                   uint32_t flags, verb act, qm_error *e) {
+  verb_target t;
+  if (!tx) return qm_fail(e, QM_EINVAL, "there is no transaction");
+  pthread_mutex_lock(&tx->db->mutex);
+  int rc = find(tx, collection, record, &t, e);
+  if (rc == QM_OK) rc = qm__handle_field(t.collection, field, &t.field, e);
+  if (rc == QM_OK) rc = act(tx, &t, value, flags, e);
+  pthread_mutex_unlock(&tx->db->mutex);
+  return rc;
+}
+
+/* The value in core's form, in *b that the caller frees. */
+static int value_of(qm_tx *tx, const verb_target *t, qm_slice text, uint32_t flags, qm_buf *b,
+                    qm_error *e) {
+  qm_buf_init(b, &tx->db->env, QM_VALUE_MAX);
+  return qm__handle_value(tx->db, tx->space, t->field, text, flags, b, e);
+}
+
+static int wrong_type(const verb_target *t, const char *verb_name, qm_error *e) {
+  return qm_fail(e, QM_ESCHEMA, "%.*s.%.*s: %s does not fit this type of field",
+                 (int)t->collection->name.n, (const char *)t->collection->name.p,
+                 (int)t->field->name.n, (const char *)t->field->name.p, verb_name);
+}
+
+/* ---- records ---- */
+
+static int set_key(qm_tx *tx, const qm_collection_def *c, const qm_id *id, qm_slice key) {
+  qm_buf b;
+  qm_buf_init(&b, &tx->db->env, QM_VALUE_MAX);
+  qm_mp_str(&b, key.p, key.n);
+  int rc = qm_buf_status(&b);
+  if (rc == QM_OK)
+    rc = qm_write_set(tx->write, id, c->key_field, qm_buf_slice(&b), qm_slice_of(NULL, 0), 0);
+  qm_buf_free(&b);
+  return rc;
+}
+
+/* The key is judged as the field's value before a record is made for it. */
+static int check_key(qm_tx *tx, const qm_collection_def *c, qm_slice key, qm_error *e) {
+  qm_buf b;
+  qm_buf_init(&b, &tx->db->env, QM_VALUE_MAX);
+  qm_mp_str(&b, key.p, key.n);
+  int rc = qm_buf_status(&b) == QM_ELIMIT ? qm_fail(e, QM_ELIMIT, "the key is too long")
+                                          : qm_buf_status(&b);
+  if (rc == QM_OK)
+    rc = qm_field_value_check(qm_collection_field(c, c->key_field), qm_buf_slice(&b), e);
+  qm_buf_free(&b);
+  return rc;
+}
+
+static int new_record(qm_tx *tx, qm_slice collection, qm_slice key, qm_id *id, int *existing,
+                      qm_error *e) {
+  const qm_collection_def *c;
+  QM_TRY(qm__handle_collection(tx->space, collection, &c, e));
+  if (key.n && !c->key_field)
+    return qm_fail(e, QM_ESCHEMA, "%.*s: the collection has no natural key", (int)c->name.n,
+                   (const char *)c->name.p);
+  if (key.n) QM_TRY(check_key(tx, c, key, e));
+  int rc = qm_write_new(tx->write, c->number, NULL, key, id, existing);
+  if (rc == QM_OK && key.n && !*existing) rc = set_key(tx, c, id, key);
+  return failed(tx, rc, e);
+}
+
+int32_t qm_new(qm_tx *tx, qm_slice collection, qm_slice key, qm_text *id, int32_t *existing,
+               qm_error *e) {
+  qm_id record;
+  int opened = 0;
+  qm_buf text;
+  if (!tx || !id) return qm_fail(e, QM_EINVAL, "new: an argument is missing");
+  pthread_mutex_lock(&tx->db->mutex);
+  qm_buf_init(&text, &tx->db->env, 64);
+  uint8_t *to = qm_buf_reserve(&text, QM_HANDLE_ID_SIZE); /* before anything is written */
+  int rc = to ? new_record(tx, collection, key, &record, &opened, e)
+              : qm_fail(e, QM_ENOMEM, "%s", qm_err_text(QM_ENOMEM));
+  if (rc == QM_OK) {
+    qm__handle_id_text(&record, (char *)to);
+    text.n = QM_HANDLE_ID_SIZE - 1;
+    rc = qm__handle_result(&text, id, e);
+  }
+  qm_buf_free(&text);
+  pthread_mutex_unlock(&tx->db->mutex);
+  if (rc == QM_OK && existing) *existing = opened;
+  return rc;
+}
+
+int32_t qm_delete(qm_tx *tx, qm_slice collection, qm_slice record, qm_error *e) {
+  verb_target t;
+  if (!tx) return qm_fail(e, QM_EINVAL, "there is no transaction");
+  pthread_mutex_lock(&tx->db->mutex);
+  int rc = find(tx, collection, record, &t, e);
+  if (rc == QM_OK) rc = failed(tx, qm_write_delete(tx->write, &t.record, t.token), e);
+  pthread_mutex_unlock(&tx->db->mutex);
+  return rc;
+}
+
+int32_t qm_restore(qm_tx *tx, qm_slice collection, qm_slice record, qm_error *e) {
+  verb_target t;
+  if (!tx) return qm_fail(e, QM_EINVAL, "there is no transaction");
+  pthread_mutex_lock(&tx->db->mutex);
+  int rc = find(tx, collection, record, &t, e);
+  if (rc == QM_OK) rc = failed(tx, qm_write_restore(tx->write, &t.record), e);
+  pthread_mutex_unlock(&tx->db->mutex);
+  return rc;
+}
+
+/* ---- siblings ---- */
+
+static int set_siblings(qm_tx *tx, const verb_target *t, qm_slice value, uint32_t flags,
+                        unsigned how, qm_error *e) {
+  qm_buf b;
+  int rc = value_of(tx, t, value, flags, &b, e);
+  if (rc == QM_OK)
+    rc = failed(
+        tx, qm_write_set(tx->write, &t->record, t->field->number, qm_buf_slice(&b), t->token, how),
+        e);
+  qm_buf_free(&b);
+  return rc;
+}
+
+/* Bytes that both begin with, in whole code points; both are checked UTF-8. */
+static size_t common_head(qm_slice a, qm_slice b) {
+  size_t n = 0;
+  while (n < a.n && n < b.n && a.p[n] == b.p[n]) n++;
+  while (n && ((n < a.n && (a.p[n] & 0xC0) == 0x80) || (n < b.n && (b.p[n] & 0xC0) == 0x80))) n--;
+  return n;
+}
+
+static size_t common_tail(qm_slice a, qm_slice b) {
+  size_t n = 0;
+  while (n < a.n && n < b.n && a.p[a.n - 1 - n] == b.p[b.n - 1 - n]) n++;
+  while (n && (a.p[a.n - n] & 0xC0) == 0x80) n--;
+  return n;
+}
+
+/* Writes what lies between what old and new text have in common at both ends. */
+static int splice_difference(qm_tx *tx, const verb_target *t, qm_slice old, qm_slice text) {
+  size_t head = common_head(old, text), at, cut;
+  qm_slice old_rest = qm_slice_of(old.p + head, old.n - head);
+  qm_slice new_rest = qm_slice_of(text.p + head, text.n - head);
+  size_t tail = common_tail(old_rest, new_rest);
+  qm_slice middle = qm_slice_of(new_rest.p, new_rest.n - tail);
+  (void)qm_utf8_check(qm_slice_of(old.p, head), &at);
+  (void)qm_utf8_check(qm_slice_of(old_rest.p, old_rest.n - tail), &cut);
+  if (!cut && !middle.n) return QM_OK;
+  return qm_write_splice(tx->write, &t->record, t->field->number, at, cut, middle, t->token);
+}
+
+/* Appends the text as this transaction shows it. */
+static int current_text(qm_tx *tx, const verb_target *t, qm_buf *out) {
+  const qm_record *r;
+  qm_arena arena;
+  qm_arena_init(&arena, &tx->db->env, QM_HANDLE_ARENA_MAX);
+  int rc = qm_engine_read(tx->db->engine, tx->space, &t->record, &arena, &r);
+  const qm_cell *cell = rc == QM_OK ? qm_record_cell(r, t->field->number, QM_SEQUENCE) : NULL;
+  if (cell) qm_sequence_text(cell, out);
+  qm_arena_free(&arena);
+  return rc == QM_OK ? qm_buf_status(out) : rc;
+}
+
+/* The text in `value`: as it is, or a JSON string. Borrows value or *b. */
+static int text_of(qm_tx *tx, const verb_target *t, qm_slice value, uint32_t flags, qm_buf *b,
+                   qm_slice *out, qm_error *e) {
+  qm_cur c;
+  *out = value;
+  qm_buf_init(b, &tx->db->env, QM_VALUE_MAX);
+  if (!(flags & QM_JSON)) {
+    if (qm_utf8_check(value, NULL)) return QM_OK;
+    return qm_fail(e, QM_EINVAL, "%.*s: %s", (int)t->field->name.n, (const char *)t->field->name.p,
+                   qm_err_text(QM_EUTF8));
+  }
+  QM_TRY(qm__handle_value(tx->db, tx->space, t->field, value, flags, b, e));
+  qm_cur_init(&c, qm_buf_slice(b));
+  if (qm_cur_str(&c, out) == QM_OK) return QM_OK;
+  return wrong_type(t, "this value", e);
+}
+
+static int set_text(qm_tx *tx, const verb_target *t, qm_slice value, uint32_t flags, qm_error *e) {
+  qm_buf json, old;
+  qm_slice text;
+  int rc = text_of(tx, t, value, flags, &json, &text, e);
+  qm_buf_init(&old, &tx->db->env, QM_RECORD_MAX);
+  if (rc == QM_OK) {
+    rc = current_text(tx, t, &old);
+    if (rc == QM_OK) rc = splice_difference(tx, t, qm_buf_slice(&old), text);
+    rc = failed(tx, rc, e);
+  }
+  qm_buf_free(&old);
+  qm_buf_free(&json);
+  return rc;
+}
+
+static int set(qm_tx *tx, const verb_target *t, qm_slice value, uint32_t flags, qm_error *e) {
+  if (t->field->type == QM_FIELD_TEXT) return set_text(tx, t, value, flags, e);
+  if (qm_field_shape(t->field) != QM_SIBLINGS) return wrong_type(t, "set", e);
+  return set_siblings(tx, t, value, flags, 0, e);
+}
+
+static int settle(qm_tx *tx, const verb_target *t, qm_slice value, uint32_t flags, qm_error *e) {
+  if (qm_field_shape(t->field) != QM_SIBLINGS) return wrong_type(t, "settle", e);
+  return set_siblings(tx, t, value, flags, QM_WRITE_SETTLE, e);
+}
+
+static int beyond(qm_tx *tx, const verb_target *t, qm_slice value, uint32_t flags, qm_error *e) {
+  qm_buf b;
+  int rc = value_of(tx, t, value, flags, &b, e);
+  if (rc == QM_OK)
+    rc = failed(
+        tx, qm_write_raise(tx->write, &t->record, t->field->number, qm_buf_slice(&b), t->token), e);
+  qm_buf_free(&b);
+  return rc;
+}
+
+static int raise_max(qm_tx *tx, const verb_target *t, qm_slice value, uint32_t flags, qm_error *e) {
+  if (t->field->type != QM_FIELD_MAX) return wrong_type(t, "raise", e);
+  return beyond(tx, t, value, flags, e);
+}
+
+static int lower_min(qm_tx *tx, const verb_target *t, qm_slice value, uint32_t flags, qm_error *e) {
+  if (t->field->type != QM_FIELD_MIN) return wrong_type(t, "lower", e);
+  return beyond(tx, t, value, flags, e);
+}
+
+/* ---- sets, counters, logs, texts ---- */
+
+static int add(qm_tx *tx, const verb_target *t, qm_slice value, uint32_t flags, qm_error *e) {
+  qm_buf b;
+  if (t->field->type != QM_FIELD_SET) return wrong_type(t, "add", e);
+  int rc = value_of(tx, t, value, flags, &b, e);
+  if (rc == QM_OK)
+    rc = failed(tx,
+                qm_write_add(tx->write, &t->record, t->field->number, qm_buf_slice(&b),
+                             flags & QM_AGAIN ? QM_WRITE_AGAIN : 0u),
+                e);
+  qm_buf_free(&b);
+  return rc;
+}
+
+static int remove_element(qm_tx *tx, const verb_target *t, qm_slice value, uint32_t flags,
+                          qm_error *e) {
+  qm_buf b;
+  if (t->field->type != QM_FIELD_SET) return wrong_type(t, "remove", e);
+  int rc = value_of(tx, t, value, flags, &b, e);
+  if (rc == QM_OK)
+    rc = failed(
+        tx, qm_write_remove(tx->write, &t->record, t->field->number, qm_buf_slice(&b), t->token),
+        e);
+  qm_buf_free(&b);
+  return rc;
+}
+
+static int inc_by(qm_tx *tx, const verb_target *t, int64_t delta, qm_error *e) {
+  if (t->field->type != QM_FIELD_COUNTER) return wrong_type(t, "inc", e);
+  return failed(tx, qm_write_inc(tx->write, &t->record, t->field->number, delta), e);
+}
+
+static int inc(qm_tx *tx, const verb_target *t, qm_slice value, uint32_t flags, qm_error *e) {
+  int64_t delta = 0;
+  (void)flags;
+  if (qm__handle_delta(value, &delta) != QM_OK)
+    return qm_fail(e, QM_ESCHEMA, "field %.*s: the value must be a whole number",
+                   (int)t->field->name.n, (const char *)t->field->name.p);
+  return inc_by(tx, t, delta, e);
+}
+
+static int append_text(qm_tx *tx, const verb_target *t, qm_slice value, uint32_t flags,
+                       qm_error *e) {
+  qm_buf json;
+  qm_slice text;
+  int rc = text_of(tx, t, value, flags, &json, &text, e);
+  /* The end is the end whatever the form showed: no token, so that it is never stale. */
+  if (rc == QM_OK && text.n)
+    rc = failed(tx,
+                qm_write_splice(tx->write, &t->record, t->field->number, UINT64_MAX, 0, text,
+                                qm_slice_of(NULL, 0)),
+                e);
+  qm_buf_free(&json);
+  return rc;
+}
+
+static int append(qm_tx *tx, const verb_target *t, qm_slice value, uint32_t flags, qm_error *e) {
+  qm_buf b;
+  if (t->field->type == QM_FIELD_TEXT) return append_text(tx, t, value, flags, e);
+  if (t->field->type != QM_FIELD_LOG) return wrong_type(t, "append", e);
+  int rc = value_of(tx, t, value, flags, &b, e);
+  if (rc == QM_OK)
+    rc = failed(tx, qm_write_append(tx->write, &t->record, t->field->number, qm_buf_slice(&b)), e);
+  qm_buf_free(&b);
+  return rc;
+}
+
+static int put(qm_tx *tx, const verb_target *t, qm_slice value, uint32_t flags, qm_error *e) {
+  switch (t->field->type) {
+    case QM_FIELD_MAX: return raise_max(tx, t, value, flags, e);
+    case QM_FIELD_MIN: return lower_min(tx, t, value, flags, e);
+    case QM_FIELD_SET: return add(tx, t, value, flags, e);
+    case QM_FIELD_COUNTER: return inc(tx, t, value, flags, e);
+    case QM_FIELD_LOG:
+    case QM_FIELD_TEXT: return append(tx, t, value, flags, e);
+    default: return set(tx, t, value, flags, e);
+  }
+}
+
+/* ---- the public verbs ---- */
+
+int32_t qm_set(qm_tx *tx, qm_slice collection, qm_slice record, qm_slice field, qm_slice value,
+               uint32_t flags, qm_error *e) {
+  return run(tx, collection, record, field, value, flags, set, e);
+}
+
+int32_t qm_settle(qm_tx *tx, qm_slice collection, qm_slice record, qm_slice field, qm_slice value,
+                  uint32_t flags, qm_error *e) {
+  return run(tx, collection, record, field, value, flags, settle, e);
+}
+
+int32_t qm_raise(qm_tx *tx, qm_slice collection, qm_slice record, qm_slice field, qm_slice value,
+                 uint32_t flags, qm_error *e) {
+  return run(tx, collection, record, field, value, flags, raise_max, e);
+}
+
+int32_t qm_lower(qm_tx *tx, qm_slice collection, qm_slice record, qm_slice field, qm_slice value,
+                 uint32_t flags, qm_error *e) {
+  return run(tx, collection, record, field, value, flags, lower_min, e);
+}
+
+int32_t qm_add(qm_tx *tx, qm_slice collection, qm_slice record, qm_slice field, qm_slice element,
+               uint32_t flags, qm_error *e) {
+  return run(tx, collection, record, field, element, flags, add, e);
+}
+
+int32_t qm_remove(qm_tx *tx, qm_slice collection, qm_slice record, qm_slice field, qm_slice element,
+                  uint32_t flags, qm_error *e) {
+  return run(tx, collection, record, field, element, flags, remove_element, e);
+}
+
+int32_t qm_append(qm_tx *tx, qm_slice collection, qm_slice record, qm_slice field, qm_slice value,
+                  uint32_t flags, qm_error *e) {
+  return run(tx, collection, record, field, value, flags, append, e);
+}
+
+int32_t qm_put(qm_tx *tx, qm_slice collection, qm_slice record, qm_slice field, qm_slice value,
+               uint32_t flags, qm_error *e) {
+  return run(tx, collection, record, field, value, flags, put, e);
+}
+
+int32_t qm_inc(qm_tx *tx, qm_slice collection, qm_slice record, qm_slice field, int64_t delta,
+               qm_error *e) {
+  verb_target t;
+  if (!tx) return qm_fail(e, QM_EINVAL, "there is no transaction");
+  pthread_mutex_lock(&tx->db->mutex);
+  int rc = find(tx, collection, record, &t, e);
+  if (rc == QM_OK) rc = qm__handle_field(t.collection, field, &t.field, e);
+  if (rc == QM_OK) rc = inc_by(tx, &t, delta, e);
+  pthread_mutex_unlock(&tx->db->mutex);
+  return rc;
+}
+
+int32_t qm_splice(qm_tx *tx, qm_slice collection, qm_slice record, qm_slice field, uint64_t at,
+                  uint64_t cut, qm_slice text, qm_error *e) {
+  verb_target t;
+  if (!tx) return qm_fail(e, QM_EINVAL, "there is no transaction");
+  pthread_mutex_lock(&tx->db->mutex);
+  int rc = find(tx, collection, record, &t, e);
+  if (rc == QM_OK) rc = qm__handle_field(t.collection, field, &t.field, e);
+  if (rc == QM_OK && t.field->type != QM_FIELD_TEXT) rc = wrong_type(&t, "splice", e);
+  if (rc == QM_OK)
+    rc = failed(tx, qm_write_splice(tx->write, &t.record, t.field->number, at, cut, text, t.token),
+                e);
+  pthread_mutex_unlock(&tx->db->mutex);
+  return rc;
+}

@@ -1,0 +1,306 @@
+/* qianmo: offline-first records with sync, as a C library.
+ *
+ * Read this first
+ * - NOT YET FOR REAL RESIDENTS' DATA. The database is not encrypted at rest, and neither
+ *   is the device's private key in it; there is no erasure and no remote wipe yet. A
+ *   schema with a field of class `sensitive` is refused unless the database was opened
+ *   with QM_OPEN_TEST_DATA once.
+ * - Threads: every function may be called from any thread, also with the same handle at
+ *   the same time. Calls on one handle take turns. A transaction may move between
+ *   threads but must be used by one at a time. No call may be under way on a handle that
+ *   is being closed. Hooks run on the thread that called, and must not call qianmo.
+ * - A transaction is short. While it is open other transactions of the handle wait (up to
+ *   busy_ms), and so does what a sync brings; readers do not wait and see what was
+ *   committed before it.
+ * - Never copy or restore the database file alone and go on as if nothing were: copies are
+ *   told apart by the file PATH.instance beside it (see qm_options.instance). Do not
+ *   delete, copy or back up PATH.instance.
+ * - Several processes may open one database; one writes at a time.
+ * - A child made by fork may not use its parent's handles.
+ *
+ * Text is UTF-8, given as pointer and length (qm_slice; qm_str makes one of a C string) and
+ * borrowed for the call. Results are a qm_text that the caller frees with qm_text_free,
+ * and never with free. Results are JSON, one object, or one object a line.
+ *
+ * Functions return 0 or a negative QM_E… code (err.h: qm_err_class says what a caller can
+ * do about it) and then say more in *e, which may be NULL. A result is set only on
+ * success; a failed call has no effect unless it says otherwise. Any call may return
+ * QM_ENOMEM, QM_EINTERNAL (close the handle), an error of class STORAGE, QM_ECORRUPT or
+ * QM_EBUSY (another process writes).
+ *
+ * Records. A record is named by its id: 26 characters of Crockford's base32 (either case,
+ * hyphens allowed) or 32 hex digits; by four or more first characters of the former where
+ * no other record of the collection has them (else QM_EAMBIGUOUS); or by `key:VALUE`, its
+ * natural key. Collections and fields are named by name or, where that is unique, label.
+ * Spaces are named by name or id; an empty name means the only space there is.
+ *
+ * Values are text in the form of the field's kind of value: text as it is; int and number
+ * in decimal; bool `true` or `false`; date YYYY-MM-DD; enum and state the item's name; ref
+ * a record of the target collection; space-ref SPACE/RECORD, both ids; point
+ * LATITUDE,LONGITUDE[,ACCURACY-IN-METRES[,wgs84|gcj02]]; bytes hex; map and any JSON. An
+ * empty text clears a field that is not of kind text. With QM_JSON the value is JSON, and
+ * null clears.
+ *
+ * Times in results are milliseconds since 1970-01-01 UTC, by the corrected clock of who
+ * wrote. */
+#ifndef QIANMO_H
+#define QIANMO_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#include "err.h"
+#include "slice.h"
+
+/* Rises when a program built against an older header would no longer work. */
+#define QM_ABI 1
+
+typedef struct qm_db qm_db; /* one open database; from qm_open to qm_close */
+typedef struct qm_tx qm_tx; /* one open transaction; from qm_begin to qm_commit or qm_cancel */
+
+/* A result, owned by the caller. p is NUL-terminated; n is its length without the NUL. */
+typedef struct qm_text {
+  char *p;
+  size_t n;
+} qm_text;
+
+/* QM_ABI of the library, and its version ("0.1.0", a static string). */
+QM_API uint32_t qm_abi(void);
+QM_API const char *qm_version(void);
+/* A slice of a C string; NULL gives an empty one. Borrows. */
+QM_API qm_slice qm_str(const char *text);
+/* Frees a result and empties it. NULL, and an empty one, are fine. */
+QM_API void qm_text_free(qm_text *text);
+/* Columns that `text` takes on a terminal (a Chinese character takes two); invalid UTF-8
+ * counts a column a byte. */
+QM_API size_t qm_columns(qm_slice text);
+
+/* ---- opening ---- */
+
+enum {
+  QM_OPEN_CREATE = 1,    /* makes the database where there is none: with a new device key */
+  QM_OPEN_NEW = 2,       /* with QM_OPEN_CREATE: QM_EEXIST where there is one */
+  QM_OPEN_READONLY = 4,  /* never writes; every write gives QM_EREADONLY */
+  QM_OPEN_CHECK = 8,     /* a full integrity check (after a crash a quick one runs anyway) */
+  QM_OPEN_TEST_DATA = 16 /* marks the database, for good, as one of invented data */
+};
+
+/* Fill with qm_options_init or QM_OPTIONS_INIT, then set what differs. Copied by qm_open. */
+typedef struct qm_options {
+  uint32_t size;    /* sizeof(qm_options) */
+  uint32_t flags;   /* QM_OPEN_… */
+  const char *path; /* of the database, UTF-8, NUL-terminated. Beside it: PATH-wal, PATH-shm,
+                       PATH.instance; all of mode 0600 */
+  uint32_t busy_ms; /* how long qm_begin waits for another transaction; 5000 */
+  uint32_t timeout_ms; /* for a silent hub; 0: the library's own */
+  /* Hooks, each NULL for the system's own. `payload` is given back to each. */
+  void *payload;
+  /* Milliseconds since 1970 UTC. */
+  uint64_t (*now_ms)(void *payload);
+  /* Fills n bytes from a cryptographic source; 0, or QM_EIO. */
+  int32_t (*random)(void *payload, uint8_t *to, size_t n);
+  /* level: 0 error, 1 warning, 2 information, 3 debug. Messages hold no personal values. */
+  void (*log)(void *payload, int32_t level, const char *message);
+  /* The instance id: 16 bytes that stay the same as long as this is the same database on the
+     same device, and that no backup or copy of the database carries along. Where it differs
+     from what the database has noted, what is written from now on has a new author, so that
+     two copies never write in one name. NULL: SHA-256 over 16 random bytes in PATH.instance,
+     the file's device and inode number, and /etc/machine-id. (A copy of a whole disk is not
+     noticed by that; it is found when two copies sync.) */
+  int32_t (*instance)(void *payload, uint8_t out[16]);
+} qm_options;
+
+#define QM_OPTIONS_INIT \
+  { (uint32_t)sizeof(qm_options), 0, NULL, 5000, 0, NULL, NULL, NULL, NULL, NULL }
+QM_API void qm_options_init(qm_options *o);
+
+/* *out: close it with qm_close. QM_ENOTFOUND: no database and no QM_OPEN_CREATE; QM_EEXIST;
+ * QM_EFORMAT: another kind of file; QM_ENEWER; QM_ECORRUPT; QM_EREADONLY; QM_EFULL. */
+QM_API int32_t qm_open(const qm_options *options, qm_db **out, qm_error *e);
+/* Cancels a transaction that is open. NULL is fine. */
+QM_API void qm_close(qm_db *db);
+
+/* ---- the hub, spaces, schemas ---- */
+
+/* Enrols this device at the hub HOST:PORT with a one-time code; what was written before stays
+ * and goes up with the first sync. `device_name` (may be empty) is what the hub's operator
+ * sees. Blocks. QM_EENROLLED; QM_ECODE (mistyped); QM_ECODEUSED, QM_ECODEEXPIRED, QM_ETRIES;
+ * QM_ECERT (it is not the hub of this code); QM_ECLOCK; QM_ENET, QM_ETIMEOUT. */
+QM_API int32_t qm_enroll(qm_db *db, qm_slice host_port, qm_slice code, qm_slice device_name,
+                         qm_error *e);
+
+/* A space of this device alone, without a hub, for trying out. schema: JSON, or the MessagePack
+ * form; role (may be empty) is what the schema's `writers` know. The same name again
+ * brings a newer schema. QM_ESCHEMA with the place and reason, also for a field of class
+ * sensitive without QM_OPEN_TEST_DATA; QM_EEXIST: a hub's space has this name. */
+QM_API int32_t qm_space_create(qm_db *db, qm_slice name, qm_slice schema, qm_slice role,
+                               qm_error *e);
+/* A line a space: {"id","name","role","readable","writable","schema":NAME,"version":N,
+ * "local":whether it was made by qm_space_create}. */
+QM_API int32_t qm_spaces(qm_db *db, qm_text *out, qm_error *e);
+/* The schema as JSON (fixtures/schemas/README.md). QM_ENOTFOUND: none has come yet. */
+QM_API int32_t qm_schema_text(qm_db *db, qm_slice space, qm_text *out, qm_error *e);
+
+/* ---- writing ---- */
+
+enum {
+  QM_JSON = 1,  /* the value is JSON */
+  QM_AGAIN = 2  /* qm_add: renews an element that is there, against removals not seen here */
+};
+
+/* Opens a transaction; what it writes is one change: all or nothing. QM_EBUSY: another one
+ * stayed open for busy_ms; QM_ENOTFOUND: no such space; QM_EACCESS: it is not writable;
+ * QM_ESCHEMA: it has a sensitive field and this is no database of test data. */
+QM_API int32_t qm_begin(qm_db *db, qm_slice space, qm_tx **out, qm_error *e);
+/* On disk when it returns 0; where nothing was written, nothing happens. Frees tx, also on
+ * failure, and then nothing of it stays. */
+QM_API int32_t qm_commit(qm_tx *tx, qm_error *e);
+QM_API void qm_cancel(qm_tx *tx); /* frees tx; NULL is fine */
+/* Effects written so far: 0 where everything was already as asked. */
+QM_API uint32_t qm_written(const qm_tx *tx);
+
+/* Says what the writer was shown of a record: the "token" of qm_get, qm_list or qm_conflicts.
+ * What this transaction writes to that record from here on replaces only that; what came
+ * since, or was not shown, is kept for review. Without it a write counts as made from the
+ * values as they stand. QM_EINVAL, here or from the verb: no token of this database. */
+QM_API int32_t qm_shown(qm_tx *tx, qm_slice token, qm_error *e);
+
+/* Every verb: QM_ENOTFOUND (no such collection or record), QM_EINVISIBLE (deleted; qm_restore),
+ * QM_EAMBIGUOUS, QM_ESCHEMA (no such field, another type, a value that does not fit),
+ * QM_EACCESS (the role may not write here), QM_ELIMIT, QM_ESTATE (an error before this one left
+ * only qm_cancel). After any other error the transaction can go on without that verb. */
+
+/* Creates a record and gives its id. Where the collection has a natural key and `key` is not
+ * empty, the key field is set and an existing record that shows the key is opened instead:
+ * *existing (may be NULL) = 1. */
+QM_API int32_t qm_new(qm_tx *tx, qm_slice collection, qm_slice key, qm_text *id, int32_t *existing,
+                      qm_error *e);
+QM_API int32_t qm_delete(qm_tx *tx, qm_slice collection, qm_slice record, qm_error *e);
+/* Brings a deleted record back; of a visible one, settles that somebody had deleted it. */
+QM_API int32_t qm_restore(qm_tx *tx, qm_slice collection, qm_slice record, qm_error *e);
+
+/* register, state, ref; max and min as a correction that may go back; text: the new text (what
+ * stays at both ends is left alone, so that others' edits there merge). Setting what is shown
+ * writes nothing. QM_ESTALE: the text has changed since it was shown. */
+QM_API int32_t qm_set(qm_tx *tx, qm_slice collection, qm_slice record, qm_slice field,
+                      qm_slice value, uint32_t flags, qm_error *e);
+/* Decides a conflict: writes the value, also an equal one, in place of all that is listed (with
+ * qm_shown of a token of qm_conflicts: of all that was listed there). */
+QM_API int32_t qm_settle(qm_tx *tx, qm_slice collection, qm_slice record, qm_slice field,
+                         qm_slice value, uint32_t flags, qm_error *e);
+/* max, min: writes only a value beyond the one shown. */
+QM_API int32_t qm_raise(qm_tx *tx, qm_slice collection, qm_slice record, qm_slice field,
+                        qm_slice value, uint32_t flags, qm_error *e);
+QM_API int32_t qm_lower(qm_tx *tx, qm_slice collection, qm_slice record, qm_slice field,
+                        qm_slice value, uint32_t flags, qm_error *e);
+/* set. Adding what is there, and removing what is not, writes nothing. */
+QM_API int32_t qm_add(qm_tx *tx, qm_slice collection, qm_slice record, qm_slice field,
+                      qm_slice element, uint32_t flags, qm_error *e);
+QM_API int32_t qm_remove(qm_tx *tx, qm_slice collection, qm_slice record, qm_slice field,
+                         qm_slice element, uint32_t flags, qm_error *e);
+/* counter */
+QM_API int32_t qm_inc(qm_tx *tx, qm_slice collection, qm_slice record, qm_slice field,
+                      int64_t delta, qm_error *e);
+/* log: an entry; text: at its end. */
+QM_API int32_t qm_append(qm_tx *tx, qm_slice collection, qm_slice record, qm_slice field,
+                         qm_slice value, uint32_t flags, qm_error *e);
+/* text: at position `at` takes `cut` out and puts `text` in; positions are code points of the
+ * text shown; at UINT64_MAX is the end. QM_ESTALE: it has changed since; QM_EINVAL: a position
+ * beyond the end. */
+QM_API int32_t qm_splice(qm_tx *tx, qm_slice collection, qm_slice record, qm_slice field,
+                         uint64_t at, uint64_t cut, qm_slice text, qm_error *e);
+/* The natural verb of the field's type, for filling in a new record: set, raise, lower, add,
+ * inc (value: the delta) or append. */
+QM_API int32_t qm_put(qm_tx *tx, qm_slice collection, qm_slice record, qm_slice field,
+                      qm_slice value, uint32_t flags, qm_error *e);
+
+/* ---- reading ---- */
+
+enum {
+  QM_DETAIL = 1,  /* adds "shown":{FIELD:who} */
+  QM_DELETED = 2, /* deleted records too: "visible":false */
+  QM_REVIEW = 4,  /* the token covers the conflicts too, as it was a reading of them */
+  QM_FAST = 8     /* qm_status: leaves out what needs a look at every record */
+};
+
+/* In what follows *who* is "by":NAME,"device":ID,"own":BOOL,"time":MS, with the name of the
+ * member or, where it is not known, the first eight characters of the device's id.
+ *
+ * One object:
+ *   {"id","collection","visible","fields":{FIELD:VALUE,…},
+ *    "conflicts":{FIELD:[{"value",who,"class"},…]},"token"}
+ * Fields stand in the schema's order, empty ones are left out. A set is a list; a log a list of
+ * {"value",who}; a ref a record id; a counter out of range null. "class": "sibling" (a concurrent
+ * value), "unread" (overwritten by somebody who had not seen it), "contradict" (a state that
+ * cannot be reached from the shown one). "collision":true where one deleted what another
+ * edited; "unknown":N fields of a newer schema. QM_ENOTFOUND; QM_EINVISIBLE: deleted
+ * (QM_DELETED shows it). */
+QM_API int32_t qm_get(qm_db *db, qm_slice space, qm_slice collection, qm_slice record,
+                      uint32_t flags, qm_text *out, qm_error *e);
+/* A line a record, as qm_get, ascending by id; at most `limit` (0: 100) of those after the
+ * record `after` (an id; empty: from the start). Where the result has fewer lines than asked
+ * for, it may have been cut at 8 MiB: an empty result says that there are no more. */
+QM_API int32_t qm_list(qm_db *db, qm_slice space, qm_slice collection, qm_slice after,
+                       uint32_t limit, uint32_t flags, qm_text *out, qm_error *e);
+/* The review list: a line a conflict,
+ *   {"collection","id","field","class","values":[{"value",who,"class","shown"},…],"token"}
+ * with every value, the shown one first. Of the record as a whole ("field":null): class
+ * "deleted" (one deleted what another edited: qm_restore or qm_delete settles) and "same-key"
+ * (two records show one key, or one was created twice with other naming fields).
+ * collection empty: of all. Looks at every record. */
+QM_API int32_t qm_conflicts(qm_db *db, qm_slice space, qm_slice collection, qm_text *out,
+                            qm_error *e);
+/* Who changed which field of a record when, as far back as the log here goes: a line an effect,
+ * in the order of arrival,
+ *   {who,"field","op","value","acknowledged"}
+ * op: new, delete, restore, set, raise, add, remove, inc, append, insert, cut ("count"
+ * characters). Reads the whole log of the space. */
+QM_API int32_t qm_history(qm_db *db, qm_slice space, qm_slice collection, qm_slice record,
+                          qm_text *out, qm_error *e);
+/* One object:
+ *   {"device","member","name","hub","enrolled","certificate":{"not_after","days_left"},
+ *    "clock","clock_offset_ms","last_sync","last_try","last_code","unsent","oldest_unsent",
+ *    "refused","conflicts","free_bytes","test_data","author",
+ *    "spaces":[{"id","name","role","version","records","unsent","oldest_unsent","written",
+ *               "acknowledged","safe","refused","conflicts","digest"},…]}
+ * unsent: changes not acknowledged by a hub; written, acknowledged, safe: effects written here
+ * ever, held by the hub, and in a verified backup; null where there is nothing to say. */
+QM_API int32_t qm_status(qm_db *db, uint32_t flags, qm_text *out, qm_error *e);
+
+/* ---- syncing ---- */
+
+typedef struct qm_sync_result {
+  uint32_t size;      /* sizeof(qm_sync_result), set by the caller */
+  uint32_t refused;   /* segments that the hub refused: see qm_export_refused */
+  uint64_t bytes_up, bytes_down;       /* of the session, before TLS */
+  uint64_t segments_up, segments_down; /* taken by the hub; taken here */
+  uint32_t spaces;           /* in this session */
+  uint32_t spaces_differing; /* equal changes, another digest */
+  int64_t clock_offset_ms;   /* the hub's clock less this one's */
+  int32_t renewed;           /* 1: a new certificate came */
+  int32_t code;              /* of the first space that could not be finished; 0 */
+} qm_sync_result;
+
+#define QM_SYNC_RESULT_INIT \
+  { (uint32_t)sizeof(qm_sync_result), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+
+/* One whole session with the hub, both ways. Blocks; calls of other threads go on while the
+ * network is waited for; a second sync gets QM_EBUSY. *out (may be NULL) is filled as far as it
+ * came, also on failure: what was acknowledged stays, and the next sync goes on from there.
+ * QM_ENOTENROLLED; QM_ENET, QM_ETIMEOUT, QM_ECLOSED, QM_ETLS; QM_ECERT, QM_ECERTEXPIRED,
+ * QM_EREVOKED; QM_ECLOCK: the clock shows a year before 2020; QM_EDIFFER: replicas differ;
+ * QM_EREFUSED: the hub refused changes of this device (all else went well). */
+QM_API int32_t qm_sync(qm_db *db, qm_sync_result *out, qm_error *e);
+/* The own changes that the hub refuses, with their content: a line an effect,
+ *   {"space","collection","id","field","op","value","time","code","message"}. */
+QM_API int32_t qm_export_refused(qm_db *db, qm_text *out, qm_error *e);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
