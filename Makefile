@@ -63,7 +63,7 @@ TESTS := $(BUILD)/tests/core_alone \
 all: $(LIB) $(SHARED) $(PROGRAMS)  ## build the libraries and the programs (default)
 
 help:  ## list the targets
-	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 14
+	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
 deps:  ## install the Debian packages that are missing
 	@if ! command -v dpkg-query >/dev/null; then \
@@ -96,9 +96,11 @@ asan: deps  ## build with AddressSanitizer and UBSan and run all tests
 # A build that fails counts as a failed test, so that the last line is always a sum.
 check-run:
 	@$(MAKE) -j$(JOBS) all tests || { echo '0 passed, 1 failed'; exit 1; }
-	@BUILD=$(BUILD) tests/run -j $(JOBS) $(LINTERS) $(TESTS) $(E2E)
+	@BUILD=$(BUILD) tests/run -j $(JOBS) $(LINTERS) $(TESTS) $(EXTRA_TESTS) $(E2E)
 
-tests: $(TESTS)  ## build the test programs
+extra-tests:
+
+tests: $(TESTS) extra-tests  ## build the test programs
 
 lint:  ## check the rules of layering and form
 	@tests/lint/lint
@@ -153,6 +155,10 @@ install: all  ## install below $(DESTDIR)$(PREFIX)
 	  'Description: offline-first sync for household and incident records' 'Version: 0' \
 	  'Libs: -L$${prefix}/lib -lqianmo' 'Libs.private: $(PKG_LIBS)' \
 	  'Cflags: -I$${prefix}/include/qianmo' > $(DESTDIR)$(PREFIX)/lib/pkgconfig/qianmo.pc
+
+# Tests that are programs of another kind (simulator, fuzzers, fault runs) bring their own
+# targets, and add to EXTRA_TESTS what belongs to `make check`.
+include $(wildcard tests/*/rules.mk)
 
 clean:  ## remove what was built
 	rm -rf $(BUILD)
