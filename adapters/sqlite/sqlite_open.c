@@ -178,7 +178,9 @@ static int configure(qm__db *db, qm_error *e) {
   return rc == QM_OK ? QM_OK : qm_fail(e, rc, "%s", qm_err_text(rc));
 }
 
-static int open_steps(qm__db *db, const char *path, const qm__sql_schema *schema, qm_error *e) {
+/* *made: the file is new, and ours. */
+static int open_steps(qm__db *db, const char *path, const qm__sql_schema *schema, int *made,
+                      qm_error *e) {
   int64_t size, wal;
   QM_TRY(file_size(path, "", &size, e));
   QM_TRY(file_size(path, "-wal", &wal, e));
@@ -187,6 +189,7 @@ static int open_steps(qm__db *db, const char *path, const qm__sql_schema *schema
   if (size < 0) {
     int rc = qm__db_file_create(path, e);
     if (rc != QM_OK && rc != QM_EEXIST) return rc; /* another process may have been faster */
+    *made = rc == QM_OK;
   }
   if (size == 0 && !(db->flags & QM__DB_CREATE))
     return qm_fail(e, QM_EFORMAT, "the file is empty, it is not a %s", schema->name);
@@ -202,13 +205,24 @@ static int open_steps(qm__db *db, const char *path, const qm__sql_schema *schema
   return rc == QM_OK ? QM_OK : qm_fail(e, rc, "%s", qm_err_text(rc));
 }
 
+static void forget_file(const char *path) {
+  static const char *const suffixes[] = {"", "-wal", "-shm"};
+  for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {
+    char whole[4096 + 8];
+    int n = snprintf(whole, sizeof whole, "%s%s", path, suffixes[i]);
+    if (n > 0 && n < (int)sizeof whole) (void)unlink(whole);
+  }
+}
+
 int qm__db_open(qm__db *db, const qm_env *env, const char *path, const qm__sql_schema *schema,
                 unsigned flags, qm_error *e) {
   memset(db, 0, sizeof *db);
   db->env = env;
   db->flags = flags & QM__DB_READONLY ? flags & ~(unsigned)QM__DB_CREATE : flags;
-  int rc = open_steps(db, path, schema, e);
-  if (rc != QM_OK) qm__db_close(db);
+  int made = 0, rc = open_steps(db, path, schema, &made, e);
+  if (rc == QM_OK) return rc;
+  qm__db_close(db);
+  if (made) forget_file(path); /* a full disk must not leave a file that is no database */
   return rc;
 }
 

@@ -1,0 +1,176 @@
+/* i18n_help.c: what `qianmo help VERB` says. The examples fit fixtures/schemas/plain.json. */
+#include <string.h>
+
+#include "adapters/cli/i18n.h"
+
+static const qm_help helps[] = {
+    {"init",
+     {"[--schema FILE] [--space NAME]", "[--schema 文件] [--space 名称]"},
+     {"make a new database", "新建数据库"},
+     {"Makes the database and a key of this device. With --schema it also makes a space that\n"
+      "lives on this device alone, to try things out without a hub.\n\n"
+      "  qianmo init\n"
+      "  qianmo --db try.db init --schema fixtures/schemas/plain.json\n",
+      "新建数据库和本设备的密钥。带 --schema 时另建一个只在本设备上的空间，\n"
+      "不连中心也可试用。\n\n"
+      "  qianmo init\n"
+      "  qianmo --db try.db init --schema fixtures/schemas/plain.json\n"}},
+    {"enroll",
+     {"--hub HOST:PORT --code CODE [--name NAME]", "--hub 主机:端口 --code 登记码 [--name 名称]"},
+     {"join a hub with a one-time code", "用一次性登记码向中心登记"},
+     {"The office makes the code (`qianmod enroll`); it works once. The database is made where\n"
+      "there is none; what was written before stays.\n\n"
+      "  qianmo enroll --hub hub.example:7443 --code abcd-efgh-… --name 'phone 3'\n",
+      "登记码由办公室生成（qianmod enroll），只能用一次。没有数据库时会新建；\n"
+      "以前录入的内容保留。\n\n"
+      "  qianmo enroll --hub hub.example:7443 --code abcd-efgh-… --name 三号手机\n"}},
+    {"spaces",
+     {"", ""},
+     {"list the spaces of this device", "列出本设备的空间"},
+     {"", ""}},
+    {"schema",
+     {"[FILE]", "[文件]"},
+     {"show the collections and fields; with FILE, change a local space's",
+      "显示集合和字段；带文件时更新本地空间的数据结构"},
+     {"With FILE (JSON), makes a space without a hub, or brings it a newer version: where there\n"
+      "is one space that one, else the one named by --space. A hub's space gets its schema from\n"
+      "the hub.\n\n"
+      "  qianmo schema\n"
+      "  qianmo schema fixtures/schemas/plain.json --space try\n",
+      "带文件（JSON）时新建本地空间或更新其数据结构：只有一个空间时就是它，\n"
+      "否则用 --space 指明。中心的空间由中心下发数据结构。\n\n"
+      "  qianmo schema\n"
+      "  qianmo schema fixtures/schemas/plain.json --space try\n"}},
+    {"new",
+     {"COLLECTION [FIELD=VALUE…]", "集合 [字段=值…]"},
+     {"create a record and print its id", "新建记录并显示其编号"},
+     {"Where the collection has a natural key and a record with this key is here already, that\n"
+      "one is opened and nothing in it is changed. FIELD:=JSON gives a value as JSON.\n\n"
+      "  qianmo new household number=12 head='A. Sample' tags=elderly\n"
+      "  qianmo new incident title='street light out' stage=reported place=31.2,121.4,12,gcj02\n",
+      "集合有自然键、而本机已有同键记录时，打开那条记录，不改动其内容。\n"
+      "“字段:=JSON”用 JSON 写值。\n\n"
+      "  qianmo new household 户号=12 户主=样例甲 服务标签=老人\n"
+      "  qianmo new incident 标题=路灯不亮 stage=reported place=31.2,121.4,12,gcj02\n"}},
+    {"set",
+     {"COLLECTION RECORD FIELD=VALUE…", "集合 记录 字段=值…"},
+     {"set fields", "设置字段"},
+     {"A record is named by its id, the first four or more characters of it, or key:VALUE.\n"
+      "Setting what is there already writes nothing; an empty value clears the field.\n"
+      "FIELD:=JSON gives a value as JSON (FIELD:='\"\"' an empty text). All of it is one\n"
+      "change.\n\n"
+      "  qianmo set household key:12 phone=000-0012 address='Lane 3'\n"
+      "  qianmo set incident 4Q0Z stage=processing\n",
+      "记录用编号、编号的前四位以上或 key:值 指明。与现值相同则不写入；空值清空字段。\n"
+      "“字段:=JSON”用 JSON 写值（空文字写 字段:='\"\"'）。一条命令是一次改动。\n\n"
+      "  qianmo set household key:12 联系电话=000-0012 住址=三巷\n"
+      "  qianmo set incident 4Q0Z stage=processing\n"}},
+    {"add",
+     {"COLLECTION RECORD FIELD=ELEMENT…", "集合 记录 字段=元素…"},
+     {"add elements to a set", "向集合型字段加入元素"},
+     {"  qianmo add household key:12 tags=elderly tags='lives alone'\n",
+      "  qianmo add household key:12 服务标签=老人 服务标签=独居\n"}},
+    {"remove",
+     {"COLLECTION RECORD FIELD=ELEMENT…", "集合 记录 字段=元素…"},
+     {"remove elements from a set", "从集合型字段移除元素"},
+     {"  qianmo remove household key:12 tags=elderly\n",
+      "  qianmo remove household key:12 服务标签=老人\n"}},
+    {"inc",
+     {"COLLECTION RECORD FIELD[=N]…", "集合 记录 字段[=N]…"},
+     {"count up (or down with a negative N)", "计数加 N（负数为减）"},
+     {"Counts of several people at the same time add up.\n\n"
+      "  qianmo inc household key:12 visits\n",
+      "几个人同时计数会相加。\n\n"
+      "  qianmo inc household key:12 走访次数\n"}},
+    {"append",
+     {"COLLECTION RECORD FIELD=VALUE…", "集合 记录 字段=值…"},
+     {"add an entry to a log, or text at the end of a text", "向日志追加一条，或在文字末尾追加"},
+     {"  qianmo append incident 4Q0Z steps='called the electrician'\n",
+      "  qianmo append incident 4Q0Z 处理过程=已联系电工\n"}},
+    {"raise",
+     {"COLLECTION RECORD FIELD=VALUE…", "集合 记录 字段=值…"},
+     {"move a max field up, such as the last visit", "把“最大”型字段（如最近走访）往上改"},
+     {"A value that is not greater than the one shown writes nothing.\n\n"
+      "  qianmo raise household key:12 last_visit=2026-03-01\n",
+      "不大于现值时不写入。\n\n"
+      "  qianmo raise household key:12 最近走访=2026-03-01\n"}},
+    {"lower",
+     {"COLLECTION RECORD FIELD=VALUE…", "集合 记录 字段=值…"},
+     {"move a min field down, such as the first report", "把“最小”型字段（如首次上报）往下改"},
+     {"A value that is not less than the one shown writes nothing.\n", "不小于现值时不写入。\n"}},
+    {"delete",
+     {"COLLECTION RECORD", "集合 记录"},
+     {"delete a record", "删除记录"},
+     {"An edit that somebody made without knowing of it brings the record back; that is listed\n"
+      "by `qianmo conflicts`.\n",
+      "别人在不知情时的修改会让记录恢复显示，并列入“qianmo conflicts”。\n"}},
+    {"restore",
+     {"COLLECTION RECORD", "集合 记录"},
+     {"bring a deleted record back", "恢复已删除的记录"},
+     {"Of a record that is not deleted, settles that somebody had deleted it.\n",
+      "记录未被删除时，裁定别人的删除不算。\n"}},
+    {"settle",
+     {"COLLECTION RECORD FIELD=VALUE…", "集合 记录 字段=值…"},
+     {"decide a conflict", "裁定冲突"},
+     {"Puts the value in place of all that `qianmo conflicts` lists for the field. The collection\n"
+      "may be left out: the record is then found among the conflicts.\n\n"
+      "  qianmo settle household key:12 head='A. Sample'\n",
+      "用这个值代替“qianmo conflicts”为该字段列出的所有值。集合可省略，\n"
+      "这时在冲突中查找记录。\n\n"
+      "  qianmo settle household key:12 户主=样例甲\n"}},
+    {"get",
+     {"COLLECTION RECORD", "集合 记录"},
+     {"show a record, with its conflicts", "显示一条记录及其冲突"},
+     {"  qianmo get household key:12\n", "  qianmo get household key:12\n"}},
+    {"list",
+     {"COLLECTION", "集合"},
+     {"show the records of a collection as a table", "用表格显示集合中的记录"},
+     {"  qianmo list household --fields number,head,last_visit\n",
+      "  qianmo list household --fields 户号,户主,最近走访\n"}},
+    {"log",
+     {"COLLECTION RECORD", "集合 记录"},
+     {"show who changed what in a record, and when", "显示记录何时被何人改过"},
+     {"", ""}},
+    {"conflicts",
+     {"[COLLECTION]", "[集合]"},
+     {"list what was written at the same time and waits for a decision",
+      "列出同时写下、等待裁定的内容"},
+     {"* marks the value that is shown.\n", "* 表示当前显示的值。\n"}},
+    {"status",
+     {"", ""},
+     {"what is unsent, the last sync, conflicts, certificate, space left",
+      "未送出的改动、上次同步、冲突、证书、剩余空间"},
+     {"", ""}},
+    {"sync",
+     {"", ""},
+     {"exchange changes with the hub", "与中心交换改动"},
+     {"Cut at any point, nothing is lost: the next sync goes on from there.\n",
+      "随时中断都不会丢失数据，下次同步从中断处继续。\n"}},
+    {"export-refused",
+     {"", ""},
+     {"show own changes that the hub refused", "显示被中心拒收的本机改动"},
+     {"With --json, one object a line, to keep or to send to the office.\n",
+      "带 --json 时一行一个对象，可保存或发给办公室。\n"}},
+    {"replay",
+     {"TRACE.jsonl[.gz] [--via memory|tls] [--dir DIR] [--dump FILE] [--json]",
+      "TRACE.jsonl[.gz] [--via memory|tls] [--dir 目录] [--dump 文件] [--json]"},
+     {"play a recorded trace and compare the replicas", "重放记录并比较各副本"},
+     {"A measuring tool. With --device N --db FILE --hub HOST:PORT it plays the lines of one\n"
+      "device on an enrolled database.\n",
+      "测量工具。带 --device N --db 文件 --hub 主机:端口 时，在已登记的数据库上\n"
+      "只重放一台设备的内容。\n"}},
+    {"help",
+     {"[VERB]", "[命令]"},
+     {"show this, or what a verb does", "显示总说明或某个命令的说明"},
+     {"", ""}},
+    {"version",
+     {"", ""},
+     {"show the version", "显示版本"},
+     {"", ""}},
+};
+
+const qm_help *qm_help_find(const char *verb) {
+  for (size_t i = 0; i < sizeof helps / sizeof *helps; i++)
+    if (strcmp(helps[i].verb, verb) == 0) return &helps[i];
+  return NULL;
+}
