@@ -1,5 +1,5 @@
 #!/bin/sh
-# A replay shows what the rules say: the digest of its dump is that of an independent
+# A replay shows what the rules say (S11.1, S11.2, S11.3, S11.4, S11.5): the digest of its dump is that of an independent
 # model, by memory with several cuts of the pipes, and over TLS with a real hub.
 set -u
 traces=fixtures/traces

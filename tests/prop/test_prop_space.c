@@ -1,7 +1,7 @@
-/* (S3.1, S3.4, S3.8, S6.1, S6.3, S6.4) Random histories over many seeds: any causal delivery
- * order, duplicates, interruptions, states in between. What must hold: equal VV means equal digest, the
- * digest is the sum of what is stored, and a replica that joined a state holds the same
- * bytes as one that took the log. */
+/* (S3.1, S3.4, S3.8, S6.1, S6.3, S6.4) Random histories over many seeds: any causal
+ * delivery order, duplicates, interruptions, states in between. What must hold: equal VV
+ * means equal digest, the digest is the sum of what is stored, and a replica that joined a
+ * state holds the same bytes as one that took the log. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -126,7 +126,8 @@ static void long_histories(void **state) {
   histories(600, 8, 1000);
 }
 
-/* (S3.8, S9.1, S9.2) The last device lives by states only, and also writes; it must end as the others. */
+/* (S3.8, S9.1, S9.2) The last device lives by states only, and also writes; it must end
+ * as the others. */
 static void states_in_between(void **state) {
   (void)state;
   for (uint64_t seed = 1; seed <= 120; seed++) {

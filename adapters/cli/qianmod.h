@@ -1,0 +1,140 @@
+/* qianmod: what the hub program's files share. Each verb is one function over the options
+ * of its command line; it prints, and returns the exit code. */
+#ifndef QM_QIANMOD_H
+#define QM_QIANMOD_H
+
+#include <pthread.h>
+
+#include "adapters/cli/cli_out.h"
+#include "adapters/cli/cli_table.h"
+#include "adapters/cli/i18n_qianmod.h"
+#include "adapters/sqlite/hub_db.h"
+#include "core/engine.h"
+#include "sync/ca.h"
+#include "sync/uv/backend.h"
+#include "sync/uv/config.h"
+#include "sync/uv/log.h"
+
+#define QM_DIR_PATH_MAX 3072u
+#define QM_ARGS_MAX 64u
+#define QM_ID_TEXT_SIZE 27 /* base32, with the NUL */
+
+/* The command line, taken apart. */
+typedef struct hub_args {
+  qm_cli cli;
+  const char *verb;
+  const char *positional[4];
+  uint32_t n_positional;
+  const char *spaces[QM_ARGS_MAX];
+  uint32_t n_spaces;
+  const char *name, *listen, *schema, *member, *role, *hours, *stale, *port_file, *crash, *id;
+  int help, json, replay, test_data;
+} hub_args;
+
+/* Reports on stderr and returns the exit code; `format` is one of our texts. */
+int hub_refuse(const hub_args *a, int code, qm_hub_text id, ...);
+int hub_error(const hub_args *a, int code, const qm_error *e); /* e may be empty */
+void hub_print(const hub_args *a, qm_hub_text id, ...);
+
+/* --- a hub's directory --- */
+
+/* What is opened of it. Zeroed before, hub_close on every path. */
+typedef struct hub_dir {
+  char path[QM_DIR_PATH_MAX];
+  qm_env env; /* its payload is this struct */
+  qm_logger logger;
+  int has_logger, is_replay;
+  qm_hub_config config;
+  qm_hubdb *db;
+  qm_ca *ca;
+  qm_key *key; /* the hub's */
+  qm_buf cert; /* the hub's, DER */
+  int lock;    /* descriptor, or -1 */
+  const char *instance_path; /* NULL: hub's own; else noted one of a copy, see below */
+  uint8_t noted[16];
+  int has_noted;
+  int flags; /* QM_DIR_… */
+} hub_dir;
+
+enum {
+  QM_DIR_KEYS = 1,     /* ca and the hub's key and certificate */
+  QM_DIR_LOCK = 2,     /* QM_EBUSY where another process serves it */
+  QM_DIR_READONLY = 4, /* hub.db */
+  QM_DIR_CHECK = 8     /* hub.db, full check */
+};
+
+void hub_dir_init(hub_dir *d, const char *path);
+int hub_open(hub_dir *d, const char *path, int flags, qm_error *e);
+void hub_close(hub_dir *d);
+/* 1 where another process holds the lock. */
+int hub_is_running(const hub_dir *d);
+int hub_lock(hub_dir *d, qm_error *e);
+/* DIR/name. to: QM_DIR_PATH_MAX + 64 bytes. */
+#define QM_FILE_PATH_MAX (QM_DIR_PATH_MAX + 64u)
+void hub_file(const hub_dir *d, const char *name, char to[QM_FILE_PATH_MAX]);
+/* Whole files, mode 0600, synced; write refuses to replace (QM_EEXIST). */
+int hub_read(const hub_dir *d, const char *name, qm_buf *out, qm_error *e);
+int hub_read_path(const char *path, qm_buf *out, qm_error *e);
+int hub_write(const hub_dir *d, const char *name, qm_slice content, qm_error *e);
+/* A new directory of mode 0700; an empty one is taken. QM_EEXIST. */
+int hub_make_dir(const char *path, qm_error *e);
+int hub_sync_dir(const char *path);
+/* Certificate and key from their files (again, on SIGHUP). Frees the old ones. */
+int hub_load_cert(hub_dir *d, qm_error *e);
+uint64_t hub_now(void);
+
+/* The store with its engine. `path`: NULL for DIR/spaces.db; for a copy it is read only and
+ * takes the instance id that is noted in it, so that opening it changes nothing. */
+typedef struct hub_engine {
+  qm_store *store;
+  qm_engine *engine;
+} hub_engine;
+int hub_engine_open(hub_dir *d, const char *path, hub_engine *out, qm_error *e);
+void hub_engine_close(hub_engine *h);
+
+/* --- hub.db's notes --- */
+int hub_note_is(hub_dir *d, const qm_id *space, const char *name);
+/* VVs as notes: author and next, 32 bytes an entry. */
+int hub_note_vv_put(qm_hubdb *db, const qm_id *space, const char *name, qm_vv_list vv);
+int hub_note_vv_get(qm_hubdb *db, const qm_env *env, const qm_id *space, const char *name,
+                    qm_arena *arena, qm_vv_list *out);
+/* Takes spaces, schemas and safe notes of hub.db into the engine. */
+int hub_refresh(qm_hubdb *db, const qm_env *env, qm_engine *engine);
+/* A space by name; reports where there is none. */
+int hub_find_spaces(const hub_args *a, hub_dir *d, qm_id *out, int *exit_code);
+/* Device by the first characters of its id; reports. */
+int hub_find_device(const hub_args *a, hub_dir *d, const char *text, qm_hub_device *out,
+                    int *exit_code);
+
+/* Authors whose changes were well-formed but not allowed are judged anew, after the rights or
+ * the schema changed: of one space, of one device (the other NULL). */
+int hub_judge_again(hub_dir *d, const qm_id *space, const qm_id *device);
+
+/* --- the backend over hub.db (qianmod_backend.c) --- */
+typedef struct hub_backend {
+  qm_hub_backend calls;
+  qm_answer_policy policy;
+  hub_dir *dir;
+  qm_engine *engine;
+  qm_hubdb *db; /* the dir's, of both threads */
+  pthread_mutex_t lock; /* of db */
+  uint32_t version;
+  int has_version;
+  uint64_t crash_at; /* 0: never */
+} hub_backend;
+int hub_backend_open(hub_backend *b, hub_dir *d, qm_engine *engine, qm_error *e);
+void hub_backend_close(hub_backend *b);
+
+/* --- verbs --- */
+int hub_verb_init(const hub_args *a);
+int hub_verb_run(const hub_args *a);
+int hub_verb_space(const hub_args *a);
+int hub_verb_enroll(const hub_args *a);
+int hub_verb_devices(const hub_args *a);
+int hub_verb_revoke(const hub_args *a);
+int hub_verb_reassign(const hub_args *a);
+int hub_verb_backup(const hub_args *a);
+int hub_verb_restore(const hub_args *a);
+int hub_verb_check(const hub_args *a);
+
+#endif

@@ -1,0 +1,246 @@
+/* qianmod backup, restore, check. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "adapters/cli/qianmod.h"
+#include "adapters/sqlite/sqlite_backup.h"
+#include "core/hash.h"
+#include "sync/crypto.h"
+
+static const char *const plain_files[] = {"ca.pem", "ca.key", "hub.pem", "hub.key",
+                                          "qianmod.conf"};
+
+/* One line of `check`: a space that is in order, with its digest. */
+static void print_space(const hub_args *a, const qm_space *sp) {
+  char id[QM_ID_TEXT_SIZE], digest[33];
+  uint8_t bytes[16];
+  qm_space_info info;
+  qm_digest d;
+  qm_line l = QM_LINE_INIT;
+  qm_space_info_get(sp, &info);
+  qm_space_digest(sp, &d);
+  qm_digest_bytes(&d, bytes);
+  qm_hex(digest, bytes, sizeof bytes);
+  qm_base32(id, info.id.b, QM_ID_SIZE);
+  if (a->json) {
+    qm_line_add(&l, "{\"space\":");
+    qm_line_json(&l, info.name);
+    qm_line_format(&l, ",\"id\":\"%s\",\"digest\":\"%s\"}\n", id, digest);
+  } else {
+    qm_line_format(&l, "%s  ", digest);
+    qm_line_clean(&l, info.name, " ");
+    qm_line_add(&l, "\n");
+  }
+  fputs(qm_line_text(&l), stdout);
+  qm_line_free(&l);
+}
+
+/* Every space against its digest. *at: the space at fault. a: NULL prints nothing. */
+static int check_engine(const hub_args *a, qm_engine *engine, uint32_t *n, char at[9],
+                        qm_error *e) {
+  at[0] = '\0';
+  *n = qm_engine_space_count(engine);
+  for (uint32_t i = 0; i < *n; i++) {
+    qm_space *sp = qm_engine_space_at(engine, i);
+    qm_space_info info;
+    int rc = qm_engine_check(engine, sp, e);
+    if (rc == QM_OK && a) print_space(a, sp);
+    if (rc == QM_OK) continue;
+    qm_space_info_get(sp, &info);
+    memcpy(at, qm_short(&info.id).text, 9);
+    return rc;
+  }
+  return QM_OK;
+}
+
+static int copy_plain(const hub_dir *from, const hub_dir *to, const char *name, qm_error *e) {
+  qm_buf b;
+  qm_buf_init(&b, &from->env, QM_CONFIG_SIZE_MAX);
+  int rc = hub_read(from, name, &b, e);
+  if (rc == QM_OK) rc = hub_write(to, name, qm_buf_slice(&b), e);
+  if (b.p) qm_wipe(b.p, b.n);
+  qm_buf_free(&b);
+  return rc;
+}
+
+static int copy_db(const hub_dir *from, const hub_dir *to, const char *name, qm_error *e) {
+  char a[QM_FILE_PATH_MAX], b[QM_FILE_PATH_MAX];
+  hub_file(from, name, a);
+  hub_file(to, name, b);
+  return qm_sqlite_backup(a, b, e);
+}
+
+/* What a verified copy holds is safe (design: acknowledged and safe): noted in `db`. */
+static int note_safe(hub_dir *d, qm_hubdb *db, qm_engine *engine) {
+  qm_arena arena;
+  int rc = QM_OK;
+  qm_arena_init(&arena, &d->env, (size_t)256 << 20);
+  for (uint32_t i = 0; rc == QM_OK && i < qm_engine_space_count(engine); i++) {
+    qm_space *sp = qm_engine_space_at(engine, i);
+    qm_space_info info;
+    qm_vv_list vv;
+    qm_space_info_get(sp, &info);
+    qm_arena_reset(&arena);
+    rc = qm_engine_heads(engine, sp, &arena, &vv);
+    if (rc == QM_OK) rc = hub_note_vv_put(db, &info.id, "safe", vv);
+  }
+  qm_arena_free(&arena);
+  return rc;
+}
+
+/* A read-only connection leaves an empty WAL and its shared memory behind. */
+static void tidy(const char *path) {
+  char whole[QM_FILE_PATH_MAX + 8];
+  snprintf(whole, sizeof whole, "%s-wal", path);
+  unlink(whole);
+  snprintf(whole, sizeof whole, "%s-shm", path);
+  unlink(whole);
+}
+
+/* Opens the copy at `path`, checks it, and where `db` is given notes what it holds. */
+static int verify_copy(const hub_args *a, hub_dir *d, const char *path, qm_hubdb *db,
+                       uint32_t *n, char at[9], qm_error *e) {
+  hub_engine h;
+  QM_TRY(hub_engine_open(d, path, &h, e));
+  int rc = check_engine(a, h.engine, n, at, e);
+  if (rc == QM_OK && db) rc = note_safe(d, db, h.engine);
+  hub_engine_close(&h);
+  return rc;
+}
+
+static void print_done(const hub_args *a, qm_hub_text text, const char *path, uint32_t n) {
+  if (!a->json) {
+    hub_print(a, text, path, (unsigned)n);
+    return;
+  }
+  qm_line l = QM_LINE_INIT;
+  qm_line_add(&l, "{\"directory\":");
+  qm_line_json(&l, qm_slice_of(path, strlen(path)));
+  qm_line_format(&l, ",\"spaces\":%u,\"ok\":true}\n", (unsigned)n);
+  fputs(qm_line_text(&l), stdout);
+  qm_line_free(&l);
+}
+
+static int failed(const hub_args *a, int rc, const char *at, const qm_error *e) {
+  if (!at[0]) return hub_error(a, rc, e);
+  return hub_refuse(a, rc, QM_HUB_CHECK_SPACE, at,
+                    e->message[0] ? e->message : qm_say_error(a->cli.lang, rc));
+}
+
+/* --- backup --- */
+
+/* hub.db goes last: it then holds the note of what this backup made safe, and every
+ * device and space that spaces.db knows. The settings go last of all: without them a
+ * directory is neither hub nor backup. */
+static int backup(hub_dir *d, hub_dir *to, uint32_t *n, char at[9], qm_error *e) {
+  char path[QM_FILE_PATH_MAX];
+  QM_TRY(hub_make_dir(to->path, e));
+  QM_TRY(copy_db(d, to, "spaces.db", e));
+  hub_file(to, "spaces.db", path);
+  int rc = verify_copy(NULL, d, path, d->db, n, at, e);
+  tidy(path);
+  QM_TRY(rc);
+  QM_TRY(copy_db(d, to, "hub.db", e));
+  for (size_t i = 0; i < sizeof plain_files / sizeof *plain_files; i++)
+    QM_TRY(copy_plain(d, to, plain_files[i], e));
+  return hub_sync_dir(to->path);
+}
+
+int hub_verb_backup(const hub_args *a) {
+  hub_dir d, to;
+  qm_error e = {0, ""};
+  uint32_t n = 0;
+  char at[9] = "";
+  if (a->n_positional < 2) return hub_refuse(a, QM_EUSAGE, QM_HUB_MISSING, "TO");
+  int rc = hub_open(&d, a->positional[0], QM_DIR_KEYS, &e);
+  if (rc != QM_OK) return hub_error(a, rc, &e);
+  hub_dir_init(&to, a->positional[1]);
+  rc = backup(&d, &to, &n, at, &e);
+  hub_close(&to);
+  hub_close(&d);
+  if (rc != QM_OK) return failed(a, rc, at, &e);
+  print_done(a, QM_HUB_BACKUP_DONE, a->positional[1], n);
+  return QM_EXIT_DONE;
+}
+
+/* --- restore --- */
+
+/* A new instance file, and so a new epoch: what the lost directory wrote after the backup
+ * is another author's. Opening the engine once makes it so. */
+static int restore(hub_dir *from, hub_dir *to, uint32_t *n, char at[9], qm_error *e) {
+  uint8_t instance[16];
+  hub_engine h;
+  QM_TRY(hub_make_dir(to->path, e));
+  QM_TRY(copy_db(from, to, "spaces.db", e));
+  QM_TRY(copy_db(from, to, "hub.db", e));
+  QM_TRY(qm_crypto_random(NULL, instance, sizeof instance));
+  QM_TRY(hub_write(to, "instance", qm_slice_of(instance, sizeof instance), e));
+  for (size_t i = 0; i < sizeof plain_files / sizeof *plain_files; i++)
+    QM_TRY(copy_plain(from, to, plain_files[i], e));
+  QM_TRY(hub_sync_dir(to->path));
+  hub_dir again;
+  QM_TRY(hub_open(&again, to->path, QM_DIR_KEYS | QM_DIR_LOCK | QM_DIR_CHECK, e));
+  int rc = hub_engine_open(&again, NULL, &h, e);
+  if (rc == QM_OK) {
+    rc = check_engine(NULL, h.engine, n, at, e);
+    if (rc == QM_OK) rc = note_safe(&again, again.db, h.engine);
+    hub_engine_close(&h);
+  }
+  hub_close(&again);
+  return rc;
+}
+
+int hub_verb_restore(const hub_args *a) {
+  hub_dir from, to;
+  qm_error e = {0, ""};
+  uint32_t n = 0;
+  char at[9] = "";
+  if (a->n_positional < 2) return hub_refuse(a, QM_EUSAGE, QM_HUB_MISSING, "FROM");
+  int rc = hub_open(&from, a->positional[1], QM_DIR_READONLY, &e);
+  if (rc != QM_OK) return hub_error(a, rc, &e);
+  hub_dir_init(&to, a->positional[0]);
+  rc = restore(&from, &to, &n, at, &e);
+  hub_close(&to);
+  hub_close(&from);
+  if (rc != QM_OK) return failed(a, rc, at, &e);
+  print_done(a, QM_HUB_RESTORE_DONE, a->positional[0], n);
+  return QM_EXIT_DONE;
+}
+
+/* --- check --- */
+
+/* Beside a running hub a copy is checked: the hub goes on writing what an engine here would
+ * have read in part. */
+static int check_copy(const hub_args *a, hub_dir *d, uint32_t *n, char at[9], qm_error *e) {
+  char from[QM_FILE_PATH_MAX], to[QM_FILE_PATH_MAX];
+  hub_file(d, "spaces.db", from);
+  hub_file(d, "check.tmp", to);
+  unlink(to);
+  QM_TRY(qm_sqlite_backup(from, to, e));
+  int rc = verify_copy(a, d, to, NULL, n, at, e);
+  tidy(to);
+  unlink(to);
+  return rc;
+}
+
+int hub_verb_check(const hub_args *a) {
+  hub_dir d;
+  qm_error e = {0, ""};
+  uint32_t n = 0;
+  char at[9] = "", path[QM_FILE_PATH_MAX];
+  int rc = hub_open(&d, a->positional[0], QM_DIR_KEYS | QM_DIR_READONLY | QM_DIR_CHECK, &e);
+  if (rc != QM_OK) return hub_error(a, rc, &e);
+  hub_file(&d, "spaces.db", path);
+  if (hub_is_running(&d)) {
+    rc = check_copy(a, &d, &n, at, &e);
+  } else {
+    rc = verify_copy(a, &d, path, NULL, &n, at, &e);
+  }
+  hub_close(&d);
+  if (rc != QM_OK) return failed(a, rc, at, &e);
+  if (a->json) printf("{\"spaces\":%u,\"ok\":true}\n", (unsigned)n);
+  else hub_print(a, QM_HUB_CHECK_DONE, (unsigned)n);
+  return QM_EXIT_DONE;
+}

@@ -1,0 +1,48 @@
+/* backend: what a hub needs of the program around it: who its devices are, what they may
+ * read and write, enrolment, certificates, notes. Filled in by adapters/cli over hub.db. */
+#ifndef QM_SYNC_UV_BACKEND_H
+#define QM_SYNC_UV_BACKEND_H
+
+#include "sync/answer.h"
+#include "sync/enrol.h"
+
+/* What one session told of a device. */
+typedef struct qm_hub_seen {
+  uint64_t behind;      /* counters it lacked at the end of what the hub held */
+  uint32_t refused;     /* changes refused in this session */
+  int32_t refused_code; /* of the last of them */
+  int64_t clock_offset_ms; /* its clock less the hub's */
+  uint8_t complete;     /* both sides had given all they had */
+} qm_hub_seen;
+
+typedef struct qm_hub_backend {
+  void *payload;
+
+  /* --- loop thread --- */
+
+  /* As qm_tls_admit, inside the handshake. *writes_as: the device id it writes as, its
+     own but in a replay. Must be quick: a look-up. */
+  int (*admit)(void *payload, const qm_id *device, const qm_cert *cert, qm_id *writes_as);
+
+  /* --- store thread; none of them inside an engine transaction but policy's refusal --- */
+
+  /* Before each round of work: takes into the engine what other processes changed (spaces,
+     schemas, safe notes). Cheap where nothing did. A failure is logged; work goes on. */
+  int (*refresh)(void *payload, qm_engine *engine);
+  /* Before each request: is the device of this running session still one? QM_OK;
+     QM_EREVOKED, QM_ECERT: the connection is dropped. */
+  int (*check)(void *payload, const qm_id *device);
+  /* Grants, refusals, signatures, renewal. `peer` is the id the device writes as. */
+  const qm_answer_policy *policy;
+  /* One enrolment: `request` as it came, `address` the peer's without port. Fills in a
+     response in the arena, a refusal too. Errors: only where not even that is possible. */
+  int (*enrol)(void *payload, qm_slice request, const char *address, qm_arena *arena,
+               qm_enrol_response *out);
+  /* A session ended. */
+  int (*touch)(void *payload, const qm_id *device, const qm_hub_seen *seen);
+  /* A group is durable and none of it is answered yet: its number, and the last batch of
+     it. For tests of crash positions. May be NULL. */
+  void (*committed)(void *payload, uint64_t number, const qm_id *space, uint32_t taken);
+} qm_hub_backend;
+
+#endif

@@ -1,0 +1,303 @@
+/* One connection of the hub: a session or an enrolment above qm__conn. */
+#include <string.h>
+
+#include "sync/uv/hub_int.h"
+#include "sync/uv/log.h"
+
+static qm__hub_conn *of(qm__conn *c) { return (qm__hub_conn *)(void *)c; }
+
+static uint64_t now_of(const qm__hub_conn *hc) { return uv_now(&hc->hub->loop); }
+
+/* --- opening --- */
+
+static int open_session(qm__hub_conn *hc) {
+  const qm_id *hub_id = qm_key_device(hc->hub->options.tls.key);
+  qm_session_options o = {.size = sizeof o,
+                          .flags = QM_SESSION_HUB,
+                          .device = *hub_id,
+                          .peer = hc->peer,
+                          .now_ms = now_of(hc)};
+  return qm_session_new(&hc->session, hc->hub->env, QM_SERVER, &o);
+}
+
+static int app_open(qm__conn *c) {
+  qm__hub_conn *hc = of(c);
+  hc->opened_ms = hc->mark_ms = now_of(hc);
+  if (qm_tls_alpn(c->tls) == QM_TLS_ALPN_ENROL) {
+    hc->is_enrolment = 1;
+    qm__message_init(&hc->message, hc->hub->env, QM_ENROL_REQUEST_MAX);
+    return QM_OK;
+  }
+  if (qm_tls_alpn(c->tls) != QM_TLS_ALPN_SYNC) return QM_EPROTO;
+  return open_session(hc);
+}
+
+/* --- jobs --- */
+
+static int push(qm__hub_conn *hc, qm__job *job) {
+  if (!job) return QM_ENOMEM;
+  job->device = hc->device;
+  job->peer = hc->peer;
+  hc->jobs++;
+  hc->hub->n_jobs++;
+  qm__shard_push(hc->hub->shard, job);
+  return QM_OK;
+}
+
+static void push_request(qm__hub_conn *hc, const qm_event *ev) {
+  const qm_env *env = hc->hub->env;
+  qm__job *job = qm__job_new(env, QM_JOB_REQUEST, hc);
+  int rc = job ? qm__job_event(job, env, ev) : QM_ENOMEM;
+  if (rc == QM_OK) {
+    (void)push(hc, job);
+    return;
+  }
+  qm__job_free(env, job);
+  (void)qm_session_done(hc->session, ev->ticket, rc, NULL);
+}
+
+/* The last job of a session: notes and what is parked from it. */
+static void push_end(qm__hub_conn *hc) {
+  if (hc->end_sent || !hc->session) return;
+  hc->end_sent = 1;
+  qm__job *job = qm__job_new(hc->hub->env, QM_JOB_END, hc);
+  if (!job) return;
+  hc->seen.complete = hc->code == QM_OK;
+  hc->seen.behind = hc->seen.complete ? 0 : hc->lacks;
+  job->seen = hc->seen;
+  (void)push(hc, job);
+}
+
+static void push_enrol(qm__hub_conn *hc) {
+  qm__job *job = qm__job_new(hc->hub->env, QM_JOB_ENROL, hc);
+  hc->end_sent = 1;
+  if (job) {
+    qm_buf_add(&job->request, hc->message.body.p, hc->message.body.n);
+    memcpy(job->address, hc->address_text, sizeof job->address);
+  }
+  if (job && qm_buf_status(&job->request) == QM_OK) {
+    (void)push(hc, job);
+    return;
+  }
+  qm__job_free(hc->hub->env, job);
+  hc->over = 1;
+}
+
+/* --- events --- */
+
+static void on_closed_event(qm__hub_conn *hc, const qm_event *ev) {
+  hc->over = 1;
+  hc->over_ms = now_of(hc);
+  hc->code = ev->code;
+  qm_log(hc->hub->env, ev->code == QM_OK ? QM_LOG_INFO : QM_LOG_WARN, "session of %s: %s%s%s",
+         qm_short(&hc->device).text, ev->code == QM_OK ? "done" : qm_err_name(ev->code),
+         ev->by_peer ? ", said the device" : "", hc->hub->draining ? ", the hub is stopping" : "");
+  push_end(hc);
+}
+
+static void on_notice(qm__hub_conn *hc, const qm_event *ev) {
+  const qm_env *env = hc->hub->env;
+  switch (ev->kind) {
+    case QM_EV_HELLO:
+      hc->said_hello = 1;
+      hc->seen.clock_offset_ms = ev->has_offset ? ev->offset_ms : 0;
+      break;
+    case QM_EV_REFUSED:
+      qm_log(env, QM_LOG_WARN, "device %s refused a change in space %s: %s",
+             qm_short(&hc->device).text, qm_short(&ev->space).text, qm_err_name(ev->code));
+      break;
+    case QM_EV_STOPPED:
+    case QM_EV_FORK:
+      qm_log(env, QM_LOG_WARN, "device %s: space %s stopped: %s", qm_short(&hc->device).text,
+             qm_short(&ev->space).text,
+             qm_err_name(ev->kind == QM_EV_FORK ? QM_EFORK : ev->code));
+      break;
+    case QM_EV_DIFFER:
+      qm_log(env, QM_LOG_ERROR, "device %s: space %s differs at equal version vectors",
+             qm_short(&hc->device).text, qm_short(&ev->space).text);
+      break;
+    case QM_EV_CLOSED: on_closed_event(hc, ev); break;
+    default: break;
+  }
+}
+
+static int app_work(qm__conn *c) {
+  qm__hub_conn *hc = of(c);
+  qm_event ev;
+  int moved = 0;
+  if (hc->is_enrolment) {
+    if (hc->end_sent || !qm__message_whole(&hc->message)) return 0;
+    push_enrol(hc);
+    return 1;
+  }
+  (void)qm_session_tick(hc->session, now_of(hc));
+  if (hc->hub->draining && !hc->byed && hc->jobs == 0) {
+    hc->byed = 1;
+    qm_session_bye(hc->session);
+  }
+  while (!hc->over && qm_session_next(hc->session, &ev)) {
+    moved = 1;
+    hc->mark_ms = now_of(hc);
+    if (ev.ticket) push_request(hc, &ev);
+    else on_notice(hc, &ev);
+  }
+  return moved;
+}
+
+/* --- bytes --- */
+
+static int app_feed(qm__conn *c, const uint8_t *in, size_t len, size_t *used) {
+  qm__hub_conn *hc = of(c);
+  if (hc->is_enrolment) {
+    int rc = qm__message_feed(&hc->message, in, len, used);
+    if (rc != QM_OK || *used < len) hc->over = 1; /* nothing may follow the request */
+    *used = len;
+    return rc;
+  }
+  *used = 0;
+  if (hc->hub->draining && !hc->byed) return QM_OK; /* what is owed first */
+  hc->quiet += len > QM_SYNC_PROGRESS_BYTES ? QM_SYNC_PROGRESS_BYTES : (uint32_t)len;
+  if (hc->quiet >= QM_SYNC_PROGRESS_BYTES) {
+    hc->quiet = 0;
+    hc->mark_ms = now_of(hc);
+  }
+  return qm_session_feed(hc->session, in, len, used);
+}
+
+static void app_take(qm__conn *c, uint8_t *to, size_t cap, size_t *len) {
+  qm__hub_conn *hc = of(c);
+  *len = 0;
+  if (hc->is_enrolment) {
+    size_t n = hc->answer.n - hc->answer_at;
+    if (n > cap) n = cap;
+    if (n) memcpy(to, hc->answer.p + hc->answer_at, n);
+    hc->answer_at += n;
+    *len = n;
+    return;
+  }
+  (void)qm_session_take(hc->session, to, cap, len);
+  if (*len) hc->mark_ms = now_of(hc);
+}
+
+static int app_over(qm__conn *c) {
+  qm__hub_conn *hc = of(c);
+  if (hc->is_enrolment) return hc->over || (hc->answered && hc->answer_at == hc->answer.n);
+  if (!hc->over) return 0;
+  return qm_session_waiting(hc->session) == 0 || hc->conn.dead ||
+         now_of(hc) >= hc->over_ms + QM_HUB_LINGER_MS;
+}
+
+static void app_cut(qm__conn *c, int code) {
+  qm__hub_conn *hc = of(c);
+  if (c->state == QM_CONN_OPEN && hc->session) {
+    qm_session_shut(hc->session, code);
+    (void)app_work(c);
+    return;
+  }
+  hc->over = 1;
+  if (c->state == QM_CONN_HANDSHAKE)
+    qm_log(hc->hub->env, QM_LOG_WARN, "handshake: %s", qm_err_name(code));
+}
+
+/* --- time --- */
+
+static uint64_t app_deadline(qm__conn *c) {
+  qm__hub_conn *hc = of(c);
+  const qm_hub_config *config = &hc->hub->config;
+  if (hc->is_enrolment) return hc->opened_ms + config->enrol_ms;
+  if (hc->over) return hc->over_ms + QM_HUB_LINGER_MS;
+  uint64_t own = hc->said_hello ? hc->mark_ms + config->idle_ms : hc->opened_ms + config->hello_ms;
+  uint64_t its = qm_session_deadline(hc->session);
+  return its < own ? its : own;
+}
+
+static void app_tick(qm__conn *c, uint64_t now_ms) {
+  qm__hub_conn *hc = of(c);
+  if (now_ms < app_deadline(c)) return;
+  if (hc->is_enrolment || hc->over) {
+    hc->over = 1;
+    c->ended = 1;
+    return;
+  }
+  (void)qm_session_tick(hc->session, now_ms);
+  /* A hub set to less patience than the session's own. */
+  if (now_ms >= app_deadline(c)) qm_session_shut(hc->session, QM_ETIMEOUT);
+}
+
+/* --- the end --- */
+
+static void app_feeding(qm__conn *c, int is_on) {
+  of(c)->hub->feeding = is_on ? of(c) : NULL;
+}
+
+static void forget_if_last(qm__hub_conn *hc) {
+  if (hc->gone && hc->jobs == 0) qm__hub_forget(hc);
+}
+
+static void app_gone(qm__conn *c) {
+  qm__hub_conn *hc = of(c);
+  if (hc->session) {
+    qm_event ev;
+    qm_session_shut(hc->session, QM_ECLOSED);
+    while (!hc->over && qm_session_next(hc->session, &ev))
+      if (!ev.ticket) on_notice(hc, &ev);
+    push_end(hc);
+    qm_session_free(hc->session);
+    hc->session = NULL;
+  }
+  hc->gone = 1;
+  forget_if_last(hc);
+}
+
+const qm__conn_app qm__hub_app = {.open = app_open,
+                                  .feed = app_feed,
+                                  .work = app_work,
+                                  .take = app_take,
+                                  .over = app_over,
+                                  .cut = app_cut,
+                                  .deadline = app_deadline,
+                                  .tick = app_tick,
+                                  .feeding = app_feeding,
+                                  .gone = app_gone};
+
+static void answer_request(qm__hub_conn *hc, qm__job *job) {
+  hc->mark_ms = now_of(hc);
+  if (job->drop) {
+    qm_log(hc->hub->env, QM_LOG_WARN, "device %s: %s", qm_short(&hc->device).text,
+           qm_err_name(job->rc));
+    qm_session_shut(hc->session, job->rc);
+    return;
+  }
+  hc->lacks += job->lacks;
+  if (job->ev.kind == QM_EV_COMMIT && job->out.rc == QM_OK && job->out.reply.n_refusals) {
+    uint32_t n = job->out.reply.n_refusals;
+    hc->seen.refused += n;
+    hc->seen.refused_code = job->out.reply.refusals[n - 1].code;
+  }
+  int rc = qm_session_done(hc->session, job->ev.ticket, job->out.rc, &job->out.reply);
+  /* More authors than a VV may list: this space cannot be synced, the others can. */
+  if (rc == QM_EINVAL) (void)qm_session_done(hc->session, job->ev.ticket, QM_ELIMIT, NULL);
+}
+
+void qm__hub_conn_done(qm__hub_conn *hc, qm__job *job) {
+  hc->jobs--;
+  hc->hub->n_jobs--;
+  if (!hc->gone && job->kind == QM_JOB_REQUEST && hc->session) answer_request(hc, job);
+  if (!hc->gone && job->kind == QM_JOB_ENROL) {
+    qm_buf empty = hc->answer;
+    if (job->rc == QM_OK) {
+      hc->answer = job->response;
+      job->response = empty;
+      qm_buf_init(&job->response, hc->hub->env, 4);
+    }
+    hc->answered = 1;
+  }
+  qm__job_free(hc->hub->env, job);
+  if (!hc->gone) qm__conn_pump(&hc->conn);
+  else forget_if_last(hc);
+}
+
+void qm__hub_conn_drain(qm__hub_conn *hc) {
+  if (hc->conn.state < QM_CONN_OPEN) qm__conn_close(&hc->conn);
+  else qm__conn_pump(&hc->conn);
+}

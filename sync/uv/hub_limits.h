@@ -1,0 +1,42 @@
+/* hub_limits: bounds that only the hub keeps, with their reasons; those of a session
+ * stand in sync/limits.h. The ones named _DEFAULT may be set in qianmod.conf. */
+#ifndef QM_SYNC_UV_HUB_LIMITS_H
+#define QM_SYNC_UV_HUB_LIMITS_H
+
+/* Connections at once. One at work takes some hundred kilobytes, at worst the sum in
+ * sync/limits.h: a hub of 4 GiB carries this many. */
+#define QM_HUB_CONNECTIONS_DEFAULT 4096u
+/* …of one address (of one /64 with IPv6): an office stands behind one address. */
+#define QM_HUB_PER_ADDRESS_DEFAULT 256u
+/* Connections that the kernel holds until they are accepted. */
+#define QM_HUB_BACKLOG 512
+
+/* --- time, milliseconds --- */
+
+/* From accept until TLS is open: a peer without intent holds a place no longer. */
+#define QM_HUB_HANDSHAKE_MS_DEFAULT 10000u
+/* From TLS to HELLO, and without progress; the session's own are the largest allowed. */
+#define QM_HUB_HELLO_MS_DEFAULT 10000u
+#define QM_HUB_IDLE_MS_DEFAULT 60000u
+/* From TLS until the answer to an enrolment is sent. */
+#define QM_HUB_ENROL_MS_DEFAULT 10000u
+/* For the peer to take what is left and to close, after our last word. */
+#define QM_HUB_LINGER_MS 2000u
+/* For sessions to end after SIGTERM. */
+#define QM_HUB_DRAIN_MS_DEFAULT 10000u
+
+/* --- store thread --- */
+
+/* Batches of one group: one fsync covers them; what waits behind a group waits for the
+ * whole of it. */
+#define QM_HUB_GROUP_MAX 64u
+#define QM_HUB_GROUP_BYTES_MAX 16777216u
+
+/* --- buffers of one connection, bytes --- */
+
+/* One read, one write. */
+#define QM_CONN_IO_SIZE 65536u
+/* One TLS record's plain bytes. */
+#define QM_CONN_PLAIN_SIZE 16384u
+
+#endif

@@ -1,0 +1,390 @@
+#include "sync/uv/shard.h"
+
+#include <string.h>
+#include <uv.h>
+
+#include "core/hash.h"
+#include "sync/uv/hub_limits.h"
+#include "sync/uv/log.h"
+
+typedef struct queue {
+  qm__job *first, **end;
+} queue;
+
+struct qm__shard {
+  qm__shard_options options;
+  const qm_env *env;
+  qm_answer answer;
+  uv_thread_t thread;
+  uv_mutex_t lock; /* of what follows, up to `status` */
+  uv_cond_t wake;
+  queue in, done;
+  int stopping;
+  int status;
+  uint64_t groups; /* store thread */
+};
+
+/* --- jobs --- */
+
+qm__job *qm__job_new(const qm_env *env, qm__job_kind kind, void *owner) {
+  qm__job *job = qm_alloc_zero(env, sizeof *job);
+  if (!job) return NULL;
+  job->kind = kind;
+  job->owner = owner;
+  qm_answered_init(&job->out, env);
+  qm_buf_init(&job->request, env, QM_ENROL_REQUEST_MAX);
+  qm_buf_init(&job->response, env, QM_ENROL_RESPONSE_MAX + 4u);
+  return job;
+}
+
+int qm__job_event(qm__job *job, const qm_env *env, const qm_event *ev) {
+  size_t vv = ev->vv.n * sizeof *ev->vv.p;
+  size_t total = vv + ev->blob.n + ev->proof.n;
+  job->ev = *ev;
+  if (!total) return QM_OK;
+  job->copy = qm_alloc(env, total);
+  if (!job->copy) return QM_ENOMEM;
+  uint8_t *at = job->copy;
+  if (vv) memcpy(at, ev->vv.p, vv);
+  job->ev.vv.p = (const qm_vv_entry *)(const void *)at;
+  at += vv;
+  if (ev->blob.n) memcpy(at, ev->blob.p, ev->blob.n);
+  job->ev.blob.p = at;
+  at += ev->blob.n;
+  if (ev->proof.n) memcpy(at, ev->proof.p, ev->proof.n);
+  job->ev.proof.p = at;
+  return QM_OK;
+}
+
+void qm__job_free(const qm_env *env, qm__job *job) {
+  if (!job) return;
+  if (job->request.n) qm_wipe(job->request.p, job->request.n);
+  if (job->response.n) qm_wipe(job->response.p, job->response.n);
+  qm_buf_free(&job->request);
+  qm_buf_free(&job->response);
+  qm_answered_free(&job->out);
+  qm_free(env, job->copy);
+  qm_free(env, job);
+}
+
+static void queue_init(queue *q) {
+  q->first = NULL;
+  q->end = &q->first;
+}
+
+static void queue_add(queue *q, qm__job *job) {
+  job->next = NULL;
+  *q->end = job;
+  q->end = &job->next;
+}
+
+static qm__job *queue_take(queue *q) {
+  qm__job *job = q->first;
+  if (!job) return NULL;
+  q->first = job->next;
+  if (!q->first) q->end = &q->first;
+  return job;
+}
+
+/* --- store thread: answers --- */
+
+static void hand_back(qm__shard *s, queue *q) {
+  if (!q->first) return;
+  uv_mutex_lock(&s->lock);
+  *s->done.end = q->first;
+  s->done.end = q->end;
+  /* Under the lock: once the loop has fetched the last job it may close what is notified. */
+  s->options.notify(s->options.payload);
+  uv_mutex_unlock(&s->lock);
+  queue_init(q);
+}
+
+/* After these the store or the engine gives the same for ever: it must be opened again. */
+static void note_failure(qm__shard *s, int rc) {
+  if (rc != QM_EIO && rc != QM_EBUSY && rc != QM_EINTERNAL) return;
+  uv_mutex_lock(&s->lock);
+  if (s->status == QM_OK) s->status = rc;
+  uv_mutex_unlock(&s->lock);
+  qm_log(s->env, QM_LOG_ERROR, "store: %s: %s", qm_err_name(rc), qm_err_text(rc));
+}
+
+/* The device of a running session may have been revoked since. */
+static int admitted(qm__shard *s, qm__job *job) {
+  const qm_hub_backend *b = s->options.backend;
+  job->rc = b->check ? b->check(b->payload, &job->device) : QM_OK;
+  job->drop = job->rc != QM_OK;
+  job->out.rc = job->rc;
+  return !job->drop;
+}
+
+static qm_slice keep(qm_arena *arena, qm_slice s, int *rc) {
+  uint8_t *p = qm_arena_copy(arena, s.p, s.n);
+  if (!p) *rc = QM_ENOMEM;
+  return qm_slice_of(p, s.n);
+}
+
+/* The reply leaves this thread: what it has in the engine is copied. */
+static int detach(qm__job *job) {
+  qm_answered *out = &job->out;
+  int rc = QM_OK;
+  if (out->rc != QM_OK || out->reply.info != &out->info) return QM_OK;
+  out->info.name = keep(&out->arena, out->info.name, &rc);
+  out->info.role = keep(&out->arena, out->info.role, &rc);
+  out->info.schema = keep(&out->arena, out->info.schema, &rc);
+  return rc;
+}
+
+static uint64_t lacking(qm__shard *s, const qm_event *ev) {
+  const qm_space *sp = qm_engine_space(s->options.engine, &ev->space);
+  uint64_t sum = 0;
+  if (!sp) return 0;
+  const qm_authors *authors = qm_space_authors(sp);
+  const qm_vv *held = qm_space_vv(sp);
+  for (uint32_t i = 0; i < authors->n; i++) sum += qm_vv_get(held, i);
+  for (uint32_t i = 0; i < ev->vv.n; i++) {
+    uint32_t a;
+    if (qm_authors_find(authors, &ev->vv.p[i].author, &a) != QM_OK) continue;
+    uint64_t both = qm_vv_get(held, a);
+    sum -= both < ev->vv.p[i].next ? both : ev->vv.p[i].next;
+  }
+  return sum;
+}
+
+static void run_request(qm__shard *s, qm__job *job) {
+  if (!admitted(s, job)) return;
+  if (job->ev.kind == QM_EV_COMPARE) job->lacks = lacking(s, &job->ev);
+  job->rc = qm_answer_run(&s->answer, &job->ev, &job->out);
+  if (job->rc == QM_OK) job->rc = job->out.rc = detach(job);
+  note_failure(s, job->rc);
+}
+
+static void run_enrol(qm__shard *s, qm__job *job) {
+  const qm_hub_backend *b = s->options.backend;
+  qm_enrol_response r;
+  qm_arena *arena = &job->out.arena;
+  memset(&r, 0, sizeof r);
+  int rc = b->enrol(b->payload, qm_buf_slice(&job->request), job->address, arena, &r);
+  if (rc != QM_OK) {
+    memset(&r, 0, sizeof r);
+    r.code = rc;
+    r.now_ms = s->env->now_ms(s->env->payload);
+  }
+  qm_buf_be32(&job->response, 0);
+  rc = qm_enrol_response_encode(&r, &job->response);
+  job->rc = rc;
+  job->is_enrolled = r.code == QM_OK && rc == QM_OK;
+  if (rc != QM_OK) {
+    qm_log(s->env, QM_LOG_ERROR, "enrolment: the answer: %s", qm_err_text(rc));
+    return;
+  }
+  uint32_t n = (uint32_t)job->response.n - 4;
+  for (int i = 0; i < 4; i++) job->response.p[i] = (uint8_t)(n >> (24 - 8 * i));
+  qm_log(s->env, r.code ? QM_LOG_WARN : QM_LOG_INFO, "enrolment: %s",
+         r.code ? qm_err_name(r.code) : "a device was enrolled");
+}
+
+static void run_end(qm__shard *s, qm__job *job) {
+  const qm_hub_backend *b = s->options.backend;
+  qm_event ev = {.kind = QM_EV_CLOSED, .peer = job->peer};
+  (void)qm_answer_note(&s->answer, &ev);
+  job->rc = b->touch ? b->touch(b->payload, &job->device, &job->seen) : QM_OK;
+  if (job->rc != QM_OK)
+    qm_log(s->env, QM_LOG_WARN, "note of a session: %s", qm_err_text(job->rc));
+}
+
+static void run_one(qm__shard *s, qm__job *job) {
+  switch (job->kind) {
+    case QM_JOB_REQUEST: run_request(s, job); break;
+    case QM_JOB_ENROL: run_enrol(s, job); break;
+    case QM_JOB_END: run_end(s, job); break;
+  }
+}
+
+/* --- store thread: groups --- */
+
+static void tell_committed(qm__shard *s, const qm__job *last) {
+  const qm_hub_backend *b = s->options.backend;
+  s->groups++;
+  if (b->committed)
+    b->committed(b->payload, s->groups, &last->ev.space, last->out.reply.taken);
+}
+
+/* All of it in one transaction. Not QM_OK: none of it is in the store. */
+static int try_group(qm__shard *s, const queue *group) {
+  qm_engine *e = s->options.engine;
+  const qm__job *last = NULL;
+  QM_TRY(qm_engine_begin(e));
+  for (qm__job *job = group->first; job; job = job->next) {
+    if (job->drop) continue;
+    int rc = qm_answer_ingest(&s->answer, &job->ev, &job->out);
+    job->rc = job->out.rc;
+    if (rc != QM_OK) {
+      job->rc = job->out.rc = rc;
+      qm_engine_rollback(e);
+      return rc;
+    }
+    if (job->out.reply.taken) last = job;
+  }
+  if (!last) { /* known, parked or refused: nothing to write */
+    qm_engine_rollback(e);
+    return QM_OK;
+  }
+  QM_TRY(qm_engine_commit(e, QM_DURABLE, NULL, NULL));
+  tell_committed(s, last);
+  return QM_OK;
+}
+
+static void alone(qm__shard *s, qm__job *job) {
+  qm__job *next = job->next;
+  queue one = {job, &job->next};
+  if (job->drop) return;
+  job->next = NULL;
+  int rc = try_group(s, &one);
+  job->next = next;
+  if (rc == QM_OK) return;
+  job->rc = job->out.rc = rc;
+  note_failure(s, rc);
+}
+
+static void run_group(qm__shard *s, queue *group) {
+  if (!group->first) return;
+  for (qm__job *job = group->first; job; job = job->next) (void)admitted(s, job);
+  int rc = try_group(s, group);
+  if (rc == QM_OK) return;
+  if (group->first->next) {
+    for (qm__job *job = group->first; job; job = job->next) alone(s, job);
+  } else {
+    group->first->rc = group->first->out.rc = rc;
+    note_failure(s, rc);
+  }
+}
+
+/* --- store thread: rounds --- */
+
+/* Commits of a round that fit one group; the rest of them waits for the next round. */
+static void sort_round(queue *in, queue *group, queue *others, queue *later) {
+  uint32_t n = 0;
+  size_t bytes = 0;
+  qm__job *job;
+  while ((job = queue_take(in))) {
+    int commit = job->kind == QM_JOB_REQUEST && job->ev.kind == QM_EV_COMMIT;
+    if (!commit) {
+      queue_add(others, job);
+    } else if (n == QM_HUB_GROUP_MAX || bytes > QM_HUB_GROUP_BYTES_MAX || later->first) {
+      queue_add(later, job);
+    } else {
+      queue_add(group, job);
+      n++;
+      bytes += job->ev.blob.n;
+    }
+  }
+}
+
+static void run_round(qm__shard *s, queue *in, queue *later) {
+  const qm_hub_backend *b = s->options.backend;
+  queue group, others, done;
+  qm__job *job;
+  queue_init(&group);
+  queue_init(&others);
+  queue_init(&done);
+  int rc = b->refresh ? b->refresh(b->payload, s->options.engine) : QM_OK;
+  if (rc != QM_OK) qm_log(s->env, QM_LOG_ERROR, "hub.db: %s", qm_err_text(rc));
+  sort_round(in, &group, &others, later);
+  run_group(s, &group);
+  hand_back(s, &group);
+  while ((job = queue_take(&others))) {
+    /* A session ends after its commits. */
+    if (job->kind == QM_JOB_END && later->first) {
+      queue_add(later, job);
+      continue;
+    }
+    run_one(s, job);
+    queue_add(&done, job);
+    hand_back(s, &done);
+  }
+}
+
+static void work(void *payload) {
+  qm__shard *s = payload;
+  queue in, later;
+  queue_init(&later);
+  for (;;) {
+    queue_init(&in);
+    uv_mutex_lock(&s->lock);
+    while (!s->in.first && !later.first && !s->stopping) uv_cond_wait(&s->wake, &s->lock);
+    if (!s->in.first && !later.first) break;
+    /* What had to wait goes first. */
+    in = later.first ? later : in;
+    if (!in.first) queue_init(&in);
+    if (s->in.first) {
+      *in.end = s->in.first;
+      in.end = s->in.end;
+    }
+    queue_init(&s->in);
+    uv_mutex_unlock(&s->lock);
+    queue_init(&later);
+    run_round(s, &in, &later);
+  }
+  uv_mutex_unlock(&s->lock);
+}
+
+/* --- loop thread --- */
+
+int qm__shard_start(qm__shard **out, const qm__shard_options *options) {
+  *out = NULL;
+  qm__shard *s = qm_alloc_zero(options->env, sizeof *s);
+  if (!s) return QM_ENOMEM;
+  s->options = *options;
+  s->env = options->env;
+  queue_init(&s->in);
+  queue_init(&s->done);
+  qm_answer_init(&s->answer, s->env, options->engine, options->flags, options->backend->policy);
+  int has_lock = uv_mutex_init(&s->lock) == 0;
+  int has_wake = uv_cond_init(&s->wake) == 0;
+  if (has_lock && has_wake && uv_thread_create(&s->thread, work, s) == 0) {
+    *out = s;
+    return QM_OK;
+  }
+  if (has_wake) uv_cond_destroy(&s->wake);
+  if (has_lock) uv_mutex_destroy(&s->lock);
+  qm_answer_free(&s->answer);
+  qm_free(s->env, s);
+  return QM_ENOMEM;
+}
+
+void qm__shard_stop(qm__shard *s) {
+  qm__job *job;
+  if (!s) return;
+  uv_mutex_lock(&s->lock);
+  s->stopping = 1;
+  uv_cond_signal(&s->wake);
+  uv_mutex_unlock(&s->lock);
+  uv_thread_join(&s->thread);
+  while ((job = queue_take(&s->done))) qm__job_free(s->env, job);
+  qm_answer_free(&s->answer);
+  uv_cond_destroy(&s->wake);
+  uv_mutex_destroy(&s->lock);
+  qm_free(s->env, s);
+}
+
+void qm__shard_push(qm__shard *s, qm__job *job) {
+  uv_mutex_lock(&s->lock);
+  queue_add(&s->in, job);
+  uv_cond_signal(&s->wake);
+  uv_mutex_unlock(&s->lock);
+}
+
+qm__job *qm__shard_done(qm__shard *s) {
+  uv_mutex_lock(&s->lock);
+  qm__job *first = s->done.first;
+  queue_init(&s->done);
+  uv_mutex_unlock(&s->lock);
+  return first;
+}
+
+int qm__shard_status(qm__shard *s) {
+  uv_mutex_lock(&s->lock);
+  int rc = s->status;
+  uv_mutex_unlock(&s->lock);
+  return rc;
+}

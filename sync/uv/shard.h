@@ -1,0 +1,70 @@
+/* shard: one store thread with its engine. Takes jobs from a loop, does them in order of
+ * arrival (commits of one round first, as one group: one transaction, one fsync), and hands
+ * them back answered. A hub with more stores has more of these and picks one by space;
+ * everything else stands as it is.
+ *
+ * Nothing of a group is handed back before all of it is on disk. A group that fails is
+ * done again batch by batch, so that one bad batch fails alone.
+ *
+ * Threads: push, done and stop on the loop's thread; `notify` comes on the store thread.
+ * The engine belongs to the store thread from start to stop. A job belongs to whoever has
+ * it: loop, queue, store thread, queue, loop. */
+#ifndef QM_SYNC_UV_SHARD_H
+#define QM_SYNC_UV_SHARD_H
+
+#include "sync/uv/backend.h"
+
+typedef struct qm__shard qm__shard;
+
+typedef enum qm__job_kind {
+  QM_JOB_REQUEST = 0, /* an event with a ticket */
+  QM_JOB_ENROL = 1,
+  QM_JOB_END = 2 /* the last job of a session */
+} qm__job_kind;
+
+typedef struct qm__job {
+  struct qm__job *next;
+  qm__job_kind kind;
+  void *owner;    /* the connection */
+  qm_id device;   /* as authenticated */
+  qm_event ev;    /* REQUEST: what it points to is copied into `copy` */
+  uint8_t *copy;
+  int rc;         /* of the whole job; QM_EREVOKED, QM_ECERT: drop the connection */
+  int drop;       /* 1: the device may not go on */
+  qm_answered out; /* REQUEST */
+  uint64_t lacks; /* COMPARE: counters the peer lacked */
+  /* ENROL */
+  qm_buf request, response; /* response: encoded */
+  char address[64];
+  int is_enrolled;
+  /* END */
+  qm_id peer;
+  qm_hub_seen seen;
+} qm__job;
+
+typedef struct qm__shard_options {
+  const qm_env *env; /* its realloc and log from several threads */
+  qm_engine *engine;
+  const qm_hub_backend *backend;
+  uint32_t flags; /* of qm_answer */
+  void (*notify)(void *payload);
+  void *payload;
+} qm__shard_options;
+
+int qm__shard_start(qm__shard **out, const qm__shard_options *options);
+/* Does what is queued, ends the thread, frees the shard and jobs that nobody fetched.
+ * NULL is fine. */
+void qm__shard_stop(qm__shard *s);
+void qm__shard_push(qm__shard *s, qm__job *job);
+/* The answered jobs since the last call, a list in order; NULL: none. */
+qm__job *qm__shard_done(qm__shard *s);
+/* QM_OK, or why the store can no longer be used (QM_EIO, QM_EBUSY, QM_EINTERNAL): the hub stops. */
+int qm__shard_status(qm__shard *s);
+
+/* NULL: out of memory. */
+qm__job *qm__job_new(const qm_env *env, qm__job_kind kind, void *owner);
+/* Copies the event with all it points to. QM_ENOMEM. */
+int qm__job_event(qm__job *job, const qm_env *env, const qm_event *ev);
+void qm__job_free(const qm_env *env, qm__job *job); /* wipes enrolments */
+
+#endif
