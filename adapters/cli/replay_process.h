@@ -15,7 +15,8 @@ int qm_process_sibling(const char *name, char *to, size_t cap, qm_error *e);
  * standard error is passed on. */
 int qm_process_run(const char *const argv[], char *out, size_t cap, qm_error *e);
 /* Starts a program, its standard error going to the file `log`, and waits for a line on
- * its standard output that begins with `prefix`; gives the rest of that line. QM_EINTERNAL where it ends before. */
+ * its standard output that begins with `prefix`; gives the rest of that line.
+ * QM_EINTERNAL where it ends before. */
 int qm_process_start(const char *const argv[], const char *log, const char *prefix, pid_t *pid,
                      char *rest, size_t cap, qm_error *e);
 /* Asks it to stop and waits. *cpu_seconds (may be NULL): what it used. */
