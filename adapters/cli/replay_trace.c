@@ -291,7 +291,7 @@ int qm_trace_schema(const qm_trace *t, qm_buf *out, qm_error *e) {
   qm_arena a;
   qm_arena_init(&a, t->env, 16u << 20);
   qm_collection_def *c = qm_arena_array(&a, t->n_collections, sizeof *c);
-  qm_field_def *f = qm_arena_array(&a, t->n_fields + 1, sizeof *f);
+  qm_field_def *f = qm_arena_array(&a, (size_t)t->n_fields + t->n_collections, sizeof *f);
   int rc = c && f ? QM_OK : QM_ENOMEM;
   uint32_t n = 0;
   for (uint32_t i = 0; i < t->n_collections && rc == QM_OK; i++) {
@@ -308,6 +308,13 @@ int qm_trace_schema(const qm_trace *t, qm_buf *out, qm_error *e) {
                               .value = value_of_type(t->fields[j].type),
                               .cls = QM_CLASS_WORK};
       c[i].n_fields++;
+    }
+    if (!c[i].n_fields) { /* only created and deleted: a schema wants a field all the same */
+      f[n++] = (qm_field_def){.number = 16,
+                              .name = qm_slice_of("none", 4),
+                              .type = QM_FIELD_REGISTER,
+                              .cls = QM_CLASS_WORK};
+      c[i].n_fields = 1;
     }
   }
   qm_schema s = {.version = 1,
