@@ -119,7 +119,7 @@ int qm__handle_record(qm_db *db, qm_space *s, const qm_collection_def *c, qm_sli
 
 /* A JSON text as a canonical value. QM_EFORMAT, QM_EUTF8, QM_EDUPKEY, QM_EDEPTH, QM_ERANGE,
  * QM_EOVERSIZE. */
-int qm__handle_json_value(qm_buf *out, qm_slice json, qm_arena *arena);
+int qm__handle_json_value(qm_buf *out, qm_slice json);
 /* A decimal number, as JSON writes it, whole: an integer where it is one in value and fits,
  * else a float. QM_EFORMAT, QM_ERANGE. */
 int qm__handle_number_value(qm_buf *out, qm_slice text);

@@ -164,14 +164,6 @@ static int put_space_record(qm_buf *out, qm_slice text) {
   return QM_OK;
 }
 
-static int put_json(qm_db *db, qm_buf *out, qm_slice text) {
-  qm_arena arena;
-  qm_arena_init(&arena, &db->env, (size_t)32 << 20);
-  int rc = qm__handle_json_value(out, text, &arena);
-  qm_arena_free(&arena);
-  return rc;
-}
-
 static int put_text_form(qm_db *db, qm_space *s, const qm_field_def *f, qm_slice text, qm_buf *out,
                          qm_error *e) {
   if (!text.n && f->value != QM_VALUE_TEXT) {
@@ -187,7 +179,7 @@ static int put_text_form(qm_db *db, qm_space *s, const qm_field_def *f, qm_slice
     case QM_VALUE_REF: return put_record(db, s, f, out, text, e);
     case QM_VALUE_SPACE_REF: return put_space_record(out, text);
     case QM_VALUE_ANY:
-    case QM_VALUE_MAP: return put_json(db, out, text);
+    case QM_VALUE_MAP: return qm__handle_json_value(out, text);
     default: qm_mp_str(out, text.p, text.n); return QM_OK;
   }
 }
@@ -211,7 +203,7 @@ static int put_json_form(qm_db *db, qm_space *s, const qm_field_def *f, qm_slice
                          qm_error *e) {
   qm_cur c;
   qm_slice name;
-  QM_TRY(put_json(db, out, text));
+  QM_TRY(qm__handle_json_value(out, text));
   if (f->value != QM_VALUE_REF && f->value != QM_VALUE_SPACE_REF) return QM_OK;
   qm_cur_init(&c, qm_buf_slice(out));
   if (qm_cur_str(&c, &name) != QM_OK) return QM_OK;

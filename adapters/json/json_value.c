@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/id.h"
 #include "core/mp.h"
 #include "core/value.h"
 
@@ -13,9 +14,78 @@ static int key_cmp(const void *a, const void *b) {
   return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
+/* --- the forms of bytes and points, as core/value.h prints them --- */
+
+static int put_bytes(qm_buf *out, const json_t *hex) {
+  if (!json_is_string(hex)) return QM_EFORMAT;
+  size_t n = json_string_length(hex) / 2;
+  uint8_t *to = qm_alloc(out->env, n + 1);
+  if (!to) return QM_ENOMEM;
+  int rc = qm_unhex(to, n, json_string_value(hex), json_string_length(hex));
+  if (rc == QM_OK) qm_mp_bin(out, to, n);
+  qm_free(out->env, to);
+  return rc;
+}
+
+/* Rounded half away from zero; without libm, which nothing else here needs. */
+static double rounded(double v) {
+  if (!(v > -9007199254740992.0 && v < 9007199254740992.0)) return v;
+  return (double)(int64_t)(v < 0 ? v - 0.5 : v + 0.5);
+}
+
+/* {"$point":[lat,lon,accuracy,"wgs84"]} */
+static int put_point(qm_buf *out, const json_t *j) {
+  static const char *const datums[] = {"unknown", "wgs84", "gcj02"};
+  double at[3];
+  uint8_t bytes[13], datum = 3;
+  if (!json_is_array(j) || json_array_size(j) != 4) return QM_EFORMAT;
+  const char *word = json_string_value(json_array_get(j, 3));
+  for (size_t i = 0; i < 3; i++) {
+    const json_t *n = json_array_get(j, i);
+    if (!json_is_number(n)) return QM_ETYPE;
+    at[i] = rounded(json_number_value(n) * (i < 2 ? 1e7 : 10.0));
+    if (word && strcmp(word, datums[i]) == 0) datum = (uint8_t)i;
+  }
+  if (datum == 3) return QM_EFORMAT;
+  if (!(at[0] >= -9e8 && at[0] <= 9e8 && at[1] >= -18e8 && at[1] <= 18e8 && at[2] >= 0 &&
+        at[2] <= 4294967295.0))
+    return QM_ERANGE;
+  for (int i = 0; i < 3; i++) {
+    uint32_t u = i < 2 ? (uint32_t)(int32_t)at[i] : (uint32_t)at[i];
+    for (int k = 0; k < 4; k++) bytes[4 * i + k] = (uint8_t)(u >> (24 - 8 * k));
+  }
+  bytes[12] = datum;
+  qm_mp_ext(out, QM_EXT_POINT, bytes, sizeof bytes);
+  return QM_OK;
+}
+
+/* *done = 1 where the object was one of the special forms. */
+static int put_special(qm_buf *out, const json_t *j, int *done) {
+  const json_t *v;
+  *done = json_object_size(j) == 1;
+  if (!*done) return QM_OK;
+  if ((v = json_object_get(j, "$bytes"))) return put_bytes(out, v);
+  if ((v = json_object_get(j, "$point"))) return put_point(out, v);
+  if (json_object_get(j, "$sealed") || json_object_get(j, "$erased")) return QM_ETYPE;
+  *done = 0;
+  return QM_OK;
+}
+
+/* 3 and 3.0 are one number to whoever writes them, so they are one value here. */
+static void put_real(qm_buf *out, double v) {
+  int64_t i = v >= -9007199254740992.0 && v <= 9007199254740992.0 ? (int64_t)v : INT64_MIN;
+  if (!((double)i < v) && !((double)i > v))
+    qm_mp_int(out, i);
+  else
+    qm_mp_f64(out, v);
+}
+
 /* Keys in bytewise order, as a canonical map has them. jansson refuses NUL in keys. */
 static int put_object(qm_buf *out, const json_t *j, unsigned depth) {
   size_t n = json_object_size(j), i = 0;
+  int done;
+  QM_TRY(put_special(out, j, &done));
+  if (done) return QM_OK;
   const char **keys = qm_alloc_array(out->env, n + 1, sizeof *keys);
   int rc = QM_OK;
   if (!keys) return QM_ENOMEM;
@@ -33,13 +103,15 @@ static int put_object(qm_buf *out, const json_t *j, unsigned depth) {
 }
 
 static int put(qm_buf *out, const json_t *j, unsigned depth) {
-  if (depth > QM_VALUE_DEPTH) return QM_EDEPTH;
+  if (depth > QM_VALUE_DEPTH ||
+      (depth == QM_VALUE_DEPTH && (json_is_array(j) || json_is_object(j))))
+    return QM_EDEPTH;
   switch (json_typeof(j)) {
     case JSON_NULL: qm_mp_nil(out); break;
     case JSON_TRUE: qm_mp_bool(out, 1); break;
     case JSON_FALSE: qm_mp_bool(out, 0); break;
     case JSON_INTEGER: qm_mp_int(out, json_integer_value(j)); break;
-    case JSON_REAL: qm_mp_f64(out, json_real_value(j)); break;
+    case JSON_REAL: put_real(out, json_real_value(j)); break;
     case JSON_STRING: qm_mp_str(out, json_string_value(j), json_string_length(j)); break;
     case JSON_ARRAY:
       qm_mp_array(out, json_array_size(j));
@@ -56,11 +128,16 @@ static int parse(qm_slice text, json_t **out, qm_error *e) {
   size_t flags = JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL;
   *out = json_loadb((const char *)text.p, text.n, flags, &error);
   if (*out) return QM_OK;
-  int code = json_error_code(&error);
-  int rc = code == json_error_out_of_memory      ? QM_ENOMEM
-           : code == json_error_invalid_utf8     ? QM_EUTF8
-           : code == json_error_numeric_overflow ? QM_ERANGE
-                                                 : QM_EFORMAT;
+  int rc;
+  switch (json_error_code(&error)) {
+    case json_error_out_of_memory: rc = QM_ENOMEM; break;
+    case json_error_invalid_utf8: rc = QM_EUTF8; break;
+    case json_error_numeric_overflow: rc = QM_ERANGE; break;
+    case json_error_duplicate_key: rc = QM_EDUPKEY; break;
+    case json_error_stack_overflow: rc = QM_EDEPTH; break;
+    case json_error_end_of_input_expected: rc = QM_ETRAILING; break;
+    default: rc = QM_EFORMAT;
+  }
   return qm_fail(e, rc, "JSON: %s at column %d", error.text, error.column);
 }
 

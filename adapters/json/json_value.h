@@ -5,8 +5,9 @@
 
 #include "core/buf.h"
 
-/* Appends the value of one JSON text (object keys in bytewise order; an integer
- * within int64 as an integer, any other number as float 64). QM_EFORMAT, QM_EUTF8,
+/* Appends the value of one JSON text: object keys in bytewise order, a whole number as an
+ * integer, any other as float 64; {"$bytes":HEX} and {"$point":[…]} as qm_value_json
+ * prints them. Check it with qm_value_check. QM_EFORMAT, QM_EUTF8,
  * QM_ERANGE, QM_ENOMEM; *e says where. */
 int qm_json_value(qm_buf *out, qm_slice text, qm_error *e);
 
