@@ -49,6 +49,7 @@ int qm__engine_epoch(qm_engine *e) {
 }
 
 int qm_engine_new_epoch(qm_engine *e) {
+  if (e->poisoned) return QM_EINTERNAL;
   if (e->open) return QM_ESTATE;
   /* What the old author wrote stays its own: it is closed first, so that it travels. */
   for (uint32_t i = 0; i < e->n_spaces; i++) QM_TRY(qm_engine_push(e, e->spaces[i]));
@@ -57,61 +58,63 @@ int qm_engine_new_epoch(qm_engine *e) {
 
 /* The same author goes on only where the instance id says that this is the same
  * installation as before; a copy or a restored backup becomes a new author. */
-static int open_author(qm_engine *e) {
-  uint8_t mine[16] = {0}, kept[16];
-  int has_author, has_kept,
-      known = e->env->instance && e->env->instance(e->env->payload, mine) == QM_OK;
-  QM_TRY(meta_get(e, "author", e->author.b, sizeof e->author.b, &has_author));
+static int open_author(qm_engine *e, int has_author, const uint8_t *mine) {
+  uint8_t kept[16];
+  int has_kept;
   QM_TRY(meta_get(e, "instance", kept, sizeof kept, &has_kept));
   int same = has_author && memcmp(e->author.b, e->device.b, QM_ID_SIZE) == 0;
-  if (e->flags & QM_ENGINE_REPLAY) return same ? QM_OK : qm__engine_epoch(e);
-  if (same && known && has_kept && memcmp(mine, kept, 16) == 0) return QM_OK;
-  if (known && (!has_kept || memcmp(mine, kept, 16) != 0))
-    QM_TRY(meta_put(e, "instance", mine, sizeof mine));
-  return qm__engine_epoch(e);
+  int unmoved = mine && has_kept && memcmp(mine, kept, 16) == 0;
+  if (same && (unmoved || (e->flags & QM_ENGINE_REPLAY))) return QM_OK;
+  QM_TRY(qm_engine_new_epoch(e));
+  /* Last: were it kept before the new author, a failure between the two would let a copy
+     go on as the old one. */
+  return mine && !unmoved ? meta_put(e, "instance", mine, 16) : QM_OK;
 }
 
 /* --- open and close --- */
 
-static int take_space(void *payload, const qm_space_row *row) {
-  qm_engine *e = payload;
-  if (e->n_spaces == e->cap_spaces) {
-    uint32_t cap = e->cap_spaces ? e->cap_spaces * 2 : 8;
-    qm_space **p = qm_realloc_array(e->env, e->spaces, cap, sizeof *p);
-    if (!p) return QM_ENOMEM;
-    e->spaces = p;
-    e->cap_spaces = cap;
-  }
-  qm_space *s;
-  QM_TRY(qm__space_new(e, row, &s));
-  uint32_t at = e->n_spaces;
-  while (at && qm_id_cmp(&e->spaces[at - 1]->id, &row->id) > 0) {
+int qm__engine_space_room(qm_engine *e) {
+  if (e->n_spaces < e->cap_spaces) return QM_OK;
+  uint32_t cap = e->cap_spaces ? e->cap_spaces * 2 : 8;
+  qm_space **p = qm_realloc_array(e->env, e->spaces, cap, sizeof *p);
+  if (!p) return QM_ENOMEM;
+  e->spaces = p;
+  e->cap_spaces = cap;
+  return QM_OK;
+}
+
+void qm__engine_space_add(qm_engine *e, qm_space *s) {
+  uint32_t at = e->n_spaces++;
+  while (at && qm_id_cmp(&e->spaces[at - 1]->id, &s->id) > 0) {
     e->spaces[at] = e->spaces[at - 1];
     at--;
   }
   e->spaces[at] = s;
-  e->n_spaces++;
-  if (row->space > e->last_number) e->last_number = row->space;
-  return QM_OK;
+  if (s->number > e->last_number) e->last_number = s->number;
 }
 
-int qm__engine_space_add(qm_engine *e, const qm_space_row *row) {
-  QM_TRY(take_space(e, row));
-  return qm__space_load(qm_engine_space(e, &row->id));
+static int take_space(void *payload, const qm_space_row *row) {
+  qm_engine *e = payload;
+  qm_space *s;
+  QM_TRY(qm__engine_space_room(e));
+  QM_TRY(qm__space_new(e, row, &s));
+  qm__engine_space_add(e, s);
+  return QM_OK;
 }
 
 static int open_all(qm_engine *e) {
   int found;
-  uint8_t b[8] = {0};
+  uint8_t b[8] = {0}, mine[16] = {0};
+  int known = e->env->instance && e->env->instance(e->env->payload, mine) == QM_OK;
   QM_TRY(e->store->ops->space_list(e->store, take_space, e));
   QM_TRY(meta_get(e, "offset", b, 8, &found));
   memcpy(&e->offset_ms, b, 8);
-  QM_TRY(open_author(e));
+  QM_TRY(meta_get(e, "author", e->author.b, sizeof e->author.b, &found));
   for (uint32_t i = 0; i < e->n_spaces; i++) {
     QM_TRY(qm__space_load(e->spaces[i]));
     QM_TRY(qm__space_notes_load(e->spaces[i]));
   }
-  return QM_OK;
+  return open_author(e, found, known ? mine : NULL);
 }
 
 int qm_engine_open(qm_engine **out, const qm_env *env, qm_store *store,
@@ -157,7 +160,8 @@ uint64_t qm_engine_now(const qm_engine *e) {
 
 int qm_engine_offset(qm_engine *e, int64_t offset_ms) {
   if (e->open) return QM_ESTATE;
-  if (offset_ms == e->offset_ms || offset_ms == INT64_MIN) return QM_OK;
+  if (offset_ms == INT64_MIN) return QM_EINVAL;
+  if (offset_ms == e->offset_ms) return QM_OK;
   QM_TRY(meta_put(e, "offset", &offset_ms, sizeof offset_ms));
   e->offset_ms = offset_ms;
   return QM_OK;
@@ -211,9 +215,11 @@ int qm_engine_begin(qm_engine *e) {
 /* After a failed save what is in memory may be ahead of the store: read it anew. */
 static void reload(qm_engine *e) {
   for (uint32_t i = 0; i < e->n_spaces; i++) {
-    int touched = e->spaces[i]->touched;
-    qm__space_end(e->spaces[i]);
-    if (touched && qm__space_load(e->spaces[i]) != QM_OK) e->poisoned = 1;
+    qm_space *s = e->spaces[i];
+    int touched = s->touched, ingested = s->ingested;
+    qm__space_end(s);
+    if (touched && qm__space_load(s) != QM_OK) e->poisoned = 1;
+    if (ingested && qm__space_notes_load(s) != QM_OK) e->poisoned = 1;
   }
   qm_arena_reset(&e->arena);
 }
@@ -241,6 +247,7 @@ int qm_engine_commit(qm_engine *e, qm_durability durability, qm_store_done done,
   }
   for (uint32_t i = 0; i < e->n_spaces; i++) qm__space_end(e->spaces[i]);
   qm_arena_reset(&e->arena);
-  if (e->epoch_stale) return qm_engine_new_epoch(e);
+  /* The commit stands whatever comes of this; a write asks for the new epoch again. */
+  if (e->epoch_stale) (void)qm_engine_new_epoch(e);
   return QM_OK;
 }

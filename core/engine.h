@@ -165,7 +165,9 @@ int qm_engine_digest_check(qm_engine *e, qm_space *s, const uint8_t vv_digest[16
                            const uint8_t digest[16], qm_compare *out);
 
 /* Notes from the hub: what it has durably (acknowledged) and what is in a verified
- * backup (safe). Kept in the store; outside a transaction. */
+ * backup (safe). `vv` is all of it: an author that it does not name stands at 0, and any
+ * may go back (a hub that was restored): its word is what counts. Kept in the store;
+ * outside a transaction. */
 int qm_engine_acknowledged(qm_engine *e, qm_space *s, qm_vv_list vv, int safe);
 const qm_vv *qm_space_acknowledged(const qm_space *s);
 const qm_vv *qm_space_safe(const qm_space *s);

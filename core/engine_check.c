@@ -48,8 +48,9 @@ static int check_record(void *payload, const qm_record_row *row) {
 int qm_engine_check(qm_engine *e, qm_space *s, qm_error *err) {
   qm_checker c = {.s = s, .err = err};
   int rc = QM_OK;
+  if (e->poisoned) return qm_fail(err, QM_EINTERNAL, "check: the engine must be opened again");
   if (e->open) return qm_fail(err, QM_ESTATE, "check: a transaction is open");
-  qm_arena_init(&c.arena, e->env, QM_RECORD_MAX * 8);
+  qm_arena_init(&c.arena, e->env, QM_RECORD_ARENA);
   for (int first = 1; rc == QM_OK && (first || c.seen); first = 0) {
     qm_id after = c.last;
     c.seen = 0;

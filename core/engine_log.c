@@ -53,6 +53,39 @@ static int sign(const qm_engine *e, qm_segment *g, const qm_hash *hash) {
   return QM_OK;
 }
 
+/* S4.13: what the next push takes its seeds from lies ready in the store, and is replaced
+ * in the push's own transaction. So two copies of a database that both close the run they
+ * share make the same segments of it, and not a fork; and what is kept tells nothing of a
+ * seed that has been used. */
+int qm__space_seed_prepare(qm_space *s) {
+  char key[32];
+  uint8_t seed[QM_HASH_SIZE];
+  qm_store *store = s->engine->store;
+  int n = qm__meta_key(key, "seed", s->number);
+  QM_TRY(s->engine->env->random(s->engine->env->payload, seed, sizeof seed));
+  int rc = store->ops->meta_put(store, qm_slice_of(key, (size_t)n), qm_slice_of(seed, sizeof seed));
+  qm_wipe(seed, sizeof seed);
+  return rc;
+}
+
+static int seed_of(const qm_run *r, uint64_t start, uint8_t out[QM_SALT_SIZE]) {
+  qm_engine *e = r->s->engine;
+  char key[32];
+  uint8_t at[8];
+  qm_buf b;
+  qm_hash mac;
+  int n = qm__meta_key(key, "seed", r->s->number);
+  for (int i = 0; i < 8; i++) at[i] = (uint8_t)(start >> (56 - 8 * i));
+  qm_buf_init(&b, e->env, QM_HASH_SIZE);
+  int rc = e->store->ops->meta_get(e->store, qm_slice_of(key, (size_t)n), &b);
+  if (rc == QM_OK && b.n != QM_HASH_SIZE) rc = QM_ECORRUPT;
+  if (rc == QM_OK) rc = qm_hmac_sha256(qm_buf_slice(&b), qm_slice_of(at, sizeof at), &mac);
+  if (rc == QM_OK) memcpy(out, mac.b, QM_SALT_SIZE);
+  if (b.p) qm_wipe(b.p, b.n);
+  qm_buf_free(&b);
+  return rc;
+}
+
 static int close_segment(qm_run *r, uint32_t first, uint32_t n) {
   qm_space *s = r->s;
   qm_engine *e = s->engine;
@@ -74,7 +107,7 @@ static int close_segment(qm_run *r, uint32_t first, uint32_t n) {
   if (!seed) return QM_ENOMEM;
   for (uint32_t i = 0; i < n; i++) g.n_ops += g.changes[i].n_ops;
   seed->count = g.n_ops;
-  QM_TRY(e->env->random(e->env->payload, seed->b, sizeof seed->b));
+  QM_TRY(seed_of(r, g.start, seed->b));
   memcpy(g.previous, st->head.b, QM_HEAD_SIZE);
   QM_TRY(qm_segment_hash(&g, &s->id, &st->head, &s->authors, r->arena, &hash));
   memcpy(g.head, hash.b, QM_HEAD_SIZE);
@@ -93,6 +126,7 @@ static int close_segment(qm_run *r, uint32_t first, uint32_t n) {
 }
 
 int qm_engine_push(qm_engine *e, qm_space *s) {
+  if (e->poisoned) return QM_EINTERNAL;
   if (e->open) return QM_ESTATE;
   if (s->own == QM_NO_AUTHOR || s->states[s->own].closed == qm_vv_get(&s->vv, s->own)) return QM_OK;
   QM_TRY(qm_engine_begin(e));
@@ -105,6 +139,7 @@ int qm_engine_push(qm_engine *e, qm_space *s) {
     rc = close_segment(&r, first, n);
   }
   if (rc == QM_OK) rc = e->store->ops->open_clear(e->store, s->number);
+  if (rc == QM_OK) rc = qm__space_seed_prepare(s);
   if (rc == QM_OK) return qm_engine_commit(e, QM_DURABLE, NULL, NULL);
   qm_engine_rollback(e);
   return rc;
@@ -113,7 +148,7 @@ int qm_engine_push(qm_engine *e, qm_space *s) {
 /* --- VVs --- */
 
 int qm_engine_heads(qm_engine *e, qm_space *s, qm_arena *arena, qm_vv_list *out) {
-  (void)e;
+  if (e->poisoned) return QM_EINTERNAL;
   qm_vv_entry *p = qm_arena_array(arena, s->authors.n, sizeof *p);
   uint32_t n = 0;
   if (!p) return QM_ENOMEM;
@@ -134,7 +169,7 @@ static void sha_u64(qm_sha *sha, uint64_t v) {
   qm_sha_add(sha, b, 8);
 }
 
-/* S8.2: entries ascending by author: id, next, head (zero inside an open run). */
+/* S8.2.1: entries ascending by author: id, next, head (zero inside an open run). */
 static void sha_vv(const qm_space *s, qm_sha *sha) {
   static const uint8_t no_head[QM_HEAD_SIZE];
   for (uint32_t place = 0; place < s->authors.n; place++) {
@@ -159,12 +194,12 @@ static int vv_hash(const qm_space *s, int with_schema, uint8_t out[16]) {
 }
 
 int qm_engine_sync_digest(qm_engine *e, qm_space *s, uint8_t out[16]) {
-  (void)e;
+  if (e->poisoned) return QM_EINTERNAL;
   return vv_hash(s, 1, out);
 }
 
 int qm_engine_vv_digest(qm_engine *e, qm_space *s, uint8_t out[16]) {
-  (void)e;
+  if (e->poisoned) return QM_EINTERNAL;
   return vv_hash(s, 0, out);
 }
 
@@ -172,6 +207,7 @@ int qm_engine_compare(qm_engine *e, qm_space *s, qm_vv_list peer, int *own_ahead
                       qm_author *forked) {
   int rc = QM_OK;
   *own_ahead = 0;
+  if (e->poisoned) return QM_EINTERNAL;
   for (uint32_t i = 0; i < peer.n; i++) {
     const qm_vv_entry *p = &peer.p[i];
     uint32_t a;
@@ -246,6 +282,7 @@ int qm_engine_next_batch(qm_engine *e, qm_space *s, qm_vv_list peer, uint64_t *c
                          qm_buf *out) {
   qm_vv vv = {NULL, 0, 0};
   qm_pick k = {s, &vv, cursor, out};
+  if (e->poisoned) return QM_EINTERNAL;
   int rc = peer_vv(s, peer, &vv);
   if (rc == QM_OK) rc = e->store->ops->log_after(e->store, s->number, &vv, *cursor, pick_row, &k);
   qm_vv_free(e->env, &vv);
@@ -315,6 +352,8 @@ static int others_vv(qm_space *s, qm_vv *out) {
 int qm_engine_unsent(qm_engine *e, qm_space *s, uint64_t *changes, uint64_t *oldest_ms) {
   qm_count k = {s, 0, 0, 0};
   qm_vv vv = {NULL, 0, 0};
+  *changes = *oldest_ms = 0;
+  if (e->poisoned) return QM_EINTERNAL;
   int rc = e->store->ops->open_list(e->store, s->number, count_open, &k);
   if (rc == QM_OK) rc = others_vv(s, &vv);
   while (rc == QM_OK) rc = e->store->ops->log_after(e->store, s->number, &vv, k.seq, count_row, &k);

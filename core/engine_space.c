@@ -34,6 +34,21 @@ int qm__space_info_read(qm_space *s) {
                            : QM_OK;
 }
 
+void qm__space_info_swap(qm_space *s, qm_space *from) {
+  qm_space old = *s;
+  s->info = from->info;
+  s->name = from->name;
+  s->role = from->role;
+  s->schema_bytes = from->schema_bytes;
+  memcpy(s->secret, from->secret, sizeof s->secret);
+  s->readable = from->readable;
+  s->writable = from->writable;
+  s->schema_arena = from->schema_arena;
+  s->schema = from->schema;
+  from->info = old.info;
+  from->schema_arena = old.schema_arena;
+}
+
 void qm_space_info_get(const qm_space *s, qm_space_info *out) {
   out->id = s->id;
   out->name = s->name;
@@ -56,12 +71,28 @@ static int choose_schema(qm_space *held, qm_space_info *info, qm_arena *arena, q
   return QM_OK;
 }
 
-static int store_info(qm_engine *e, uint32_t number, const qm_id *id, qm_slice blob) {
-  qm_space_row row = {number, *id, blob};
+static int store_info(qm_engine *e, const qm_space_row *row, qm_space *fresh) {
   QM_TRY(e->store->ops->begin(e->store));
-  int rc = e->store->ops->space_put(e->store, &row);
+  int rc = e->store->ops->space_put(e->store, row);
+  if (rc == QM_OK && fresh) rc = qm__space_seed_prepare(fresh);
   if (rc == QM_OK) return e->store->ops->commit(e->store, QM_DURABLE, NULL, NULL);
   e->store->ops->rollback(e->store);
+  return rc;
+}
+
+/* Whatever can fail comes before the store's commit, so that memory follows it. */
+static int put_info(qm_engine *e, qm_space *held, const qm_id *id, qm_slice blob) {
+  qm_space_row row = {held ? held->number : e->last_number + 1, *id, blob};
+  qm_space *fresh;
+  if (!held) QM_TRY(qm__engine_space_room(e));
+  QM_TRY(qm__space_new(e, &row, &fresh));
+  int rc = store_info(e, &row, held ? NULL : fresh);
+  if (rc == QM_OK && !held) {
+    qm__engine_space_add(e, fresh);
+    return QM_OK;
+  }
+  if (rc == QM_OK) qm__space_info_swap(held, fresh);
+  qm__space_free(fresh);
   return rc;
 }
 
@@ -70,7 +101,8 @@ int qm_engine_space_put(qm_engine *e, const qm_space_info *info, qm_error *err) 
   qm_space_info next = *info;
   qm_arena arena;
   qm_buf blob;
-  if (e->open || e->poisoned) return qm_fail(err, QM_ESTATE, "space: a transaction is open");
+  if (e->poisoned) return qm_fail(err, QM_EINTERNAL, "space: the engine must be opened again");
+  if (e->open) return qm_fail(err, QM_ESTATE, "space: a transaction is open");
   if (qm_id_is_zero(&info->id)) return qm_fail(err, QM_EINVAL, "space: id is zero");
   qm_arena_init(&arena, e->env, 16u << 20);
   qm_buf_init(&blob, e->env, 1u << 20);
@@ -79,18 +111,8 @@ int qm_engine_space_put(qm_engine *e, const qm_space_info *info, qm_error *err) 
     qm__space_info_write(&next, &blob);
     rc = qm_buf_status(&blob);
   }
-  uint32_t number = held ? held->number : e->last_number + 1;
   int same = held && qm_slice_cmp(qm_buf_slice(&held->info), qm_buf_slice(&blob)) == 0;
-  if (rc == QM_OK && !same) rc = store_info(e, number, &info->id, qm_buf_slice(&blob));
-  if (rc == QM_OK && held && !same) {
-    qm_buf old = held->info;
-    held->info = blob;
-    blob = old;
-    rc = qm__space_info_read(held);
-  } else if (rc == QM_OK && !held) {
-    qm_space_row row = {number, info->id, qm_buf_slice(&blob)};
-    rc = qm__engine_space_add(e, &row);
-  }
+  if (rc == QM_OK && !same) rc = put_info(e, held, &info->id, qm_buf_slice(&blob));
   qm_buf_free(&blob);
   qm_arena_free(&arena);
   return rc == QM_OK
@@ -107,11 +129,11 @@ static int meta_write(qm_space *s, const char *name, qm_slice value) {
 }
 
 int qm__space_note(qm_space *s) {
-  qm_note *note = &s->notes[s->next_note];
-  QM_TRY(qm_engine_vv_digest(s->engine, s, note->vv));
-  qm_digest_bytes(&s->digest, note->digest);
-  s->next_note = (s->next_note + 1) % QM_NOTES;
-  if (s->n_notes < QM_NOTES) s->n_notes++;
+  qm_note note;
+  QM_TRY(qm_engine_vv_digest(s->engine, s, note.vv));
+  qm_digest_bytes(&s->digest, note.digest);
+  if (s->n_notes == QM_NOTES) memmove(s->notes, s->notes + 1, --s->n_notes * sizeof note);
+  s->notes[s->n_notes++] = note;
   return meta_write(s, "notes", qm_slice_of(s->notes, sizeof s->notes[0] * s->n_notes));
 }
 
@@ -119,6 +141,7 @@ int qm_engine_digest_check(qm_engine *e, qm_space *s, const uint8_t vv_digest[16
                            const uint8_t digest[16], qm_compare *out) {
   uint8_t vv[16], mine[16];
   *out = QM_COMPARE_NONE;
+  if (e->poisoned) return QM_EINTERNAL;
   QM_TRY(qm_engine_vv_digest(e, s, vv));
   qm_digest_bytes(&s->digest, mine);
   if (memcmp(vv, vv_digest, 16) == 0) {
@@ -156,18 +179,24 @@ static int write_vv(qm_space *s, const char *name, const qm_vv *v) {
 }
 
 int qm_engine_acknowledged(qm_engine *e, qm_space *s, qm_vv_list vv, int safe) {
-  qm_vv *v = safe ? &s->safe : &s->acknowledged;
-  int moved = 0;
+  qm_vv *held = safe ? &s->safe : &s->acknowledged, fresh = {NULL, 0, 0};
+  int rc = QM_OK;
+  if (e->poisoned) return QM_EINTERNAL;
   if (e->open) return QM_ESTATE;
-  for (uint32_t i = 0; i < vv.n; i++) {
+  for (uint32_t i = 0; i < vv.n && rc == QM_OK; i++) {
     uint32_t number;
     if (qm_authors_find(&s->authors, &vv.p[i].author, &number) != QM_OK) continue;
-    if (qm_vv_get(v, number) == vv.p[i].next) continue;
-    QM_TRY(qm_vv_set(e->env, v, number,
-                     vv.p[i].next)); /* may go back: the hub's word is what counts */
-    moved = 1;
+    rc = qm_vv_set(e->env, &fresh, number, vv.p[i].next);
   }
-  return moved ? write_vv(s, safe ? "safe" : "acknowledged", v) : QM_OK;
+  int moved = rc == QM_OK && !qm_vv_equal(held, &fresh);
+  if (moved) rc = write_vv(s, safe ? "safe" : "acknowledged", &fresh);
+  if (moved && rc == QM_OK) {
+    qm_vv old = *held;
+    *held = fresh;
+    fresh = old;
+  }
+  qm_vv_free(e->env, &fresh);
+  return rc;
 }
 
 const qm_vv *qm_space_acknowledged(const qm_space *s) { return &s->acknowledged; }
@@ -199,10 +228,9 @@ int qm__space_notes_load(qm_space *s) {
   qm_buf_init(&b, s->engine->env, 1u << 22);
   int rc = read_meta(s, "notes", &b);
   if (rc == QM_OK && (b.n % sizeof(qm_note) || b.n > sizeof s->notes)) rc = QM_ECORRUPT;
-  if (rc == QM_OK && b.n) {
-    memcpy(s->notes, b.p, b.n);
+  if (rc == QM_OK) {
+    if (b.n) memcpy(s->notes, b.p, b.n);
     s->n_notes = (uint32_t)(b.n / sizeof(qm_note));
-    s->next_note = s->n_notes % QM_NOTES;
   }
   if (rc == QM_OK) rc = read_meta(s, "acknowledged", &b);
   if (rc == QM_OK) rc = read_vv(s, qm_buf_slice(&b), &s->acknowledged);

@@ -10,6 +10,11 @@ typedef struct qm_judge {
   qm_ingest *in;
   qm_arena *arena; /* results; outlives the transaction */
   qm_error why;
+  uint64_t work;  /* asked for so far by the batch at hand */
+  qm_wait wait;   /* of the segment at hand, where it is parked */
+  qm_wait *waits; /* of the parked segments of the batch at hand; in the engine's arena */
+  uint32_t n_waits;
+  uint64_t ops; /* of the batch at hand */
 } qm_judge;
 
 /* --- refusals --- */
@@ -80,7 +85,10 @@ static int check_context(qm_judge *j, const qm_segment *g, qm_vv *seen) {
       qm_dot dep = c->deps[d];
       if (dep.author == c->author || dep.counter <= qm_vv_get(seen, dep.author))
         return qm_fail(&j->why, QM_EMALFORMED, "a dependency does not move");
-      if (dep.counter > qm_vv_get(&s->vv, dep.author)) parked = 1;
+      if (!parked && dep.counter > qm_vv_get(&s->vv, dep.author)) {
+        parked = 1;
+        j->wait = (qm_wait){s->authors.ids[dep.author], dep.counter};
+      }
       QM_TRY(qm_vv_set(env, seen, dep.author, dep.counter));
     }
     for (uint32_t o = 0; o < c->n_ops; o++) {
@@ -140,42 +148,40 @@ static int check_author(qm_judge *j, const qm_segment *g, const qm_hash *hash) {
   return QM_OK;
 }
 
-/* The collection an op writes in: by an earlier `new` of this segment or by the
- * record held. */
-static int collection_of(qm_judge *j, const qm_segment *g, const qm_op *op, uint32_t *out) {
-  qm_loaded *l;
-  QM_TRY(qm__space_record(j->s, &op->record, &l));
-  *out = qm_record_collection(&l->record);
-  for (uint32_t i = 0; !*out && i < g->n_changes; i++)
-    for (uint32_t o = 0; !*out && o < g->changes[i].n_ops; o++) {
-      const qm_op *n = &g->changes[i].ops[o];
-      qm_cur c;
-      if (n->shape != QM_PRESENCE || n->kind != QM_KIND_NEW ||
-          qm_id_cmp(&n->record, &op->record) != 0)
-        continue;
-      qm_cur_init(&c, n->value);
-      if (qm_cur_uint32(&c, out) != QM_OK) *out = 0;
-    }
+/* A `new` is judged by its own collection too: of two creations the least dot decides. */
+static int check_new(qm_judge *j, const qm_op *op) {
+  uint32_t number = 0;
+  qm_cur c;
+  qm_cur_init(&c, op->value);
+  if (qm_cur_uint32(&c, &number) != QM_OK) return QM_OK;
+  const qm_collection_def *def = qm_schema_collection(j->s->schema, number);
+  if (def && !qm_collection_writable(def, j->in->role))
+    return qm_fail(&j->why, QM_EACCESS, "this role may not write collection %u", number);
   return QM_OK;
 }
 
-static int check_schema(qm_judge *j, const qm_segment *g) {
+/* What the sender's role may write, and what the schema allows. Its writer had seen the
+ * `new` of every record, so the collection is known here by now. */
+static int check_op(qm_judge *j, const qm_op *op) {
+  qm_loaded *l;
   const qm_schema *schema = j->s->schema;
-  uint32_t collection = 0;
-  const qm_id *last = NULL;
-  if (!j->in->check_schema || !schema) return QM_OK;
+  if (qm_id_is_zero(&op->record))
+    return qm_fail(&j->why, QM_EACCESS, "only the hub writes the space record");
+  if (!schema) return QM_OK;
+  QM_TRY(qm__space_record(j->s, &op->record, &l));
+  if (!l->collection && !l->record.n_creations)
+    return qm_fail(&j->why, QM_ESCHEMA, "writes to a record that nobody created");
+  const qm_collection_def *c = qm_schema_collection(schema, l->collection);
+  if (c && !qm_collection_writable(c, j->in->role))
+    return qm_fail(&j->why, QM_EACCESS, "this role may not write collection %u", l->collection);
+  if (op->shape == QM_PRESENCE && op->kind == QM_KIND_NEW) QM_TRY(check_new(j, op));
+  return qm_schema_op_check(schema, l->collection, op, &j->why);
+}
+
+static int check_schema(qm_judge *j, const qm_segment *g) {
+  if (!j->in->check_schema) return QM_OK;
   for (uint32_t i = 0; i < g->n_changes; i++)
-    for (uint32_t o = 0; o < g->changes[i].n_ops; o++) {
-      const qm_op *op = &g->changes[i].ops[o];
-      if (qm_id_is_zero(&op->record))
-        return qm_fail(&j->why, QM_EACCESS, "only the hub writes the space record");
-      if (!last || qm_id_cmp(last, &op->record) != 0) QM_TRY(collection_of(j, g, op, &collection));
-      last = &op->record;
-      const qm_collection_def *c = qm_schema_collection(schema, collection);
-      if (c && !qm_collection_writable(c, j->in->role))
-        return qm_fail(&j->why, QM_EACCESS, "this role may not write collection %u", collection);
-      QM_TRY(qm_schema_op_check(schema, collection, op, &j->why));
-    }
+    for (uint32_t o = 0; o < g->changes[i].n_ops; o++) QM_TRY(check_op(j, &g->changes[i].ops[o]));
   return QM_OK;
 }
 
@@ -193,18 +199,6 @@ static int place(qm_judge *j, const qm_segment *g) {
   return memcmp(g->previous, st->head.b, QM_HEAD_SIZE) == 0 ? QM_OK : QM_EFORK;
 }
 
-static int judge(qm_judge *j, qm_segment *g, qm_hash *hash) {
-  qm_vv seen = {NULL, 0, 0};
-  QM_TRY(qm_segment_check(g, &j->why));
-  int rc = check_context(j, g, &seen);
-  qm_vv_free(j->e->env, &seen);
-  QM_TRY(rc);
-  QM_TRY(resolve(j, g));
-  QM_TRY(check_hash(j, g, hash));
-  QM_TRY(check_author(j, g, hash));
-  return check_schema(j, g);
-}
-
 static int preload(qm_judge *j, const qm_segment *g) {
   qm_id *ids = qm_arena_array(&j->e->arena, g->n_ops, sizeof *ids);
   uint32_t n = 0;
@@ -217,9 +211,22 @@ static int preload(qm_judge *j, const qm_segment *g) {
   return qm__space_preload(j->s, ids, n);
 }
 
+static int judge(qm_judge *j, qm_segment *g, qm_hash *hash) {
+  qm_vv seen = {NULL, 0, 0};
+  QM_TRY(qm_segment_check(g, &j->why));
+  int rc = check_context(j, g, &seen);
+  qm_vv_free(j->e->env, &seen);
+  QM_TRY(rc);
+  QM_TRY(resolve(j, g));
+  QM_TRY(check_hash(j, g, hash));
+  QM_TRY(check_author(j, g, hash));
+  QM_TRY(preload(j, g));
+  QM_TRY(qm__space_work(j->s, g, &j->work, &j->why));
+  return check_schema(j, g);
+}
+
 static int take(qm_judge *j, const qm_segment *g, const qm_hash *hash) {
   qm_space *s = j->s;
-  QM_TRY(preload(j, g));
   for (uint32_t i = 0; i < g->n_changes; i++) QM_TRY(qm__space_apply(s, &g->changes[i]));
   qm_author_state *st = &s->states[g->author];
   st->closed = g->next;
@@ -239,8 +246,13 @@ static int is_ours(int rc) {
          rc == QM_EBUSY;
 }
 
-/* *taken = 1 where it took effect; *parked = 1 where it waits. */
-static int one(qm_judge *j, qm_segment *g, int *taken, int *parked) {
+static void note_wait(qm_judge *j) {
+  j->waits[j->n_waits++] = j->wait;
+  j->in->parked++;
+}
+
+/* *taken = 1 where it took effect. */
+static int one(qm_judge *j, qm_segment *g, int *taken) {
   qm_hash hash;
   memset(&j->why, 0, sizeof j->why);
   int rc = place(j, g);
@@ -251,10 +263,12 @@ static int one(qm_judge *j, qm_segment *g, int *taken, int *parked) {
   if (is_refused(j, &j->s->authors.ids[g->author])) return QM_OK;
   if (rc == QM_OK) rc = judge(j, g, &hash);
   /* A gap behind something that waits is filled once that is taken. */
-  if (rc == QM_EGAP && (*parked || j->s->parked)) rc = QM_EPARKED;
+  if (rc == QM_EGAP && (j->n_waits || j->s->parked)) {
+    j->wait = (qm_wait){j->s->authors.ids[g->author], g->start};
+    rc = QM_EPARKED;
+  }
   if (rc == QM_EPARKED) {
-    *parked = 1;
-    j->in->parked++;
+    note_wait(j);
     return QM_OK;
   }
   if (rc == QM_OK) {
@@ -266,10 +280,27 @@ static int one(qm_judge *j, qm_segment *g, int *taken, int *parked) {
 
 /* --- the batch --- */
 
+/* Those of the segments first: what is named only by segments that are not taken can
+ * then be forgotten again. */
 static int map_authors(qm_judge *j, qm_batch_in *in) {
-  for (uint32_t i = 0; i < in->n_authors; i++)
-    QM_TRY(qm__space_author(j->s, &in->authors[i], &in->map[i]));
-  return QM_OK;
+  qm_space *s = j->s;
+  uint32_t n = 0, old = s->authors.n;
+  qm_author *ids = qm_arena_array(&j->e->arena, in->n_authors, sizeof *ids);
+  uint32_t *places = qm_arena_array(&j->e->arena, in->n_authors, sizeof *places);
+  uint32_t *numbers = qm_arena_array(&j->e->arena, in->n_authors, sizeof *numbers);
+  uint8_t *done = qm_arena_zero(&j->e->arena, in->n_authors);
+  if (!ids || !places || !numbers || !done) return QM_ENOMEM;
+  for (uint32_t i = 0; i < in->n_segments; i++) {
+    uint32_t place = in->segments[i].author;
+    if (!done[place]) places[n++] = place;
+    done[place] = 1;
+  }
+  for (uint32_t place = 0; place < in->n_authors; place++)
+    if (!done[place]) places[n++] = place;
+  for (uint32_t i = 0; i < n; i++) ids[i] = in->authors[places[i]];
+  QM_TRY(qm_authors_add_all(&s->authors, ids, n, numbers));
+  for (uint32_t i = 0; i < n; i++) in->map[places[i]] = numbers[i];
+  return qm__space_authors_added(s, old);
 }
 
 /* The log keeps a batch as it came where all of it was taken, else re-encoded. */
@@ -299,67 +330,146 @@ static int log_taken(qm_judge *j, qm_slice blob, const qm_batch *batch, const ui
   return rc;
 }
 
-static void forget_authors(qm_space *s, uint32_t n) {
+/* The author table is not filled by what was not taken. An author of whom nothing is
+ * held is named by nothing that is held (S3.12). */
+static void forget_authors(qm_space *s, uint32_t old) {
+  uint32_t n = s->authors.n;
+  while (n > old && !qm_vv_get(&s->vv, n - 1)) n--;
   for (uint32_t i = n; i < s->n_states; i++) qm_vv_free(s->engine->env, &s->states[i].clock);
   if (s->n_states > n) s->n_states = n;
   qm_authors_truncate(&s->authors, n);
 }
 
-static int ingest_one(qm_judge *j, qm_slice blob, int *any_taken, int *any_parked) {
-  qm_batch_in in;
-  qm_batch batch;
-  uint32_t n_authors = j->s->authors.n;
-  memset(&in, 0, sizeof in);
-  QM_TRY(qm_batch_open(&in, blob, &j->e->arena));
-  QM_TRY(map_authors(j, &in));
-  QM_TRY(qm_batch_read(&in, &batch));
-  uint8_t *took = qm_arena_zero(&j->e->arena, batch.n_segments);
-  if (!took) return QM_ENOMEM;
-  for (uint32_t i = 0; i < batch.n_segments; i++) {
+static int judge_all(qm_judge *j, qm_slice blob, const qm_batch *batch, int *any_taken) {
+  uint8_t *took = qm_arena_zero(&j->e->arena, batch->n_segments);
+  j->waits = qm_arena_array(&j->e->arena, batch->n_segments, sizeof *j->waits);
+  if (!took || !j->waits) return QM_ENOMEM;
+  for (uint32_t i = 0; i < batch->n_segments; i++) {
     int taken = 0;
-    QM_TRY(one(j, &batch.segments[i], &taken, any_parked));
+    QM_TRY(one(j, &batch->segments[i], &taken));
     took[i] = (uint8_t)taken;
     *any_taken |= taken;
+    j->ops += batch->segments[i].n_ops;
   }
-  if (*any_taken) return log_taken(j, blob, &batch, took);
-  forget_authors(j->s, n_authors); /* a refused batch must not fill the author table */
-  return QM_OK;
+  return *any_taken ? log_taken(j, blob, batch, took) : QM_OK;
+}
+
+/* Once something has taken effect no error may look like one of reading the batch: the
+ * caller would go on with the transaction. */
+static int ingest_one(qm_judge *j, qm_slice blob, int *any_taken) {
+  qm_batch_in in;
+  qm_batch batch;
+  uint32_t old = j->s->authors.n;
+  memset(&in, 0, sizeof in);
+  j->n_waits = 0;
+  j->ops = j->work = 0;
+  QM_TRY(qm_batch_open(&in, blob, &j->e->arena));
+  int rc = map_authors(j, &in);
+  if (rc == QM_OK) rc = qm_batch_read(&in, &batch);
+  if (rc == QM_OK) rc = judge_all(j, blob, &batch, any_taken);
+  forget_authors(j->s, old);
+  return rc != QM_OK && *any_taken && !is_ours(rc) ? QM_EINTERNAL : rc;
 }
 
 /* --- parking --- */
 
+static qm_parked *parked_new(const qm_judge *j, qm_slice blob, size_t held) {
+  size_t waits = j->n_waits * sizeof(qm_wait);
+  const qm_ingest *in = j->in;
+  qm_parked *p = qm_alloc(j->e->env, sizeof *p + waits + in->role.n + blob.n);
+  if (!p) return NULL;
+  uint8_t *at = (uint8_t *)(p->waits + j->n_waits);
+  *p = (qm_parked){.peer = in->peer,
+                   .check_author = in->check_author,
+                   .check_schema = in->check_schema,
+                   .role = {at, in->role.n},
+                   .batch = {at + in->role.n, blob.n},
+                   .held = held,
+                   .n_waits = j->n_waits,
+                   .cap_waits = j->n_waits};
+  if (waits) memcpy(p->waits, j->waits, waits);
+  if (in->role.n) memcpy(at, in->role.p, in->role.n);
+  if (blob.n) memcpy(at + in->role.n, blob.p, blob.n);
+  return p;
+}
+
+/* Beyond the bound a batch is let go: it was not acknowledged, so it comes again. That
+ * it was here is remembered, so that what follows it is no gap. */
 static int park(qm_judge *j, qm_slice blob) {
-  size_t held = blob.n;
-  for (qm_parked *p = j->s->parked; p; p = p->next)
-    if (qm_id_cmp(&p->peer, &j->in->peer) == 0) held += p->n;
-  /* Beyond the bound it is let go: it was not acknowledged, so it comes again. */
-  if (held > QM_PARKED_BYTES_MAX) return QM_OK;
-  qm_parked *p = qm_alloc(j->e->env, sizeof *p + blob.n);
+  size_t held = blob.n + j->n_waits * sizeof(qm_wait) + QM_PARKED_OP * j->ops, before = 0;
+  int lost = 0;
+  for (qm_parked *p = j->s->parked; p; p = p->next) {
+    if (qm_id_cmp(&p->peer, &j->in->peer) != 0) continue;
+    before += p->held;
+    lost |= !p->batch.n;
+  }
+  if (lost) return QM_OK;
+  if (before && held > QM_PARKED_BYTES_MAX - before) {
+    blob.n = held = 0;
+    j->n_waits = 0;
+  }
+  qm_parked *p = parked_new(j, blob, held < QM_PARKED_BYTES_MAX ? held : QM_PARKED_BYTES_MAX);
   if (!p) return QM_ENOMEM;
-  p->peer = j->in->peer;
-  p->n = blob.n;
-  memcpy(p->batch, blob.p, blob.n);
   p->next = j->s->parked;
   j->s->parked = p;
   return QM_OK;
 }
 
-/* Tries everything parked again until nothing more is taken. */
+/* Something that it waited for has come. */
+static int is_due(const qm_space *s, const qm_parked *p) {
+  for (uint32_t i = 0; i < p->n_waits; i++) {
+    uint32_t number;
+    if (qm_authors_find(&s->authors, &p->waits[i].author, &number) == QM_OK &&
+        qm_vv_get(&s->vv, number) >= p->waits[i].next)
+      return 1;
+  }
+  return 0;
+}
+
+/* Judges a parked batch by the terms under which it came. */
+static int retry(qm_judge *j, const qm_parked *p, int *taken) {
+  qm_ingest *in = j->in, kept = *in;
+  in->peer = p->peer;
+  in->check_author = p->check_author;
+  in->check_schema = p->check_schema;
+  in->role = p->role;
+  int rc = ingest_one(j, p->batch, taken);
+  in->peer = kept.peer;
+  in->check_author = kept.check_author;
+  in->check_schema = kept.check_schema;
+  in->role = kept.role;
+  in->known = kept.known;
+  in->parked = kept.parked;
+  return rc;
+}
+
+/* What of it still waits, waits on with what it now waits for. */
+static int still_parked(qm_judge *j, qm_parked **at) {
+  qm_parked *old = *at;
+  if (!j->n_waits) {
+    *at = old->next;
+    qm_free(j->e->env, old);
+    return QM_OK;
+  }
+  /* A segment refused before may count as waiting now; there is no room for it. */
+  old->n_waits = j->n_waits < old->cap_waits ? j->n_waits : old->cap_waits;
+  memcpy(old->waits, j->waits, old->n_waits * sizeof *j->waits);
+  return QM_OK;
+}
+
+/* Tries what is due until nothing more is taken. */
 static int unpark(qm_judge *j) {
   int progress = 1;
   while (progress) {
     progress = 0;
-    for (qm_parked **at = &j->s->parked; *at;) {
-      int taken = 0, parked = 0;
-      QM_TRY(ingest_one(j, qm_slice_of((*at)->batch, (*at)->n), &taken, &parked));
-      progress |= taken;
-      if (parked) {
-        at = &(*at)->next;
-        continue;
+    for (qm_parked **at = &j->s->parked, *p; (p = *at) != NULL;) {
+      int taken = 0;
+      if (is_due(j->s, p)) {
+        QM_TRY(retry(j, p, &taken));
+        QM_TRY(still_parked(j, at));
       }
-      qm_parked *gone = *at;
-      *at = gone->next;
-      qm_free(j->e->env, gone);
+      progress |= taken;
+      if (*at == p) at = &p->next;
     }
   }
   return QM_OK;
@@ -381,14 +491,15 @@ void qm_engine_unpark(qm_engine *e, const qm_id *peer) {
 int qm_engine_ingest(qm_engine *e, qm_space *s, qm_slice batch, qm_ingest *in, qm_arena *arena,
                      qm_error *err) {
   qm_judge j = {.e = e, .s = s, .in = in, .arena = arena};
-  int taken = 0, parked = 0;
+  int taken = 0;
   in->taken = in->known = in->parked = 0;
   in->ops = 0;
   in->refusals = NULL;
   in->n_refusals = 0;
   if (!e->open) return qm_fail(err, QM_ESTATE, "ingest: no transaction is open");
-  int rc = ingest_one(&j, batch, &taken, &parked);
-  if (rc == QM_OK && parked) rc = park(&j, batch);
+  if (e->poisoned) return qm_fail(err, QM_EINTERNAL, "ingest: the engine must be opened again");
+  int rc = ingest_one(&j, batch, &taken);
+  if (rc == QM_OK && j.n_waits) rc = park(&j, batch);
   if (rc == QM_OK && taken && s->parked) rc = unpark(&j);
   return rc == QM_OK ? QM_OK : qm_fail(err, rc, "batch: %s", qm_err_text(rc));
 }

@@ -26,6 +26,7 @@ static int take_row(void *payload, const qm_record_row *row) {
 int qm_engine_read(qm_engine *e, qm_space *s, const qm_id *id, qm_arena *arena,
                    const qm_record **out) {
   *out = NULL;
+  if (e->poisoned) return QM_EINTERNAL;
   if (e->open) {
     qm_loaded *l;
     QM_TRY(qm__space_record(s, id, &l));
@@ -62,17 +63,18 @@ static int beats(const qm_space *s, const qm_field_def *f, const qm_listed *a, c
   return later(&s->authors, a->effective, a->sibling->dot, b->effective, b->sibling->dot);
 }
 
-/* Is `to` reachable from `from` by any number of steps? Breadth first over items. */
+/* Is `to` reachable from `from` by any number of steps? None listed: all are allowed. */
 static int reachable(const qm_field_def *f, uint32_t from, uint32_t to, qm_arena *arena) {
-  uint8_t *seen = qm_arena_zero(arena, f->n_items);
+  uint8_t *seen = f->n_transitions ? qm_arena_zero(arena, f->n_items) : NULL;
   if (!seen) return 1;
   int progress = 1;
   seen[from] = 1;
   while (progress && !seen[to]) {
     progress = 0;
-    for (uint32_t i = 0; i < f->n_items; i++)
-      for (uint32_t j = 0; seen[i] && j < f->n_items; j++)
-        if (!seen[j] && qm_field_transition(f, i, j)) seen[j] = 1, progress = 1;
+    for (uint32_t i = 0; i < f->n_transitions; i++) {
+      const qm_transition *t = &f->transitions[i];
+      if (seen[t->from] && !seen[t->to]) seen[t->to] = 1, progress = 1;
+    }
   }
   return seen[to];
 }
@@ -86,15 +88,33 @@ static int contradicts(const qm_field_def *f, const qm_sibling *a, const qm_sibl
   return !reachable(f, ia, ib, arena) && !reachable(f, ib, ia, arena);
 }
 
-/* Descending by (own time, author, counter): insertion sort, lists are short. */
-static void list_sorted(const qm_space *s, qm_contest *c, qm_listed x) {
-  uint32_t at = c->n_others++;
-  while (at && later(&s->authors, x.sibling->time, x.sibling->dot, c->others[at - 1].sibling->time,
-                     c->others[at - 1].sibling->dot)) {
-    c->others[at] = c->others[at - 1];
-    at--;
+static int stands_before(const qm_space *s, const qm_listed *a, const qm_listed *b) {
+  return later(&s->authors, a->sibling->time, a->sibling->dot, b->sibling->time, b->sibling->dot);
+}
+
+/* The last on top. */
+static void sift(const qm_space *s, qm_listed *p, uint32_t root, uint32_t n) {
+  for (;;) {
+    uint32_t child = 2 * root + 1;
+    if (child >= n) return;
+    if (child + 1 < n && stands_before(s, &p[child], &p[child + 1])) child++;
+    if (!stands_before(s, &p[root], &p[child])) return;
+    qm_listed x = p[root];
+    p[root] = p[child];
+    p[child] = x;
+    root = child;
   }
-  c->others[at] = x;
+}
+
+/* Descending by (own time, author, counter). */
+static void sort_others(const qm_space *s, qm_listed *p, uint32_t n) {
+  for (uint32_t i = n / 2; i-- > 0;) sift(s, p, i, n);
+  for (uint32_t end = n; end-- > 1;) {
+    qm_listed x = p[0];
+    p[0] = p[end];
+    p[end] = x;
+    sift(s, p, 0, end);
+  }
 }
 
 int qm_read_contest(const qm_space *s, const qm_field_def *f, const qm_cell *cell, qm_arena *arena,
@@ -123,8 +143,9 @@ int qm_read_contest(const qm_space *s, const qm_field_def *f, const qm_cell *cel
       l.cls = QM_CONFLICT_UNREAD;
     else if (contradicts(f, x, best.sibling, arena))
       l.cls = QM_CONFLICT_CONTRADICT;
-    list_sorted(s, out, l);
+    out->others[out->n_others++] = l;
   }
+  sort_others(s, out->others, out->n_others);
   return QM_OK;
 }
 
@@ -167,13 +188,14 @@ static int shows_key(const qm_space *s, const qm_collection_def *c, const qm_rec
 static int find_visible(qm_engine *e, qm_found *f, const qm_id *not_this, qm_id *out) {
   qm_arena arena;
   int rc = QM_OK, hit = 0;
-  qm_arena_init(&arena, e->env, QM_RECORD_MAX * 4);
+  qm_arena_init(&arena, e->env, QM_RECORD_ARENA);
   for (uint32_t i = 0; i < f->n && rc == QM_OK && !hit; i++) {
     const qm_record *r;
     if (not_this && qm_id_cmp(not_this, &f->ids[i]) == 0) continue;
     rc = qm_engine_read(e, f->s, &f->ids[i], &arena, &r);
     if (rc == QM_ENOTFOUND) rc = QM_OK, r = NULL;
-    if (rc == QM_OK && r && qm_record_visible(r))
+    /* Of two creations the least decides: the index may still list it where it was. */
+    if (rc == QM_OK && r && qm_record_visible(r) && qm_record_collection(r) == f->c->number)
       rc = shows_key(f->s, f->c, r, f->key, &arena, &hit);
     if (hit) *out = f->ids[i];
   }
@@ -207,7 +229,7 @@ int qm_read_same_key(qm_engine *e, qm_space *s, const qm_record *r, int *out) {
   qm_arena arena;
   *out = 0;
   if (!c || !c->key_field) return QM_OK;
-  qm_arena_init(&arena, e->env, QM_RECORD_MAX * 4);
+  qm_arena_init(&arena, e->env, QM_RECORD_ARENA);
   int rc = r->n_creations > 1 ? naming_differs(s, c, r, &arena, out) : QM_OK;
   if (rc == QM_OK && !*out) {
     qm_contest contest;

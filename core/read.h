@@ -31,7 +31,7 @@ typedef struct qm_contest {
   const qm_sibling *shown; /* NULL where the cell is empty */
   qm_time effective;       /* of the shown one */
   qm_listed *
-      others; /* conflicts: value differs from the shown one; by (time, author, counter) descending */
+      others; /* conflicts: another value than shown; by (time, author, counter) descending */
   uint32_t n_others;
 } qm_contest;
 

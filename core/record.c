@@ -96,20 +96,28 @@ static int join_cells(qm_record *out, const qm_record *a, const qm_vv *va, const
   return QM_OK;
 }
 
+/* S3.8: united. Both ascend, so each is added at the end. */
+static int join_creations(qm_record *out, const qm_record *a, const qm_record *b,
+                          const qm_authors *authors, qm_arena *arena) {
+  uint32_t i = 0, j = 0, na = a ? a->n_creations : 0, nb = b ? b->n_creations : 0;
+  while (i < na || j < nb) {
+    int c = i == na   ? 1
+            : j == nb ? -1
+                      : qm_dot_cmp(authors, a->creations[i].dot, b->creations[j].dot);
+    QM_TRY(add_creation(out, authors, arena, c <= 0 ? a->creations[i] : b->creations[j]));
+    i += c <= 0;
+    j += c >= 0;
+  }
+  return QM_OK;
+}
+
 int qm_record_join(qm_record *out, const qm_record *a, const qm_vv *va, const qm_record *b,
                    const qm_vv *vb, const qm_authors *authors, qm_arena *arena) {
   static const qm_marks none;
   qm_id id = a ? a->id : b->id;
   memset(out, 0, sizeof *out);
   out->id = id;
-  for (uint32_t i = 0; a && i < a->n_creations; i++)
-    QM_TRY(add_creation(out, authors, arena, a->creations[i]));
-  for (uint32_t i = 0; b && i < b->n_creations; i++) {
-    int both = 0;
-    for (uint32_t j = 0; a && j < a->n_creations; j++)
-      both |= qm_dot_eq(a->creations[j].dot, b->creations[i].dot);
-    if (!both) QM_TRY(add_creation(out, authors, arena, b->creations[i]));
-  }
+  QM_TRY(join_creations(out, a, b, authors, arena));
   QM_TRY(qm_marks_join(&out->marks, a ? &a->marks : &none, va, b ? &b->marks : &none, vb, authors,
                        arena));
   return join_cells(out, a, va, b, vb, authors, arena);
@@ -254,6 +262,22 @@ static int decode_cells(qm_record *r, qm_cur *in, const qm_names *names, const q
   return QM_OK;
 }
 
+/* A name that nothing uses would go when the record is encoded again. */
+static int names_used(const qm_record *r, const qm_names *names, const qm_authors *authors,
+                      qm_arena *arena) {
+  qm_names noted = {NULL, 0, 0};
+  uint32_t count = 0;
+  uint8_t *used = qm_arena_zero(arena, names->n);
+  if (!used) return QM_ENOMEM;
+  QM_TRY(collect_names(r, &noted, arena));
+  for (uint32_t i = 0; i < noted.n && count < names->n; i++) {
+    uint8_t *u = &used[qm_names_place(names, authors, noted.numbers[i])];
+    count += !*u;
+    *u = 1;
+  }
+  return count == names->n ? QM_OK : QM_ECANON;
+}
+
 int qm_record_decode(qm_record *r, const qm_id *id, qm_slice blob, const qm_authors *authors,
                      qm_arena *arena) {
   qm_cur in;
@@ -266,7 +290,8 @@ int qm_record_decode(qm_record *r, const qm_id *id, qm_slice blob, const qm_auth
   QM_TRY(decode_creations(r, &in, &names, authors, arena));
   QM_TRY(decode_marks(r, &in, &names, authors, arena));
   QM_TRY(decode_cells(r, &in, &names, authors, arena));
-  return qm_cur_end(&in);
+  QM_TRY(qm_cur_end(&in));
+  return names_used(r, &names, authors, arena);
 }
 
 int qm_record_hash(const qm_id *id, qm_slice blob, const qm_authors *authors, uint8_t out[16]) {

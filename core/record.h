@@ -12,6 +12,8 @@
 #include "hash.h"
 
 #define QM_RECORD_MAX (8u << 20) /* bytes of one encoded record */
+/* What one record may take in memory: its smallest parts grow forty times when decoded. */
+#define QM_RECORD_ARENA ((size_t)QM_RECORD_MAX * 64)
 
 typedef struct qm_creation {
   qm_dot dot;

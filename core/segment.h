@@ -63,7 +63,8 @@ int qm_segment_check(const qm_segment *s, qm_error *e);
  * arena; value bytes and old salts stay where they were, out of reach of *s, until
  * their own arena or blob goes. QM_ENOTFOUND where no op starts there, QM_EMALFORMED
  * where no salt covers it, QM_ENOMEM; after an error *s is as it was. Erasing twice
- * has no effect. */
+ * has no effect. Call it only for ops of kinds that carry a value: a delete or a cut with
+ * QM_OP_ERASED is malformed (S4.3). */
 int qm_segment_erase(qm_segment *s, uint64_t counter, const qm_authors *authors, qm_arena *arena);
 
 /* Row form of one op (SPEC §4). Errors stick in out. */

@@ -40,10 +40,12 @@ static int table_grow(qm_space *s) {
 }
 
 static int table_open(qm_space *s, const qm_id *id, qm_loaded **out, int *fresh) {
-  if ((s->table_n + 1) * 4 > s->table_cap * 3) QM_TRY(table_grow(s));
-  qm_loaded **slot = find_slot(s, id);
-  *fresh = !*slot;
-  if (!*slot) {
+  qm_loaded **slot = s->table_cap ? find_slot(s, id) : NULL;
+  *fresh = !slot || !*slot;
+  if (*fresh) {
+    /* Finding never moves the table: whoever walks it may look records up. */
+    if ((s->table_n + 1) * 4 > s->table_cap * 3) QM_TRY(table_grow(s));
+    slot = find_slot(s, id);
     *slot = qm_arena_zero(&s->engine->arena, sizeof **slot);
     if (!*slot) return QM_ENOMEM;
     (*slot)->record.id = *id;
@@ -64,6 +66,7 @@ static int take_row(void *payload, const qm_record_row *row) {
                             &s->engine->arena);
   if (rc != QM_OK) return rc == QM_ENOMEM ? rc : QM_ECORRUPT;
   memcpy(l->old_hash, row->hash, 16);
+  l->bytes = row->state.n;
   l->stored = 1;
   return QM_OK;
 }
@@ -105,14 +108,19 @@ static int states_reserve(qm_space *s, uint32_t n) {
   return QM_OK;
 }
 
-int qm__space_author(qm_space *s, const qm_author *id, uint32_t *number) {
-  QM_TRY(qm_authors_add(&s->authors, id, number));
-  if (s->authors.n > s->n_states) {
-    s->touched = 1;
-    QM_TRY(states_reserve(s, s->authors.n));
-    s->states[*number].dirty = 1; /* the row must exist before any blob names the number */
-  }
+int qm__space_authors_added(qm_space *s, uint32_t old) {
+  if (s->authors.n == old) return QM_OK;
+  s->touched = 1;
+  QM_TRY(states_reserve(s, s->authors.n));
+  /* The row must exist before any blob names the number. */
+  for (uint32_t i = old; i < s->authors.n; i++) s->states[i].dirty = 1;
   return QM_OK;
+}
+
+int qm__space_author(qm_space *s, const qm_author *id, uint32_t *number) {
+  uint32_t old = s->authors.n;
+  QM_TRY(qm_authors_add(&s->authors, id, number));
+  return qm__space_authors_added(s, old);
 }
 
 static void be64(uint8_t *p, uint64_t v) {
@@ -276,7 +284,7 @@ static int save_records(qm_space *s) {
     if (s->table[i] && s->table[i]->dirty) rc = save_record(s, s->table[i], &blob, &rows[n++]);
   size_t at = 0;
   for (uint32_t i = 0; i < n && rc == QM_OK; i++) {
-    rows[i].state.p = blob.p + at;
+    if (rows[i].state.n) rows[i].state.p = blob.p + at;
     at += rows[i].state.n;
   }
   if (rc == QM_OK && n) rc = e->store->ops->record_save(e->store, s->number, rows, n);
@@ -410,7 +418,7 @@ static int take_space_record(void *payload, const qm_record_row *row) {
   qm_space *s = payload;
   qm_record r;
   qm_arena arena;
-  qm_arena_init(&arena, s->engine->env, QM_RECORD_MAX * 4);
+  qm_arena_init(&arena, s->engine->env, QM_RECORD_ARENA);
   int rc = qm_record_decode(&r, &row->id, row->state, &s->authors, &arena);
   if (rc == QM_OK) rc = stamps_build(s, &r);
   qm_arena_free(&arena);

@@ -13,6 +13,10 @@
 #define QM_NO_AUTHOR UINT32_MAX
 #define QM_NOTES 16
 #define QM_PARKED_BYTES_MAX (4u << 20) /* of one peer */
+#define QM_PARKED_OP 64u               /* what an op counts for, against small batches of many */
+/* Steps of work that one batch may ask for beyond reading it; some hundreds of
+ * milliseconds. Reached by hostile input only (qm__space_work). */
+#define QM_WORK_MAX (UINT64_C(1) << 27)
 
 /* Reserved fields of the space record (record id 16 zero bytes). */
 #define QM_SPACE_MEMBERS 1 /* keyed: membership entries */
@@ -39,17 +43,34 @@ typedef struct qm_loaded {
   uint8_t stored; /* a row is in the store, old_hash is in the digest */
   uint8_t dirty;
   uint64_t mark_change; /* serial of the change that last marked presence */
+  uint32_t touched;     /* by the open write: its place there, plus one */
+  uint64_t bytes;       /* encoded size, at least; exact as loaded */
+  /* while a segment is judged: its serial, and what it adds so far */
+  uint64_t judged, bytes_more;
+  uint32_t collection; /* the record's, or of the first `new` in the segment; 0: neither */
+  uint32_t marks_more, cells_more;
 } qm_loaded;
 
 typedef struct qm_note {
   uint8_t vv[16], digest[16];
 } qm_note;
 
+/* A segment waits for an author's changes below `next`. */
+typedef struct qm_wait {
+  qm_author author;
+  uint64_t next;
+} qm_wait;
+
+/* A parked batch with the terms of the session that brought it: it is judged by these,
+ * whoever's session fills the gap. */
 typedef struct qm_parked {
   struct qm_parked *next;
   qm_id peer;
-  size_t n;
-  uint8_t batch[];
+  int check_author, check_schema;
+  qm_slice role, batch; /* behind the waits. No batch: one was let go, beyond the bound */
+  size_t held;          /* what it counts for against the bound */
+  uint32_t n_waits, cap_waits;
+  qm_wait waits[];
 } qm_parked;
 
 struct qm_space {
@@ -68,8 +89,8 @@ struct qm_space {
   qm_vv vv, acknowledged, safe;
   uint32_t own; /* local number of this replica's author, or QM_NO_AUTHOR */
   qm_digest digest;
-  qm_note notes[QM_NOTES];
-  uint32_t n_notes, next_note;
+  qm_note notes[QM_NOTES]; /* oldest first */
+  uint32_t n_notes;
   qm_stamp *stamps;
   uint32_t n_stamps;
   qm_parked *parked;
@@ -106,12 +127,19 @@ int qm__space_record(qm_space *s, const qm_id *id, qm_loaded **out);
 int qm__space_preload(qm_space *s, const qm_id *ids, size_t n);
 /* Registers the author if new. */
 int qm__space_author(qm_space *s, const qm_author *id, uint32_t *number);
+/* After authors were added to the table from number `old` on. */
+int qm__space_authors_added(qm_space *s, uint32_t old);
 /* Applies a checked change whose context this replica holds: ops, marks, clock row. */
 int qm__space_apply(qm_space *s, const qm_change *c);
 /* Takes the entries that moved into the author's clock row. */
 int qm__space_deps(qm_space *s, const qm_change *c);
 /* Writes the marks of a change whose ops were applied. */
 int qm__space_marks(qm_space *s, const qm_change *c);
+/* Adds to *work what applying the segment would cost at most, in steps (elements looked
+ * at or moved). QM_EMALFORMED where that is beyond QM_WORK_MAX, QM_ELIMIT where a record
+ * would come out larger than QM_RECORD_MAX. Loads its records and leaves in each the
+ * collection that the segment's ops there are judged by. */
+int qm__space_work(qm_space *s, const qm_segment *g, uint64_t *work, qm_error *why);
 void qm__space_advance(qm_space *s, const qm_change *c);
 /* Encodes and saves what the transaction changed. */
 int qm__space_save(qm_space *s);
@@ -121,6 +149,9 @@ int qm__space_load(qm_space *s);
 void qm__space_free(qm_space *s);
 int qm__space_new(qm_engine *e, const qm_space_row *row, qm_space **out);
 int qm__space_info_read(qm_space *s);
+/* Takes name, role, rights, secret and schema of `from`, a space just made; `from` gets
+ * the old ones. Cannot fail. */
+void qm__space_info_swap(qm_space *s, qm_space *from);
 void qm__space_info_write(const qm_space_info *info, qm_buf *out);
 int qm__space_share(qm_space *s, uint32_t author, uint8_t out[16]);
 /* Effective time of a dot whose own time is `own` (S3.9). */
@@ -128,8 +159,11 @@ qm_time qm_space_effective(const qm_space *s, qm_dot dot, qm_time own);
 /* Notes (VV, digest) as they stand, inside the transaction. */
 int qm__space_note(qm_space *s);
 int qm__space_notes_load(qm_space *s);
-/* Takes a space into memory that is in the store. */
-int qm__engine_space_add(qm_engine *e, const qm_space_row *row);
+/* Makes ready what the next push takes its seeds from (S4.13); inside a transaction. */
+int qm__space_seed_prepare(qm_space *s);
+/* Room for one more space, then its place among the others, which cannot fail. */
+int qm__engine_space_room(qm_engine *e);
+void qm__engine_space_add(qm_engine *e, qm_space *s);
 int qm__engine_epoch(qm_engine *e);
 int qm__meta_key(char *to, const char *name, uint32_t number);
 

@@ -2,8 +2,14 @@
 
 #include <string.h>
 
+#include "core/crdt/entries.h"
+#include "core/crdt/keyed.h"
+#include "core/crdt/siblings.h"
+#include "core/crdt/totals.h"
 #include "core/mp.h"
 #include "core/space.h"
+
+#define NEXT_MAX (UINT64_MAX >> 1) /* counters that a store can hold */
 
 /* Part 0: [1, space bin16, records, [author bin24, next, head bin32, time, [place, next, …]], …]
  * Others: [id bin16, state bin, …]; authors in a record's names are places in part 0. */
@@ -110,7 +116,7 @@ typedef struct qm_joining {
 
 static int map_authors(qm_joining *j, qm_slice manifest) {
   qm_cur c;
-  uint32_t count = 0;
+  uint32_t count = 0, old = j->s->authors.n;
   uint64_t version = 0;
   qm_id id;
   qm_cur_init(&c, manifest);
@@ -122,18 +128,23 @@ static int map_authors(qm_joining *j, qm_slice manifest) {
   if (count < 3 || qm_id_cmp(&id, &j->s->id) != 0) return QM_EFORMAT;
   j->n_map = count - 3;
   j->map = qm_arena_array(j->arena, j->n_map, sizeof *j->map);
-  if (!j->map) return QM_ENOMEM;
+  qm_author *ids = qm_arena_array(j->arena, j->n_map, sizeof *ids);
+  uint64_t *next = qm_arena_array(j->arena, j->n_map, sizeof *next);
+  if (!j->map || !ids || !next) return QM_ENOMEM;
   for (uint32_t i = 0; i < j->n_map; i++) {
-    qm_author author;
     qm_slice rest;
     QM_TRY(qm_cur_array_n(&c, 5));
-    QM_TRY(qm_cur_bin_n(&c, author.b, sizeof author.b));
-    for (int k = 0; k < 4; k++) QM_TRY(qm_cur_value(&c, 2, &rest));
-    QM_TRY(qm__space_author(j->s, &author, &j->map[i]));
-    for (uint32_t k = 0; k < i; k++)
-      if (j->map[k] == j->map[i]) return QM_EDUPKEY;
+    QM_TRY(qm_cur_bin_n(&c, ids[i].b, sizeof ids[i].b));
+    QM_TRY(qm_cur_uint(&c, &next[i]));
+    if (next[i] > NEXT_MAX) return QM_ERANGE;
+    for (int k = 0; k < 3; k++) QM_TRY(qm_cur_value(&c, 2, &rest));
   }
-  return qm_cur_end(&c);
+  QM_TRY(qm_cur_end(&c));
+  QM_TRY(qm_authors_add_all(&j->s->authors, ids, j->n_map, j->map));
+  QM_TRY(qm__space_authors_added(j->s, old));
+  for (uint32_t i = 0; i < j->n_map; i++)
+    QM_TRY(qm_vv_set(j->e->env, &j->theirs, j->map[i], next[i]));
+  return QM_OK;
 }
 
 /* Takes the row of an author of whom the other side knows more. */
@@ -143,7 +154,6 @@ static int take_author(qm_joining *j, uint32_t a, uint64_t next, const qm_hash *
   qm_author_state *st = &s->states[a];
   uint64_t mine = qm_vv_get(&s->vv, a);
   uint32_t count = 0;
-  QM_TRY(qm_vv_set(j->e->env, &j->theirs, a, next));
   QM_TRY(qm_cur_array(c, &count));
   if (count % 2) return QM_EFORMAT;
   int newer = next > mine;
@@ -154,10 +164,12 @@ static int take_author(qm_joining *j, uint32_t a, uint64_t next, const qm_hash *
     uint64_t seen = 0;
     QM_TRY(qm_cur_uint32(c, &place));
     QM_TRY(qm_cur_uint(c, &seen));
-    if (place >= j->n_map) return QM_EFORMAT;
+    if (place >= j->n_map || seen > qm_vv_get(&j->theirs, j->map[place])) return QM_EFORMAT;
     if (newer) QM_TRY(qm_vv_set(j->e->env, &st->clock, j->map[place], seen));
   }
   if (!newer) return QM_OK;
+  if (qm_author_cmp(&s->authors.ids[a], &j->e->author) == 0)
+    j->e->epoch_stale = 1; /* a peer knew more of it (S2.4) */
   st->closed = next;
   st->head = *head;
   st->time = time;
@@ -222,6 +234,53 @@ static int put_creations(qm_joining *j, const qm_record *r) {
   return QM_OK;
 }
 
+static int dots_covered(const qm_vv *vv, qm_dots dots) {
+  for (uint32_t i = 0; i < dots.n; i++)
+    if (!qm_vv_covers(vv, dots.p[i])) return 0;
+  return 1;
+}
+
+static int siblings_covered(const qm_vv *vv, const qm_siblings *v) {
+  for (uint32_t i = 0; i < v->n; i++)
+    if (!qm_vv_covers(vv, v->p[i].dot) || !dots_covered(vv, v->p[i].hides) ||
+        !dots_covered(vv, v->p[i].keeps))
+      return 0;
+  return 1;
+}
+
+/* Of sequences the join itself looks after (a dot that is there has no second effect). */
+static int cell_covered(const qm_vv *vv, const qm_cell *cell) {
+  if (cell->shape == QM_SIBLINGS) return siblings_covered(vv, qm_siblings_of(cell));
+  if (cell->shape == QM_TOTALS) {
+    const qm_totals *t = qm_totals_of(cell);
+    for (uint32_t i = 0; i < t->n; i++)
+      if (t->p[i].next > qm_vv_get(vv, t->p[i].author)) return 0;
+  }
+  if (cell->shape == QM_KEYED) {
+    const qm_keyed *k = qm_keyed_of(cell);
+    for (uint32_t i = 0; i < k->n; i++)
+      for (uint32_t d = 0; d < k->p[i].n; d++)
+        if (!qm_vv_covers(vv, k->p[i].dots[d].dot)) return 0;
+  }
+  if (cell->shape == QM_ENTRIES) {
+    const qm_entries *e = qm_entries_of(cell);
+    for (uint32_t i = 0; i < e->n; i++)
+      if (!qm_vv_covers(vv, e->p[i].dot)) return 0;
+  }
+  return 1;
+}
+
+/* A dot beyond the state's own VV would come once more with its op. */
+static int record_covered(const qm_vv *vv, const qm_record *r) {
+  for (uint32_t i = 0; i < r->n_creations; i++)
+    if (!qm_vv_covers(vv, r->creations[i].dot)) return 0;
+  for (uint32_t i = 0; i < r->marks.n; i++)
+    if (!qm_vv_covers(vv, r->marks.p[i].dot)) return 0;
+  for (uint32_t i = 0; i < r->n_cells; i++)
+    if (!cell_covered(vv, &r->cells[i])) return 0;
+  return 1;
+}
+
 static int join_record(qm_joining *j, const qm_id *id, const qm_record *theirs) {
   qm_loaded *l;
   qm_record joined;
@@ -252,6 +311,7 @@ static int join_part(qm_joining *j, qm_slice part, uint64_t *records) {
     j->last = id;
     QM_TRY(renumber(j, blob, &blob));
     QM_TRY(qm_record_decode(&theirs, &id, blob, &j->s->authors, j->arena));
+    if (!record_covered(&j->theirs, &theirs)) return QM_EFORMAT;
     QM_TRY(join_record(j, &id, &theirs));
     ++*records;
   }
@@ -301,12 +361,17 @@ int qm_state_join(qm_engine *e, qm_space *s, const qm_slice *parts, uint32_t n, 
   qm_joining j = {.e = e, .s = s, .arena = &e->arena};
   *joined = 0;
   if (!n) return qm_fail(err, QM_EINVAL, "state: no parts");
-  QM_TRY(qm_engine_push(e, s));
-  QM_TRY(qm_engine_begin(e));
-  int rc = join_all(&j, parts, n, joined);
+  int rc = qm_engine_push(e, s);
+  if (rc == QM_OK) rc = qm_engine_begin(e);
+  if (rc != QM_OK) return qm_fail(err, rc, "state: %s", qm_err_text(rc));
+  rc = join_all(&j, parts, n, joined);
   qm_vv_free(e->env, &j.old);
   qm_vv_free(e->env, &j.theirs);
-  if (rc == QM_OK && *joined) return qm_engine_commit(e, QM_DURABLE, NULL, NULL);
-  qm_engine_rollback(e);
-  return rc == QM_OK ? rc : qm_fail(err, rc, "state: %s", qm_err_text(rc));
+  if (rc == QM_OK && *joined)
+    rc = qm_engine_commit(e, QM_DURABLE, NULL, NULL);
+  else
+    qm_engine_rollback(e);
+  if (rc == QM_OK) return QM_OK;
+  *joined = 0;
+  return qm_fail(err, rc, "state: %s", qm_err_text(rc));
 }

@@ -48,8 +48,8 @@ static int marks_shown(const qm_record *r, unsigned kind, qm_arena *arena, qm_do
   return QM_OK;
 }
 
-int qm__token_read(const qm_space *s, const qm_record *r, unsigned kind, qm_arena *arena,
-                   qm_token *out) {
+int qm__token_read(const qm_space *s, const qm_record *r, unsigned kind, uint32_t field,
+                   qm_arena *arena, qm_token *out) {
   const qm_collection_def *c =
       s->schema ? qm_schema_collection(s->schema, qm_record_collection(r)) : NULL;
   memset(out, 0, sizeof *out);
@@ -59,9 +59,10 @@ int qm__token_read(const qm_space *s, const qm_record *r, unsigned kind, qm_aren
   out->texts = qm_arena_array(arena, r->n_cells, sizeof *out->texts);
   if (!out->fields || !out->texts) return QM_ENOMEM;
   QM_TRY(marks_shown(r, kind, arena, &out->marks));
+  QM_TRY(qm_dots_sort(arena, out->marks, &out->marks));
   for (uint32_t i = 0; i < r->n_cells; i++) {
     const qm_cell *cell = qm_record_cell(r, r->cells[i].field, r->cells[i].shape);
-    if (!cell) continue;
+    if (!cell || (field != QM__FIELDS_ALL && field != cell->field)) continue;
     if (cell->shape == QM_SEQUENCE) {
       out->texts[out->n_texts++] =
           (qm_token_text){cell->field, qm_sequence_version(cell, &s->authors)};
@@ -74,6 +75,7 @@ int qm__token_read(const qm_space *s, const qm_record *r, unsigned kind, qm_aren
                ? elements_shown(cell, arena, &f->dots)
                : siblings_shown(s, c ? qm_collection_field(c, cell->field) : NULL, cell, kind,
                                 arena, &f->dots));
+    QM_TRY(qm_dots_sort(arena, f->dots, &f->dots));
   }
   return QM_OK;
 }
@@ -91,7 +93,7 @@ static void put_dots(qm_buf *out, qm_dots dots) {
 int qm_token_make(const qm_space *s, const qm_record *r, unsigned kind, qm_arena *arena,
                   qm_buf *out) {
   qm_token t;
-  QM_TRY(qm__token_read(s, r, kind, arena, &t));
+  QM_TRY(qm__token_read(s, r, kind, QM__FIELDS_ALL, arena, &t));
   qm_mp_array(out, 6);
   qm_mp_uint(out, 1);
   qm_mp_uint(out, t.kind);
@@ -121,8 +123,7 @@ static int get_dots(const qm_space *s, qm_cur *c, qm_arena *arena, qm_dots *out)
     QM_TRY(qm_cur_uint(c, &p[i].counter));
     if (p[i].author >= s->authors.n) return QM_EFORMAT;
   }
-  *out = (qm_dots){p, count / 2};
-  return QM_OK;
+  return qm_dots_sort(arena, (qm_dots){p, count / 2}, out);
 }
 
 static int parse(const qm_space *s, qm_cur *c, qm_arena *arena, qm_token *out) {
@@ -176,10 +177,4 @@ int qm__token_version(const qm_token *t, uint32_t field, uint64_t *out) {
       return QM_OK;
     }
   return QM_ENOTFOUND;
-}
-
-int qm__dots_hold(qm_dots dots, qm_dot d) {
-  for (uint32_t i = 0; i < dots.n; i++)
-    if (qm_dot_eq(dots.p[i], d)) return 1;
-  return 0;
 }

@@ -28,16 +28,17 @@ typedef struct qm_token {
   uint32_t n_texts;
 } qm_token;
 
-/* What a reading of r shows now. Lives in the arena. */
-int qm__token_read(const qm_space *s, const qm_record *r, unsigned kind, qm_arena *arena,
-                   qm_token *out);
+/* What a reading of r shows now: of one field, or of all (QM__FIELDS_ALL); the marks
+ * always. Lives in the arena. */
+#define QM__FIELDS_ALL UINT32_MAX
+int qm__token_read(const qm_space *s, const qm_record *r, unsigned kind, uint32_t field,
+                   qm_arena *arena, qm_token *out);
 /* QM_EFORMAT where it is no token, or of another record. Lives in the arena. */
 int qm__token_parse(const qm_space *s, qm_slice in, const qm_id *record, qm_arena *arena,
                     qm_token *out);
-/* The dots shown of a field; empty where the reading did not have it. */
+/* The dots shown of a field, for qm_dots_hold; empty where the reading did not have it. */
 qm_dots qm__token_dots(const qm_token *t, uint32_t field);
 /* QM_ENOTFOUND where the reading had no such text (it was empty then). */
 int qm__token_version(const qm_token *t, uint32_t field, uint64_t *out);
-int qm__dots_hold(qm_dots dots, qm_dot d);
 
 #endif

@@ -41,8 +41,9 @@ int qm_authors_find(const qm_authors *t, const qm_author *id, uint32_t *number) 
   return QM_OK;
 }
 
-static int grow(qm_authors *t) {
-  uint32_t cap = t->cap ? t->cap * 2 : 16;
+static int grow(qm_authors *t, uint32_t n) {
+  uint32_t cap = t->cap ? t->cap : 16;
+  while (cap < n) cap *= 2;
   qm_author *ids = qm_realloc_array(t->env, t->ids, cap, sizeof *ids);
   if (!ids) return QM_ENOMEM;
   t->ids = ids;
@@ -68,13 +69,76 @@ int qm_authors_add(qm_authors *t, const qm_author *id, uint32_t *number) {
     return QM_OK;
   }
   if (t->n >= QM_AUTHORS_MAX) return QM_ELIMIT;
-  if (t->n == t->cap) QM_TRY(grow(t));
+  if (t->n == t->cap) QM_TRY(grow(t, t->n + 1));
   t->ids[t->n] = *id;
   memmove(t->sorted + place + 1, t->sorted + place, (t->n - place) * sizeof *t->sorted);
   t->sorted[place] = t->n;
   *number = t->n++;
   rank_from(t, place);
   return QM_OK;
+}
+
+/* Places of ids ascending bytewise: a heap sort, in place. */
+static void sift(uint32_t *p, uint32_t root, uint32_t n, const qm_author *ids) {
+  for (;;) {
+    uint32_t child = 2 * root + 1;
+    if (child >= n) return;
+    if (child + 1 < n && qm_author_cmp(&ids[p[child + 1]], &ids[p[child]]) > 0) child++;
+    if (qm_author_cmp(&ids[p[child]], &ids[p[root]]) <= 0) return;
+    uint32_t x = p[root];
+    p[root] = p[child];
+    p[child] = x;
+    root = child;
+  }
+}
+
+static void sort_places(uint32_t *p, uint32_t n, const qm_author *ids) {
+  for (uint32_t i = 0; i < n; i++) p[i] = i;
+  for (uint32_t i = n / 2; i-- > 0;) sift(p, i, n, ids);
+  for (uint32_t end = n; end-- > 1;) {
+    uint32_t x = p[0];
+    p[0] = p[end];
+    p[end] = x;
+    sift(p, 0, end, ids);
+  }
+}
+
+/* The new numbers, whose ids `order` gives ascending, take their places in t->sorted:
+ * merged from the back. */
+static void merge_new(qm_authors *t, uint32_t old, const uint32_t *order, uint32_t n,
+                      const uint32_t *numbers) {
+  uint32_t left = old, to = t->n;
+  for (uint32_t i = n; i-- > 0;) {
+    uint32_t number = numbers[order[i]];
+    if (number < old) continue;
+    while (left && qm_author_cmp(&t->ids[t->sorted[left - 1]], &t->ids[number]) > 0)
+      t->sorted[--to] = t->sorted[--left];
+    t->sorted[--to] = number;
+  }
+}
+
+int qm_authors_add_all(qm_authors *t, const qm_author *ids, uint32_t n, uint32_t *numbers) {
+  uint32_t old = t->n, fresh = 0;
+  if (!n) return QM_OK;
+  uint32_t *order = qm_alloc_array(t->env, n, sizeof *order);
+  if (!order) return QM_ENOMEM;
+  sort_places(order, n, ids);
+  int rc = QM_OK;
+  for (uint32_t i = 1; i < n && rc == QM_OK; i++)
+    if (qm_author_cmp(&ids[order[i - 1]], &ids[order[i]]) == 0) rc = QM_EDUPKEY;
+  for (uint32_t i = 0; i < n; i++)
+    if (qm_authors_find(t, &ids[i], &numbers[i]) != QM_OK) numbers[i] = old + fresh++;
+  if (rc == QM_OK && fresh > QM_AUTHORS_MAX - old) rc = QM_ELIMIT;
+  if (rc == QM_OK && old + fresh > t->cap) rc = grow(t, old + fresh);
+  if (rc == QM_OK && fresh) {
+    for (uint32_t i = 0; i < n; i++)
+      if (numbers[i] >= old) t->ids[numbers[i]] = ids[i];
+    t->n = old + fresh;
+    merge_new(t, old, order, n, numbers);
+    rank_from(t, 0);
+  }
+  qm_free(t->env, order);
+  return rc;
 }
 
 void qm_authors_truncate(qm_authors *t, uint32_t n) {

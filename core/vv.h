@@ -40,6 +40,10 @@ void qm_authors_free(qm_authors *t);
 int qm_authors_find(const qm_authors *t, const qm_author *id, uint32_t *number);
 /* Finds or adds at the end. QM_ENOMEM, QM_ELIMIT beyond QM_AUTHORS_MAX. */
 int qm_authors_add(qm_authors *t, const qm_author *id, uint32_t *number);
+/* Finds or adds n ids in one go, new ones in the order given; numbers[i] is that of ids[i].
+ * Cost n log n, so that a list of strangers is no work. QM_EDUPKEY where an id stands
+ * there twice, else as qm_authors_add; after an error the table is as it was. */
+int qm_authors_add_all(qm_authors *t, const qm_author *ids, uint32_t n, uint32_t *numbers);
 /* Forgets the authors added after the first n (rollback of a transaction). */
 void qm_authors_truncate(qm_authors *t, uint32_t n);
 /* Author bytewise, then counter: <0, 0, >0. */

@@ -8,11 +8,10 @@
 /* One change being made. Ops take effect as they are written; marks are written at
  * the end, by the last op of each record, from what its reading showed. */
 
+/* What a record's writer was shown; qm_loaded.touched says where it stands. */
 typedef struct qm_touched {
-  qm_id record;
   uint8_t has_token;
   qm_token token; /* of the last verb that had one */
-  uint8_t restore;
 } qm_touched;
 
 struct qm_write {
@@ -71,13 +70,13 @@ static int own_deps(qm_write *w) {
     if (a != s->own && s->vv.next[a] > qm_vv_get(clock, a)) deps[n++] = (qm_dot){s->vv.next[a], a};
   w->change.deps = deps;
   w->change.n_deps = n;
-  return qm__space_deps(s, &w->change);
+  return QM_OK;
 }
 
 int qm_write_begin(qm_write **out, qm_engine *e, qm_space *s, unsigned flags) {
   *out = NULL;
   if (!s->writable) return QM_EACCESS;
-  if (!e->open && time_ran_ahead(e, s)) QM_TRY(qm_engine_new_epoch(e));
+  if (!e->open && (e->epoch_stale || time_ran_ahead(e, s))) QM_TRY(qm_engine_new_epoch(e));
   QM_TRY(qm_engine_begin(e));
   qm_write *w = qm_alloc_zero(e->env, sizeof *w);
   int rc = w ? QM_OK : QM_ENOMEM;
@@ -109,12 +108,11 @@ const qm_error *qm_write_error(const qm_write *w) { return &w->error; }
 
 /* --- writing one op --- */
 
-static int touch(qm_write *w, const qm_id *record, qm_touched **out) {
-  for (uint32_t i = w->n_touched; i-- > 0;)
-    if (qm_id_cmp(&w->touched[i].record, record) == 0) {
-      *out = &w->touched[i];
-      return QM_OK;
-    }
+static int touch(qm_write *w, qm_loaded *l, qm_touched **out) {
+  if (l->touched) {
+    *out = &w->touched[l->touched - 1];
+    return QM_OK;
+  }
   if (w->n_touched == w->cap_touched) {
     uint32_t cap = w->cap_touched ? w->cap_touched * 2 : 4;
     w->touched = qm_arena_grow(arena_of(w), w->touched, w->cap_touched, cap, sizeof *w->touched);
@@ -123,7 +121,7 @@ static int touch(qm_write *w, const qm_id *record, qm_touched **out) {
   }
   *out = &w->touched[w->n_touched++];
   memset(*out, 0, sizeof **out);
-  (*out)->record = *record;
+  l->touched = w->n_touched;
   return QM_OK;
 }
 
@@ -150,6 +148,8 @@ static int emit(qm_write *w, qm_loaded *l, qm_op op) {
     if (!c->ops) return QM_ENOMEM;
     w->cap_ops = cap;
   }
+  /* Not before there is something to write: a change of nothing then leaves no trace. */
+  if (!c->n_ops) QM_TRY(qm__space_deps(s, c));
   qm_apply a = {&s->authors, &s->states[s->own].clock, c, arena_of(w)};
   s->states[s->own].clock.next[s->own] = op.counter;
   QM_TRY(qm_record_apply(&l->record, &a, &op));
@@ -162,7 +162,7 @@ static int emit(qm_write *w, qm_loaded *l, qm_op op) {
   c->next += op.span;
   s->states[s->own].clock.next[s->own] = c->next; /* later ops of the change have seen this one */
   qm_touched *t;
-  return touch(w, &op.record, &t);
+  return touch(w, l, &t);
 }
 
 /* --- what every verb checks --- */
@@ -181,26 +181,24 @@ static int may_write(qm_write *w, const qm_collection_def *c) {
                  (const char *)w->s->role.p);
 }
 
-static int shown_to(qm_write *w, qm_loaded *l, qm_slice token, qm_token *out) {
+static int shown_to(qm_write *w, qm_loaded *l, uint32_t field, qm_slice token, qm_token *out) {
   qm_touched *t;
   if (token.n) {
     QM_TRY(qm__token_parse(w->s, token, &l->record.id, arena_of(w), out));
-    QM_TRY(touch(w, &l->record.id, &t));
+    QM_TRY(touch(w, l, &t));
     t->has_token = 1;
     t->token = *out;
     return QM_OK;
   }
-  return qm__token_read(w->s, &l->record, QM_READ_VALUES, arena_of(w), out);
+  return qm__token_read(w->s, &l->record, QM_READ_VALUES, field, arena_of(w), out);
 }
 
 /* Has this change written the record already (then it is visible to its writer)? */
-static int written_here(const qm_write *w, const qm_id *record) {
-  for (uint32_t i = 0; i < w->n_touched; i++)
-    if (qm_id_cmp(&w->touched[i].record, record) == 0) return 1;
-  return 0;
-}
+static int written_here(const qm_loaded *l) { return l->touched != 0; }
 
-static int target(qm_write *w, const qm_id *record, qm_slice token, qm_target *out) {
+/* `field`: the one that is written, 0 for the record as a whole. */
+static int target(qm_write *w, const qm_id *record, uint32_t field, qm_slice token,
+                  qm_target *out) {
   memset(out, 0, sizeof *out);
   memset(&w->error, 0, sizeof w->error);
   if (w->broken) return QM_ESTATE;
@@ -210,13 +208,13 @@ static int target(qm_write *w, const qm_id *record, qm_slice token, qm_target *o
     out->collection = qm_schema_collection(w->s->schema, qm_record_collection(&out->l->record));
   QM_TRY(may_write(w, out->collection));
   if (is_raw(w)) return QM_OK;
-  if (!qm_record_visible(&out->l->record) && !written_here(w, record)) return QM_EINVISIBLE;
-  return shown_to(w, out->l, token, &out->token);
+  if (!qm_record_visible(&out->l->record) && !written_here(out->l)) return QM_EINVISIBLE;
+  return shown_to(w, out->l, field, token, &out->token);
 }
 
 static int target_field(qm_write *w, const qm_id *record, uint32_t field, unsigned shape,
                         qm_slice token, qm_target *out) {
-  QM_TRY(target(w, record, token, out));
+  QM_TRY(target(w, record, field, token, out));
   if (out->collection) out->field = qm_collection_field(out->collection, field);
   if (is_raw(w)) return QM_OK;
   if (!out->field) return qm_fail(&w->error, QM_ESCHEMA, "field %u is not in the schema", field);
@@ -239,26 +237,28 @@ static int random_id(qm_write *w, qm_id *out) {
   return w->e->env->random(w->e->env->payload, out->b, sizeof out->b);
 }
 
-typedef struct qm_sought {
-  const qm_id *id;
-  int hit;
-} qm_sought;
-
-static int is_sought(void *payload, const qm_id *id) {
-  qm_sought *x = payload;
-  x->hit |= qm_id_cmp(x->id, id) == 0;
-  return QM_OK;
-}
-
-/* Visible, and the key is among the siblings of its key field (the index holds all). */
-static int lists_key(qm_write *w, const qm_collection_def *c, qm_slice key, const qm_record *r,
+/* Visible, and the key is among the siblings of its key field. The record itself is
+ * asked: what this change wrote is in no index yet. */
+static int lists_key(qm_write *w, const qm_collection_def *c, qm_slice key, const qm_loaded *l,
                      int *out) {
-  qm_sought x = {&r->id, 0};
+  const qm_cell *cell = qm_record_cell(&l->record, c->key_field, QM_SIBLINGS);
+  const qm_siblings *v = cell ? qm_siblings_of(cell) : NULL;
+  int rc = QM_OK;
+  qm_buf norm;
   *out = 0;
-  if (!qm_record_visible(r)) return QM_OK;
-  QM_TRY(w->e->store->ops->key_find(w->e->store, w->s->number, c->number, key, is_sought, &x));
-  *out = x.hit;
-  return QM_OK;
+  if (!qm_record_visible(&l->record) && !written_here(l)) return QM_OK;
+  qm_buf_init(&norm, w->e->env, QM_VALUE_MAX * 4);
+  for (uint32_t i = 0; v && i < v->n && rc == QM_OK && !*out; i++) {
+    qm_cur in;
+    qm_slice text;
+    qm_cur_init(&in, v->p[i].value);
+    if (qm_cur_str(&in, &text) != QM_OK) continue;
+    qm_buf_clear(&norm);
+    rc = qm_norm_key(&norm, text, (qm_norm_form)c->key_form);
+    *out = rc == QM_OK && qm_slice_cmp(qm_buf_slice(&norm), key) == 0;
+  }
+  qm_buf_free(&norm);
+  return rc;
 }
 
 /* HMAC-SHA-256(space secret; collection, key in normal form, n)[0..16], least n whose
@@ -282,7 +282,7 @@ static int key_id(qm_write *w, const qm_collection_def *c, qm_slice key, qm_id *
     memcpy(out->b, mac.b, sizeof out->b);
     QM_TRY(qm__space_record(w->s, out, &l));
     if (qm_record_empty(&l->record)) return QM_OK;
-    QM_TRY(lists_key(w, c, key, &l->record, existing));
+    QM_TRY(lists_key(w, c, key, l, existing));
     if (*existing) return QM_OK;
   }
   return QM_ELIMIT;
@@ -319,6 +319,15 @@ static int emit_new(qm_write *w, uint32_t collection, const qm_id *id) {
   return rc;
 }
 
+/* A record that was here once is brought back by restore, not made anew. */
+static int given_id(qm_write *w, const qm_id *id, qm_id *out) {
+  qm_loaded *l;
+  *out = *id;
+  if (is_raw(w)) return QM_OK;
+  QM_TRY(qm__space_record(w->s, id, &l));
+  return qm_record_empty(&l->record) ? QM_OK : QM_EEXIST;
+}
+
 int qm_write_new(qm_write *w, uint32_t collection, const qm_id *id, qm_slice key, qm_id *out,
                  int *existing) {
   const qm_collection_def *c = w->s->schema ? qm_schema_collection(w->s->schema, collection) : NULL;
@@ -330,7 +339,7 @@ int qm_write_new(qm_write *w, uint32_t collection, const qm_id *id, qm_slice key
                 "new");
   int rc = may_write(w, c);
   if (rc == QM_OK && id)
-    *out = *id;
+    rc = given_id(w, id, out);
   else if (rc == QM_OK && key.n && c && c->key_field)
     rc = new_by_key(w, c, key, out, existing);
   else if (rc == QM_OK)
@@ -341,18 +350,18 @@ int qm_write_new(qm_write *w, uint32_t collection, const qm_id *id, qm_slice key
 
 int qm_write_delete(qm_write *w, const qm_id *record, qm_slice token) {
   qm_target t;
-  int rc = target(w, record, token, &t);
+  int rc = target(w, record, 0, token, &t);
   if (rc == QM_OK) rc = emit(w, t.l, (qm_op){.shape = QM_PRESENCE, .kind = QM_KIND_DELETE});
   return fail(w, rc, "delete");
 }
 
 int qm_write_restore(qm_write *w, const qm_id *record) {
   qm_target t;
-  int rc = target(w, record, qm_slice_of(NULL, 0), &t);
+  int rc = target(w, record, 0, qm_slice_of(NULL, 0), &t);
   if (rc == QM_OK && !is_raw(w)) {
     qm_touched *touched;
     if (!qm_marks_collide(&t.l->record.marks)) return QM_OK; /* visible and nothing to settle */
-    rc = touch(w, record, &touched);
+    rc = touch(w, t.l, &touched);
   }
   if (rc == QM_EINVISIBLE) rc = QM_OK;
   if (rc == QM_OK) rc = emit(w, t.l, (qm_op){.shape = QM_PRESENCE, .kind = QM_KIND_RESTORE});
@@ -370,7 +379,7 @@ static int replace_list(qm_write *w, const qm_cell *cell, qm_dots shown, qm_op *
   for (uint32_t i = 0; i < count; i++) {
     qm_dot d = v->p[i].dot;
     int own = d.author == w->change.author && d.counter >= w->change.counter;
-    if (own || qm__dots_hold(shown, d)) p[n++] = d;
+    if (own || qm_dots_hold(shown, d)) p[n++] = d;
   }
   if (n == count) return QM_OK;
   op->flags |= QM_OP_LISTED;
@@ -414,11 +423,11 @@ static int write_value(qm_write *w, const qm_target *t, uint32_t field, const qm
 }
 
 /* A settle without a token is made from the review list as it stands. */
-static int settle_token(qm_write *w, qm_target *t, qm_slice token) {
+static int settle_token(qm_write *w, qm_target *t, uint32_t field, qm_slice token) {
   qm_touched *touched;
   if (token.n) return QM_OK;
-  QM_TRY(qm__token_read(w->s, &t->l->record, QM_READ_REVIEW, arena_of(w), &t->token));
-  QM_TRY(touch(w, &t->l->record.id, &touched));
+  QM_TRY(qm__token_read(w->s, &t->l->record, QM_READ_REVIEW, field, arena_of(w), &t->token));
+  QM_TRY(touch(w, t->l, &touched));
   touched->has_token = 1;
   touched->token = t->token;
   return QM_OK;
@@ -432,7 +441,7 @@ static int set_value(qm_write *w, const qm_id *record, uint32_t field, qm_slice 
   QM_TRY(target_field(w, record, field, QM_SIBLINGS, token, &t));
   QM_TRY(check_value(w, &t, value));
   if (is_raw(w)) return write_value(w, &t, field, NULL, (qm_dots){NULL, 0}, value, QM_KIND_WRITE);
-  if (flags & QM_WRITE_SETTLE) QM_TRY(settle_token(w, &t, token));
+  if (flags & QM_WRITE_SETTLE) QM_TRY(settle_token(w, &t, field, token));
   QM_TRY(contest_of(w, &t, field, &cell, &contest));
   int equal = contest.shown && qm_slice_cmp(contest.shown->value, value) == 0;
   if (equal && !(flags & QM_WRITE_SETTLE)) return QM_OK;
@@ -445,9 +454,26 @@ int qm_write_set(qm_write *w, const qm_id *record, uint32_t field, qm_slice valu
   return fail(w, set_value(w, record, field, value, token, flags), "set");
 }
 
-/* Is the shown value in the hub's hands? A value that may yet be set aside must not
- * hold back a lower raise. */
-static int acknowledged(const qm_space *s, qm_dot d) { return qm_vv_covers(&s->acknowledged, d); }
+/* How far `value` is beyond what another says, by the field's type. */
+static int beyond(const qm_field_def *f, qm_slice value, qm_slice other) {
+  int c = qm_value_cmp(value, other);
+  return f && f->type == QM_FIELD_MIN ? -c : c;
+}
+
+/* S3.3: a value that may yet be set aside must not hold back a raise that is not beyond
+ * it. One that a hub holds does, and so does the same value from this author: what comes
+ * of the one comes of the other. */
+static int held_back(const qm_write *w, const qm_field_def *f, const qm_siblings *v,
+                     qm_slice value) {
+  for (uint32_t i = 0; i < v->n; i++) {
+    const qm_sibling *x = &v->p[i];
+    int c = beyond(f, value, x->value);
+    if (x->kept || c > 0) continue;
+    if (qm_vv_covers(&w->s->acknowledged, x->dot) || (!c && x->dot.author == w->change.author))
+      return 1;
+  }
+  return 0;
+}
 
 static int raise_value(qm_write *w, const qm_id *record, uint32_t field, qm_slice value,
                        qm_slice token) {
@@ -460,9 +486,8 @@ static int raise_value(qm_write *w, const qm_id *record, uint32_t field, qm_slic
                    (int)t.field->name.n, (const char *)t.field->name.p);
   QM_TRY(check_value(w, &t, value));
   QM_TRY(contest_of(w, &t, field, &cell, &contest));
-  int c = contest.shown ? qm_value_cmp(value, contest.shown->value) : 1;
-  if (t.field && t.field->type == QM_FIELD_MIN && contest.shown) c = -c;
-  if (c <= 0 && (c == 0 || acknowledged(w->s, contest.shown->dot))) return QM_OK;
+  int c = contest.shown ? beyond(t.field, value, contest.shown->value) : 1;
+  if (c <= 0 && held_back(w, t.field, qm_siblings_of(cell), value)) return QM_OK;
   /* Beyond what is shown: replaces all that is in the contest. Not beyond, but what is
      shown is not safe with a hub yet: stands beside it and takes nothing away. */
   const qm_siblings *v = cell ? qm_siblings_of(cell) : NULL;
@@ -519,7 +544,7 @@ static int remove_element(qm_write *w, const qm_id *record, uint32_t field, qm_s
   for (uint32_t i = 0; i < count; i++) {
     qm_dot d = el->dots[i].dot;
     int own = d.author == w->change.author && d.counter >= w->change.counter;
-    if (is_raw(w) || own || qm__dots_hold(shown, d)) p[n++] = d;
+    if (is_raw(w) || own || qm_dots_hold(shown, d)) p[n++] = d;
   }
   if (!n && !is_raw(w)) return QM_OK;
   return emit(w, t.l,
@@ -583,7 +608,7 @@ int qm_write_append(qm_write *w, const qm_id *record, uint32_t field, qm_slice v
 static int check_version(qm_write *w, const qm_target *t, const qm_id *record, uint32_t field,
                          const qm_cell *cell, qm_slice token) {
   uint64_t shown = 0, now = cell ? qm_sequence_version(cell, &w->s->authors) : 0;
-  if (!token.n || written_here(w, record)) {
+  if (!token.n || written_here(t->l)) {
     /* Within one change the writer sees its own edits. */
     for (uint32_t i = 0; i < w->change.n_ops; i++)
       if (w->change.ops[i].field == field && qm_id_cmp(&w->change.ops[i].record, record) == 0)
@@ -600,7 +625,6 @@ static int insert(qm_write *w, const qm_target *t, uint32_t field, uint64_t at, 
   size_t points = 0;
   qm_buf b;
   if (!qm_utf8_check(text, &points)) return QM_EUTF8;
-  if (points > 65536 || text.n > QM_VALUE_MAX - 8) return QM_ELIMIT;
   const qm_cell *cell = qm_record_cell(&t->l->record, field, QM_SEQUENCE);
   qm_op op = {.field = field, .shape = QM_SEQUENCE, .kind = QM_KIND_INSERT, .span = points};
   QM_TRY(qm_sequence_place(cell ? cell : &empty, &w->s->authors, at, &op));
@@ -620,6 +644,9 @@ static int splice(qm_write *w, const qm_id *record, uint32_t field, uint64_t at,
   QM_TRY(target_field(w, record, field, QM_SEQUENCE, token, &t));
   const qm_cell *cell = qm_record_cell(&t.l->record, field, QM_SEQUENCE);
   const qm_cell empty = {field, QM_SEQUENCE, NULL};
+  /* Before anything is written: a verb that fails has no effect. */
+  if (!qm_utf8_check(text, NULL)) return QM_EUTF8;
+  if (text.n > QM_VALUE_MAX - 8) return QM_ELIMIT;
   if (!is_raw(w)) QM_TRY(check_version(w, &t, record, field, cell, token));
   uint64_t len = cell ? qm_sequence_len(cell) : 0;
   if (at == UINT64_MAX) at = len;
@@ -643,24 +670,22 @@ int qm_write_splice(qm_write *w, const qm_id *record, uint32_t field, uint64_t a
 /* S3.7: what the deciding op of a record says of its marks. An edit keeps only
  * *deleted* marks that its reading did not show, a delete only *edited* ones; all
  * else it had seen is replaced. Restore keeps none. */
-static int list_marks(qm_write *w, qm_op *op) {
-  qm_loaded *l;
+static int list_marks(qm_write *w, qm_loaded *l, qm_op *op) {
   qm_touched *t;
   qm_token now;
   uint32_t n = 0;
   if (op->shape == QM_PRESENCE && op->kind != QM_KIND_DELETE) return QM_OK; /* new, restore: all */
   int deletes = op->shape == QM_PRESENCE;
-  QM_TRY(qm__space_record(w->s, &op->record, &l));
   const qm_marks *m = &l->record.marks;
   if (!m->n) return QM_OK;
-  QM_TRY(touch(w, &op->record, &t));
-  if (!t->has_token) QM_TRY(qm__token_read(w->s, &l->record, QM_READ_VALUES, arena_of(w), &now));
+  QM_TRY(touch(w, l, &t));
+  if (!t->has_token) QM_TRY(qm__token_read(w->s, &l->record, QM_READ_VALUES, 0, arena_of(w), &now));
   const qm_dots shown = t->has_token ? t->token.marks : now.marks;
   qm_dot *p = qm_arena_array(arena_of(w), m->n, sizeof *p);
   if (!p) return QM_ENOMEM;
   for (uint32_t i = 0; i < m->n; i++) {
     int keepable = deletes ? !m->p[i].deleted : m->p[i].deleted;
-    if (!keepable || qm__dots_hold(shown, m->p[i].dot)) p[n++] = m->p[i].dot;
+    if (!keepable || qm_dots_hold(shown, m->p[i].dot)) p[n++] = m->p[i].dot;
   }
   if (n == m->n) return QM_OK;
   op->flags |= QM_OP_MARKS;
@@ -670,12 +695,14 @@ static int list_marks(qm_write *w, qm_op *op) {
 
 static int decide_marks(qm_write *w) {
   qm_change *c = &w->change;
+  uint64_t serial = ++w->s->change_serial;
   for (uint32_t i = c->n_ops; i-- > 0;) {
-    int decided = 0;
+    qm_loaded *l;
     if (!qm_op_marks(&c->ops[i])) continue;
-    for (uint32_t j = i + 1; j < c->n_ops && !decided; j++)
-      decided = qm_op_marks(&c->ops[j]) && qm_id_cmp(&c->ops[j].record, &c->ops[i].record) == 0;
-    if (!decided) QM_TRY(list_marks(w, &c->ops[i]));
+    QM_TRY(qm__space_record(w->s, &c->ops[i].record, &l));
+    if (l->mark_change == serial) continue; /* a later op of this change decides */
+    l->mark_change = serial;
+    QM_TRY(list_marks(w, l, &c->ops[i]));
   }
   return QM_OK;
 }

@@ -37,7 +37,7 @@ const qm_error *qm_write_error(const qm_write *w);
 
 /* Creates a record. id NULL: by the collection's natural key where `key` is given
  * (opens the visible record that shows it, *existing = 1), else random. The id stands
- * in *out. */
+ * in *out. QM_EEXIST where `id` is given and known here. */
 int qm_write_new(qm_write *w, uint32_t collection, const qm_id *id, qm_slice key, qm_id *out,
                  int *existing);
 int qm_write_delete(qm_write *w, const qm_id *record, qm_slice token);
@@ -54,7 +54,8 @@ int qm_write_remove(qm_write *w, const qm_id *record, uint32_t field, qm_slice e
                     qm_slice token);
 int qm_write_inc(qm_write *w, const qm_id *record, uint32_t field, int64_t delta);
 int qm_write_append(qm_write *w, const qm_id *record, uint32_t field, qm_slice value); /* log */
-/* Text: at visible code point `at` (UINT64_MAX: the end) take `cut` out, then put `text` in. With a token: refused
+/* Text: at visible code point `at` (UINT64_MAX: the end) take `cut` out, then put `text`
+ * in. With a token: refused
  * with QM_ESTALE where the text has changed since. */
 int qm_write_splice(qm_write *w, const qm_id *record, uint32_t field, uint64_t at, uint64_t cut,
                     qm_slice text, qm_slice token);

@@ -71,10 +71,12 @@ static int put_special(qm_buf *out, const json_t *j, int *done) {
   return QM_OK;
 }
 
-/* 3 and 3.0 are one number to whoever writes them, so they are one value here. */
+/* 3 and 3.0 are one number to whoever writes them, so they are one value here; beyond 2^53
+ * a float stands for many integers. */
 static void put_real(qm_buf *out, double v) {
-  int64_t i = v >= -9007199254740992.0 && v <= 9007199254740992.0 ? (int64_t)v : INT64_MIN;
-  if (!((double)i < v) && !((double)i > v))
+  int exact = v >= -9007199254740992.0 && v <= 9007199254740992.0;
+  int64_t i = exact ? (int64_t)v : 0;
+  if (exact && !((double)i < v) && !((double)i > v))
     qm_mp_int(out, i);
   else
     qm_mp_f64(out, v);
@@ -123,10 +125,53 @@ static int put(qm_buf *out, const json_t *j, unsigned depth) {
   return qm_buf_status(out);
 }
 
-static int parse(qm_slice text, json_t **out, qm_error *e) {
-  json_error_t error;
+/* An integer of more than 64 bits; `n` bytes from p. */
+static int beyond_int64(const uint8_t *p, size_t n) {
+  static const char limits[2][20] = {"9223372036854775807", "9223372036854775808"};
+  int negative = n && *p == '-';
+  p += negative;
+  n -= (size_t)negative;
+  for (size_t i = 0; i < n; i++)
+    if (p[i] < '0' || p[i] > '9') return 0;
+  return n > 19 || (n == 19 && memcmp(p, limits[negative], 19) > 0);
+}
+
+/* jansson refuses such an integer; to us, as to ECMAScript, whose way of writing large
+ * floats is ours, it is a float. So it gets a point. */
+static void put_points(qm_buf *out, qm_slice text) {
+  size_t i = 0, from;
+  while (i < text.n) {
+    from = i;
+    if (text.p[i] == '"') {
+      for (i++; i < text.n && text.p[i] != '"'; i++)
+        if (text.p[i] == '\\' && i + 1 < text.n) i++;
+      if (i < text.n) i++;
+    } else {
+      while (i < text.n && text.p[i] && strchr("+-.0123456789Ee", text.p[i])) i++;
+      if (i == from) i++;
+    }
+    qm_buf_add(out, text.p + from, i - from);
+    if (beyond_int64(text.p + from, i - from)) qm_buf_add(out, ".0", 2);
+  }
+}
+
+static json_t *load(qm_slice text, json_error_t *error) {
   size_t flags = JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL;
-  *out = json_loadb((const char *)text.p, text.n, flags, &error);
+  return json_loadb((const char *)text.p, text.n, flags, error);
+}
+
+static int parse(const qm_env *env, qm_slice text, json_t **out, qm_error *e) {
+  json_error_t error;
+  *out = load(text, &error);
+  if (!*out && json_error_code(&error) == json_error_numeric_overflow) {
+    qm_buf again;
+    qm_buf_init(&again, env, SIZE_MAX / 2);
+    put_points(&again, text);
+    int whole = qm_buf_status(&again) == QM_OK;
+    if (whole) *out = load(qm_buf_slice(&again), &error);
+    qm_buf_free(&again);
+    if (!whole) return QM_ENOMEM;
+  }
   if (*out) return QM_OK;
   int rc;
   switch (json_error_code(&error)) {
@@ -143,7 +188,7 @@ static int parse(qm_slice text, json_t **out, qm_error *e) {
 
 int qm_json_value(qm_buf *out, qm_slice text, qm_error *e) {
   json_t *j;
-  QM_TRY(parse(text, &j, e));
+  QM_TRY(parse(out->env, text, &j, e));
   int rc = put(out, j, 0);
   json_decref(j);
   return rc == QM_OK ? QM_OK : qm_fail(e, rc, "JSON: %s", qm_err_text(rc));
@@ -153,7 +198,7 @@ int qm_json_object(const qm_env *env, qm_slice text, qm_json_member visit, void 
                    qm_error *e) {
   json_t *j;
   qm_buf value;
-  QM_TRY(parse(text, &j, e));
+  QM_TRY(parse(env, text, &j, e));
   int rc = json_is_object(j) ? QM_OK : QM_EFORMAT;
   qm_buf_init(&value, env, 1u << 20);
   for (void *it = json_object_iter(j); it && rc == QM_OK; it = json_object_iter_next(j, it)) {

@@ -3,6 +3,7 @@
 #include "adapters/sqlite/sqlite_db.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 int qm__db_errno(int error) {
@@ -223,10 +224,20 @@ int qm__db_version(qm__db *db, uint32_t *out) {
   return QM_OK;
 }
 
+/* A page that could not be read is reported like a damaged one: in a tree with the code
+ * beside it, in a chain of overflow pages without. */
+static int is_read_error(const char *line) {
+  static const char mark[] = "error code=";
+  const char *at = line ? strstr(line, mark) : NULL;
+  if (line && strstr(line, "failed to get page")) return 1;
+  return at && (strtol(at + sizeof mark - 1, NULL, 10) & 0xff) == SQLITE_IOERR;
+}
+
 /* What SQLite says in several lines comes to its point in the last. */
 static int finding(const char *found, qm_error *e) {
   const char *line = found ? strrchr(found, '\n') : NULL;
   if (found && strcmp(found, "ok") == 0) return QM_OK;
+  if (is_read_error(line ? line : found)) return qm_fail(e, QM_EIO, "%s", qm_err_text(QM_EIO));
   return qm_fail(e, QM_ECORRUPT, "the database is damaged (%.120s); keep it and restore a backup",
                  line    ? line + 1
                  : found ? found

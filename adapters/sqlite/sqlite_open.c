@@ -150,6 +150,47 @@ static int prepare(qm__db *db, const qm__sql_schema *schema, qm_error *e) {
   return rc == QM_OK ? QM_OK : qm_fail(e, rc, "%s", qm_err_text(rc));
 }
 
+/* ---- after a crash ---- */
+
+static int copy_in_place(sqlite3_file *file, sqlite3_int64 size, uint8_t *piece, int room) {
+  int rc = SQLITE_OK;
+  for (sqlite3_int64 at = 0; at < size && rc == SQLITE_OK; at += room) {
+    int n = size - at < room ? (int)(size - at) : room;
+    rc = file->pMethods->xRead(file, piece, n, at);
+    if (rc == SQLITE_OK) rc = file->pMethods->xWrite(file, piece, n, at);
+  }
+  return rc == SQLITE_OK ? file->pMethods->xSync(file, SQLITE_SYNC_NORMAL) : rc;
+}
+
+/* Where a sync has failed, the kernel counts the pages as clean: they are read back whole,
+ * are on no disk, and no later sync writes them. What is committed behind them in the WAL
+ * would go with them at the next power cut. Writing the same bytes once more makes them
+ * dirty again. The write lock keeps other processes from appending meanwhile; one that is at
+ * work has done this itself. */
+static int rewrite_wal(qm__db *db) {
+  sqlite3_file *wal = NULL;
+  sqlite3_int64 size = 0;
+  int rc = qm__db_run(db, QM__SQL_BEGIN, NULL, 0);
+  if (rc == QM_EBUSY) return QM_OK;
+  QM_TRY(rc);
+  uint8_t *piece = qm_alloc(db->env, 65536);
+  int code = sqlite3_file_control(db->h, "main", SQLITE_FCNTL_JOURNAL_POINTER, (void *)&wal);
+  if (code == SQLITE_OK && wal && wal->pMethods) {
+    code = wal->pMethods->xFileSize(wal, &size);
+    if (code == SQLITE_OK && piece) code = copy_in_place(wal, size, piece, 65536);
+  }
+  rc = piece ? qm__db_error(db, code) : QM_ENOMEM;
+  qm_free(db->env, piece);
+  qm__db_rollback(db);
+  return rc;
+}
+
+static int recover(qm__db *db, qm_error *e) {
+  if (!(db->flags & QM__DB_CHECK)) QM_TRY(qm__db_check(db, 0, e));
+  int rc = rewrite_wal(db);
+  return rc == QM_OK ? QM_OK : qm_fail(e, rc, "%s", qm_err_text(rc));
+}
+
 /* ---- open, close ---- */
 
 static int count_wal(void *payload, sqlite3 *h, const char *name, int pages) {
@@ -197,10 +238,8 @@ static int open_steps(qm__db *db, const char *path, const qm__sql_schema *schema
   if (size > 0) QM_TRY(file_head(db, schema, e));
   QM_TRY(configure(db, e));
   QM_TRY(prepare(db, schema, e));
-  if (db->flags & QM__DB_CHECK)
-    QM_TRY(qm__db_check(db, 1, e));
-  else if (wal > 0 && !(db->flags & QM__DB_READONLY))
-    QM_TRY(qm__db_check(db, 0, e));
+  if (db->flags & QM__DB_CHECK) QM_TRY(qm__db_check(db, 1, e));
+  if (wal > 0 && !(db->flags & QM__DB_READONLY)) QM_TRY(recover(db, e));
   int rc = qm__db_version(db, &db->data_version);
   return rc == QM_OK ? QM_OK : qm_fail(e, rc, "%s", qm_err_text(rc));
 }

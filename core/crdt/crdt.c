@@ -14,12 +14,59 @@ const qm_shape *qm_shape_of(unsigned shape_id) {
   }
 }
 
-int qm_replaces(const qm_apply *a, int listed, qm_dots list, qm_dot d) {
-  if (!listed) return 1;
-  if (d.author == a->change->author && d.counter >= a->change->counter) return 1;
-  for (uint32_t i = 0; i < list.n; i++)
-    if (qm_dot_eq(list.p[i], d)) return 1;
-  return 0;
+/* Up to here looking at all of a list is as fast as sorting it. */
+#define DOTS_SHORT 8u
+
+static int dot_less(qm_dot a, qm_dot b) {
+  return a.author != b.author ? a.author < b.author : a.counter < b.counter;
+}
+
+static void sift_dots(qm_dot *p, uint32_t root, uint32_t n) {
+  for (;;) {
+    uint32_t child = 2 * root + 1;
+    if (child >= n) return;
+    if (child + 1 < n && dot_less(p[child], p[child + 1])) child++;
+    if (!dot_less(p[root], p[child])) return;
+    qm_dot d = p[root];
+    p[root] = p[child];
+    p[child] = d;
+    root = child;
+  }
+}
+
+int qm_dots_sort(qm_arena *arena, qm_dots list, qm_dots *out) {
+  uint32_t i = 1, n = list.n;
+  *out = list;
+  if (n <= DOTS_SHORT) return QM_OK;
+  while (i < n && !dot_less(list.p[i], list.p[i - 1])) i++;
+  if (i == n) return QM_OK;
+  qm_dot *p = qm_arena_copy(arena, list.p, n * sizeof *p);
+  if (!p) return QM_ENOMEM;
+  for (i = n / 2; i-- > 0;) sift_dots(p, i, n);
+  for (uint32_t end = n; end-- > 1;) {
+    qm_dot d = p[0];
+    p[0] = p[end];
+    p[end] = d;
+    sift_dots(p, 0, end);
+  }
+  out->p = p;
+  return QM_OK;
+}
+
+int qm_dots_hold(qm_dots sorted, qm_dot d) {
+  uint32_t lo = 0, hi = sorted.n;
+  if (hi <= DOTS_SHORT) {
+    while (lo < hi && !qm_dot_eq(sorted.p[lo], d)) lo++;
+    return lo < hi;
+  }
+  while (lo < hi) {
+    uint32_t mid = lo + (hi - lo) / 2;
+    if (dot_less(sorted.p[mid], d))
+      lo = mid + 1;
+    else
+      hi = mid;
+  }
+  return lo < sorted.n && qm_dot_eq(sorted.p[lo], d);
 }
 
 int qm_names_note(qm_names *names, qm_arena *arena, uint32_t number) {

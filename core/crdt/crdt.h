@@ -35,9 +35,19 @@ typedef struct qm_apply {
 
 /* An op has seen a dot: its author's context covers it. */
 static inline int qm_seen(const qm_apply *a, qm_dot d) { return qm_vv_covers(a->seen, d); }
-/* A covered dot that the op replaces: not listed-only, or in its list, or written
- * earlier in the same change. Call only for dots that are seen. */
-int qm_replaces(const qm_apply *a, int listed, qm_dots list, qm_dot d);
+/* Lists of dots are as long as a stranger made them: a long one is looked up in, once
+ * sorted (by local number, then counter). Short ones, and those that stand in that order,
+ * come back as they are. QM_ENOMEM. */
+int qm_dots_sort(qm_arena *arena, qm_dots list, qm_dots *out);
+/* `sorted` comes from qm_dots_sort. */
+int qm_dots_hold(qm_dots sorted, qm_dot d);
+/* A covered dot that the op replaces: not listed-only, or in its list (sorted by
+ * qm_dots_sort), or written earlier in the same change. Call only for dots that are
+ * seen. */
+static inline int qm_replaces(const qm_apply *a, int listed, qm_dots list, qm_dot d) {
+  if (!listed || (d.author == a->change->author && d.counter >= a->change->counter)) return 1;
+  return list.n && qm_dots_hold(list, d);
+}
 
 typedef struct qm_cell {
   uint32_t field;

@@ -59,9 +59,11 @@ static int add(qm_keyed *k, const qm_apply *a, const qm_op *op) {
   }
   qm_element *e = &k->p[at];
   uint32_t n = 0;
+  qm_dots list;
   int listed = (op->flags & QM_OP_LISTED) != 0;
+  QM_TRY(qm_dots_sort(a->arena, op->dots, &list));
   for (uint32_t i = 0; i < e->n; i++)
-    if (!qm_seen(a, e->dots[i].dot) || !qm_replaces(a, listed, op->dots, e->dots[i].dot))
+    if (!qm_seen(a, e->dots[i].dot) || !qm_replaces(a, listed, list, e->dots[i].dot))
       e->dots[n++] = e->dots[i];
   e->n = n;
   qm_held h = {{op->counter, a->change->author}, a->change->time};
@@ -70,26 +72,30 @@ static int add(qm_keyed *k, const qm_apply *a, const qm_op *op) {
 
 /* A remove names dots, not the value, so that it can be told without it. An erased
  * add has no value: whatever it would replace is found by dot in every element. */
-static void take(qm_keyed *k, const qm_apply *a, qm_dots dots) {
+static int take(qm_keyed *k, const qm_apply *a, qm_dots dots) {
+  int emptied = 0;
+  if (!dots.n) return QM_OK;
+  QM_TRY(qm_dots_sort(a->arena, dots, &dots));
   for (uint32_t i = 0; i < k->n; i++) {
     qm_element *e = &k->p[i];
     uint32_t n = 0;
     for (uint32_t j = 0; j < e->n; j++) {
-      int gone = 0;
-      for (uint32_t d = 0; d < dots.n && !gone; d++) gone = qm_dot_eq(dots.p[d], e->dots[j].dot);
-      if (!gone || !qm_seen(a, e->dots[j].dot)) e->dots[n++] = e->dots[j];
+      if (qm_dots_hold(dots, e->dots[j].dot) && qm_seen(a, e->dots[j].dot)) continue;
+      if (n != j) e->dots[n] = e->dots[j];
+      n++;
     }
     e->n = n;
+    emptied |= !n;
   }
-  drop_empty(k);
+  if (emptied) drop_empty(k);
+  return QM_OK;
 }
 
 static int apply(qm_cell *cell, const qm_apply *a, const qm_op *op) {
   qm_keyed *k = content(cell, a->arena);
   if (!k) return QM_ENOMEM;
   if (op->kind == QM_KIND_ADD && !(op->flags & QM_OP_ERASED)) return add(k, a, op);
-  take(k, a, op->dots);
-  return QM_OK;
+  return take(k, a, op->dots);
 }
 
 static int push(qm_keyed *k, qm_arena *arena, qm_slice value, qm_element **out) {

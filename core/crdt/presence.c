@@ -6,14 +6,17 @@
  * what it replaces and this is not in the list. */
 int qm_marks_apply(qm_marks *m, const qm_apply *a, const qm_op *op) {
   uint32_t n = 0;
+  qm_dots list;
   int listed = (op->flags & QM_OP_MARKS) != 0;
+  QM_TRY(qm_dots_sort(a->arena, op->marks, &list));
   for (uint32_t i = 0; i < m->n; i++) {
-    qm_mark x = m->p[i];
-    if (qm_seen(a, x.dot)) {
-      if (qm_replaces(a, listed, op->marks, x.dot)) continue;
-      x.kept = 1;
+    qm_mark *x = &m->p[i];
+    if (qm_seen(a, x->dot)) {
+      if (qm_replaces(a, listed, list, x->dot)) continue;
+      x->kept = 1;
     }
-    m->p[n++] = x;
+    if (n != i) m->p[n] = *x;
+    n++;
   }
   m->n = n;
   qm_mark mark = {.dot = {op->counter, a->change->author},

@@ -28,24 +28,28 @@ static qm_siblings *content(qm_cell *cell, qm_arena *arena) {
 
 /* S3.3: what the op's context covers is replaced, or flagged kept (or, for a beside
  * write, left as it is). What it does not cover is concurrent and stays. */
-static void supersede(qm_siblings *s, const qm_apply *a, const qm_op *op) {
+static int supersede(qm_siblings *s, const qm_apply *a, const qm_op *op) {
   uint32_t n = 0;
+  qm_dots list;
   int listed = (op->flags & QM_OP_LISTED) != 0;
+  QM_TRY(qm_dots_sort(a->arena, op->dots, &list));
   for (uint32_t i = 0; i < s->n; i++) {
-    qm_sibling x = s->p[i];
-    if (qm_seen(a, x.dot)) {
-      if (qm_replaces(a, listed, op->dots, x.dot)) continue;
-      if (op->kind != QM_KIND_BESIDE) x.kept = 1;
+    qm_sibling *x = &s->p[i];
+    if (qm_seen(a, x->dot)) {
+      if (qm_replaces(a, listed, list, x->dot)) continue;
+      if (op->kind != QM_KIND_BESIDE) x->kept = 1;
     }
-    s->p[n++] = x;
+    if (n != i) s->p[n] = *x;
+    n++;
   }
   s->n = n;
+  return QM_OK;
 }
 
 static int apply(qm_cell *cell, const qm_apply *a, const qm_op *op) {
   qm_siblings *s = content(cell, a->arena);
   if (!s) return QM_ENOMEM;
-  supersede(s, a, op);
+  QM_TRY(supersede(s, a, op));
   if (op->flags & QM_OP_ERASED) return QM_OK; /* replaces all the same; no sibling stays */
   qm_dot dot = {op->counter, a->change->author};
   uint32_t at = lower_bound(s, a->authors, dot);

@@ -6,6 +6,9 @@
 /* State: [place, next, sum, …]; a sum beyond int64 stands as bin of 16 bytes,
  * big-endian two's complement. */
 
+/* Sums go round instead of overflowing: those of a state may be anything. */
+__extension__ typedef unsigned __int128 qm_word128;
+
 static qm_totals *content(qm_cell *cell, qm_arena *arena) {
   if (!cell->content) cell->content = qm_arena_zero(arena, sizeof(qm_totals));
   return cell->content;
@@ -20,14 +23,24 @@ static int delta_of(const qm_op *op, int64_t *out) {
   return qm_cur_int(&c, out);
 }
 
+static uint32_t place_of(const qm_totals *t, const uint32_t *rank, uint32_t author) {
+  uint32_t lo = 0, hi = t->n;
+  while (lo < hi) {
+    uint32_t mid = lo + (hi - lo) / 2;
+    if (rank[t->p[mid].author] < rank[author])
+      lo = mid + 1;
+    else
+      hi = mid;
+  }
+  return lo;
+}
+
 static int apply(qm_cell *cell, const qm_apply *a, const qm_op *op) {
   int64_t delta;
   qm_totals *t = content(cell, a->arena);
   if (!t) return QM_ENOMEM;
   if (delta_of(op, &delta) != QM_OK) return QM_EINTERNAL; /* op was checked before */
-  uint32_t author = a->change->author, at = 0;
-  const uint32_t *rank = a->authors->rank;
-  while (at < t->n && rank[t->p[at].author] < rank[author]) at++;
+  uint32_t author = a->change->author, at = place_of(t, a->authors->rank, author);
   if (at == t->n || t->p[at].author != author) {
     qm_total *p = qm_array_open(a->arena, t->p, t->n, &t->cap, at, sizeof *p);
     if (!p) return QM_ENOMEM;
@@ -36,7 +49,7 @@ static int apply(qm_cell *cell, const qm_apply *a, const qm_op *op) {
     t->n++;
   }
   t->p[at].next = op->counter + 1;
-  t->p[at].sum += delta;
+  t->p[at].sum = (qm_int128)((qm_word128)t->p[at].sum + (qm_word128)delta);
   return QM_OK;
 }
 
@@ -82,7 +95,8 @@ static int join(qm_cell *out, qm_side a, qm_side b, const qm_authors *authors, q
 
 int qm_totals_sum(const qm_totals *t, int64_t *out) {
   qm_int128 sum = 0;
-  for (uint32_t i = 0; t && i < t->n; i++) sum += t->p[i].sum;
+  for (uint32_t i = 0; t && i < t->n; i++)
+    if (__builtin_add_overflow(sum, t->p[i].sum, &sum)) return *out = 0, QM_ERANGE;
   *out = (int64_t)sum;
   return sum >= INT64_MIN && sum <= INT64_MAX ? QM_OK : QM_ERANGE;
 }
@@ -100,8 +114,7 @@ static void put_sum(qm_buf *out, qm_int128 v) {
     qm_mp_int(out, (int64_t)v);
     return;
   }
-  __extension__ typedef unsigned __int128 word;
-  word u = (word)v;
+  qm_word128 u = (qm_word128)v;
   uint8_t b[16];
   for (int i = 0; i < 16; i++) b[i] = (uint8_t)(u >> (120 - 8 * i));
   qm_mp_bin(out, b, sizeof b);
@@ -117,10 +130,9 @@ static int get_sum(qm_cur *in, qm_int128 *out) {
     *out = v;
     return QM_OK;
   }
-  __extension__ typedef unsigned __int128 word;
   uint8_t b[16];
   QM_TRY(qm_cur_bin_n(in, b, sizeof b));
-  word u = 0;
+  qm_word128 u = 0;
   for (int i = 0; i < 16; i++) u = u << 8 | b[i];
   *out = (qm_int128)u;
   return *out >= INT64_MIN && *out <= INT64_MAX ? qm_cur_fail(in, QM_ECANON) : QM_OK;

@@ -157,6 +157,79 @@ void reopen(device *d) {
   find_space(d);
 }
 
+/* --- copies --- */
+
+typedef struct copying {
+  device *from;
+  qm_store *to;
+  uint32_t space;
+  uint64_t seq;
+} copying;
+
+static int copy_meta(void *payload, qm_slice key, qm_slice value) {
+  qm_store *to = ((copying *)payload)->to;
+  return to->ops->meta_put(to, key, value);
+}
+
+static int copy_space(void *payload, const qm_space_row *row) {
+  copying *c = payload;
+  c->space = row->space;
+  return c->to->ops->space_put(c->to, row);
+}
+
+static int copy_author(void *payload, const qm_author_row *row) {
+  copying *c = payload;
+  return c->to->ops->author_put(c->to, c->space, row);
+}
+
+static int copy_record(void *payload, const qm_record_row *row) {
+  copying *c = payload;
+  world *w = c->from->world;
+  qm_record r;
+  ok(qm_record_decode(&r, &row->id, row->state, qm_space_authors(c->from->space), &w->arena));
+  for (uint32_t i = 0; i < r.n_creations; i++) {
+    qm_creation_row creation = {r.creations[i].dot, row->id};
+    ok(c->to->ops->creation_put(c->to, c->space, &creation, 1));
+  }
+  return c->to->ops->record_save(c->to, c->space, row, 1);
+}
+
+static int copy_log(void *payload, const qm_log_row *row) {
+  copying *c = payload;
+  uint64_t seq;
+  c->seq = row->seq;
+  return c->to->ops->log_append(c->to, c->space, row, &seq);
+}
+
+static int copy_open(void *payload, const qm_open_row *row) {
+  copying *c = payload;
+  return c->to->ops->open_append(c->to, c->space, row);
+}
+
+void copy_store(device *to, device *from) {
+  qm_store *s = from->store;
+  copying c = {.from = from};
+  qm_vv nothing = {NULL, 0, 0};
+  int rc;
+  qm_engine_close(to->engine);
+  to->store->ops->close(to->store);
+  ok(qm_store_mem_open(&to->env, &to->store));
+  c.to = to->store;
+  ok(c.to->ops->begin(c.to));
+  ok(s->ops->meta_scan(s, (qm_slice){NULL, 0}, copy_meta, &c));
+  ok(s->ops->space_list(s, copy_space, &c));
+  ok(s->ops->author_list(s, c.space, copy_author, &c));
+  ok(s->ops->record_scan(s, c.space, 0, NULL, 1000, copy_record, &c));
+  do rc = s->ops->log_after(s, c.space, &nothing, c.seq, copy_log, &c);
+  while (rc == QM_OK);
+  assert_int_equal(rc, QM_ENOTFOUND);
+  ok(s->ops->open_list(s, c.space, copy_open, &c));
+  ok(c.to->ops->commit(c.to, QM_DURABLE, NULL, NULL));
+  to->id = from->id;
+  open_engine(to);
+  find_space(to);
+}
+
 /* --- syncing --- */
 
 unsigned pull_some(device *to, device *from, unsigned batches) {

@@ -58,6 +58,9 @@ void world_settle(world *w);
 void world_check_equal(world *w);
 /* Closes and opens the engine on its store, as a restart does. */
 void reopen(device *d);
+/* `to` becomes a copy of `from`'s database on another phone: the same device key, another
+ * instance id. */
+void copy_store(device *to, device *from);
 /* The hub says it holds everything that `d` has. */
 void acknowledge(device *d);
 

@@ -206,6 +206,25 @@ static void restored_twice_is_two_authors(void **state) {
   close_equal();
 }
 
+/* [16] (S4.13) Both copies hold form saves that were never sent. Each closes that run as the
+ * old author, into the same segments: the old author does not fork, and both go on. */
+static void two_copies_close_one_run_alike(void **state) {
+  (void)state;
+  open4();
+  ok(put_new(A, "R"));
+  ok(put(A, "R", F_TEL, "never sent"));
+  copy_store(B, A);
+  A->instance[5] ^= 1;
+  reopen(A);
+  assert_true(qm_author_cmp(qm_engine_author(A->engine), qm_engine_author(B->engine)) != 0);
+  ok(put(A, "R", F_HEAD, "one"));
+  ok(put(B, "R", F_HEAD, "two"));
+  world_settle(&w);
+  shows(H, "R", F_TEL, "never sent");
+  assert_string_not_equal(listed(H, "R", F_HEAD), "");
+  close_equal();
+}
+
 /* [18] (S3.15) An insert hangs on a visible element. */
 static void insert_hangs_on_a_visible_element(void **state) {
   (void)state;
@@ -528,6 +547,7 @@ int main(void) {
                                      cmocka_unit_test(stale_form_keeps_what_it_did_not_show),
                                      cmocka_unit_test(own_save_is_shown_whatever_the_clock),
                                      cmocka_unit_test(restored_twice_is_two_authors),
+                                     cmocka_unit_test(two_copies_close_one_run_alike),
                                      cmocka_unit_test(insert_hangs_on_a_visible_element),
                                      cmocka_unit_test(edit_and_delete_collide),
                                      cmocka_unit_test(a_phone_by_state_can_tell_a_collision),

@@ -220,10 +220,10 @@ static void parked_until_complete(void **state) {
     for (unsigned i = 0; i < n; i++) {
       qm_ingest in = {.peer = a->id};
       qm_batch_in head;
-      qm_id device;
+      qm_id writer;
       assert_int_equal(qm_batch_heads(batches[i], &arena, &head), QM_OK);
-      qm_author_device(&head.authors[head.segments[0].author], &device);
-      if ((qm_id_cmp(&device, &a->id) == 0) != (late == 1)) continue;
+      qm_author_device(&head.authors[head.segments[0].author], &writer);
+      if ((qm_id_cmp(&writer, &a->id) == 0) != (late == 1)) continue;
       assert_int_equal(qm_engine_begin(c->engine), QM_OK);
       assert_int_equal(qm_engine_ingest(c->engine, c->space, batches[i], &in, &arena, NULL), QM_OK);
       assert_int_equal(qm_engine_commit(c->engine, QM_DURABLE, NULL, NULL), QM_OK);
