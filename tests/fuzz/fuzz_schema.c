@@ -1,0 +1,99 @@
+/* Schemas in both forms: what one form gives, the other gives again. */
+#include <string.h>
+
+#include "adapters/json/schema_json.h"
+#include "core/schema.h"
+#include "tests/fuzz/fuzz.h"
+
+typedef struct work {
+  qm_arena arena;
+  qm_buf packed, json, again;
+  qm_error e;
+} work;
+
+static void work_init(work *w) {
+  memset(w, 0, sizeof *w);
+  qm_arena_init(&w->arena, fuzz_env(), FUZZ_LIVE_MAX);
+  qm_buf_init(&w->packed, fuzz_env(), QM_SCHEMA_MAX);
+  qm_buf_init(&w->json, fuzz_env(), SIZE_MAX / 2);
+  qm_buf_init(&w->again, fuzz_env(), QM_SCHEMA_MAX);
+}
+
+static void work_free(work *w) {
+  qm_buf_free(&w->packed);
+  qm_buf_free(&w->json);
+  qm_buf_free(&w->again);
+  qm_arena_free(&w->arena);
+}
+
+/* A fault has its place named. */
+static void refused(const work *w, int rc) {
+  FUZZ_CHECK(rc != QM_ESCHEMA || (w->e.code == QM_ESCHEMA && w->e.message[0]));
+}
+
+/* Through JSON and back: the same bytes. */
+static void through_json(work *w, const qm_schema *s) {
+  const qm_schema *again = NULL;
+  qm_schema_json_print(&w->json, s);
+  FUZZ_OK(qm_buf_status(&w->json));
+  if (w->json.n > QM_SCHEMA_JSON_MAX) return;
+  int rc = qm_schema_json_load(&again, qm_buf_slice(&w->json), &w->arena, &w->e);
+  if (rc != QM_OK) fuzz_fail(__FILE__, __LINE__, "printed schema", w->e.message);
+  qm_schema_encode(again, &w->again);
+  FUZZ_OK(qm_buf_status(&w->again));
+  FUZZ_SAME(qm_buf_slice(&w->again), qm_buf_slice(&w->packed));
+}
+
+static void look_up(work *w, const qm_schema *s) {
+  FUZZ_OK(qm_schema_check(s, &w->e));
+  FUZZ_CHECK(qm_schema_grows(s, s, &w->e) == QM_ESCHEMA);
+  (void)qm_schema_sensitive(s);
+  for (uint32_t i = 0; i < s->n_collections; i++) {
+    const qm_collection_def *c = &s->collections[i];
+    FUZZ_CHECK(qm_schema_collection(s, c->number) == c);
+    FUZZ_CHECK(qm_schema_collection_named(s, c->name) == c);
+    (void)qm_collection_writable(c, qm_slice_of("grid", 4));
+    for (uint32_t k = 0; k < c->n_fields; k++) {
+      const qm_field_def *f = &c->fields[k];
+      FUZZ_CHECK(qm_collection_field(c, f->number) == f);
+      FUZZ_CHECK(qm_collection_field_named(c, f->name) == f);
+      FUZZ_CHECK(qm_field_shape(f) < QM_SHAPES);
+      if (f->n_items) (void)qm_field_transition(f, 0, f->n_items - 1);
+      (void)qm_field_value_check(f, qm_slice_of("\xa1z", 2), &w->e);
+      (void)qm_field_value_check(f, qm_slice_of("\xc0", 1), &w->e);
+    }
+  }
+}
+
+void fuzz_schema(qm_slice in) {
+  const qm_schema *s = NULL;
+  work w;
+  work_init(&w);
+  int rc = qm_schema_load(&s, in, &w.arena, &w.e);
+  if (rc == QM_OK) {
+    qm_schema_encode(s, &w.packed);
+    FUZZ_OK(qm_buf_status(&w.packed));
+    FUZZ_SAME(qm_buf_slice(&w.packed), in);
+    look_up(&w, s);
+    through_json(&w, s);
+  } else {
+    refused(&w, rc);
+  }
+  work_free(&w);
+}
+
+void fuzz_schema_json(qm_slice in) {
+  const qm_schema *s = NULL, *unpacked = NULL;
+  work w;
+  work_init(&w);
+  int rc = qm_schema_json_load(&s, in, &w.arena, &w.e);
+  FUZZ_CHECK(qm_schema_json_compile(&w.packed, in, &w.e) == rc || rc == QM_OK);
+  if (rc == QM_OK && w.packed.n) {
+    FUZZ_OK(qm_schema_load(&unpacked, qm_buf_slice(&w.packed), &w.arena, &w.e));
+    look_up(&w, unpacked);
+    through_json(&w, s);
+  } else {
+    refused(&w, rc);
+  }
+  work_free(&w);
+}
