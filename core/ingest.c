@@ -211,14 +211,25 @@ static int preload(qm_judge *j, const qm_segment *g) {
   return qm__space_preload(j->s, ids, n);
 }
 
+/* Failures of this replica, not of the segment. */
+static int is_ours(int rc) {
+  qm_class c = qm_err_class(rc);
+  return rc == QM_ENOMEM || rc == QM_EINTERNAL || c == QM_CLASS_STORAGE || rc == QM_ECORRUPT ||
+         rc == QM_EBUSY;
+}
+
 static int judge(qm_judge *j, qm_segment *g, qm_hash *hash) {
   qm_vv seen = {NULL, 0, 0};
   QM_TRY(qm_segment_check(g, &j->why));
+  qm_error why = {0, ""};
   int rc = check_context(j, g, &seen);
   qm_vv_free(j->e->env, &seen);
-  QM_TRY(rc);
+  if (rc == QM_EPARKED || is_ours(rc)) return rc;
+  why = j->why;
   QM_TRY(resolve(j, g));
-  QM_TRY(check_hash(j, g, hash));
+  QM_TRY(check_hash(j, g, hash)); /* first: what was changed on the way is not its author's fault */
+  j->why = why;
+  QM_TRY(rc);
   QM_TRY(check_author(j, g, hash));
   QM_TRY(preload(j, g));
   QM_TRY(qm__space_work(j->s, g, &j->work, &j->why));
@@ -237,13 +248,6 @@ static int take(qm_judge *j, const qm_segment *g, const qm_hash *hash) {
   j->in->ops += g->n_ops;
   if (qm_author_cmp(&s->authors.ids[g->author], &j->e->author) == 0) j->e->epoch_stale = 1;
   return QM_OK;
-}
-
-/* Failures of this replica, not of the segment. */
-static int is_ours(int rc) {
-  qm_class c = qm_err_class(rc);
-  return rc == QM_ENOMEM || rc == QM_EINTERNAL || c == QM_CLASS_STORAGE || rc == QM_ECORRUPT ||
-         rc == QM_EBUSY;
 }
 
 static void note_wait(qm_judge *j) {

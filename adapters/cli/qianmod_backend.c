@@ -131,8 +131,7 @@ static int device_row(qm_hubdb *db, const qm_id *device, qm_hub_device *out) {
   return rc == QM_ENOTFOUND ? QM_ECERT : rc;
 }
 
-static int do_admit(void *payload, const qm_id *device, const qm_cert *cert,
-                         qm_id *writes_as) {
+static int do_admit(void *payload, const qm_id *device, const qm_cert *cert, qm_id *writes_as) {
   hub_backend *b = payload;
   qm_hub_device row;
   (void)cert;
@@ -211,7 +210,7 @@ static int role_of(const qm_hub_device *d, qm_arena *arena, qm_slice *out) {
 }
 
 static int do_grants(void *payload, const qm_id *peer, qm_arena *arena, const qm_grant **out,
-                         uint32_t *n) {
+                     uint32_t *n) {
   hub_backend *b = payload;
   qm_hub_device d;
   grant_list l = {.arena = arena};
@@ -224,7 +223,7 @@ static int do_grants(void *payload, const qm_id *peer, qm_arena *arena, const qm
 }
 
 static int do_grant(void *payload, const qm_id *peer, const qm_id *space, qm_arena *arena,
-                        qm_grant *out) {
+                    qm_grant *out) {
   hub_backend *b = payload;
   qm_hub_device d;
   QM_TRY(device_of(b, peer, &d));
@@ -234,7 +233,7 @@ static int do_grant(void *payload, const qm_id *peer, const qm_id *space, qm_are
 }
 
 static int do_verify(void *payload, const qm_id *device, const uint8_t digest[32],
-                         const uint8_t signature[64]) {
+                     const uint8_t signature[64]) {
   hub_backend *b = payload;
   qm_hub_device d;
   QM_TRY(qm_hubdb_device_get(b->db, device, &d));
@@ -253,19 +252,23 @@ static int do_is_refused(void *payload, const qm_id *space, const qm_author *aut
   return qm_vv_get(qm_space_vv(sp), a) >= row.counter;
 }
 
-static int do_refusal(void *payload, const qm_id *peer, const qm_id *space,
-                          const qm_refusal *r, int by_peer) {
+static int do_refusal(void *payload, const qm_id *peer, const qm_id *space, const qm_refusal *r,
+                      int by_peer) {
   hub_backend *b = payload;
   qm_hub_refused row = {*space, r->author, r->counter, r->code, hub_now()};
   if (by_peer) return QM_OK;
   qm_log(&b->dir->env, QM_LOG_WARN, "device %s, space %s: refused: %s", qm_short(peer).text,
          qm_short(space).text, qm_err_name(r->code));
-  return qm_hubdb_refused_put(b->db, &row);
+  /* What another device hands on may be its own doing: only what an author brings itself
+     is held against it, or one lying relay could stop anybody for good. */
+  qm_id device;
+  qm_author_device(&r->author, &device);
+  return qm_id_cmp(&device, peer) == 0 ? qm_hubdb_refused_put(b->db, &row) : QM_OK;
 }
 
 /* TLS has shown that the device holds its key; the proof shows that it asks with it. */
 static int do_cert_renew(void *payload, const qm_id *peer, qm_slice spki, qm_slice proof,
-                             qm_arena *arena, qm_slice *der) {
+                         qm_arena *arena, qm_slice *der) {
   hub_backend *b = payload;
   uint8_t digest[QM_DIGEST_SIZE];
   qm_hub_device d;
@@ -369,8 +372,8 @@ static int answer_with(hub_backend *b, const qm_hub_device *d, qm_slice cert, qm
 }
 
 /* Certificate first: its end goes into the row that uses the code up. */
-static int use_code(hub_backend *b, const qm_enrol_request *r, const char *address,
-                    qm_arena *arena, qm_enrol_response *out) {
+static int use_code(hub_backend *b, const qm_enrol_request *r, const char *address, qm_arena *arena,
+                    qm_enrol_response *out) {
   qm_slice spki = qm_slice_of(r->spki, sizeof r->spki);
   uint64_t now = hub_now();
   qm_hub_device d;
@@ -404,7 +407,7 @@ static int use_code(hub_backend *b, const qm_enrol_request *r, const char *addre
 }
 
 static int do_enrol(void *payload, qm_slice request, const char *address, qm_arena *arena,
-                         qm_enrol_response *out) {
+                    qm_enrol_response *out) {
   hub_backend *b = payload;
   qm_enrol_request r;
   memset(out, 0, sizeof *out);
@@ -423,7 +426,8 @@ static void backend_committed(void *payload, uint64_t number, const qm_id *space
   hub_backend *b = payload;
   if (number != b->crash_at) return;
   fprintf(stderr,
-          "test-crash: killed after durable commit %" PRIu64 " and before its ACK: space %s, "
+          "test-crash: killed after durable commit %" PRIu64
+          " and before its ACK: space %s, "
           "segments taken %u\n",
           number, qm_short(space).text, (unsigned)taken);
   fflush(stderr);

@@ -1,0 +1,30 @@
+/* book: keeps the book of people.h. */
+#ifndef SIM_BOOK_H
+#define SIM_BOOK_H
+
+#include "tests/sim/people.h"
+
+#define BOOK_NO_RECORD UINT32_MAX
+
+typedef struct book_token {
+  uint32_t id;
+  uint64_t at, len; /* code points */
+} book_token;
+
+void *book_need(void *p);
+/* A new entry; record BOOK_NO_RECORD: to be entered later. */
+save *book_save(world *w, const node *n, unsigned space, int kind, uint32_t record);
+void book_enter(world *w, save *s, uint32_t record);
+/* The record of that id, entered where it is new. */
+uint32_t book_record(world *w, unsigned space, const qm_id *id, const char *key);
+/* What its writer's device had, and what the form (NULL: the same) had shown. */
+void book_seen(world *w, save *s, const view *now, const form *f);
+void book_form(world *w, form *f, uint32_t record, const view *v, qm_slice token);
+void book_form_free(form *f);
+void book_recent(people *p, const save *s);
+/* Who has saved sees it. */
+void book_read_back(node *n, qm_space *space, const save *s);
+/* The tokens of a text; -1 where it is not a row of whole ones. */
+int book_tokens(const char *text, book_token *out, int max);
+
+#endif

@@ -1,0 +1,23 @@
+/* check: what must hold, looked at from outside. Nothing here feeds back into the world. */
+#ifndef SIM_CHECK_H
+#define SIM_CHECK_H
+
+#include "tests/sim/world.h"
+
+/* check_taint.c: no byte of a space reaches a device without rights. */
+void check_wire(world *w, const node *from, const node *to, const uint8_t *p, size_t n);
+void check_disks(world *w);
+
+/* check_equal.c: equal VV, equal digest; acknowledged is held; the end of every session. */
+void check_event(world *w, const node *n, const node *peer, const qm_event *ev);
+void check_session(world *w, node *client, node *server, int code);
+void check_storage_error(node *n, const char *where, int rc);
+void check_converged(world *w);
+/* What a hub has acknowledged, it holds. */
+void check_acknowledged(world *w);
+
+/* check_intent.c: what people meant. */
+void check_reopened(node *n);
+void check_intent(world *w);
+
+#endif

@@ -1,0 +1,169 @@
+/* check_equal: replicas against each other. Equal VV means equal digest and equal views;
+ * what a hub has acknowledged, it holds; honest sessions end well; nothing waits for ever. */
+#include <string.h>
+
+#include "core/space.h"
+#include "tests/sim/check.h"
+#include "tests/sim/people.h"
+
+#define CLOCK_BOUND_MS 60000
+#define SESSION_BOUND_MS 3600000 /* what moves meanwhile is not measured */
+
+void check_event(world *w, const node *n, const node *peer, const qm_event *ev) {
+  if (n->liar || peer->liar) return;
+  unsigned s = space_of_id(w, &ev->space);
+  switch (ev->kind) {
+    case QM_EV_DIFFER:
+      violation(w, "nodes %u and %u: equal VV, different digest in space %u", n->index,
+                peer->index, s);
+      break;
+    case QM_EV_FORK: {
+      qm_id device;
+      qm_author_device(&ev->author, &device);
+      const node *a = node_of_id(w, &device);
+      violation(w, "nodes %u and %u: fork in space %u, of device %u", n->index, peer->index, s,
+                a ? a->index : 99);
+      break;
+    }
+    case QM_EV_STOPPED:
+      if (ev->code != QM_EACCESS)
+        violation(w, "nodes %u and %u: space %u stopped: %s", n->index, peer->index, s,
+                  qm_err_name(ev->code));
+      break;
+    case QM_EV_CLOSED:
+      if (ev->code == QM_EPROTO || ev->code == QM_ELIMIT)
+        violation(w, "nodes %u and %u: session ended: %s %.*s", n->index, peer->index,
+                  qm_err_name(ev->code), (int)ev->message.n, (const char *)ev->message.p);
+      break;
+    default: break;
+  }
+}
+
+void check_storage_error(node *n, const char *where, int rc) {
+  /* A disk that fails may look damaged; without such faults it must not. */
+  const disk_counts *c = disk_counts_of(n->disk);
+  if (c->read_eio || c->write_eio || c->sync_eio) return;
+  violation(n->w, "node %u: %s gives %s", n->index, where, qm_err_name(rc));
+}
+
+static void compare_pair(world *w, node *a, node *b, unsigned space, int must) {
+  uint8_t va[16], vb[16];
+  qm_digest da, db;
+  qm_space *x = node_space(a, space), *y = node_space(b, space);
+  if (!x || !y) return;
+  if (qm_engine_vv_digest(a->engine, x, va) != QM_OK ||
+      qm_engine_vv_digest(b->engine, y, vb) != QM_OK)
+    return;
+  if (memcmp(va, vb, 16) != 0) {
+    if (must) violation(w, "nodes %u and %u: space %u not converged", a->index, b->index, space);
+    return;
+  }
+  qm_space_digest(x, &da);
+  qm_space_digest(y, &db);
+  if (!qm_digest_eq(&da, &db))
+    violation(w, "nodes %u and %u: space %u: equal VV, different digest", a->index, b->index,
+              space);
+}
+
+static void check_clock(world *w, const node *n) {
+  const disk_faults *f = disk_faults_of(n->disk);
+  if (f->full || f->read_eio || f->write_eio || f->sync_eio) return; /* it may not be noted */
+  uint64_t now = qm_engine_now(n->engine);
+  uint64_t off = now > w->now ? now - w->now : w->now - now;
+  int steady = !n->frozen_ms && w->now > n->moved_ms + SESSION_BOUND_MS;
+  if (off > CLOCK_BOUND_MS && steady)
+    violation(w, "device %u: after a session with the hub its clock is %llu ms off", n->index,
+              (unsigned long long)off);
+}
+
+void check_session(world *w, node *client, node *server, int code) {
+  note(w, "session %u-%u: %s", client->index, server->index,
+       code == QM_OK ? "ok" : qm_err_name(code));
+  if (code != QM_OK || !client->up || !server->up) return;
+  if (client->liar || server->liar) return;
+  if (server->index == HUB) {
+    client->fresh = 0;
+    client->hub_life = w->hub_lives;
+    check_clock(w, client);
+  }
+  for (unsigned s = 0; s < SPACES; s++)
+    if (device_may(w, client->index, s) && device_may(w, server->index, s))
+      compare_pair(w, client, server, s, 0);
+}
+
+/* --- acknowledged --- */
+
+static void acknowledged_of(world *w, node *d, node *hub, unsigned s) {
+  qm_space *x = node_space(d, s), *y = node_space(hub, s);
+  if (!x || !y) return;
+  const qm_authors *authors = qm_space_authors(x);
+  for (uint32_t a = 0; a < authors->n; a++) {
+    uint32_t at_hub;
+    uint64_t said = qm_vv_get(qm_space_acknowledged(x), a), held = 0;
+    if (!said) continue;
+    if (qm_authors_find(qm_space_authors(y), &authors->ids[a], &at_hub) == QM_OK)
+      held = qm_vv_get(qm_space_vv(y), at_hub);
+    if (held < said)
+      violation(w, "device %u was told that the hub holds %llu of space %u; it holds %llu",
+                d->index, (unsigned long long)said, s, (unsigned long long)held);
+  }
+}
+
+void check_acknowledged(world *w) {
+  node *hub = &w->nodes[HUB];
+  for (unsigned d = 0; d < DEVICES && hub->up; d++) {
+    node *n = &w->nodes[d];
+    if (!n->up || n->fresh || n->liar || n->hub_life != w->hub_lives) continue;
+    for (unsigned s = 0; s < SPACES; s++)
+      if (device_may(w, d, s)) acknowledged_of(w, n, hub, s);
+  }
+}
+
+/* --- at rest --- */
+
+static void compare_views(world *w, node *hub, node *n, unsigned s) {
+  const people *p = w->people;
+  for (uint32_t r = 0; r < p->n_records; r++) {
+    view a, b;
+    if (p->records[r].space != s) continue;
+    qm_arena_reset(&w->arena);
+    if (view_read(hub, node_space(hub, s), &p->records[r].id, &a) != QM_OK ||
+        view_read(n, node_space(n, s), &p->records[r].id, &b) != QM_OK)
+      violation(w, "record %u cannot be read at %u", r, n->index);
+    else if (a.hash != b.hash)
+      violation(w, "record %u is shown otherwise at device %u than at the hub", r, n->index);
+  }
+  qm_arena_reset(&w->arena);
+}
+
+static void at_rest(world *w, node *n, unsigned s) {
+  uint64_t unsent = 0, oldest = 0;
+  qm_error e = {0, ""};
+  qm_space *sp = node_space(n, s);
+  if (!sp) {
+    violation(w, "device %u does not have space %u", n->index, s);
+    return;
+  }
+  if (sp->parked) violation(w, "node %u: changes of space %u are still parked", n->index, s);
+  if (qm_engine_check(n->engine, sp, &e) != QM_OK)
+    violation(w, "node %u: space %u: %s", n->index, s, e.message);
+  if (n->index == HUB || !w->writable[n->index][s]) return;
+  if (qm_engine_unsent(n->engine, sp, &unsent, &oldest) != QM_OK || unsent)
+    violation(w, "device %u: %llu changes of space %u stay unsent", n->index,
+              (unsigned long long)unsent, s);
+}
+
+void check_converged(world *w) {
+  node *hub = &w->nodes[HUB];
+  for (unsigned s = 0; s < SPACES; s++) {
+    at_rest(w, hub, s);
+    for (unsigned d = 0; d < DEVICES; d++) {
+      node *n = &w->nodes[d];
+      if (n->liar || !device_may(w, d, s)) continue;
+      at_rest(w, n, s);
+      compare_pair(w, hub, n, s, 1);
+      if (node_space(n, s)) compare_views(w, hub, n, s);
+    }
+  }
+  check_acknowledged(w);
+}

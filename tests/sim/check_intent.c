@@ -1,0 +1,296 @@
+/* check_intent: the intent oracle. From the book alone (people.h) it says what every record
+ * must show: which values stand side by side, which tags, sums, texts, and whether it is
+ * there at all. It shares nothing with core/, not even the words: a save *saw* what its
+ * device had, and *answers* what its form had shown. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/sim/book.h"
+#include "tests/sim/check.h"
+#include "tests/sim/schema_sim.h"
+
+typedef struct oracle {
+  world *w;
+  const page *r;
+  uint32_t number;
+  const view *v;
+  uint8_t *present; /* by rank */
+} oracle;
+
+static const save *at(const oracle *o, uint32_t rank) { return o->r->saves[rank]; }
+static int saw(const save *j, const save *i) { return has_bit(j->seen, j->n_words, i->rank); }
+static int form_saw(const save *j, const save *i) {
+  return has_bit(j->form_seen, j->n_words, i->rank);
+}
+
+/* --- what was lost, what is there --- */
+
+static int steps_hold(const view *v, uint32_t id) {
+  for (uint32_t i = 0; i < v->n_steps; i++)
+    if (v->steps[i] == id) return 1;
+  return 0;
+}
+
+static void find_present(oracle *o) {
+  for (uint32_t i = 0; i < o->r->n; i++) {
+    const save *s = at(o, i);
+    int here = steps_hold(o->v, s->id);
+    o->present[i] = (uint8_t)here;
+    if (s->liar) continue;
+    if (s->status == STATUS_SAVED && !here)
+      violation(o->w, "save %u of device %u (record %u, space %u) is lost", s->id, s->device,
+                o->number, s->space);
+    if (s->status == STATUS_NOT && here)
+      violation(o->w, "save %u of device %u failed and is there", s->id, s->device);
+  }
+  for (uint32_t i = 1; i < o->v->n_steps; i++)
+    for (uint32_t k = 0; k < i; k++)
+      if (o->v->steps[i] == o->v->steps[k])
+        violation(o->w, "save %u is there twice", o->v->steps[i]);
+}
+
+/* Who saw something stands behind it, and it is there. */
+static void check_order(const oracle *o) {
+  for (uint32_t k = 0; k < o->v->n_steps; k++) {
+    const save *j = o->w->people->saves[o->v->steps[k]];
+    for (uint32_t i = 0; i < o->r->n; i++) {
+      if (!saw(j, at(o, i))) continue;
+      uint32_t place = 0;
+      while (place < o->v->n_steps && o->v->steps[place] != at(o, i)->id) place++;
+      if (place == o->v->n_steps)
+        violation(o->w, "save %u is there without save %u, which it had seen", j->id,
+                  at(o, i)->id);
+      else if (place > k)
+        violation(o->w, "step %u stands before step %u, which its writer had read", j->id,
+                  at(o, i)->id);
+    }
+  }
+}
+
+/* --- values --- */
+
+static int answered(const oracle *o, const save *i, int field) {
+  for (uint32_t k = 0; k < o->r->n; k++) {
+    const save *j = at(o, k);
+    if (o->present[k] && j->value[field][0] && form_saw(j, i) &&
+        strcmp(j->form_shown[field], i->value[field]) == 0)
+      return 1;
+  }
+  return 0;
+}
+
+/* Another save of the field that stands had this one before it. */
+static int seen_by_other(const oracle *o, const save *i, int field) {
+  for (uint32_t k = 0; k < o->r->n; k++) {
+    const save *j = at(o, k);
+    if (o->present[k] && j->value[field][0] && saw(j, i) && !answered(o, j, field)) return 1;
+  }
+  return 0;
+}
+
+static int shows(const view *v, int field, const char *value) {
+  if (strcmp(v->shown[field], value) == 0) return 1;
+  for (unsigned i = 0; i < v->n_others[field]; i++)
+    if (strcmp(v->others[field][i], value) == 0) return 1;
+  return 0;
+}
+
+static void check_value(const oracle *o, int field) {
+  unsigned good = 0, other_ok = 0;
+  int shown_ok = !o->v->shown[field][0];
+  for (uint32_t k = 0; k < o->r->n; k++) {
+    const save *i = at(o, k);
+    if (!o->present[k] || !i->value[field][0] || answered(o, i, field)) continue;
+    good++;
+    if (!shows(o->v, field, i->value[field]) && o->v->n_others[field] < OTHERS_MAX)
+      violation(o->w, "record %u field %u: %s (save %u, device %u) is neither shown nor listed",
+                o->number, sibling_fields[field], i->value[field], i->id, i->device);
+    if (strcmp(i->value[field], o->v->shown[field]) == 0 && !seen_by_other(o, i, field))
+      shown_ok = 1;
+    for (unsigned x = 0; x < o->v->n_others[field]; x++)
+      other_ok += strcmp(o->v->others[field][x], i->value[field]) == 0;
+  }
+  if (!shown_ok && sibling_fields[field] != F_STATE)
+    violation(o->w, "record %u field %u shows %s over values whose writers had seen it",
+              o->number, sibling_fields[field], o->v->shown[field]);
+  if (other_ok < o->v->n_others[field])
+    violation(o->w, "record %u field %u lists %u values, %u of them answered", o->number,
+              sibling_fields[field], o->v->n_others[field], o->v->n_others[field] - other_ok);
+  if (!good && o->v->shown[field][0])
+    violation(o->w, "record %u field %u shows %s, which nobody wrote", o->number,
+              sibling_fields[field], o->v->shown[field]);
+  o->w->people->conflicts += o->v->n_others[field];
+}
+
+static void check_numbers(const oracle *o) {
+  int64_t last = -1, first = INT64_MAX, sum = 0;
+  for (uint32_t k = 0; k < o->r->n; k++) {
+    const save *s = at(o, k);
+    if (!o->present[k]) continue;
+    sum += s->delta;
+    if (s->has_last && s->last > last) last = s->last;
+    if (s->has_first && s->first < first) first = s->first;
+  }
+  if (sum != o->v->visits)
+    violation(o->w, "record %u: the counter shows %lld, people counted %lld", o->number,
+              (long long)o->v->visits, (long long)sum);
+  if (o->v->has_last != (last >= 0) || (last >= 0 && o->v->last != last))
+    violation(o->w, "record %u: last shows %lld, people raised it to %lld", o->number,
+              (long long)o->v->last, (long long)last);
+  if (o->v->has_first != (first < INT64_MAX) || (first < INT64_MAX && o->v->first != first))
+    violation(o->w, "record %u: first shows %lld, people lowered it to %lld", o->number,
+              (long long)o->v->first, (long long)first);
+}
+
+/* --- tags --- */
+
+static int tag_stands(const oracle *o, const save *a) {
+  for (uint32_t k = 0; k < o->r->n; k++) {
+    const save *r = at(o, k);
+    if (o->present[k] && strcmp(r->remove, a->add) == 0 && form_saw(r, a)) return 0;
+  }
+  return 1;
+}
+
+static void check_tags(const oracle *o) {
+  for (uint32_t k = 0; k < o->r->n; k++) {
+    const save *a = at(o, k);
+    if (!o->present[k] || !a->add[0] || !tag_stands(o, a)) continue;
+    int here = 0;
+    for (unsigned t = 0; t < o->v->n_tags; t++) here |= strcmp(o->v->tags[t], a->add) == 0;
+    if (!here)
+      violation(o->w, "record %u: tag %s of save %u is gone, nobody who saw it removed it",
+                o->number, a->add, a->id);
+  }
+  for (unsigned t = 0; t < o->v->n_tags; t++) {
+    int stands = 0;
+    for (uint32_t k = 0; k < o->r->n; k++)
+      stands |= o->present[k] && strcmp(at(o, k)->add, o->v->tags[t]) == 0 &&
+                tag_stands(o, at(o, k));
+    if (!stands)
+      violation(o->w, "record %u: tag %s was removed and is there", o->number, o->v->tags[t]);
+  }
+}
+
+/* --- texts --- */
+
+static int is_cut(const oracle *o, uint32_t id) {
+  for (uint32_t k = 0; k < o->r->n; k++)
+    for (uint32_t c = 0; o->present[k] && c < at(o, k)->n_cut; c++)
+      if (at(o, k)->cut[c] == id) return 1;
+  return 0;
+}
+
+static int place_of(const book_token *t, int n, uint32_t id) {
+  for (int i = 0; i < n; i++)
+    if (t[i].id == id) return i;
+  return -1;
+}
+
+static void check_text(const oracle *o) {
+  book_token t[1024];
+  int n = book_tokens(o->v->text, t, 1024), expected = 0;
+  if (n < 0) {
+    violation(o->w, "record %u: the text is torn: %s", o->number, o->v->text);
+    return;
+  }
+  for (uint32_t k = 0; k < o->r->n; k++) {
+    const save *s = at(o, k);
+    if (!o->present[k] || !s->inserts || is_cut(o, s->id)) continue;
+    int here = place_of(t, n, s->id);
+    expected++;
+    if (here < 0) {
+      violation(o->w, "record %u: what save %u typed is gone", o->number, s->id);
+      continue;
+    }
+    int before = s->before ? place_of(t, n, s->before) : -1;
+    int after = s->after ? place_of(t, n, s->after) : n;
+    if (before > here || (after >= 0 && after < here))
+      violation(o->w, "record %u: what save %u typed stands elsewhere: %s", o->number, s->id,
+                o->v->text);
+  }
+  if (expected != n)
+    violation(o->w, "record %u: the text has %d pieces, people left %d: %s", o->number, n,
+              expected, o->v->text);
+}
+
+/* --- there or not --- */
+
+/* What save j makes of the mark of i, which it had seen: 1 answers it, 0 lets it stand. */
+static int answers_mark(const oracle *o, const save *j, const save *i) {
+  if (j->kind == SAVE_RESTORE) return 1;
+  if (j->kind != SAVE_DELETE) return i->kind != SAVE_DELETE;
+  if (i->kind == SAVE_DELETE) return 1;
+  if (!form_saw(j, i)) return 0;
+  for (uint32_t k = 0; k < j->rank; k++) { /* passed over before the form was opened */
+    const save *d = at(o, k);
+    if (o->present[k] && d->kind == SAVE_DELETE && form_saw(j, d) && saw(d, i) &&
+        !answers_mark(o, d, i))
+      return 0;
+  }
+  return 1;
+}
+
+static void check_presence(oracle *o) {
+  int visible = 0, edited = 0, deleted = 0, any = 0;
+  for (uint32_t k = 0; k < o->r->n; k++) {
+    if (!o->present[k]) continue;
+    const save *i = at(o, k);
+    int stands = 1, covered = 0;
+    any = 1;
+    for (uint32_t x = 0; x < o->r->n; x++) {
+      const save *j = at(o, x);
+      if (!o->present[x] || !saw(j, i)) continue;
+      covered = 1;
+      if (answers_mark(o, j, i)) stands = 0;
+    }
+    if (!stands) continue;
+    if (i->kind == SAVE_DELETE)
+      deleted = 1;
+    else
+      edited = 1;
+    if (i->kind != SAVE_DELETE && !covered) visible = 1;
+  }
+  if (any && o->v->visible != visible)
+    violation(o->w, "record %u is %s, people meant it to be %s", o->number,
+              o->v->visible ? "there" : "gone", visible ? "there" : "gone");
+  if (any && o->v->collides != (edited && deleted))
+    violation(o->w, "record %u: the collision of a delete is %s", o->number,
+              o->v->collides ? "listed without one" : "not listed");
+  o->w->people->collisions += (uint64_t)o->v->collides;
+}
+
+static void check_key(const oracle *o) {
+  int made = 0;
+  for (uint32_t k = 0; k < o->r->n; k++) made |= o->present[k] && at(o, k)->kind == SAVE_NEW;
+  if (made && strcmp(o->r->key, o->v->key) != 0)
+    violation(o->w, "record %u shows key %s, it was made for %s", o->number, o->v->key,
+              o->r->key);
+}
+
+static void check_record(world *w, uint32_t number) {
+  const page *r = &w->people->records[number];
+  node *hub = &w->nodes[HUB];
+  view v;
+  oracle o = {.w = w, .r = r, .number = number, .v = &v};
+  qm_arena_reset(&w->arena);
+  if (view_read(hub, node_space(hub, r->space), &r->id, &v) != QM_OK) {
+    violation(w, "record %u cannot be read at the hub", number);
+    return;
+  }
+  o.present = book_need(calloc(r->n + 1, 1));
+  find_present(&o);
+  check_order(&o);
+  for (int f = 0; f < SIBLING_FIELDS; f++) check_value(&o, f);
+  check_numbers(&o);
+  check_tags(&o);
+  check_text(&o);
+  check_presence(&o);
+  check_key(&o);
+  free(o.present);
+}
+
+void check_intent(world *w) {
+  for (uint32_t r = 0; r < w->people->n_records; r++) check_record(w, r);
+  qm_arena_reset(&w->arena);
+}

@@ -1,0 +1,131 @@
+#include "tests/sim/liar.h"
+
+#include <string.h>
+
+#include "core/batch.h"
+#include "core/mp.h"
+#include "core/segment.h"
+#include "core/space.h"
+#include "tests/sim/people.h"
+#include "tests/sim/schema_sim.h"
+
+void liar_bytes(world *w, const node *from, uint8_t *p, size_t n) {
+  if (!from->liar || !n || !fires(w, F_LIAR_BYTES, 1, 12)) return;
+  for (uint32_t k = 1 + prng_below(&w->random, 3); k-- > 0;) {
+    size_t at = prng_next(&w->random) % n;
+    switch (prng_below(&w->random, 3)) {
+      case 0: p[at] ^= (uint8_t)(1u << prng_below(&w->random, 8)); break;
+      case 1: p[at] = (uint8_t)prng_next(&w->random); break;
+      default: p[at] = (uint8_t)(p[at] + 1); break;
+    }
+  }
+}
+
+int liar_forges(world *w, const node *from, const node *to) {
+  (void)to;
+  return from->liar && fires(w, F_LIAR_FORGE, 1, 4);
+}
+
+/* --- its own segments, changed under the hash they had; and new ones of others --- */
+
+static int is_of(const node *n, const qm_space *s, uint32_t author) {
+  qm_id device;
+  qm_author_device(&s->authors.ids[author], &device);
+  return qm_id_cmp(&device, &n->id) == 0;
+}
+
+static int change_values(qm_segment *g, qm_arena *arena) {
+  for (uint32_t i = 0; i < g->n_changes; i++)
+    for (uint32_t o = 0; o < g->changes[i].n_ops; o++) {
+      qm_op *op = &g->changes[i].ops[o];
+      if (op->shape != QM_ENTRIES || op->value.n < 12) continue;
+      uint8_t *copy = qm_arena_copy(arena, op->value.p, op->value.n);
+      if (!copy) return QM_ENOMEM;
+      copy[op->value.n - 1] = (uint8_t)(copy[op->value.n - 1] ^ 1);
+      op->value.p = copy;
+    }
+  return QM_OK;
+}
+
+static int change_own(node *n, qm_space *s, qm_slice in, qm_arena *arena, qm_buf *out) {
+  qm_batch_in b;
+  qm_batch batch;
+  memset(&b, 0, sizeof b);
+  QM_TRY(qm_batch_open(&b, in, arena));
+  for (uint32_t i = 0; i < b.n_authors; i++)
+    QM_TRY(qm_authors_find(&s->authors, &b.authors[i], &b.map[i]));
+  QM_TRY(qm_batch_read(&b, &batch));
+  for (uint32_t i = 0; i < batch.n_segments; i++)
+    if (is_of(n, s, batch.segments[i].author)) QM_TRY(change_values(&batch.segments[i], arena));
+  return qm_batch_encode(out, &batch, &s->authors, n->w->zip_level);
+}
+
+/* Goes on in another author's name, with a chain that fits. */
+static int make_up(node *n, qm_space *s, qm_arena *arena, qm_buf *out) {
+  world *w = n->w;
+  const people *p = w->people;
+  uint32_t a = prng_below(&w->random, s->authors.n ? s->authors.n : 1);
+  const page *r = p->n_records ? &p->records[prng_below(&w->random, p->n_records)] : NULL;
+  if (!r || a >= s->n_states || is_of(n, s, a) || s->states[a].closed != qm_vv_get(&s->vv, a))
+    return QM_ENOTFOUND;
+  if (qm_id_cmp(&w->spaces[r->space], &s->id) != 0) return QM_ENOTFOUND;
+  const qm_author_state *st = &s->states[a];
+  uint8_t value[] = {0xa6, 'f', 'o', 'r', 'g', 'e', 'd'};
+  qm_op op = {.counter = st->closed, .span = 1, .record = r->id, .field = F_STEPS,
+              .shape = QM_ENTRIES, .kind = QM_KIND_APPEND, .value = {value, sizeof value}};
+  qm_change c = {.author = a, .counter = st->closed, .next = st->closed + 1,
+                 .time = st->time + 1, .ops = &op, .n_ops = 1};
+  qm_salt seed = {.count = 1};
+  qm_segment g = {.author = a, .start = c.counter, .next = c.next, .changes = &c,
+                  .n_changes = 1, .n_ops = 1, .salts = &seed, .n_salts = 1, .algorithm = 1};
+  qm_batch batch = {&g, 1};
+  qm_hash hash;
+  memcpy(g.previous, st->head.b, QM_HEAD_SIZE);
+  QM_TRY(qm_segment_hash(&g, &s->id, &st->head, &s->authors, arena, &hash));
+  memcpy(g.head, hash.b, QM_HEAD_SIZE);
+  return qm_batch_encode(out, &batch, &s->authors, w->zip_level);
+}
+
+static int forge(node *n, qm_space *s, qm_slice in, qm_arena *arena, qm_buf *out) {
+  return prng_chance(&n->w->random, 1, 2) ? change_own(n, s, in, arena, out)
+                                          : make_up(n, s, arena, out);
+}
+
+void liar_answer_next(node *n, qm_answer *a, qm_session *s, const qm_event *ev) {
+  qm_arena arena;
+  qm_buf out;
+  int rc = qm_answer_run(a, ev, &a->own);
+  qm_space *sp = qm_engine_space(n->engine, &ev->space);
+  qm_arena_init(&arena, &n->env, (size_t)1 << 26);
+  qm_buf_init(&out, &n->env, QM_BATCH_MAX);
+  if (rc == QM_OK && sp && forge(n, sp, a->own.reply.blob, &arena, &out) == QM_OK)
+    a->own.reply.blob = qm_buf_slice(&out);
+  (void)qm_session_done(s, ev->ticket, rc, &a->own.reply);
+  qm_buf_free(&out);
+  qm_arena_free(&arena);
+}
+
+/* --- against the schema --- */
+
+void liar_write(node *n) {
+  world *w = n->w;
+  qm_write *q;
+  qm_id id;
+  int existing;
+  qm_buf b;
+  for (unsigned s = 0; s < SPACES; s++) {
+    qm_space *sp = node_space(n, s);
+    if (!sp || !device_may(w, n->index, s) || !prng_chance(&w->random, 1, 2)) continue;
+    if (qm_write_begin(&q, n->engine, sp, QM_WRITE_RAW) != QM_OK) continue;
+    qm_buf_init(&b, &n->env, 64);
+    qm_mp_int(&b, -5);
+    int rc = qm_write_new(q, 1, NULL, qm_slice_of(NULL, 0), &id, &existing);
+    if (rc == QM_OK) rc = qm_write_set(q, &id, F_TEL, qm_buf_slice(&b), qm_slice_of(NULL, 0), 0);
+    if (rc == QM_OK)
+      rc = qm_write_commit(q, QM_DURABLE);
+    else
+      qm_write_cancel(q);
+    if (rc == QM_EIO) n->sick = 1;
+    qm_buf_free(&b);
+  }
+}

@@ -1,0 +1,17 @@
+/* liar: a device with a valid identity that does not keep to the protocol. */
+#ifndef SIM_LIAR_H
+#define SIM_LIAR_H
+
+#include "tests/sim/world.h"
+
+/* Changes bytes on their way out of a liar. */
+void liar_bytes(world *w, const node *from, uint8_t *p, size_t n);
+/* 1 where this liar forges what it hands on now. */
+int liar_forges(world *w, const node *from, const node *to);
+/* Answers a request for the next batch with its own changes under a hash that they had
+ * before, or with one that it has made up for another author, whose chain it goes on. */
+void liar_answer_next(node *n, qm_answer *a, qm_session *s, const qm_event *ev);
+/* Writes into its own store what no schema allows. */
+void liar_write(node *n);
+
+#endif

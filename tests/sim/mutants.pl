@@ -1,0 +1,138 @@
+#!/usr/bin/env perl
+# Plants bugs, one at a time, in copies of single source files, and sees that the simulator
+# finds each within 500 device-days. The product holds no trace of them.
+#   BUILD=dir CC=cc CFLAGS=… perl tests/sim/mutants.pl [-w] [name…]
+# -w writes the list with the finding seeds to tests/sim/mutants.md. Exit 1 where a mutant
+# was not found, or where its place in the source is gone.
+use strict;
+use warnings;
+
+my $build = $ENV{BUILD} || 'build';
+my $cc = $ENV{CC} || 'cc';
+my $cflags = $ENV{CFLAGS} || '-O2 -g';
+my ($days, $seeds) = (6, 10);    # 8 devices: 480 device-days
+
+# name, file, what is wrong, Perl substitution on the file's text, seed that finds it first
+my @mutants = (
+  ['fsync-skipped', 'adapters/sqlite/sqlite_sql.c', 'commits are not synced',
+    sub { s/synchronous = FULL/synchronous = OFF/ }],
+  ['failed-fsync-forgotten', 'adapters/sqlite/sqlite_open.c',
+    'after a failed sync the WAL is not written again',
+    sub { s/int rc = rewrite_wal\(db\);/int rc = QM_OK; (void)rewrite_wal;/ }],
+  ['ack-before-commit', 'sync/answer.c', 'a batch is acknowledged before it is durable',
+    sub { s/return qm_engine_commit\(a->engine, QM_DURABLE, NULL, NULL\);/return qm_engine_commit(a->engine, QM_RELAXED, NULL, NULL);/ }],
+  ['acknowledged-by-peer', 'sync/answer.c', 'what a peer holds counts as held by the hub',
+    sub { s/return ev->hub && !\(a->flags & QM_ANSWER_HUB\);/return 1;/ }],
+  ['counter-reused', 'core/engine.c', 'a restored replica goes on as the old author',
+    sub { s/int unmoved = mine && has_kept && memcmp\(mine, kept, 16\) == 0;/int unmoved = mine \&\& has_kept;/ }],
+  ['receivers-vv', 'core/space.c', "the receiver's VV decides instead of the author's",
+    sub { s/(qm_vv \*clock = &s->states\[c->author\]\.clock;\n)(  qm_apply a = \{&s->authors, clock)/$1  QM_TRY(qm_vv_merge(s->engine->env, clock, &s->vv));\n$2/ }],
+  ['tie-by-arrival', 'core/read.c', 'siblings stand by local author number',
+    sub { s/if \(ta != tb\) return ta > tb;/if (a.author != b.author) return a.author > b.author;/ }],
+  ['delete-beats-edit', 'core/crdt/presence.c', 'a delete beats an edit it had not seen',
+    sub { s/(int qm_marks_visible\(const qm_marks \*m\) \{\n)/$1  for (uint32_t i = 0; i < m->n; i++)\n    if (m->p[i].deleted) return 0;\n/ }],
+  ['kept-dropped', 'core/crdt/siblings.c', 'what a stale form had not shown is dropped',
+    sub { s/if \(op->kind != QM_KIND_BESIDE\) x->kept = 1;/if (op->kind != QM_KIND_BESIDE) continue;/ }],
+  ['kept-shown', 'core/crdt/siblings.c', 'what a stale form had not shown stays in the contest',
+    sub { s/if \(op->kind != QM_KIND_BESIDE\) x->kept = 1;// }],
+  ['raise-takes-all', 'core/write.c', 'a lower raise takes the greater value away',
+    sub { s/i = 0; c > 0 && v && i < v->n; i\+\+/i = 0; v && i < v->n; i++/ }],
+  ['remove-unseen', 'core/crdt/keyed.c', 'a remove takes every dot of its elements',
+    sub { s/if \(qm_dots_hold\(dots, e->dots\[j\]\.dot\) && qm_seen\(a, e->dots\[j\]\.dot\)\) continue;/if (qm_dots_hold(dots, e->dots[0].dot)) continue;/ }],
+  ['counter-last', 'core/crdt/totals.c', 'a counter keeps only the last delta of an author',
+    sub { s/\(qm_word128\)t->p\[at\]\.sum \+ \(qm_word128\)delta/(qm_word128)delta/ }],
+  ['log-by-clock', 'core/write.c', 'a step stands by its clock alone',
+    sub { s/if \(w->change\.time <= last && last < UINT64_MAX\)/if (last == UINT64_MAX)/ }],
+  ['space-check-missing', 'sync/answer.c', 'a peer is offered spaces it may not read',
+    sub { s/if \(!sp \|\| !grants\[i\]\.readable\) continue;/if (!sp) continue;/ }],
+  ['resume-off-by-one', 'core/engine_log.c', 'the cursor passes over a batch',
+    sub { s/\*k->cursor = row->seq;/*k->cursor = row->seq + (row->seq % 5 == 0);/ }],
+  ['chain-not-checked', 'core/ingest.c', 'a segment is taken whatever its hash',
+    sub { s/if \(memcmp\(hash->b, g->head, QM_HEAD_SIZE\) != 0\)/if (0)/ }],
+  ['author-not-checked', 'core/ingest.c', 'a relayed segment is taken without its signature',
+    sub { s/if \(qm_id_cmp\(&device, &in->peer\) == 0\) return QM_OK;/return QM_OK;/ }],
+  ['digest-before-fold', 'core/space.c', 'the digest is noted before the records are folded',
+    sub { s/  if \(s->ingested\) QM_TRY\(qm__space_note\(s\)\);\n// && s/(  QM_TRY\(save_records\(s\)\);\n)/  if (s->ingested) QM_TRY(qm__space_note(s));\n$1/ }],
+  ['push-forgotten', 'sync/answer.c', 'what was just written looks as if it had been sent',
+    sub { s/  QM_TRY\(qm_engine_push\(a->engine, sp\)\);\n  return qm_engine_sync_digest/  return qm_engine_sync_digest/ && s/  QM_TRY\(qm_engine_push\(a->engine, sp\)\);\n(  return qm_engine_heads)/$1/ }],
+  ['rollback-forgotten', 'core/engine.c', 'memory stays ahead of a commit that failed',
+    sub { s/(rc = e->store->ops->commit\(e->store, durability, done, payload\);\n  if \(rc != QM_OK\) \{\n)    reload\(e\);\n/$1/ }],
+  ['deps-dropped', 'core/write.c', 'a change says nothing of what its author had seen',
+    sub { s/w->change\.n_deps = n;/w->change.n_deps = n = 0;/ }],
+  ['clock-sign', 'core/engine.c', 'the offset of the clock is applied the wrong way round',
+    sub { s/return now \+ \(uint64_t\)e->offset_ms;/return now - (uint64_t)e->offset_ms;/ }],
+  ['key-reused', 'core/write.c', 'a deleted record is opened again by its natural key',
+    sub { s/if \(qm_record_empty\(&l->record\)\) return QM_OK;\n    QM_TRY\(lists_key/if (!*existing) return QM_OK;\n    QM_TRY(lists_key/ }],
+  ['edit-keeps-delete-away', 'core/write.c', 'a save drops a delete it had not shown',
+    sub { s/int keepable = deletes \? !m->p\[i\]\.deleted : m->p\[i\]\.deleted;/int keepable = deletes \&\& !m->p[i].deleted;/ }],
+  ['stale-text', 'core/write.c', 'a text edit is made at positions that have moved',
+    sub { s/  return QM_ESTALE;\n\}/  return QM_OK;\n}/ }],
+  ['insert-at-root', 'core/crdt/sequence.c', 'what is typed hangs on the wrong side',
+    sub { s/op->flags \|= QM_OP_LEFT;/op->flags |= 0;/ }],
+  ['poison-forgotten', 'adapters/sqlite/sqlite_db.c', 'a store goes on after a failed sync',
+    sub { s/db->poisoned = 1;\n  return rc;/(void)db;\n  return rc;/ }],
+);
+
+my %found;
+sub known {
+  open my $in, '<', 'tests/sim/mutants.md' or return;
+  while (<$in>) { $found{$1} = $2 if /^\| ([a-z-]+) \|.*\| (\d+) \|$/; }
+}
+
+sub plant {
+  my ($name, $file, $edit) = @_[0, 1, 3];
+  open my $in, '<', $file or die "$file: $!\n";
+  local $_ = do { local $/; <$in> };
+  $edit->() or return;
+  my $dir = "$build/mutants/$name";
+  system('mkdir', '-p', $dir) == 0 or die "mkdir\n";
+  open my $out, '>', "$dir/mutant.c" or die "$dir: $!\n";
+  print $out $_;
+  close $out;
+  my $packages = `pkg-config --cflags libuv sqlite3 msgpack libssl libcrypto libzstd libutf8proc`;
+  my $libs = `pkg-config --libs libuv sqlite3 msgpack libssl libcrypto libzstd zlib libutf8proc jansson`;
+  chomp($packages, $libs);
+  my $wrap = join ',', map { "--wrap=$_" } qw(open close fsync stat unlink);
+  my $posix = $file =~ m{^adapters/} ? '-D_POSIX_C_SOURCE=200809L' : '';
+  my $rc = system("$cc $cflags -std=c11 $posix -I. $packages -w -c -o $dir/mutant.o $dir/mutant.c"
+      . " && $cc $cflags -o $dir/sim $dir/mutant.o $build/obj/tests/sim/*.o $build/libqianmo.a"
+      . " -Wl,$wrap $libs");
+  return $rc == 0 ? "$dir/sim" : undef;
+}
+
+# The seed at which it is found, or 0. The simulator ends at the first seed that fails.
+sub hunt {
+  my ($sim, $from, $count) = @_;
+  my $text = `SEED=$from SEEDS=$count DAYS=$days timeout 300 $sim 2>&1`;
+  return 0 if $? == 0;
+  return $1 if $text =~ /replay: make sim SEED=(\d+)/;
+  my ($last) = $text =~ /# seed (\d+) [^\n]*\n(?!.*# seed )/s;
+  return $last || $from;    # it crashed
+}
+
+my $write = @ARGV && $ARGV[0] eq '-w' && shift;
+my %only = map { $_ => 1 } @ARGV;
+my ($passed, $failed, @rows) = (0, 0);
+known();
+$| = 1;
+for my $m (@mutants) {
+  my ($name, $file, $what) = @$m;
+  next if %only && !$only{$name};
+  my $sim = plant(@$m);
+  my $seed = 0;
+  $seed = hunt($sim, $found{$name}, 1) if $sim && $found{$name};
+  $seed = hunt($sim, 1, $seeds) if $sim && !$seed;
+  my $ok = $sim && $seed;
+  printf "%s %d - %s: %s%s\n", $ok ? 'ok' : 'not ok', $passed + $failed + 1, $name, $what,
+    !$sim ? ' (does not apply)' : $seed ? ", seed $seed" : ' (not found)';
+  $ok ? $passed++ : $failed++;
+  push @rows, "| $name | $file | $what | $seed |\n" if $ok;
+}
+if ($write) {
+  open my $out, '>', 'tests/sim/mutants.md' or die "mutants.md: $!\n";
+  print $out "# Planted bugs\n\nEach is planted by `make sim-mutants` in a copy of one file",
+    " (tests/sim/mutants.pl) and must be found\nwithin 500 device-days: `SEED=… SEEDS=1 DAYS=$days`.\n\n",
+    "| name | file | what is wrong | seed |\n|---|---|---|---|\n", @rows;
+}
+print "$passed found, $failed not\n";
+exit($failed != 0);

@@ -1,0 +1,306 @@
+#include "tests/sim/net.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/sim/check.h"
+#include "tests/sim/liar.h"
+
+typedef struct pipe {
+  uint8_t *p;
+  size_t n, cap;
+} pipe_bytes;
+
+typedef struct end {
+  node *n;
+  qm_session *s; /* NULL: this end is gone */
+  pipe_bytes in; /* on its way to this end */
+  int closed, code, same;
+} end;
+
+typedef struct link {
+  int used, cut;
+  end c, s;
+  uint64_t next_ms, cut_at, moved, steps;
+  net_result *result;
+} link;
+
+struct links {
+  link all[LINKS_MAX];
+};
+
+void net_open(world *w) {
+  w->links = calloc(1, sizeof *w->links);
+  if (!w->links) abort();
+}
+
+static int peers(const link *l) { return l->s.n->index != HUB; }
+static qm_answer *answer_of(const link *l, end *x) {
+  return peers(l) ? &x->n->peer_answer : &x->n->answer;
+}
+
+/* --- ends --- */
+
+static int open_end(link *l, end *x, qm_session_role role, const node *peer) {
+  world *w = x->n->w;
+  qm_session_options o = {.size = sizeof o,
+                          .flags = peers(l) ? 0u : QM_SESSION_HUB,
+                          .device = x->n->id,
+                          .peer = peer->id,
+                          .now_ms = w->now};
+  x->in.n = 0;
+  x->closed = x->code = x->same = 0;
+  return qm_session_new(&x->s, &x->n->env, role, &o);
+}
+
+static void drop_end(end *x) {
+  qm_session_free(x->s);
+  x->s = NULL;
+  x->in.n = 0;
+}
+
+static void drop_link(link *l) {
+  drop_end(&l->c);
+  drop_end(&l->s);
+  l->used = 0;
+}
+
+void net_close(world *w) {
+  for (int i = 0; i < LINKS_MAX; i++) {
+    link *l = &w->links->all[i];
+    if (l->used) drop_link(l);
+    free(l->c.in.p);
+    free(l->s.in.p);
+  }
+  free(w->links);
+  w->links = NULL;
+}
+
+static link *start(world *w, node *client, node *server) {
+  link *l = NULL;
+  for (int i = 0; i < LINKS_MAX && !l; i++)
+    if (!w->links->all[i].used) l = &w->links->all[i];
+  if (!l || !client->up || !server->up || client->revoked || server->revoked) return NULL;
+  l->used = 1;
+  l->cut = 0;
+  l->c.n = client;
+  l->s.n = server;
+  l->moved = l->steps = 0;
+  l->cut_at = UINT64_MAX;
+  l->result = NULL;
+  l->next_ms = w->now;
+  if (open_end(l, &l->c, QM_CLIENT, server) != QM_OK ||
+      open_end(l, &l->s, QM_SERVER, client) != QM_OK)
+    abort();
+  w->sessions++;
+  return l;
+}
+
+/* Most sessions are short: the place of the cut is drawn on a logarithmic scale. */
+void net_start(world *w, node *client, node *server) {
+  link *l = start(w, client, server);
+  if (!l) return;
+  if (fires(w, F_CUT, 1, 4)) l->cut_at = prng_below(&w->random, 40u << prng_below(&w->random, 10));
+  trace_u64(&w->trace, (uint64_t)client->index << 8 | server->index);
+}
+
+/* --- events --- */
+
+static void after_event(end *x, const qm_answer *a, const qm_event *ev) {
+  int rc = ev->ticket ? a->own.rc : QM_OK;
+  if (ev->kind == QM_EV_COMMIT)
+    note(x->n->w, "node %u: batch of space %u: %u taken, %u known, %u parked, %u refused: %s",
+         x->n->index, space_of_id(x->n->w, &ev->space), a->own.reply.taken, a->own.reply.known,
+         a->own.reply.parked, a->own.reply.n_refusals, rc == QM_OK ? "ok" : qm_err_name(rc));
+  if (rc == QM_EIO || rc == QM_ECORRUPT || rc == QM_EINTERNAL) x->n->sick = 1;
+  if (rc == QM_ECORRUPT || rc == QM_EINTERNAL)
+    check_storage_error(x->n, "session", rc);
+}
+
+static int run_events(link *l, end *x) {
+  qm_event ev;
+  node *n = x->n;
+  qm_answer *a = answer_of(l, x);
+  int any = 0;
+  while (x->s && !disk_dead(n->disk) && !n->sick && qm_session_next(x->s, &ev)) {
+    any = 1;
+    trace_u64(&n->w->trace, (uint64_t)ev.kind);
+    if (ev.kind == QM_EV_NEXT && liar_forges(l->c.n->w, n, x == &l->c ? l->s.n : l->c.n)) {
+      liar_answer_next(n, a, x->s, &ev);
+      continue;
+    }
+    int rc = qm_answer_event(a, x->s, &ev);
+    if (!ev.ticket && (rc == QM_EIO || rc == QM_EINTERNAL || rc == QM_ECORRUPT)) n->sick = 1;
+    after_event(x, a, &ev);
+    check_event(n->w, n, x == &l->c ? l->s.n : l->c.n, &ev);
+    if (ev.kind == QM_EV_SAME) x->same = 1;
+    if (ev.kind != QM_EV_CLOSED) continue;
+    x->closed = 1;
+    x->code = ev.code;
+  }
+  return any;
+}
+
+/* --- bytes --- */
+
+static void pipe_add(pipe_bytes *p, const uint8_t *from, size_t n) {
+  if (p->n + n > p->cap) {
+    p->cap = (p->n + n) * 2;
+    p->p = realloc(p->p, p->cap);
+    if (!p->p) abort();
+  }
+  memcpy(p->p + p->n, from, n);
+  p->n += n;
+}
+
+/* What `from` puts out goes on the wire; 1 where something did. */
+static int pour(world *w, link *l, end *from, end *to) {
+  uint8_t piece[16384];
+  size_t n = 0;
+  int any = 0;
+  while (from->s && l->moved < l->cut_at) {
+    size_t cap = prng_chance(&w->random, 1, 3) ? 1 + prng_below(&w->random, 600) : sizeof piece;
+    if (cap > l->cut_at - l->moved) cap = (size_t)(l->cut_at - l->moved);
+    if (qm_session_take(from->s, piece, cap, &n) != QM_OK || !n) break;
+    check_wire(w, from->n, to->n, piece, n);
+    liar_bytes(w, from->n, piece, n);
+    trace_bytes(&w->trace, piece, n);
+    l->moved += n;
+    any = 1;
+    if (to->s && !to->closed) pipe_add(&to->in, piece, n);
+  }
+  return any;
+}
+
+static int drain(world *w, end *x) {
+  size_t used = 0, n = x->in.n;
+  if (!n || !x->s || x->closed) return 0;
+  if (prng_chance(&w->random, 1, 3)) n = 1 + prng_below(&w->random, (uint32_t)n);
+  (void)qm_session_feed(x->s, x->in.p, n, &used);
+  memmove(x->in.p, x->in.p + used, x->in.n - used);
+  x->in.n -= used;
+  return used != 0;
+}
+
+/* The stream is gone; an end that does not hear of it waits on. */
+static void cut(world *w, link *l) {
+  l->cut = 1;
+  l->c.in.n = l->s.in.n = 0;
+  end *deaf = fires(w, F_HALF_OPEN, 1, 3) ? prng_chance(&w->random, 1, 2) ? &l->c : &l->s : NULL;
+  if (&l->c != deaf && l->c.s) qm_session_shut(l->c.s, QM_ENET);
+  if (&l->s != deaf && l->s.s) qm_session_shut(l->s.s, QM_ENET);
+}
+
+static void finish_end(link *l, end *x) {
+  if (!x->s || !x->closed) return;
+  if (!l->cut && qm_session_waiting(x->s)) return;
+  drop_end(x);
+  end *other = x == &l->c ? &l->s : &l->c;
+  if (other->s && !l->cut && !other->in.n && !other->closed)
+    qm_session_shut(other->s, QM_ECLOSED);
+}
+
+static void finish_link(world *w, link *l) {
+  finish_end(l, &l->c);
+  finish_end(l, &l->s);
+  if (l->c.s || l->s.s) return;
+  if (l->result) {
+    l->result->code = l->c.closed ? l->c.code : QM_ENET;
+    l->result->same = l->c.same;
+    l->result->steps = l->steps;
+  }
+  l->used = 0;
+  if (l->c.closed) check_session(w, l->c.n, l->s.n, l->c.code);
+}
+
+static void count_bytes(link *l) {
+  if (!l->result || !l->c.s) return;
+  qm_session_bytes(l->c.s, &l->result->down, &l->result->up);
+}
+
+static void step(world *w, link *l) {
+  node *a = l->c.n, *b = l->s.n;
+  int any = 0;
+  l->steps++;
+  if (l->c.s) (void)qm_session_tick(l->c.s, w->now);
+  if (l->s.s) (void)qm_session_tick(l->s.s, w->now);
+  any |= run_events(l, &l->c);
+  if (l->used && !disk_dead(a->disk) && !disk_dead(b->disk)) any |= run_events(l, &l->s);
+  if (!disk_dead(a->disk) && !disk_dead(b->disk)) {
+    any |= pour(w, l, &l->c, &l->s);
+    any |= pour(w, l, &l->s, &l->c);
+    count_bytes(l);
+    any |= drain(w, &l->s);
+    any |= drain(w, &l->c);
+    if (l->moved >= l->cut_at && !l->cut) cut(w, l);
+    finish_link(w, l);
+  }
+  /* Nothing moves: the next thing that can happen is a deadline. */
+  l->next_ms = w->now + (any ? 1 + prng_below(&w->random, 40) : 1000);
+  if (fires(w, F_DELAY, 1, 100)) l->next_ms += 1000u << prng_below(&w->random, 8);
+  node_after(a);
+  node_after(b);
+}
+
+uint64_t net_due(const world *w) {
+  uint64_t due = UINT64_MAX;
+  for (int i = 0; i < LINKS_MAX; i++) {
+    const link *l = &w->links->all[i];
+    if (l->used && l->next_ms < due) due = l->next_ms;
+  }
+  return due;
+}
+
+void net_step(world *w) {
+  for (int i = 0; i < LINKS_MAX; i++) {
+    link *l = &w->links->all[i];
+    if (l->used && l->next_ms <= w->now) step(w, l);
+  }
+}
+
+int net_busy(const world *w) { return net_due(w) != UINT64_MAX; }
+
+/* A process that ends closes its descriptors: the other side hears of it. */
+void net_cut_node(world *w, const node *n) {
+  for (int i = 0; i < LINKS_MAX; i++) {
+    link *l = &w->links->all[i];
+    if (!l->used || (l->c.n != n && l->s.n != n)) continue;
+    end *mine = l->c.n == n ? &l->c : &l->s, *other = l->c.n == n ? &l->s : &l->c;
+    drop_end(mine);
+    mine->closed = 1;
+    mine->code = QM_ENET;
+    l->cut = 1;
+    if (other->s) qm_session_shut(other->s, QM_ENET);
+    l->next_ms = w->now;
+    if (!other->s) {
+      if (l->result) l->result->code = QM_ENET;
+      l->used = 0;
+    }
+  }
+}
+
+void net_cut_all(world *w) {
+  for (int i = 0; i < LINKS_MAX; i++) {
+    link *l = &w->links->all[i];
+    if (!l->used) continue;
+    l->cut = 1;
+    if (l->c.s) qm_session_shut(l->c.s, QM_ENET);
+    if (l->s.s) qm_session_shut(l->s.s, QM_ENET);
+  }
+  for (int i = 0; i < 1000 && net_busy(w); i++) {
+    w->now = net_due(w) > w->now ? net_due(w) : w->now;
+    net_step(w);
+  }
+}
+
+int net_session(world *w, node *client, node *server, net_result *out) {
+  memset(out, 0, sizeof *out);
+  link *l = start(w, client, server);
+  if (!l) return 0;
+  l->result = out;
+  for (int i = 0; i < 20000 && l->used; i++) {
+    if (l->next_ms > w->now) w->now = l->next_ms;
+    step(w, l);
+  }
+  return !l->used;
+}

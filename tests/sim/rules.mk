@@ -1,0 +1,35 @@
+# The simulator. Its disks stand in for the few system calls that the store makes beside
+# SQLite, so those are wrapped at link time.
+SIM_SRC := $(wildcard tests/sim/*.c)
+SIM_WRAP := -Wl,--wrap=open,--wrap=close,--wrap=fsync,--wrap=stat,--wrap=unlink
+SEED ?= 1
+SEEDS ?= 40
+DAYS ?= 10
+
+$(BUILD)/sim: $(call objects,$(SIM_SRC)) $(LIB)
+	$(LINK) $(SIM_WRAP) -o $@ $^ $(PKG_LIBS)
+
+# Device-days in `make check`: eight devices, so many seeds of so many days.
+$(BUILD)/tests/sim_short: $(BUILD)/sim tests/sim/rules.mk
+	@mkdir -p $(@D)
+	@printf '%s\n' '#!/bin/sh' \
+	  'SEED=$${SEED:-1} SEEDS=$(SIM_CHECK_SEEDS) DAYS=8 exec $(abspath $(BUILD)/sim) -t' > $@
+	@chmod +x $@
+
+ifdef SANITIZE
+SIM_CHECK_SEEDS ?= 12
+else
+SIM_CHECK_SEEDS ?= 32
+endif
+
+EXTRA_TESTS += $(BUILD)/tests/sim_short
+extra-tests: $(BUILD)/tests/sim_short
+
+.PHONY: sim sim-mutants
+sim: $(BUILD)/sim  ## simulate SEEDS worlds from SEED on, DAYS days each
+	@SEED=$(SEED) SEEDS=$(SEEDS) DAYS=$(DAYS) $(BUILD)/sim
+
+sim-mutants: $(BUILD)/sim  ## plant every bug of tests/sim/mutants.pl and see that the simulator finds it
+	@BUILD=$(BUILD) CC='$(CC)' CFLAGS='$(CFLAGS)' perl tests/sim/mutants.pl
+
+-include $(patsubst %.o,%.d,$(call objects,$(SIM_SRC)))

@@ -1,0 +1,161 @@
+#include "tests/sim/view.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/token.h"
+#include "tests/sim/schema_sim.h"
+
+const uint32_t sibling_fields[SIBLING_FIELDS] = {F_TEL, F_HEAD, F_STATE, F_REF};
+
+/* A value as text: strings as they are, bytes in hex. */
+static void put(char to[VALUE_MAX], qm_slice v) {
+  qm_cur c;
+  qm_slice s;
+  to[0] = 0;
+  qm_cur_init(&c, v);
+  if (qm_cur_str(&c, &s) == QM_OK) {
+    size_t n = s.n < VALUE_MAX - 1 ? s.n : VALUE_MAX - 1;
+    memcpy(to, s.p, n);
+    to[n] = 0;
+    return;
+  }
+  qm_cur_init(&c, v);
+  if (qm_cur_bin(&c, &s) == QM_OK && s.n == 16) qm_hex(to, s.p, s.n);
+}
+
+static const qm_field_def *def_of(const qm_space *s, uint32_t field) {
+  return qm_collection_field(qm_schema_collection(qm_space_schema(s), 1), field);
+}
+
+static int read_siblings(world *w, qm_space *s, const qm_record *r, view *v) {
+  for (int i = 0; i < SIBLING_FIELDS; i++) {
+    qm_contest c;
+    int rc = qm_read_contest(s, def_of(s, sibling_fields[i]),
+                             qm_record_cell(r, sibling_fields[i], QM_SIBLINGS), &w->arena, &c);
+    if (rc != QM_OK) return rc;
+    if (c.shown) put(v->shown[i], c.shown->value);
+    for (uint32_t k = 0; k < c.n_others && v->n_others[i] < OTHERS_MAX; k++)
+      put(v->others[i][v->n_others[i]++], c.others[k].sibling->value);
+  }
+  return QM_OK;
+}
+
+static int read_one(world *w, qm_space *s, const qm_record *r, uint32_t field, qm_slice *out) {
+  qm_contest c;
+  out->n = 0;
+  int rc = qm_read_contest(s, def_of(s, field), qm_record_cell(r, field, QM_SIBLINGS), &w->arena,
+                           &c);
+  if (rc == QM_OK && c.shown) *out = c.shown->value;
+  return rc;
+}
+
+static int read_int(world *w, qm_space *s, const qm_record *r, uint32_t field, int *has,
+                    int64_t *out) {
+  qm_slice v;
+  qm_cur c;
+  int rc = read_one(w, s, r, field, &v);
+  *has = v.n != 0;
+  qm_cur_init(&c, v);
+  if (rc == QM_OK && *has) rc = qm_cur_int(&c, out);
+  return rc;
+}
+
+static int read_steps(world *w, const qm_record *r, view *v) {
+  const qm_cell *cell = qm_record_cell(r, F_STEPS, QM_ENTRIES);
+  const qm_entries *e = cell ? qm_entries_of(cell) : NULL;
+  if (!e) return QM_OK;
+  v->steps = qm_arena_array(&w->arena, e->n, sizeof *v->steps);
+  if (!v->steps) return QM_ENOMEM;
+  for (uint32_t i = 0; i < e->n; i++) {
+    char text[VALUE_MAX];
+    unsigned id;
+    put(text, e->p[i].value);
+    if (strlen(text) > CANARY_SIZE && sscanf(text + CANARY_SIZE, "s%u", &id) == 1)
+      v->steps[v->n_steps++] = id;
+    else
+      v->foreign++;
+  }
+  return QM_OK;
+}
+
+static void read_tags(const qm_record *r, view *v) {
+  const qm_cell *cell = qm_record_cell(r, F_TAGS, QM_KEYED);
+  const qm_keyed *k = cell ? qm_keyed_of(cell) : NULL;
+  for (uint32_t i = 0; k && i < k->n && v->n_tags < TAGS_MAX; i++)
+    put(v->tags[v->n_tags++], k->p[i].value);
+}
+
+static int read_text(world *w, node *n, const qm_record *r, view *v) {
+  const qm_cell *cell = qm_record_cell(r, F_NOTES, QM_SEQUENCE);
+  qm_buf b;
+  qm_buf_init(&b, &n->env, 1u << 24);
+  if (cell) qm_sequence_text(cell, &b);
+  qm_buf_byte(&b, 0);
+  int rc = qm_buf_status(&b);
+  if (rc == QM_OK) v->text = qm_arena_copy(&w->arena, b.p, b.n);
+  qm_buf_free(&b);
+  return rc == QM_OK && !v->text ? QM_ENOMEM : rc;
+}
+
+static void hash_view(view *v) {
+  sim_trace t = {UINT64_C(0xcbf29ce484222325)};
+  trace_u64(&t, (uint64_t)v->visible << 2 | (uint64_t)v->collides << 1 | (uint64_t)v->same_key);
+  trace_bytes(&t, v->steps, v->n_steps * sizeof *v->steps);
+  trace_bytes(&t, v->key, strlen(v->key));
+  for (int i = 0; i < SIBLING_FIELDS; i++) {
+    trace_bytes(&t, v->shown[i], strlen(v->shown[i]) + 1);
+    for (unsigned k = 0; k < v->n_others[i]; k++)
+      trace_bytes(&t, v->others[i][k], strlen(v->others[i][k]) + 1);
+  }
+  for (unsigned i = 0; i < v->n_tags; i++) trace_bytes(&t, v->tags[i], strlen(v->tags[i]) + 1);
+  trace_u64(&t, (uint64_t)v->last);
+  trace_u64(&t, (uint64_t)v->first);
+  trace_u64(&t, (uint64_t)v->visits);
+  trace_bytes(&t, v->text, strlen(v->text));
+  v->hash = t.hash;
+}
+
+static int read_all(world *w, node *n, qm_space *s, const qm_record *r, view *v) {
+  qm_slice key;
+  const qm_cell *totals = qm_record_cell(r, F_VISITS, QM_TOTALS);
+  v->found = 1;
+  v->visible = qm_record_visible(r);
+  v->collides = qm_marks_collide(&r->marks);
+  QM_TRY(read_siblings(w, s, r, v));
+  QM_TRY(read_one(w, s, r, F_KEY, &key));
+  if (key.n) put(v->key, key);
+  QM_TRY(read_int(w, s, r, F_LAST, &v->has_last, &v->last));
+  QM_TRY(read_int(w, s, r, F_FIRST, &v->has_first, &v->first));
+  if (totals) QM_TRY(qm_totals_sum(qm_totals_of(totals), &v->visits));
+  QM_TRY(read_steps(w, r, v));
+  read_tags(r, v);
+  QM_TRY(read_text(w, n, r, v));
+  return QM_OK;
+}
+
+int view_read(node *n, qm_space *s, const qm_id *record, view *out) {
+  const qm_record *r;
+  memset(out, 0, sizeof *out);
+  static char nothing[1];
+  out->text = nothing;
+  int rc = qm_engine_read(n->engine, s, record, &n->w->arena, &r);
+  if (rc == QM_ENOTFOUND) return QM_OK;
+  if (rc == QM_OK) rc = read_all(n->w, n, s, r, out);
+  if (rc == QM_OK) hash_view(out);
+  return rc;
+}
+
+int view_token(node *n, qm_space *s, const qm_id *record, qm_slice *out) {
+  const qm_record *r;
+  qm_buf b;
+  int rc = qm_engine_read(n->engine, s, record, &n->w->arena, &r);
+  if (rc != QM_OK) return rc;
+  qm_buf_init(&b, &n->env, 1u << 24);
+  rc = qm_token_make(s, r, QM_READ_VALUES, &n->w->arena, &b);
+  out->n = b.n;
+  out->p = rc == QM_OK ? qm_arena_copy(&n->w->arena, b.p, b.n) : NULL;
+  qm_buf_free(&b);
+  return rc == QM_OK && !out->p ? QM_ENOMEM : rc;
+}
