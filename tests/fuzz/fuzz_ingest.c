@@ -12,7 +12,7 @@ typedef struct play {
   fuzz_replica r;
   fuzz_builder b;
   qm_arena arena;
-  unsigned terms; /* 1 schema, 2 author, 4 a hub, 8 one device, 16 own author */
+  unsigned terms; /* 1 schema, 2 author, 4 a hub, 8 one device, 16 own author; the rest: copies */
   uint8_t garbled, late;
   qm_buf held[HELD_MAX];
   qm_buf last;
@@ -99,7 +99,7 @@ void fuzz_ingest(qm_slice in) {
                     p.terms & 16 ? qm_engine_author(p.r.engine) : NULL);
   if (p.terms & 16) p.b.faulty = 1;
   for (int i = 0; i < ACTIONS_MAX && in.n; i++) act(&p, &in);
-  fuzz_check_copies(&p.r, p.r.space);
+  fuzz_check_copies(&p.r, p.r.space, p.terms >> 5);
   fuzz_builder_free(&p.b);
   fuzz_replica_close(&p.r);
   for (int i = 0; i < HELD_MAX; i++) qm_buf_free(&p.held[i]);

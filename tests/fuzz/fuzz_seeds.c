@@ -307,7 +307,7 @@ static void programs(void) {
     for (unsigned k = 0; k < 40; k++) {
       size_t n = 16 + 19 * k;
       (void)fuzz_env()->random(NULL, choice, n);
-      choice[0] &= 31;
+      choice[0] &= i ? 31 : 255;
       /* Sparse faults: an honest stretch first. */
       for (size_t j = 1; i && j < 4 + k / 2; j++) choice[j] = 0;
       for (size_t j = 0; k & 1 && j < n; j++) choice[j] %= 200;

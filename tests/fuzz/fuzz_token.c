@@ -42,6 +42,6 @@ void fuzz_token(qm_slice in) {
   int rc = verb(w, which, &id, in);
   FUZZ_CHECK(rc != QM_EINTERNAL && rc != QM_ENOMEM && rc != QM_ECORRUPT);
   FUZZ_OK(qm_write_commit(w, QM_RELAXED));
-  fuzz_check_copies(&r, r.space);
+  fuzz_check_copies(&r, r.space, which & 1);
   fuzz_replica_close(&r);
 }

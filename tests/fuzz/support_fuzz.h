@@ -44,8 +44,10 @@ void fuzz_write(fuzz_replica *r, qm_space *s, qm_slice *in);
 void fuzz_check_replica(fuzz_replica *r, qm_space *s);
 /* 1 where both have the same VV, digest included. */
 int fuzz_equal(fuzz_replica *a, qm_space *sa, fuzz_replica *b, qm_space *sb);
-/* A replica that took the log of `from`, and one that joined its state, are equal to it. */
-void fuzz_check_copies(fuzz_replica *from, qm_space *s);
+/* A replica that took the log of `from`, and one that joined its state after `before`
+ * batches of the log (FUZZ_BESIDE: on top of changes of its own), are equal to it. */
+#define FUZZ_BESIDE 7u
+void fuzz_check_copies(fuzz_replica *from, qm_space *s, uint32_t before);
 
 typedef struct fuzz_parts {
   qm_arena arena;

@@ -273,18 +273,21 @@ void fuzz_state(fuzz_replica *from, qm_space *s, fuzz_parts *out) {
   FUZZ_OK(qm_state_write(from->engine, s, keep_part, out));
 }
 
-static void take_log(fuzz_replica *to, fuzz_replica *from, qm_space *s) {
+/* The first `batches` of what `s` of `from` has in its log. */
+static void take_log(fuzz_replica *to, fuzz_replica *from, qm_space *s, uint32_t batches) {
   qm_arena arena;
   qm_buf batch;
   uint64_t cursor = 0;
-  int rc;
+  int rc = QM_OK;
   qm_arena_init(&arena, fuzz_env(), FUZZ_LIVE_MAX);
   qm_buf_init(&batch, fuzz_env(), QM_BATCH_MAX);
   FUZZ_OK(qm_engine_push(from->engine, s));
-  while ((rc = qm_engine_next_batch(from->engine, s, (qm_vv_list){NULL, 0}, &cursor, &batch)) ==
-         QM_OK) {
+  while (batches-- && rc == QM_OK) {
     qm_ingest in = {.peer = from->device};
     qm_error e = {0, ""};
+    rc = qm_engine_next_batch(from->engine, s, (qm_vv_list){NULL, 0}, &cursor, &batch);
+    if (rc == QM_ENOTFOUND) break;
+    FUZZ_OK(rc);
     FUZZ_OK(qm_engine_begin(to->engine));
     FUZZ_OK(qm_engine_ingest(to->engine, to->space, qm_buf_slice(&batch), &in, &arena, &e));
     FUZZ_OK(qm_engine_commit(to->engine, QM_DURABLE, NULL, NULL));
@@ -292,27 +295,47 @@ static void take_log(fuzz_replica *to, fuzz_replica *from, qm_space *s) {
     FUZZ_CHECK(in.known == 0);
     qm_buf_clear(&batch);
   }
-  FUZZ_CHECK(rc == QM_ENOTFOUND);
   qm_buf_free(&batch);
   qm_arena_free(&arena);
 }
 
-void fuzz_check_copies(fuzz_replica *from, qm_space *s) {
-  fuzz_replica by_log, by_state;
+static void join_state(fuzz_replica *to, fuzz_replica *from, qm_space *s) {
   fuzz_parts parts;
   qm_error e = {0, ""};
   int joined = 0;
+  fuzz_state(from, s, &parts);
+  int rc = qm_state_join(to->engine, to->space, parts.parts, parts.n, &joined, &e);
+  if (rc != QM_OK) fuzz_fail(__FILE__, __LINE__, "own state refused", e.message);
+  fuzz_check_replica(to, to->space);
+  qm_arena_free(&parts.arena);
+}
+
+/* S3.8 with something of one's own on the same records: the state joined into it, and its
+ * log after the other's, give the same. */
+static void check_beside(fuzz_replica *from, qm_space *s, const fuzz_replica *by_log) {
+  fuzz_replica own, both = *by_log;
+  fuzz_replica_open(&own, 103, 0);
+  fuzz_fill(&own, own.space);
+  take_log(&both, &own, own.space, UINT32_MAX);
+  join_state(&own, from, s);
+  FUZZ_CHECK(fuzz_equal(&own, own.space, &both, both.space));
+  fuzz_replica_close(&own);
+}
+
+void fuzz_check_copies(fuzz_replica *from, qm_space *s, uint32_t before) {
+  fuzz_replica by_log, by_state;
   fuzz_check_replica(from, s);
   fuzz_replica_open(&by_log, 101, 0);
-  take_log(&by_log, from, s);
+  take_log(&by_log, from, s, UINT32_MAX);
   FUZZ_CHECK(fuzz_equal(&by_log, by_log.space, from, s));
+  if (before < FUZZ_BESIDE) {
+    fuzz_replica_open(&by_state, 102, 0);
+    take_log(&by_state, from, s, before);
+    join_state(&by_state, from, s);
+    FUZZ_CHECK(fuzz_equal(&by_state, by_state.space, from, s));
+    fuzz_replica_close(&by_state);
+  } else {
+    check_beside(from, s, &by_log);
+  }
   fuzz_replica_close(&by_log);
-  fuzz_replica_open(&by_state, 102, 0);
-  fuzz_state(from, s, &parts);
-  int rc = qm_state_join(by_state.engine, by_state.space, parts.parts, parts.n, &joined, &e);
-  if (rc != QM_OK) fuzz_fail(__FILE__, __LINE__, "own state refused", e.message);
-  FUZZ_CHECK(fuzz_equal(&by_state, by_state.space, from, s));
-  fuzz_check_replica(&by_state, by_state.space);
-  qm_arena_free(&parts.arena);
-  fuzz_replica_close(&by_state);
 }

@@ -497,7 +497,7 @@ static void stale_saves_leave_one_mark(void **state) {
   meet(A, B);
   qm_slice token = form(A, "R", QM_READ_VALUES);
   for (int i = 0; i < 30; i++) {
-    char text[8];
+    char text[16];
     snprintf(text, sizeof text, "%d", i + 1);
     ok(put_with(A, "R", F_TEL, text, token, 0));
   }
