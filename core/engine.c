@@ -162,9 +162,8 @@ int qm_engine_offset(qm_engine *e, int64_t offset_ms) {
   if (e->open) return QM_ESTATE;
   if (offset_ms == INT64_MIN) return QM_EINVAL;
   if (offset_ms == e->offset_ms) return QM_OK;
-  QM_TRY(meta_put(e, "offset", &offset_ms, sizeof offset_ms));
-  e->offset_ms = offset_ms;
-  return QM_OK;
+  e->offset_ms = offset_ms; /* a disk that is full must not leave the clock wrong */
+  return meta_put(e, "offset", &offset_ms, sizeof offset_ms);
 }
 
 int64_t qm_engine_offset_get(const qm_engine *e) { return e->offset_ms; }
