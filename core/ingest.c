@@ -69,6 +69,13 @@ static int op_covered(const qm_vv *seen, const qm_op *op) {
   return op->named != QM_BY_CREATION || covered(seen, op->created);
 }
 
+/* What others can have seen of an author: of our own the closed segments only. A segment
+ * that names more was not written by who saw it; taken, it would stand in a ring with our
+ * open run, and neither could ever be taken elsewhere. */
+static uint64_t seen_by_others(const qm_space *s, uint32_t author) {
+  return author == s->own ? s->states[author].closed : qm_vv_get(&s->vv, author);
+}
+
 /* Walks the author's context through the segment, on a scratch copy of its clock
  * row. QM_EPARKED where a dependency is not here yet. */
 static int check_context(qm_judge *j, const qm_segment *g, qm_vv *seen) {
@@ -85,7 +92,7 @@ static int check_context(qm_judge *j, const qm_segment *g, qm_vv *seen) {
       qm_dot dep = c->deps[d];
       if (dep.author == c->author || dep.counter <= qm_vv_get(seen, dep.author))
         return qm_fail(&j->why, QM_EMALFORMED, "a dependency does not move");
-      if (!parked && dep.counter > qm_vv_get(&s->vv, dep.author)) {
+      if (!parked && dep.counter > seen_by_others(s, dep.author)) {
         parked = 1;
         j->wait = (qm_wait){s->authors.ids[dep.author], dep.counter};
       }
@@ -424,7 +431,7 @@ static int is_due(const qm_space *s, const qm_parked *p) {
   for (uint32_t i = 0; i < p->n_waits; i++) {
     uint32_t number;
     if (qm_authors_find(&s->authors, &p->waits[i].author, &number) == QM_OK &&
-        qm_vv_get(&s->vv, number) >= p->waits[i].next)
+        seen_by_others(s, number) >= p->waits[i].next)
       return 1;
   }
   return 0;

@@ -150,14 +150,17 @@ static int grids_of(qm_raw_line *l, qm_slice value) {
   uint32_t n = 0;
   qm_cur_init(&c, value);
   QM_TRY(qm_cur_array(&c, &n));
+  /* Lines read so far were held against the first one. */
+  if (l->t->grid_of_device) return QM_EFORMAT;
   l->t->grid_of_device = qm_arena_array(&l->t->arena, n + 1, sizeof *l->t->grid_of_device);
   if (!l->t->grid_of_device) return QM_ENOMEM;
   l->t->devices = n;
   for (uint32_t i = 0; i < n; i++) {
     QM_TRY(qm_cur_uint32(&c, &l->t->grid_of_device[i]));
+    if (l->t->grid_of_device[i] >= 65535) return QM_ERANGE;
     if (l->t->grid_of_device[i] >= l->t->grids) l->t->grids = l->t->grid_of_device[i] + 1;
   }
-  return l->t->grids > 65535 || n > 255 * 256 ? QM_ERANGE : QM_OK;
+  return n > 255 * 256 ? QM_ERANGE : QM_OK;
 }
 
 static int member(void *payload, qm_slice key, qm_slice value) {
