@@ -136,6 +136,11 @@ static int run_events(link *l, end *x) {
       liar_answer_next(n, a, x->s, &ev);
       continue;
     }
+    if (ev.kind == QM_EV_NEXT && shuffles(n->w)) {
+      shuffled_answer_next(n, a, x->s, &ev);
+      if (a->own.rc == QM_EIO) n->sick = 1;
+      continue;
+    }
     int rc = qm_answer_event(a, x->s, &ev);
     if (!ev.ticket && (rc == QM_EIO || rc == QM_EINTERNAL || rc == QM_ECORRUPT)) n->sick = 1;
     after_event(x, a, &ev);
