@@ -69,10 +69,13 @@ static int make_up(node *n, qm_space *s, qm_arena *arena, qm_buf *out) {
   world *w = n->w;
   const people *p = w->people;
   uint32_t a = prng_below(&w->random, s->authors.n ? s->authors.n : 1);
-  const page *r = p->n_records ? &p->records[prng_below(&w->random, p->n_records)] : NULL;
+  const page *r = NULL;
+  for (int i = 0; i < 10 && p->n_records && !r; i++) {
+    r = &p->records[prng_below(&w->random, p->n_records)];
+    if (qm_id_cmp(&w->spaces[r->space], &s->id) != 0) r = NULL;
+  }
   if (!r || a >= s->n_states || is_of(n, s, a) || s->states[a].closed != qm_vv_get(&s->vv, a))
     return QM_ENOTFOUND;
-  if (qm_id_cmp(&w->spaces[r->space], &s->id) != 0) return QM_ENOTFOUND;
   const qm_author_state *st = &s->states[a];
   uint8_t value[] = {0xa6, 'f', 'o', 'r', 'g', 'e', 'd'};
   qm_op op = {.counter = st->closed, .span = 1, .record = r->id, .field = F_STEPS,
@@ -121,7 +124,8 @@ static int disjoint(const qm_batch *a, const qm_batch *b) {
 }
 
 /* The batch after the one that a->own holds; QM_ENOTFOUND where no other may go first. */
-static int next_but_one(node *n, qm_answer *a, const qm_event *ev, qm_arena *arena) {
+static int next_but_one(node *n, qm_answer *a, const qm_event *ev, qm_arena *arena,
+                        uint64_t *past) {
   qm_event after = *ev;
   qm_batch one, two;
   qm_space *s = qm_engine_space(n->engine, &ev->space);
@@ -131,20 +135,28 @@ static int next_but_one(node *n, qm_answer *a, const qm_event *ev, qm_arena *are
   QM_TRY(first.p && s ? qm_answer_run(a, &after, &a->own) : QM_ENOMEM);
   QM_TRY(open_batch(s, first, arena, &one));
   QM_TRY(open_batch(s, a->own.reply.blob, arena, &two));
+  *past = a->own.reply.cursor;
   a->own.reply.cursor = ev->cursor;
   return disjoint(&one, &two) ? QM_OK : QM_ENOTFOUND;
 }
 
-void shuffled_answer_next(node *n, qm_answer *a, qm_session *s, const qm_event *ev) {
+uint64_t shuffled_answer_next(node *n, qm_answer *a, qm_session *s, const qm_event *ev,
+                              uint64_t past) {
   qm_arena arena;
+  uint64_t both = 0;
   int rc = qm_answer_run(a, ev, &a->own);
   qm_arena_init(&arena, &n->env, (size_t)1 << 26);
-  if (rc == QM_OK && next_but_one(n, a, ev, &arena) == QM_OK)
+  if (rc == QM_OK && past) {
+    a->own.reply.cursor = past;
+  } else if (rc == QM_OK && next_but_one(n, a, ev, &arena, &both) == QM_OK) {
     n->w->fired[F_SHUFFLE]++;
-  else if (rc == QM_OK)
+  } else if (rc == QM_OK) {
+    both = 0;
     rc = qm_answer_run(a, ev, &a->own);
+  }
   (void)qm_session_done(s, ev->ticket, rc, &a->own.reply);
   qm_arena_free(&arena);
+  return both;
 }
 
 /* --- against the schema --- */
