@@ -148,9 +148,9 @@ int qm_hub_config_print(const qm_hub_config *c, char *to, size_t cap) {
       "# Patience with a peer: until TLS is open, until it says what it wants, without\n"
       "# progress, for an enrolment; for all of them after SIGTERM.\n"
       "handshake-ms = %u\nhello-ms = %u\nidle-ms = %u\nenrol-ms = %u\ndrain-ms = %u\n",
-      v6 ? "[" : "", c->host, v6 ? "]" : "", (unsigned)c->port, c->name[0] ? "name = " : "", c->name,
-      c->name[0] ? "\n" : "", c->log, formats[c->log_json != 0], levels[c->log_level],
-      (unsigned)c->connections, (unsigned)c->per_address,
-      (unsigned)c->handshake_ms, (unsigned)c->hello_ms, (unsigned)c->idle_ms, (unsigned)c->enrol_ms,
-      (unsigned)c->drain_ms);
+      v6 ? "[" : "", c->host, v6 ? "]" : "", (unsigned)c->port,
+      c->name[0] ? "name = " : "", c->name, c->name[0] ? "\n" : "", c->log,
+      formats[c->log_json != 0], levels[c->log_level], (unsigned)c->connections,
+      (unsigned)c->per_address, (unsigned)c->handshake_ms, (unsigned)c->hello_ms,
+      (unsigned)c->idle_ms, (unsigned)c->enrol_ms, (unsigned)c->drain_ms);
 }
