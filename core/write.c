@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "core/space.h"
+#include "core/home.h"
 #include "core/token.h"
 
 /* One change being made. Ops take effect as they are written; marks are written at
@@ -46,8 +46,7 @@ static int fail(qm_write *w, int rc, const char *what) {
  * given up: its stamps would win every tie. */
 static int time_ran_ahead(qm_engine *e, const qm_space *s) {
   if ((e->flags & QM_ENGINE_REPLAY) || s->own == QM_NO_AUTHOR) return 0;
-  uint64_t drift = s->schema && s->schema->drift_ms ? s->schema->drift_ms : 600000;
-  return qm_time_ms(s->states[s->own].time) > qm_engine_now(e) + drift;
+  return qm_time_ms(s->states[s->own].time) > qm_engine_now(e) + qm__home_drift(s);
 }
 
 static int own_author(qm_write *w) {
