@@ -340,6 +340,7 @@ int qm__space_save(qm_space *s) {
     if (s->states[i].dirty) rc = save_author(s, i, &scratch);
   qm_buf_free(&scratch);
   QM_TRY(rc);
+  if (s->floor_moved) QM_TRY(qm__space_vv_write(s, "floor", &s->floor));
   if (s->stamps_stale) { /* before the records: what is projected shows by these */
     qm_loaded *l;
     qm_id zero = {{0}};
@@ -354,7 +355,7 @@ int qm__space_save(qm_space *s) {
 void qm__space_end(qm_space *s) {
   s->table = NULL;
   s->table_cap = s->table_n = 0;
-  s->touched = s->ingested = s->stamps_stale = 0;
+  s->touched = s->ingested = s->stamps_stale = s->floor_moved = 0;
   for (const qm_ahead *a = s->ahead; a; a = a->next) s->states[a->stamp.author].ahead = NULL;
   s->ahead = NULL;
 }
@@ -469,6 +470,7 @@ void qm__space_free(qm_space *s) {
   qm_vv_free(env, &s->vv);
   qm_vv_free(env, &s->acknowledged);
   qm_vv_free(env, &s->safe);
+  qm_vv_free(env, &s->floor);
   qm__stamps_free(&s->stamps, env);
   qm__members_free(&s->members);
   while (s->parked) {
