@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "core/home.h"
+
 static qm_arena *arena_of(qm_write *w) { return qm__write_arena(w); }
 static int is_raw(const qm_write *w) { return qm__write_raw(w); }
 
@@ -22,8 +24,7 @@ static int fail(qm_write *w, int rc, const char *what) {
  * given up: its stamps would win every tie. */
 static int time_ran_ahead(qm_engine *e, const qm_space *s) {
   if ((e->flags & QM_ENGINE_REPLAY) || s->own == QM_NO_AUTHOR) return 0;
-  uint64_t drift = s->schema && s->schema->drift_ms ? s->schema->drift_ms : 600000;
-  return qm_time_ms(s->states[s->own].time) > qm_engine_now(e) + drift;
+  return qm_time_ms(s->states[s->own].time) > qm_engine_now(e) + qm__home_drift(s);
 }
 
 static int own_author(qm_write *w) {
