@@ -185,7 +185,7 @@ static int run_state_read(qm_answer *a, const qm_event *ev, qm_space *sp, qm_ans
 static int may_take(qm_answer *a, const qm_event *ev) {
   if (!(a->flags & QM_ANSWER_HUB)) return QM_OK;
   if (!a->policy->recover) return QM_EACCESS;
-  return a->policy->recover(a->policy->payload, &ev->peer, &ev->space);
+  return a->policy->recover(a->policy->payload, &ev->peer, &ev->space, 0);
 }
 
 static int run_state_stage(qm_answer *a, const qm_event *ev, qm_space *sp, qm_answered *out) {
@@ -196,7 +196,9 @@ static int run_state_stage(qm_answer *a, const qm_event *ev, qm_space *sp, qm_an
 static int run_state_join(qm_answer *a, const qm_event *ev, qm_space *sp, qm_answered *out) {
   int joined;
   QM_TRY(may_take(a, ev));
-  return qm_state_take(a->engine, sp, &joined, &out->error);
+  QM_TRY(qm_state_take(a->engine, sp, &joined, &out->error));
+  if (!(a->flags & QM_ANSWER_HUB)) return QM_OK;
+  return a->policy->recover(a->policy->payload, &ev->peer, &ev->space, 1);
 }
 
 static int run_digest(qm_answer *a, qm_space *sp, qm_answered *out) {

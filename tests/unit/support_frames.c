@@ -205,7 +205,7 @@ static int put_state_want(qm_buf *out) {
   return qm_msg_state_want_put(out, &m);
 }
 
-static int again_state_want(qm_slice body, qm_buf *out, qm_arena *arena) {
+static int again_state_want(qm_slice body, qm_arena *arena, qm_buf *out) {
   qm_msg_state_want m;
   (void)arena;
   QM_TRY(qm_msg_state_want_get(&m, body));
@@ -217,7 +217,7 @@ static int put_state_begin(qm_buf *out) {
   return qm_msg_state_begin_put(out, &m);
 }
 
-static int again_state_begin(qm_slice body, qm_buf *out, qm_arena *arena) {
+static int again_state_begin(qm_slice body, qm_arena *arena, qm_buf *out) {
   qm_msg_state_begin m;
   (void)arena;
   QM_TRY(qm_msg_state_begin_get(&m, body));
@@ -229,7 +229,7 @@ static int put_state_part(qm_buf *out) {
   return qm_msg_state_part_put(out, &m);
 }
 
-static int again_state_part(qm_slice body, qm_buf *out, qm_arena *arena) {
+static int again_state_part(qm_slice body, qm_arena *arena, qm_buf *out) {
   qm_msg_state_part m;
   (void)arena;
   QM_TRY(qm_msg_state_part_get(&m, body));
@@ -241,7 +241,7 @@ static int put_state_end(qm_buf *out) {
   return qm_msg_state_end_put(out, &m);
 }
 
-static int again_state_end(qm_slice body, qm_buf *out, qm_arena *arena) {
+static int again_state_end(qm_slice body, qm_arena *arena, qm_buf *out) {
   qm_msg_end m;
   (void)arena;
   QM_TRY(qm_msg_state_end_get(&m, body));
