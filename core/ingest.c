@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/home.h"
+#include "core/logged.h"
 
 typedef struct qm_judge {
   qm_engine *e;
@@ -336,7 +337,8 @@ static int log_taken(qm_judge *j, qm_slice blob, const qm_batch *batch, const ui
     rc = qm_batch_encode(&recoded, &part, &j->s->authors, e->zip_level);
     blob = qm_buf_slice(&recoded);
   }
-  qm_log_row row = {0, blob, rows, part.n_segments};
+  qm_log_row row = {.batch = blob, .segments = rows, .n_segments = part.n_segments};
+  if (rc == QM_OK) rc = qm__logged_records(&part, &e->arena, &row);
   if (rc == QM_OK) rc = e->store->ops->log_append(e->store, j->s->number, &row, &seq);
   qm_buf_free(&recoded);
   return rc;

@@ -48,6 +48,10 @@ static const char *const store_steps[] = {
     "CREATE TABLE stage (space INTEGER NOT NULL PRIMARY KEY, manifest BLOB NOT NULL);"
     "CREATE TABLE stage_part (space INTEGER NOT NULL, part INTEGER NOT NULL,"
     "  content BLOB NOT NULL, PRIMARY KEY (space, part)) WITHOUT ROWID;",
+    /* log_record: the log rows that are on a record; an empty record: not told. */
+    "CREATE TABLE log_record (space INTEGER NOT NULL, record BLOB NOT NULL, seq INTEGER NOT NULL,"
+    "  PRIMARY KEY (space, record, seq)) WITHOUT ROWID;"
+    "INSERT INTO log_record SELECT space, X'', seq FROM log;",
 };
 
 const qm__sql_schema qm__sql_store = {0x514d7374, "qianmo store", store_steps,
@@ -175,6 +179,14 @@ static const qm__sql table[QM__SQL_COUNT] = {
         " WHERE space = ?1 AND author = ?2 AND seq > ?3 ORDER BY seq LIMIT 1"),
     SQL(SEGMENT_DELETE, "DELETE FROM segment WHERE space = ?1 AND author = ?2 AND next = ?3"),
     SQL(SEGMENT_DROP, "DELETE FROM segment WHERE space = ?1"),
+    SQL(LOG_OF_PUT, "INSERT INTO log_record (space, record, seq) VALUES (?1, ?2, ?3)"),
+    SQL(LOG_OF_NEXT,
+        "SELECT seq FROM log_record WHERE space = ?1 AND record = ?2 AND seq > ?3"
+        " ORDER BY seq LIMIT 1"),
+    SQL(LOG_OF_SWEEP,
+        "DELETE FROM log_record WHERE space = ?1 AND NOT EXISTS"
+        " (SELECT 1 FROM log WHERE log.space = ?1 AND log.seq = log_record.seq)"),
+    SQL(LOG_OF_DROP, "DELETE FROM log_record WHERE space = ?1"),
     SQL(OPEN_PUT,
         "INSERT OR REPLACE INTO open_change (space, counter, change)"
         " VALUES (?1, ?2, ?3)"),
