@@ -31,6 +31,8 @@ typedef enum qm_option {
   QM_OPT_FIELDS,
   QM_OPT_FIELD,
   QM_OPT_FAST,
+  QM_OPT_AT,
+  QM_OPT_NUMBER,
   QM_OPT_COUNT
 } qm_option;
 
@@ -132,7 +134,8 @@ int qm_verb_spaces(qm_ctx *c);
 int qm_verb_schema_show(qm_ctx *c);
 
 int qm_verb_new(qm_ctx *c);
-int qm_verb_write(qm_ctx *c); /* set, add, remove, inc, append, raise, lower, settle */
+/* set, add, remove, inc, append, insert, replace, raise, lower, settle */
+int qm_verb_write(qm_ctx *c);
 int qm_verb_presence(qm_ctx *c); /* delete, restore */
 
 int qm_verb_get(qm_ctx *c);

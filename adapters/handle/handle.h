@@ -134,6 +134,9 @@ int qm__handle_delta(qm_slice text, int64_t *out);
 /* A value from its text form, or JSON with QM_JSON. db and s find records of refs. */
 int qm__handle_value(qm_db *db, qm_space *s, const qm_field_def *f, qm_slice text, uint32_t flags,
                      qm_buf *out, qm_error *e);
+/* A JSON array, each item a value of the field's, one after the other; *n of them. */
+int qm__handle_array(qm_db *db, qm_space *s, const qm_field_def *f, qm_slice json, qm_buf *out,
+                     uint32_t *n, qm_error *e);
 /* A value as JSON; f may be NULL. */
 void qm__handle_put_value(qm_buf *b, const qm_field_def *f, qm_slice value);
 void qm__handle_put(qm_buf *b, const char *text);

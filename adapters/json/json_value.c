@@ -211,3 +211,20 @@ int qm_json_object(const qm_env *env, qm_slice text, qm_json_member visit, void 
   json_decref(j);
   return rc == QM_OK ? QM_OK : qm_fail(e, rc, "JSON object: %s", qm_err_text(rc));
 }
+
+int qm_json_array(const qm_env *env, qm_slice text, qm_json_item visit, void *payload,
+                  qm_error *e) {
+  json_t *j;
+  qm_buf value;
+  QM_TRY(parse(env, text, &j, e));
+  int rc = json_is_array(j) ? QM_OK : QM_EFORMAT;
+  qm_buf_init(&value, env, 1u << 20);
+  for (size_t i = 0; i < json_array_size(j) && rc == QM_OK; i++) {
+    qm_buf_clear(&value);
+    rc = put(&value, json_array_get(j, i), 0);
+    if (rc == QM_OK) rc = visit(payload, qm_buf_slice(&value));
+  }
+  qm_buf_free(&value);
+  json_decref(j);
+  return rc == QM_OK ? QM_OK : qm_fail(e, rc, "JSON array: %s", qm_err_text(rc));
+}
