@@ -88,6 +88,7 @@ static int put_object(qm_buf *out, const json_t *j, unsigned depth) {
   int done;
   QM_TRY(put_special(out, j, &done));
   if (done) return QM_OK;
+  if (depth == QM_VALUE_DEPTH) return QM_EDEPTH;
   const char **keys = qm_alloc_array(out->env, n + 1, sizeof *keys);
   int rc = QM_OK;
   if (!keys) return QM_ENOMEM;
@@ -104,10 +105,8 @@ static int put_object(qm_buf *out, const json_t *j, unsigned depth) {
   return rc;
 }
 
+/* Recursion ends at QM_VALUE_DEPTH containers; bytes and points look like objects and are none. */
 static int put(qm_buf *out, const json_t *j, unsigned depth) {
-  if (depth > QM_VALUE_DEPTH ||
-      (depth == QM_VALUE_DEPTH && (json_is_array(j) || json_is_object(j))))
-    return QM_EDEPTH;
   switch (json_typeof(j)) {
     case JSON_NULL: qm_mp_nil(out); break;
     case JSON_TRUE: qm_mp_bool(out, 1); break;
@@ -116,6 +115,7 @@ static int put(qm_buf *out, const json_t *j, unsigned depth) {
     case JSON_REAL: put_real(out, json_real_value(j)); break;
     case JSON_STRING: qm_mp_str(out, json_string_value(j), json_string_length(j)); break;
     case JSON_ARRAY:
+      if (depth == QM_VALUE_DEPTH) return QM_EDEPTH;
       qm_mp_array(out, json_array_size(j));
       for (size_t i = 0; i < json_array_size(j); i++)
         QM_TRY(put(out, json_array_get(j, i), depth + 1));
