@@ -81,6 +81,9 @@ static const char *const hub_steps[] = {
     "  tries INTEGER NOT NULL) WITHOUT ROWID;"
     "CREATE TABLE note (space BLOB NOT NULL, name TEXT NOT NULL, value BLOB NOT NULL,"
     "  PRIMARY KEY (space, name)) WITHOUT ROWID;",
+    /* held: the VV that a device said it holds of a space: author and next, 32 bytes each. */
+    "CREATE TABLE held (space BLOB NOT NULL, device BLOB NOT NULL, vv BLOB NOT NULL,"
+    "  PRIMARY KEY (space, device)) WITHOUT ROWID;",
 };
 
 const qm__sql_schema qm__sql_hub = {0x514d6862, "qianmo hub database", hub_steps,
@@ -225,6 +228,12 @@ static const qm__sql table[QM__SQL_COUNT] = {
     SQL(DEVICE_MAY,
         "SELECT d.revoked, s.space IS NOT NULL FROM device d LEFT JOIN device_space s"
         " ON s.device = d.id AND s.space = ?2 WHERE d.id = ?1"),
+    SQL(HELD_PUT, "INSERT OR REPLACE INTO held (space, device, vv) VALUES (?1, ?2, ?3)"),
+    SQL(HELD_LIVE,
+        "SELECT d.id, coalesce(h.vv, X'') FROM device_space s JOIN device d ON d.id = s.device"
+        " LEFT JOIN held h ON h.space = s.space AND h.device = d.id"
+        " WHERE s.space = ?1 AND d.revoked = 0 AND d.last_sync > 0 AND d.last_sync >= ?2"
+        " ORDER BY d.id"),
 
     SQL(HUB_SPACE_ADD,
         "INSERT OR IGNORE INTO space_name (space, name, schema)"

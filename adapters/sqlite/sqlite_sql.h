@@ -88,6 +88,8 @@ typedef enum qm__sql_id {
   QM__SQL_DEVICE_SPACES,
   QM__SQL_SPACE_DEVICES,
   QM__SQL_DEVICE_MAY,
+  QM__SQL_HELD_PUT,
+  QM__SQL_HELD_LIVE,
   /* hub: spaces, schemas, refused authors */
   QM__SQL_HUB_SPACE_ADD,
   QM__SQL_HUB_SPACE_GET,
