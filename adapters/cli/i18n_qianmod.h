@@ -136,7 +136,7 @@
     "用法：qianmod check 目录\n\n读出全部页和全部记录，与其散列和摘要比对。中心运行时校验的是副本。\n") \
   X(HELP_MAINTAIN,                                                                               \
     "usage: qianmod maintain DIR\n\nTakes deleted text out for good and cuts the log, as far as "\
-    "every device that\nstill syncs has seen it (log-days in qianmod.conf). A running hub does\n"   \
+    "every device that\nstill syncs has seen it (log-days in qianmod.conf). A running hub does\n"  \
     "this by itself once a day, when it has nothing else to do.\n",                             \
     "用法：qianmod maintain 目录\n\n清除各设备均已见到删除的文字，并按 qianmod.conf 的 log-days "                       \
     "裁剪日志。\n运行中的中心每天空闲时自动进行。\n")                                                                 \
