@@ -73,6 +73,8 @@ const qm_schema *qm_space_schema(const qm_space *s);
 const qm_authors *qm_space_authors(const qm_space *s);
 const qm_vv *qm_space_vv(const qm_space *s);
 void qm_space_digest(const qm_space *s, qm_digest *out);
+/* Effective time of a dot whose own time is `own` (S3.9). */
+qm_time qm_space_effective(const qm_space *s, qm_dot dot, qm_time own);
 
 /* --- transactions --- */
 int qm_engine_begin(qm_engine *e);

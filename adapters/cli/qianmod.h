@@ -100,6 +100,8 @@ int hub_note_vv_get(qm_hubdb *db, const qm_env *env, const qm_id *space, const c
                     qm_arena *arena, qm_vv_list *out);
 /* Takes spaces, schemas and safe notes of hub.db into the engine. */
 int hub_refresh(qm_hubdb *db, const qm_env *env, qm_engine *engine);
+/* Writes the membership entries that differ from hub.db (qianmod_members.c). */
+int hub_members(qm_hubdb *db, const qm_env *env, qm_engine *engine);
 /* A space by name; reports where there is none. */
 int hub_find_spaces(const hub_args *a, hub_dir *d, qm_id *out, int *exit_code);
 /* Device by the first characters of its id; reports. */

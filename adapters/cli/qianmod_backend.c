@@ -117,6 +117,7 @@ static int do_refresh(void *payload, qm_engine *engine) {
   QM_TRY(qm_hubdb_version(b->db, &version));
   if (b->has_version && version == b->version) return QM_OK;
   QM_TRY(hub_refresh(b->db, &b->dir->env, engine));
+  QM_TRY(hub_members(b->db, &b->dir->env, engine));
   b->version = version;
   b->has_version = 1;
   return QM_OK;
@@ -423,6 +424,7 @@ static int do_enrol(void *payload, qm_slice request, const char *address, qm_are
   memset(out, 0, sizeof *out);
   int rc = qm_enrol_request_decode(request, &r);
   if (rc == QM_OK) rc = use_code(b, &r, address, arena, out);
+  if (rc == QM_OK) b->has_version = 0; /* our own commit: its membership entry is to be written */
   qm_wipe(&r, sizeof r);
   if (rc != QM_OK) memset(out, 0, sizeof *out);
   out->code = rc;
