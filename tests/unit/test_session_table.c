@@ -308,12 +308,12 @@ static void put_script(bench *b, char c) {
 }
 
 /* v VV, b BATCH (B: seq skips one), e END, a ACK 1 (A: 2), r REFUSED of the space (R: of an
- * author, Q: of a space that is not agreed), d DIGEST, D its answer, s SAFE, c CREDIT, x
- * BATCH of a foreign space, n of one the peer may not write (V its VV), Z VV and u END of a
- * foreign space, o STATE_BEGIN of a state of two parts (O: of a space the peer may not write,
- * y: of a foreign one), 1 and 2 its parts, w STATE_WANT of part 0 (W: of part 3 of two), j
- * STATE_END (J: foreign, l: not taken), p SPACE, k CERT, K CERT_RENEW, f a reserved frame, g no MessagePack, 0 an
- * empty frame. The last letter is in order (ok 1) or a violation. */
+ * author, Q: of a space that is not agreed), d DIGEST, D its answer, s SAFE, c CREDIT, x BATCH
+ * of a foreign space, n of one the peer may not write (V its VV), Z VV and u END of a foreign
+ * space, o STATE_BEGIN of a state of two parts (O: of a space the peer may not write, y: of a
+ * foreign one), 1 and 2 its parts, w STATE_WANT of part 0 (W: of part 3 of two), j STATE_END
+ * (J: foreign, l: not taken), p SPACE, k CERT, K CERT_RENEW, f a reserved frame, g no
+ * MessagePack, 0 an empty frame. The last letter is in order (ok 1) or a violation. */
 static const struct script {
   qm_session_role role;
   const char *letters;
