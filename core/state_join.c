@@ -323,7 +323,9 @@ static int append(qm_joining *j, const qm_batch *batch) {
   }
   qm_buf_init(&blob, e->env, QM_BATCH_MAX);
   int rc = qm_batch_encode(&blob, batch, &j->s->authors, e->zip_level);
-  qm_log_row row = {0, qm_buf_slice(&blob), rows, batch->n_segments};
+  /* Its ops are not resolved: the row stands for every record. */
+  qm_log_row row = {
+      .batch = qm_buf_slice(&blob), .segments = rows, .n_segments = batch->n_segments};
   if (rc == QM_OK) rc = e->store->ops->log_append(e->store, j->s->number, &row, &seq);
   qm_buf_free(&blob);
   return rc;
