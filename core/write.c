@@ -334,6 +334,7 @@ int qm_write_restore(qm_write *w, const qm_id *record) {
   }
   if (rc == QM_EINVISIBLE) rc = QM_OK;
   if (rc == QM_OK) rc = emit(w, t.l, (qm_op){.shape = QM_PRESENCE, .kind = QM_KIND_RESTORE});
+  if (rc == QM_OK) w->touched[t.l->touched - 1].restored = 1;
   return fail(w, rc, "restore");
 }
 
@@ -604,6 +605,7 @@ static int list_marks(qm_write *w, qm_loaded *l, qm_op *op) {
   const qm_marks *m = &l->record.marks;
   if (!m->n) return QM_OK;
   QM_TRY(touch(w, l, &t));
+  if (t->restored) return QM_OK;
   if (!t->has_token) QM_TRY(qm__token_read(w->s, &l->record, QM_READ_VALUES, 0, arena_of(w), &now));
   const qm_dots shown = t->has_token ? t->token.marks : now.marks;
   qm_dot *p = qm_arena_array(arena_of(w), m->n, sizeof *p);

@@ -195,7 +195,8 @@ int hub_verb_maintain(const hub_args *a) {
   if (rc == QM_OK && a->json)
     printf("{\"trimmed\":%" PRIu64 ",\"spaces_cut\":%u,\"log_days\":%u}\n", u.trimmed,
            (unsigned)u.cut, (unsigned)u.log_days);
-  else if (rc == QM_OK) hub_print(a, QM_HUB_MAINTAINED, (unsigned long long)u.trimmed, (unsigned)u.cut);
+  else if (rc == QM_OK)
+    hub_print(a, QM_HUB_MAINTAINED, (unsigned long long)u.trimmed, (unsigned)u.cut);
   hub_engine_close(&h);
   hub_close(&d);
   if (rc == QM_OK) return QM_EXIT_DONE;

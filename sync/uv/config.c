@@ -155,6 +155,7 @@ int qm_hub_config_print(const qm_hub_config *c, char *to, size_t cap) {
       v6 ? "[" : "", c->host, v6 ? "]" : "", (unsigned)c->port,
       c->name[0] ? "name = " : "", c->name, c->name[0] ? "\n" : "", c->log,
       formats[c->log_json != 0], levels[c->log_level], (unsigned)c->connections,
-      (unsigned)c->per_address, (unsigned)c->log_days, (unsigned)c->handshake_ms, (unsigned)c->hello_ms,
+      (unsigned)c->per_address, (unsigned)c->log_days, (unsigned)c->handshake_ms,
+      (unsigned)c->hello_ms,
       (unsigned)c->idle_ms, (unsigned)c->enrol_ms, (unsigned)c->drain_ms);
 }
