@@ -48,17 +48,25 @@ qm__run *qm__run_prev(const qm__run *r) {
   return r->up;
 }
 
-qm__run *qm__sequence_at(const qm_sequence *s, uint64_t at, uint64_t *offset) {
+qm__run *qm__sequence_at(qm_sequence *s, uint64_t at, uint64_t *offset) {
   qm__run *r = s->top;
+  uint64_t passed = 0;
+  if (s->near && at >= s->near_at && at - s->near_at < qm__run_shown(s->near)) {
+    *offset = at - s->near_at;
+    return s->near;
+  }
   for (;;) {
     uint64_t left = shown_of(r->before), own = qm__run_shown(r);
     if (at < left)
       r = r->before;
     else if (at < left + own) {
       *offset = at - left;
+      s->near = r;
+      s->near_at = passed + left;
       return r;
     } else {
       at -= left + own;
+      passed += left + own;
       r = r->after;
     }
   }
@@ -342,6 +350,7 @@ int qm__sequence_insert(qm_sequence *s, const qm_authors *authors, qm_arena *are
     list = r->on == QM_ON_RIGHT ? &host->rights : &host->lefts;
   }
   uint32_t at = list_place(list, authors, r->first);
+  s->near = NULL;
   QM_TRY(list_add(list, arena, at, r));
   if (at)
     stand_after(s, last_of(list->p[at - 1]), r);
@@ -370,6 +379,42 @@ void qm__sequence_remove(qm_sequence *s, const qm_authors *authors, qm__run *r) 
   index_drop(s, authors, r);
   leave(s, r);
   if (s->hot == r) s->hot = NULL;
+}
+
+int qm__run_give_end(qm_sequence *s, qm__run *r, uint64_t k) {
+  qm__run *d = r->rights.n == 1 ? r->rights.p[0] : NULL;
+  uint64_t shown = qm__run_shown(r);
+  if (!d || k >= r->len || d->state != QM_RUN_DEAD || d->lefts.n ||
+      d->first.author != r->first.author || d->first.counter != qm__run_end(r))
+    return 0;
+  r->bytes = bytes_before(r, r->len - k);
+  r->room = 0;
+  r->len -= k;
+  d->first.counter -= k;
+  d->len += k;
+  d->parent = qm__run_last(r);
+  qm__run_recount(r, shown);
+  if (s->near != r) s->near = NULL;
+  return 1;
+}
+
+int qm__run_give_start(qm_sequence *s, const qm_authors *authors, qm__run *r, uint64_t k) {
+  uint64_t shown = qm__run_shown(r);
+  if (k >= r->len || r->on != QM_ON_RIGHT || r->stray || r->lefts.n || !r->first.counter ||
+      r->parent.author != r->first.author || r->parent.counter + 1 != r->first.counter)
+    return 0;
+  qm__run *d = qm__sequence_find(s, authors, r->parent);
+  if (!d || d->state != QM_RUN_DEAD || d->rights.n != 1) return 0;
+  size_t skip = bytes_before(r, k);
+  r->data += skip;
+  r->bytes -= skip;
+  r->first.counter += k;
+  r->len -= k;
+  d->len += k;
+  r->parent = qm__run_last(d);
+  qm__run_recount(r, shown);
+  if (s->near != r) s->near = NULL;
+  return 1;
 }
 
 int qm__sequence_merge(qm_sequence *s, const qm_authors *authors, qm__run *first, qm__run *second) {

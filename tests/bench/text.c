@@ -14,7 +14,7 @@
 #include "tests/bench/bench.h"
 
 #define TRACE "fixtures/traces/automerge-paper.json.gz"
-#define CHUNK 4000u /* edits a change: its row form stays below QM_CHANGE_MAX */
+#define CHUNK 20000u /* edits a change: its row form stays below QM_CHANGE_MAX */
 #define ONE_EACH 1000u /* segments a batch, where each keystroke is a segment */
 #define NOTES 16u
 
