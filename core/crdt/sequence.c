@@ -133,7 +133,7 @@ static int disjoint(const qm_apply *a, qm_ranges in, qm_ranges *out) {
     p[i] = (qm__point){a->authors->rank[in.p[i].author], in.p[i].counter,
                        in.p[i].len < most ? in.p[i].len : most, NULL};
   }
-  qm__points_sort(p, in.n);
+  qm__points_sort(a->arena->env, p, in.n);
   for (uint32_t i = 0; i < in.n; i++) {
     uint32_t author = a->authors->sorted[p[i].rank];
     qm_range *last = n ? &to[n - 1] : NULL;

@@ -28,24 +28,14 @@ qm__run *qm__sequence_head(const qm_sequence *s) {
   return r;
 }
 
-qm__run *qm__run_next(const qm__run *r) {
-  if (r->after) {
-    qm__run *x = r->after;
-    while (x->before) x = x->before;
-    return x;
-  }
-  while (r->up && r->up->after == r) r = r->up;
-  return r->up;
-}
+qm__run *qm__run_next(const qm__run *r) { return r->next; }
+qm__run *qm__run_prev(const qm__run *r) { return r->prev; }
 
-qm__run *qm__run_prev(const qm__run *r) {
-  if (r->before) {
-    qm__run *x = r->before;
-    while (x->after) x = x->after;
-    return x;
-  }
-  while (r->up && r->up->before == r) r = r->up;
-  return r->up;
+static void thread(qm__run *prev, qm__run *r, qm__run *next) {
+  r->prev = prev;
+  r->next = next;
+  if (prev) prev->next = r;
+  if (next) next->prev = r;
 }
 
 qm__run *qm__sequence_at(qm_sequence *s, uint64_t at, uint64_t *offset) {
@@ -129,6 +119,7 @@ static void settle_up(qm_sequence *s, qm__run *r) {
 }
 
 static void stand_after(qm_sequence *s, qm__run *where, qm__run *r) {
+  thread(where, r, where->next);
   if (!where->after) {
     where->after = r;
   } else {
@@ -141,6 +132,7 @@ static void stand_after(qm_sequence *s, qm__run *where, qm__run *r) {
 }
 
 static void stand_before(qm_sequence *s, qm__run *where, qm__run *r) {
+  thread(where ? where->prev : NULL, r, where);
   if (!where) {
     r->up = NULL;
     s->top = r;
@@ -157,6 +149,8 @@ static void stand_before(qm_sequence *s, qm__run *where, qm__run *r) {
 }
 
 static void leave(qm_sequence *s, qm__run *r) {
+  if (r->prev) r->prev->next = r->next;
+  if (r->next) r->next->prev = r->prev;
   while (r->before || r->after) {
     qm__run *x = !r->before                                 ? r->after
                  : !r->after                                ? r->before
@@ -190,6 +184,7 @@ qm__column *qm__sequence_column(const qm_sequence *s, const qm_authors *authors,
 
 uint32_t qm__column_from(const qm__column *c, uint64_t counter) {
   uint32_t lo = 0, hi = c->runs.n;
+  if (hi && qm__run_end(c->runs.p[hi - 1]) <= counter) return hi; /* as for all that is new */
   while (lo < hi) {
     uint32_t mid = lo + (hi - lo) / 2;
     if (qm__run_end(c->runs.p[mid]) <= counter)
@@ -447,10 +442,49 @@ static void sift(qm__point *p, size_t root, size_t n) {
   }
 }
 
-void qm__points_sort(qm__point *p, size_t n) {
+static unsigned byte_of(const qm__point *p, unsigned digit) {
+  uint64_t v = digit < 8 ? p->counter >> (8 * digit) : p->rank >> (8 * (digit - 8));
+  return (unsigned)(v & 0xff);
+}
+
+/* Stable, by one byte. */
+static void by_byte(qm__point *to, const qm__point *from, size_t n, unsigned digit) {
+  size_t at[256] = {0}, sum = 0;
+  for (size_t i = 0; i < n; i++) at[byte_of(&from[i], digit)]++;
+  for (unsigned b = 0; b < 256; b++) {
+    size_t here = at[b];
+    at[b] = sum;
+    sum += here;
+  }
+  for (size_t i = 0; i < n; i++) to[at[byte_of(&from[i], digit)]++] = from[i];
+}
+
+/* Least byte first; bytes that are the same in all points are left out. 0: no memory. */
+static int radix_sort(const qm_env *env, qm__point *p, size_t n) {
+  qm__point differ = {0, 0, 0, NULL}, *from = p, *to = qm_alloc_array(env, n, sizeof *to);
+  qm__point *spare = to;
+  if (!to) return 0;
+  for (size_t i = 1; i < n; i++) {
+    differ.counter |= p[i].counter ^ p[0].counter;
+    differ.rank |= p[i].rank ^ p[0].rank;
+  }
+  for (unsigned digit = 0; digit < 12; digit++) {
+    if (!byte_of(&differ, digit)) continue;
+    by_byte(to, from, n, digit);
+    qm__point *x = from;
+    from = to;
+    to = x;
+  }
+  if (from != p) memcpy(p, from, n * sizeof *p);
+  qm_free(env, spare);
+  return 1;
+}
+
+void qm__points_sort(const qm_env *env, qm__point *p, size_t n) {
   size_t i = 1;
   while (i < n && !point_less(&p[i], &p[i - 1])) i++;
   if (i >= n) return; /* as mostly: in order already */
+  if (n >= 256 && radix_sort(env, p, n)) return;
   for (i = n / 2; i-- > 0;) sift(p, i, n);
   for (size_t end = n; end-- > 1;) {
     qm__point t = p[0];
@@ -488,7 +522,7 @@ static int build_columns(qm_sequence *s, const qm_authors *authors, qm_arena *ar
     cuts[n_cuts].run = NULL;
     cuts[n_cuts++].counter = r->parent.counter + (r->on == QM_ON_RIGHT);
   }
-  qm__points_sort(cuts, n_cuts);
+  qm__points_sort(arena->env, cuts, n_cuts);
   for (size_t i = 0; i < n; i++) {
     qm__run *r = runs[i];
     qm__point here = {authors->rank[r->first.author], r->first.counter, 0, NULL};
@@ -527,6 +561,7 @@ static int build_lists(qm_sequence *s, const qm_authors *authors, qm_arena *aren
 /* Appends at the end of the treap: `last` is its rightmost node, whose ancestors to
  * the right get their sums when something comes to stand beside them. */
 static qm__run *append(qm_sequence *s, qm__run *last, qm__run *r) {
+  thread(last, r, NULL);
   qm__run *below = NULL;
   while (last && last->priority < r->priority) {
     update(last);

@@ -40,6 +40,7 @@ struct qm__run {
   uint8_t *tail; /* == data + bytes where `room` more bytes there are ours */
   size_t room;
   qm__runs lefts, rights;       /* children of the first, of the last element */
+  qm__run *next, *prev;         /* in the document */
   qm__run *up, *before, *after; /* treap */
   uint64_t shown;               /* visible elements in the treap's subtree */
   uint32_t priority;
@@ -80,8 +81,9 @@ static inline uint64_t qm__run_shown(const qm__run *r) {
   return r->state == QM_RUN_DEAD ? 0 : r->len;
 }
 
-/* In place by rank and counter: n log n, no recursion. */
-void qm__points_sort(qm__point *p, size_t n);
+/* By rank and counter. Many points by their bytes, in memory of env (where there is none, as
+ * few); few in place, n log n. No recursion. */
+void qm__points_sort(const qm_env *env, qm__point *p, size_t n);
 
 /* Neighbours in document order; NULL at the ends. */
 qm__run *qm__run_next(const qm__run *r);

@@ -61,7 +61,8 @@ static void read_trace(trace *t) {
   t->json = json_loadb(text, (size_t)n, 0, &e);
   free(text);
   BENCH_CHECK(t->json);
-  const json_t *txns = json_object_get(t->json, "txns"), *end = json_object_get(t->json, "endContent");
+  const json_t *txns = json_object_get(t->json, "txns");
+  const json_t *end = json_object_get(t->json, "endContent");
   t->end = qm_slice_of(json_string_value(end), json_string_length(end));
   for (size_t i = 0; i < json_array_size(txns); i++)
     t->n += (uint32_t)json_array_size(json_object_get(json_array_get(txns, i), "patches"));
