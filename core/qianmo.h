@@ -239,7 +239,9 @@ enum {
 };
 
 /* In what follows *who* is "by":NAME,"device":ID,"own":BOOL,"time":MS, with the name of the
- * member or, where it is not known, the first eight characters of the device's id.
+ * member whose device it was then or, where it is not known, the first eight characters of the
+ * device's id. Where the hub has lowered the time (the writer's clock was ahead), "time" is what
+ * counts and ,"clock_time":MS what that clock said.
  *
  * One object:
  *   {"id","collection","visible","fields":{FIELD:VALUE,…},

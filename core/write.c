@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "core/home.h"
+
 static qm_arena *arena_of(qm_write *w) { return qm__write_arena(w); }
 static int is_raw(const qm_write *w) { return qm__write_raw(w); }
 
@@ -22,8 +24,7 @@ static int fail(qm_write *w, int rc, const char *what) {
  * given up: its stamps would win every tie. */
 static int time_ran_ahead(qm_engine *e, const qm_space *s) {
   if ((e->flags & QM_ENGINE_REPLAY) || s->own == QM_NO_AUTHOR) return 0;
-  uint64_t drift = s->schema && s->schema->drift_ms ? s->schema->drift_ms : 600000;
-  return qm_time_ms(s->states[s->own].time) > qm_engine_now(e) + drift;
+  return qm_time_ms(s->states[s->own].time) > qm_engine_now(e) + qm__home_drift(s);
 }
 
 static int own_author(qm_write *w) {
@@ -333,6 +334,7 @@ int qm_write_restore(qm_write *w, const qm_id *record) {
   }
   if (rc == QM_EINVISIBLE) rc = QM_OK;
   if (rc == QM_OK) rc = emit(w, t.l, (qm_op){.shape = QM_PRESENCE, .kind = QM_KIND_RESTORE});
+  if (rc == QM_OK) w->touched[t.l->touched - 1].restored = 1;
   return fail(w, rc, "restore");
 }
 
@@ -603,6 +605,7 @@ static int list_marks(qm_write *w, qm_loaded *l, qm_op *op) {
   const qm_marks *m = &l->record.marks;
   if (!m->n) return QM_OK;
   QM_TRY(touch(w, l, &t));
+  if (t->restored) return QM_OK;
   if (!t->has_token) QM_TRY(qm__token_read(w->s, &l->record, QM_READ_VALUES, 0, arena_of(w), &now));
   const qm_dots shown = t->has_token ? t->token.marks : now.marks;
   qm_dot *p = qm_arena_array(arena_of(w), m->n, sizeof *p);

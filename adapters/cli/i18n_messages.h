@@ -234,6 +234,7 @@
   X(CLASS_SAME_KEY, "one key, created twice", "同一个键录入了两次")                                      \
   X(WHO_BY, "by %s, %s", "%s，%s")                                                               \
   X(WHO_ONLY, "by %s", "%s")                                                                    \
+  X(WHO_CLOCK, " (its clock said %s)", "（该设备时钟显示 %s）")                                          \
   X(CONFLICT_CLASS, ": %s", "：%s")                                                              \
   X(OP_EDIT, "edited", "修改")                                                                    \
   X(OP_NEW, "created", "新建")                                                                    \

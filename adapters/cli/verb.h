@@ -118,6 +118,8 @@ void qm_verb_value(const qm_ctx *c, qm_line *l, const qm_node *field, const qm_n
 void qm_verb_who(const qm_ctx *c, qm_line *l, const qm_node *who);
 /* "by NAME, TIME"; the time only where it is known. */
 void qm_verb_stamp(const qm_ctx *c, qm_line *l, const qm_node *who);
+/* " (its clock said TIME)" where the writer's clock was ahead; else nothing. */
+void qm_verb_clock(const qm_ctx *c, qm_line *l, const qm_node *who);
 /* Local time of a member in milliseconds, or `absent`. */
 void qm_verb_time(qm_line *l, const qm_node *ms, const char *absent);
 /* A span of time: "5 min". */

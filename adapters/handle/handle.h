@@ -17,6 +17,7 @@
 #include <pthread.h>
 
 #include "core/engine.h"
+#include "core/member.h"
 #include "core/qianmo.h"
 #include "core/read.h"
 #include "core/write.h"
@@ -154,7 +155,9 @@ typedef struct qm_who {
 } qm_who;
 int qm__handle_who(qm_db *db, qm_who *out);
 void qm__handle_who_free(qm_who *w);
-/* "by":…,"device":…,"own":…,"time":…; time 0: null */
+/* "by":…,"device":…,"own":…,"time":…; time 0: null. Of a dot: the effective time, and, where its
+ * writer's clock said another, ,"clock_time":…; the member is whose the device was then. */
+void qm__handle_put_dot(qm_buf *b, const qm_who *w, const qm_space *s, qm_dot dot, qm_time own);
 void qm__handle_put_who(qm_buf *b, const qm_who *w, const qm_space *s, uint32_t author,
                         qm_time time);
 

@@ -569,7 +569,13 @@ void check_memory(dev *d) {
     assert_memory_equal(x->share, y->share, 16);
   }
   assert_int_equal(s->own, d->space->own);
-  assert_int_equal(s->n_stamps, d->space->n_stamps);
+  assert_int_equal(s->stamps.n, d->space->stamps.n);
+  for (uint32_t i = 0; i < s->stamps.n; i++) {
+    const qm_stamp *x = &s->stamps.p[i], *y = &d->space->stamps.p[i];
+    assert_true(x->author == y->author && x->first == y->first && x->next == y->next);
+    assert_int_equal(x->time, y->time);
+  }
+  assert_int_equal(s->members.n, d->space->members.n);
   assert_int_equal(s->n_notes, d->space->n_notes);
   assert_memory_equal(s->notes, d->space->notes, s->n_notes * sizeof s->notes[0]);
   ok(qm_engine_vv_digest(other, s, a));
