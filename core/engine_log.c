@@ -2,6 +2,7 @@
  * asks about VVs and batches. */
 #include <string.h>
 
+#include "core/logged.h"
 #include "core/space.h"
 
 /* --- push: the open run becomes segments --- */
@@ -115,8 +116,9 @@ static int close_segment(qm_run *r, uint32_t first, uint32_t n) {
   qm_buf_init(&out, e->env, QM_BATCH_MAX);
   int rc = qm_batch_encode(&out, &batch, &s->authors, e->zip_level);
   if (rc == QM_OK) {
-    qm_log_row log = {0, qm_buf_slice(&out), &row, 1};
-    rc = e->store->ops->log_append(e->store, s->number, &log, &seq);
+    qm_log_row log = {.batch = qm_buf_slice(&out), .segments = &row, .n_segments = 1};
+    rc = qm__logged_records(&batch, r->arena, &log);
+    if (rc == QM_OK) rc = e->store->ops->log_append(e->store, s->number, &log, &seq);
   }
   qm_buf_free(&out);
   st->closed = g.next;
@@ -246,16 +248,11 @@ typedef struct qm_pick {
 
 /* Keeps the segments the peer lacks, in their order. */
 static int recode(qm_pick *k, const qm_log_row *row) {
-  qm_batch_in in;
   qm_batch batch;
   qm_arena arena;
   uint32_t n = 0;
-  memset(&in, 0, sizeof in);
   qm_arena_init(&arena, k->s->engine->env, (size_t)64 << 20);
-  int rc = qm_batch_open(&in, row->batch, &arena);
-  for (uint32_t i = 0; i < in.n_authors && rc == QM_OK; i++)
-    rc = qm_authors_find(&k->s->authors, &in.authors[i], &in.map[i]);
-  if (rc == QM_OK) rc = qm_batch_read(&in, &batch);
+  int rc = qm__logged_batch(k->s, row->batch, 0, &arena, &batch);
   if (rc == QM_OK) {
     for (uint32_t i = 0; i < batch.n_segments; i++)
       if (batch.segments[i].next > qm_vv_get(k->vv, batch.segments[i].author))
@@ -278,13 +275,41 @@ static int pick_row(void *payload, const qm_log_row *row) {
   return qm_buf_status(k->out);
 }
 
+int qm__space_log_next(qm_space *s, const qm_vv *vv, uint64_t *cursor, qm_buf *out) {
+  qm_store *store = s->engine->store;
+  qm_pick k = {s, vv, cursor, out};
+  return store->ops->log_after(store, s->number, vv, *cursor, pick_row, &k);
+}
+
+/* Below the floor the log has holes: what it still holds there cannot be taken without
+ * what is gone. */
+static int below_floor(const qm_space *s, const qm_vv *vv) {
+  for (uint32_t a = 0; a < s->floor.n; a++) {
+    uint64_t have = qm_vv_get(vv, a);
+    if (have < s->floor.next[a] && have < s->states[a].closed) return 1;
+  }
+  return 0;
+}
+
+int qm_engine_next_held(qm_engine *e, qm_space *s, qm_vv_list peer, uint64_t *cursor,
+                        qm_buf *out) {
+  qm_vv vv = {NULL, 0, 0};
+  if (e->poisoned) return QM_EINTERNAL;
+  int rc = peer_vv(s, peer, &vv);
+  for (uint32_t a = 0; rc == QM_OK && a < s->floor.n; a++)
+    if (qm_vv_get(&vv, a) < s->floor.next[a]) rc = qm_vv_set(e->env, &vv, a, UINT64_MAX);
+  if (rc == QM_OK) rc = qm__space_log_next(s, &vv, cursor, out);
+  qm_vv_free(e->env, &vv);
+  return rc;
+}
+
 int qm_engine_next_batch(qm_engine *e, qm_space *s, qm_vv_list peer, uint64_t *cursor,
                          qm_buf *out) {
   qm_vv vv = {NULL, 0, 0};
-  qm_pick k = {s, &vv, cursor, out};
   if (e->poisoned) return QM_EINTERNAL;
   int rc = peer_vv(s, peer, &vv);
-  if (rc == QM_OK) rc = e->store->ops->log_after(e->store, s->number, &vv, *cursor, pick_row, &k);
+  if (rc == QM_OK && below_floor(s, &vv)) rc = QM_ECUT;
+  if (rc == QM_OK) rc = qm__space_log_next(s, &vv, cursor, out);
   qm_vv_free(e->env, &vv);
   return rc;
 }
@@ -317,16 +342,11 @@ static int count_open(void *payload, const qm_open_row *row) {
 
 static int count_row(void *payload, const qm_log_row *row) {
   qm_count *k = payload;
-  qm_batch_in in;
   qm_batch batch;
   qm_arena arena;
-  memset(&in, 0, sizeof in);
   k->seq = row->seq;
   qm_arena_init(&arena, k->s->engine->env, (size_t)64 << 20);
-  int rc = qm_batch_open(&in, row->batch, &arena);
-  for (uint32_t i = 0; i < in.n_authors && rc == QM_OK; i++)
-    rc = qm_authors_find(&k->s->authors, &in.authors[i], &in.map[i]);
-  if (rc == QM_OK) rc = qm_batch_read(&in, &batch);
+  int rc = qm__logged_batch(k->s, row->batch, 0, &arena, &batch);
   for (uint32_t i = 0; rc == QM_OK && i < batch.n_segments; i++) {
     qm_id device;
     qm_author_device(&k->s->authors.ids[batch.segments[i].author], &device);

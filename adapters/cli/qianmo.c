@@ -23,7 +23,10 @@ const qm_opt qm_options_table[QM_OPT_COUNT] = {
     [QM_OPT_DELETED] = {"deleted", 0, NULL, QM_SAY_OPT_DELETED},
     [QM_OPT_LIMIT] = {"limit", 0, "N", QM_SAY_OPT_LIMIT},
     [QM_OPT_FIELDS] = {"fields", 0, "A,B,C", QM_SAY_OPT_FIELDS},
+    [QM_OPT_FIELD] = {"field", 0, "FIELD", QM_SAY_OPT_FIELD},
     [QM_OPT_FAST] = {"fast", 0, NULL, QM_SAY_OPT_FAST},
+    [QM_OPT_AT] = {"at", 0, "N", QM_SAY_OPT_AT},
+    [QM_OPT_NUMBER] = {"count", 0, "N", QM_SAY_OPT_NUMBER},
 };
 
 #define BIT QM_OPT_BIT
@@ -41,7 +44,10 @@ const qm_verb qm_verbs[] = {
     {"new", qm_verb_new, QM_SAY_HELP_WRITE, 1, -1, 0},
     {"set", qm_verb_write, QM_SAY_HELP_WRITE, 3, -1, TOKEN},
     {"add", qm_verb_write, QM_SAY_HELP_WRITE, 3, -1, TOKEN | BIT(QM_OPT_AGAIN)},
-    {"remove", qm_verb_write, QM_SAY_HELP_WRITE, 3, -1, TOKEN},
+    {"remove", qm_verb_write, QM_SAY_HELP_WRITE, 3, -1,
+     TOKEN | BIT(QM_OPT_AT) | BIT(QM_OPT_NUMBER)},
+    {"insert", qm_verb_write, QM_SAY_HELP_WRITE, 3, -1, TOKEN | BIT(QM_OPT_AT)},
+    {"replace", qm_verb_write, QM_SAY_HELP_WRITE, 3, -1, TOKEN | BIT(QM_OPT_AT)},
     {"inc", qm_verb_write, QM_SAY_HELP_WRITE, 3, -1, 0},
     {"append", qm_verb_write, QM_SAY_HELP_WRITE, 3, -1, 0},
     {"raise", qm_verb_write, QM_SAY_HELP_WRITE, 3, -1, TOKEN},
@@ -51,7 +57,7 @@ const qm_verb qm_verbs[] = {
     {"get", qm_verb_get, QM_SAY_HELP_READ, 2, 2, BIT(QM_OPT_DELETED)},
     {"list", qm_verb_list, QM_SAY_HELP_READ, 1, 1,
      BIT(QM_OPT_DELETED) | BIT(QM_OPT_LIMIT) | BIT(QM_OPT_FIELDS)},
-    {"log", qm_verb_log, QM_SAY_HELP_READ, 2, 2, 0},
+    {"log", qm_verb_log, QM_SAY_HELP_READ, 2, 2, BIT(QM_OPT_FIELD)},
     {"conflicts", qm_verb_conflicts, QM_SAY_HELP_READ, 0, 1, 0},
     {"settle", qm_verb_write, QM_SAY_HELP_WRITE, 2, -1, TOKEN},
     {"status", qm_verb_status, QM_SAY_HELP_SYNC, 0, 0, BIT(QM_OPT_FAST)},

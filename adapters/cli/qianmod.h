@@ -100,15 +100,48 @@ int hub_note_vv_get(qm_hubdb *db, const qm_env *env, const qm_id *space, const c
                     qm_arena *arena, qm_vv_list *out);
 /* Takes spaces, schemas and safe notes of hub.db into the engine. */
 int hub_refresh(qm_hubdb *db, const qm_env *env, qm_engine *engine);
+/* Writes the membership entries that differ from hub.db (qianmod_members.c). */
+int hub_members(qm_hubdb *db, const qm_env *env, qm_engine *engine);
 /* A space by name; reports where there is none. */
 int hub_find_spaces(const hub_args *a, hub_dir *d, qm_id *out, int *exit_code);
 /* Device by the first characters of its id; reports. */
 int hub_find_device(const hub_args *a, hub_dir *d, const char *text, qm_hub_device *out,
                     int *exit_code);
 
+/* `recover`: QM_OK where the operator admits the device's state in the space, else QM_EACCESS;
+ * the word is taken back; 1 where the device is admitted in any space. */
+int hub_recover_ask(qm_hubdb *db, const qm_env *env, const qm_id *space, const qm_id *device);
+int hub_recover_done(qm_hubdb *db, const qm_id *space);
+int hub_recover_any(qm_hubdb *db, const qm_env *env, const qm_id *device);
+
 /* Authors whose changes were well-formed but not allowed are judged anew, after the rights or
  * the schema changed: of one space, of one device (the other NULL). */
 int hub_judge_again(hub_dir *d, const qm_id *space, const qm_id *device);
+
+/* --- upkeep (qianmod_upkeep.c) --- */
+
+/* What a device of a running session said it holds of a space. */
+typedef struct hub_held {
+  struct hub_held *next;
+  qm_id device, space;
+  qm_buf vv; /* as in hub.db */
+} hub_held;
+
+/* A round over all spaces, a piece at a time. */
+typedef struct hub_upkeep {
+  qm_hubdb *db;
+  const qm_env *env;
+  pthread_mutex_t *lock; /* of db, or NULL */
+  uint32_t log_days;     /* 0: nothing is cut */
+  int running, has_after;
+  uint32_t space; /* place in the engine */
+  qm_id after;    /* records done */
+  uint64_t last_ms, trimmed;
+  uint32_t cut; /* spaces whose log lost something */
+} hub_upkeep;
+
+/* The next piece; *more = 0: the round is done. */
+int hub_upkeep_step(hub_upkeep *u, qm_engine *e, int *more);
 
 /* --- the backend over hub.db (qianmod_backend.c) --- */
 typedef struct hub_backend {
@@ -121,7 +154,13 @@ typedef struct hub_backend {
   uint32_t version;
   int has_version;
   uint64_t crash_at; /* 0: never */
+  hub_held *held;    /* of running sessions */
+  hub_upkeep upkeep;
 } hub_backend;
+void hub_held_note(hub_backend *b, const qm_id *device, const qm_id *space, qm_vv_list vv);
+int hub_held_write(hub_backend *b, const qm_id *device, int complete);
+void hub_held_free(hub_backend *b);
+int hub_upkeep_idle(hub_backend *b, qm_engine *engine, int *more);
 int hub_backend_open(hub_backend *b, hub_dir *d, qm_engine *engine, qm_error *e);
 void hub_backend_close(hub_backend *b);
 
@@ -136,5 +175,7 @@ int hub_verb_reassign(const hub_args *a);
 int hub_verb_backup(const hub_args *a);
 int hub_verb_restore(const hub_args *a);
 int hub_verb_check(const hub_args *a);
+int hub_verb_recover(const hub_args *a);
+int hub_verb_maintain(const hub_args *a);
 
 #endif

@@ -24,9 +24,10 @@ static inline const qm_sequence *qm_sequence_of(const qm_cell *c) {
 
 /* Visible elements. c may be an empty cell (content NULL). */
 uint64_t qm_sequence_len(const qm_cell *c);
-/* Appends the visible text, UTF-8. Errors stick in out. Text cells only. */
+/* The visible elements as text, appended in UTF-8; errors stick in out. And as values, in
+ * order. Every element counts in both, so that positions hold: what is no text stands as
+ * U+FFFC in a text, a code point in a list as a text of its own. */
 void qm_sequence_text(const qm_cell *c, qm_buf *out);
-/* List cells: the visible values in order. */
 int qm_sequence_values(const qm_cell *c, qm_arena *arena, qm_slice **out, uint32_t *n);
 /* Where an insert at visible position `at` (0..len) hangs: on a *visible* element:
  * left child of its right neighbour where that lies in the right subtree of the
@@ -40,5 +41,10 @@ int qm_sequence_cut(const qm_cell *c, qm_arena *arena, uint64_t at, uint64_t n, 
  * holds it, and an edit at positions is refused where it has changed. It is the
  * first 8 bytes of SHA-256 over the visible ranges with full author ids. */
 uint64_t qm_sequence_version(const qm_cell *c, const qm_authors *authors);
+/* The tombstones that nothing stays under, each of them covered by `seen` and not in
+ * `spared`: at most `most` ranges, children before parents, so that any first part of the
+ * list is as good. What is in the cell does not change. QM_ENOMEM. */
+int qm_sequence_trimmable(qm_cell *c, const qm_authors *authors, const qm_vv *seen,
+                          qm_ranges spared, uint32_t most, qm_arena *arena, qm_ranges *out);
 
 #endif

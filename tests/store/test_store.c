@@ -46,7 +46,7 @@ static void a_write_needs_a_transaction(void **state) {
   qm_record_row record = record_of(1, 1, "x");
   qm_creation_row creation = {{0, 0}, id_of(1)};
   qm_segment_row segment = {0, 0, 1};
-  qm_log_row row = {0, SLICE("b"), &segment, 1};
+  qm_log_row row = {.batch = SLICE("b"), .segments = &segment, .n_segments = 1};
   qm_open_row change = {0, SLICE("c")};
   qm_slice key = SLICE("k");
   qm_vv vv = {0};
@@ -60,7 +60,7 @@ static void a_write_needs_a_transaction(void **state) {
   GIVES(QM_ESTATE, t.ops->creation_put(t.s, 1, &creation, 1));
   GIVES(QM_ESTATE, t.ops->key_put(t.s, 1, 0, &id, &key, 1));
   GIVES(QM_ESTATE, t.ops->log_append(t.s, 1, &row, &seq));
-  GIVES(QM_ESTATE, t.ops->log_cut(t.s, 1, &vv));
+  GIVES(QM_ESTATE, t.ops->log_cut(t.s, 1, &vv, NULL));
   GIVES(QM_ESTATE, t.ops->log_replace(t.s, 1, 1, SLICE("b")));
   GIVES(QM_ESTATE, t.ops->open_append(t.s, 1, &change));
   GIVES(QM_ESTATE, t.ops->open_clear(t.s, 1));
@@ -126,7 +126,7 @@ static void fill(const char *word) {
   int first = t.ops->log_after(t.s, 1, &none, 0, text_log, &out) == QM_ENOTFOUND;
   text_clear(&out);
   qm_segment_row segment = {1, first ? 0 : 5, first ? 5 : 9};
-  qm_log_row row = {0, slice_of(word), &segment, 1};
+  qm_log_row row = {.batch = slice_of(word), .segments = &segment, .n_segments = 1};
   qm_open_row change = {7, slice_of(word)};
   qm_slice key = SLICE("k1");
   qm_id id = id_of((uint8_t)word[0]);
@@ -204,7 +204,7 @@ static void a_failed_write_leaves_only_rollback(void **state) {
 
 static void a_refusal_leaves_the_transaction(void **state) {
   (void)state;
-  qm_log_row empty = {0, SLICE("b"), NULL, 0};
+  qm_log_row empty = {.batch = SLICE("b"), .segments = NULL, .n_segments = 0};
   qm_space_row zero = {0, id_of(1), SLICE("")};
   uint64_t seq;
   begin();
@@ -437,7 +437,7 @@ static void large_values_come_back(void **state) {
   for (size_t i = 0; i < COUNT(sizes); i++) {
     qm_record_row row = record_of(1, 1, "");
     qm_segment_row segment = {0, i, i + 1};
-    qm_log_row log = {0, qm_slice_of(large, sizes[i]), &segment, 1};
+    qm_log_row log = {.batch = qm_slice_of(large, sizes[i]), .segments = &segment, .n_segments = 1};
     qm_vv none = {0};
     row.state = qm_slice_of(large, sizes[i]);
     begin();
@@ -580,6 +580,15 @@ static void the_open_run_stands_in_order(void **state) {
   expect("300:c;");
 }
 
+static void expect_part(uint32_t space, uint32_t part, const char *content) {
+  qm_buf b;
+  qm_buf_init(&b, &t.env, 1000);
+  GIVES(content ? QM_OK : QM_ENOTFOUND, t.ops->stage_read(t.s, space, part, &b));
+  assert_int_equal(b.n, content ? strlen(content) : 0);
+  if (content) assert_memory_equal(b.p, content, b.n);
+  qm_buf_free(&b);
+}
+
 static void expect_stage(uint32_t part, const char *manifest) {
   qm_buf b;
   uint32_t next = 99;
@@ -619,8 +628,18 @@ static void a_stage_resumes(void **state) {
   commit();
   expect_stage(0, "m2");
   begin();
+  OK(t.ops->stage_part(t.s, 1, 7, SLICE("p7")));
+  expect_part(1, 7, "p7"); /* whatever is missing before it */
+  expect_part(1, 0, NULL);
+  expect_part(2, 7, NULL);
+  OK(t.ops->stage_begin(t.s, 1 | QM_STAGE_OUT, SLICE("out")));
+  OK(t.ops->stage_part(t.s, 1 | QM_STAGE_OUT, 7, SLICE("o7")));
+  expect_part(1, 7, "p7");
   OK(t.ops->stage_drop(t.s, 1));
   OK(t.ops->stage_drop(t.s, 2));
+  expect_part(1, 7, NULL);
+  expect_part(1 | QM_STAGE_OUT, 7, "o7");
+  OK(t.ops->stage_drop(t.s, 1 | QM_STAGE_OUT));
   commit();
   no_stage();
   begin();
