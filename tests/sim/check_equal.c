@@ -127,8 +127,9 @@ void check_session(world *w, node *client, node *server, int code, const held_li
   if (code != QM_OK || !client->up || !server->up) return;
   people_met(w, client, server);
   if (client->liar || server->liar) return;
-  check_brought(w, client, server, held);
+  /* A peer may have to refuse what a liar signed badly, and with it all that follows. */
   if (server->index == HUB) {
+    check_brought(w, client, server, held);
     client->fresh = 0;
     client->hub_life = w->hub_lives;
     check_clock(w, client);

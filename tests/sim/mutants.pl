@@ -73,6 +73,8 @@ my @mutants = (
     sub { s/QM_TRY\(qm__space_save\(s\)\);/QM_TRY(qm__space_save(s));\n  QM_TRY(j->e->store->ops->commit(j->e->store, QM_DURABLE, NULL, NULL));\n  QM_TRY(j->e->store->ops->begin(j->e->store));/ && s/\(size_t\)1 << 20/(size_t)1 << 12/ }],
   ['state-without-clocks', 'core/state_join.c', 'a joined state brings no clock rows',
     sub { s/if \(newer\) QM_TRY\(qm_vv_set\(j->e->env, clock/if (0) QM_TRY(qm_vv_set(j->e->env, clock/ }],
+  ['kept-lost-in-join', 'core/crdt/siblings.c', 'a join takes the flag kept from one side only',
+    sub { s/both\.kept = both\.kept \| y->p\[j\+\+\]\.kept;/j++;/ }],
   ['poison-forgotten', 'adapters/sqlite/sqlite_db.c', 'a store goes on after a failed sync',
     sub { s/db->poisoned = 1;\n  return rc;/(void)db;\n  return rc;/ }],
   ['parked-dropped', 'core/ingest.c', 'a parked change is dropped, and counts as answered',
