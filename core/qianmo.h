@@ -145,6 +145,18 @@ QM_API int32_t qm_spaces(qm_db *db, qm_text *out, qm_error *e);
 /* The schema as JSON (fixtures/schemas/README.md). QM_ENOTFOUND: none has come yet. */
 QM_API int32_t qm_schema_text(qm_db *db, qm_slice space, qm_text *out, qm_error *e);
 
+/* Schema files, without a database. Checks a schema in its JSON form: names, numbers (rising,
+ * none reused), types, values, purpose and retention, items, ranks and transitions, key. *out
+ * (may be NULL): {"schema","version","collections":N,"fields":N,"sensitive":BOOL}.
+ * QM_ESCHEMA: e says the line, the place and the reason of the first fault. */
+QM_API int32_t qm_schema_validate(qm_slice schema, qm_text *out, qm_error *e);
+/* What differs between two schemas in JSON form, a line a difference,
+ *   {"change":WORD,"refused":BOOL,"why":TEXT,"collection","field","item","old","new"}
+ * with the members that there are. QM_ESCHEMA: the newer one does what no newer schema may
+ * (then *out is set all the same, and "refused" says where), or one is no good schema
+ * (*out is not set; e says which, and where). */
+QM_API int32_t qm_schema_compare(qm_slice older, qm_slice newer, qm_text *out, qm_error *e);
+
 /* ---- writing ---- */
 
 enum {

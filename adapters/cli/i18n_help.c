@@ -29,18 +29,24 @@ static const qm_help helps[] = {
      {"list the spaces of this device", "列出本设备的空间"},
      {"", ""}},
     {"schema",
-     {"[FILE]", "[文件]"},
-     {"show the collections and fields; with FILE, change a local space's",
-      "显示集合和字段；带文件时更新本地空间的数据结构"},
+     {"[FILE | check FILE | diff OLD NEW]", "[文件 | check 文件 | diff 旧文件 新文件]"},
+     {"show the collections and fields; change a local space's; check schema files",
+      "显示集合和字段；更新本地空间的数据结构；检查数据结构文件"},
      {"With FILE (JSON), makes a space without a hub, or brings it a newer version: where there\n"
       "is one space that one, else the one named by --space. A hub's space gets its schema from\n"
-      "the hub.\n\n"
+      "the hub. `check` and `diff` only look at files: check says what is wrong where, diff\n"
+      "lists what a newer version adds and refuses what none may do (exit 5).\n\n"
       "  qianmo schema\n"
-      "  qianmo schema fixtures/schemas/plain.json --space try\n",
+      "  qianmo schema fixtures/schemas/plain.json --space try\n"
+      "  qianmo schema check plain.json\n"
+      "  qianmo schema diff plain.json plain-2.json\n",
       "带文件（JSON）时新建本地空间或更新其数据结构：只有一个空间时就是它，\n"
-      "否则用 --space 指明。中心的空间由中心下发数据结构。\n\n"
+      "否则用 --space 指明。中心的空间由中心下发数据结构。check 和 diff 只看文件：\n"
+      "check 指出哪里有错，diff 列出新版本的改动，不允许的改动以退出码 5 拒绝。\n\n"
       "  qianmo schema\n"
-      "  qianmo schema fixtures/schemas/plain.json --space try\n"}},
+      "  qianmo schema fixtures/schemas/plain.json --space try\n"
+      "  qianmo schema check plain.json\n"
+      "  qianmo schema diff plain.json plain-2.json\n"}},
     {"new",
      {"COLLECTION [FIELD=VALUE…]", "集合 [字段=值…]"},
      {"create a record and print its id", "新建记录并显示其编号"},

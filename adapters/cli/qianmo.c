@@ -36,7 +36,7 @@ const qm_verb qm_verbs[] = {
     {"enroll", qm_verb_enroll, QM_SAY_HELP_SETUP, 0, 0,
      BIT(QM_OPT_HUB) | BIT(QM_OPT_CODE) | BIT(QM_OPT_NAME) | BIT(QM_OPT_TEST_DATA)},
     {"spaces", qm_verb_spaces, QM_SAY_HELP_SETUP, 0, 0, 0},
-    {"schema", qm_verb_schema_show, QM_SAY_HELP_SETUP, 0, 1,
+    {"schema", qm_verb_schema_show, QM_SAY_HELP_SETUP, 0, 3,
      BIT(QM_OPT_ROLE) | BIT(QM_OPT_TEST_DATA)},
     {"new", qm_verb_new, QM_SAY_HELP_WRITE, 1, -1, 0},
     {"set", qm_verb_write, QM_SAY_HELP_WRITE, 3, -1, TOKEN},
@@ -129,9 +129,7 @@ static int run_verb(qm_ctx *c) {
   const char *file = getenv("QIANMO_DB");
   if (c->values[QM_OPT_HELP]) return qm_help_verb(c, c->verb);
   if (c->n_args < c->verb->args_min) return qm_help_few(c);
-  if (c->verb->args_max >= 0 && c->n_args > c->verb->args_max)
-    return qm_cli_refuse(&c->cli, QM_EUSAGE, QM_SAY_TOO_MANY, c->cli.program, c->verb->name,
-                         qm_help_find(c->verb->name)->args[c->cli.lang]);
+  if (c->verb->args_max >= 0 && c->n_args > c->verb->args_max) return qm_help_many(c);
   c->db_path = c->values[QM_OPT_DB] ? c->values[QM_OPT_DB] : file && *file ? file : "./qianmo.db";
   int exit_code = c->verb->run(c);
   qm_close(c->db);

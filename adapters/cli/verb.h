@@ -127,6 +127,10 @@ int qm_verb_init(qm_ctx *c);
 int qm_verb_enroll(qm_ctx *c);
 int qm_verb_spaces(qm_ctx *c);
 int qm_verb_schema_show(qm_ctx *c);
+int qm_verb_schema_check(qm_ctx *c); /* schema check FILE */
+int qm_verb_schema_diff(qm_ctx *c);  /* schema diff OLD NEW */
+/* Appends a file of at most some MiB. */
+int qm_verb_read_file(qm_ctx *c, const char *path, qm_line *out);
 
 int qm_verb_new(qm_ctx *c);
 int qm_verb_write(qm_ctx *c); /* set, add, remove, inc, append, raise, lower, settle */
@@ -152,5 +156,7 @@ int qm_help_all(const qm_ctx *c);
 int qm_help_verb(const qm_ctx *c, const qm_verb *verb);
 /* Too few arguments: says how the verb is used. */
 int qm_help_few(const qm_ctx *c);
+/* Too many. */
+int qm_help_many(const qm_ctx *c);
 
 #endif
