@@ -137,6 +137,18 @@ static const qm_help helps[] = {
      {"COLLECTION RECORD", "集合 记录"},
      {"show who changed what in a record, and when", "显示记录何时被何人改过"},
      {"", ""}},
+    {"changes",
+     {"[--since CURSOR] [--follow]", "[--since 游标] [--follow]"},
+     {"what changed, here or by a sync, since a cursor", "某个游标以后本机或同步带来的改动"},
+     {"Shows each record that changed once, with its fields, and at the end the cursor to go on\n"
+      "from. Without a cursor, or with one of before a backup was restored, anything may have\n"
+      "changed: read anew, and go on from the cursor shown.\n\n"
+      "  qianmo changes --json\n"
+      "  qianmo changes --since 00c0ffee00c0ffee-17 --follow\n",
+      "每条有改动的记录显示一次及其字段，最后给出以后继续用的游标。没有游标，或游标\n"
+      "早于恢复的备份时，任何内容都可能有变：请重新读取，再从显示的游标继续。\n\n"
+      "  qianmo changes --json\n"
+      "  qianmo changes --since 00c0ffee00c0ffee-17 --follow\n"}},
     {"conflicts",
      {"[COLLECTION]", "[集合]"},
      {"list what was written at the same time and waits for a decision",

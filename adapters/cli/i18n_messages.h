@@ -5,7 +5,16 @@
 
 #define QM_MESSAGES(X)                                                                          \
   QM_MESSAGES_HELP(X) QM_MESSAGES_ERRORS(X) QM_MESSAGES_RESULTS(X) QM_MESSAGES_WORDS(X)         \
-  QM_MESSAGES_STATUS(X) QM_MESSAGES_SCHEMA(X)
+  QM_MESSAGES_STATUS(X) QM_MESSAGES_SCHEMA(X) QM_MESSAGES_CHANGES(X)
+
+#define QM_MESSAGES_CHANGES(X)                                                                  \
+  X(BAD_CURSOR, "--since takes a cursor that `changes` showed", "--since 须是 changes 显示过的游标")      \
+  X(CHANGES_ALL, "anything may have changed\n", "任何内容都可能有变\n")                                 \
+  X(CHANGES_PRESENCE, "created or deleted", "新建或删除")                                           \
+  X(CHANGES_HERE, "here", "本机")                                                                 \
+  X(CHANGES_ELSEWHERE, "elsewhere", "别处")                                                       \
+  X(CHANGES_BOTH, "here and elsewhere", "本机和别处")                                               \
+  X(CHANGES_NEXT, "later: `%s changes --since %s`\n", "以后：%s changes --since %s\n")
 
 #define QM_MESSAGES_SCHEMA(X)                                                                   \
   X(SCHEMA_GOOD, "schema %s, version %s, is in order: %s collections, %s fields\n",             \
@@ -105,7 +114,12 @@
   X(OPT_DELETED, "deleted records too", "也显示已删除的记录")                                            \
   X(OPT_LIMIT, "at most so many records", "最多显示这么多条")                                           \
   X(OPT_FIELDS, "the fields to show, separated by commas", "要显示的字段，用逗号分隔")                      \
-  X(OPT_FAST, "leave out what needs a look at every record", "省略要逐条检查的内容")
+  X(OPT_FAST, "leave out what needs a look at every record", "省略要逐条检查的内容")               \
+  X(OPT_SINCE, "what changed after this cursor (the last one shown)",                           \
+    "此游标（上次最后显示的）之后的改动")                                                                       \
+  X(OPT_FOLLOW, "go on as changes come, until stopped", "有改动就继续显示，直到中止")                       \
+  X(OPT_STAY, "stay connected: changes come and go as they are made, until stopped",            \
+    "保持连接：改动随时收发，直到中止")
 
 #define QM_MESSAGES_ERRORS(X)                                                                   \
   X(NO_VERB, "no verb given; see %s --help", "没有给出命令，请看 %s --help")                             \

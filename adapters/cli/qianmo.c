@@ -24,6 +24,9 @@ const qm_opt qm_options_table[QM_OPT_COUNT] = {
     [QM_OPT_LIMIT] = {"limit", 0, "N", QM_SAY_OPT_LIMIT},
     [QM_OPT_FIELDS] = {"fields", 0, "A,B,C", QM_SAY_OPT_FIELDS},
     [QM_OPT_FAST] = {"fast", 0, NULL, QM_SAY_OPT_FAST},
+    [QM_OPT_SINCE] = {"since", 0, "CURSOR", QM_SAY_OPT_SINCE},
+    [QM_OPT_FOLLOW] = {"follow", 0, NULL, QM_SAY_OPT_FOLLOW},
+    [QM_OPT_STAY] = {"stay", 0, NULL, QM_SAY_OPT_STAY},
 };
 
 #define BIT QM_OPT_BIT
@@ -52,6 +55,8 @@ const qm_verb qm_verbs[] = {
     {"list", qm_verb_list, QM_SAY_HELP_READ, 1, 1,
      BIT(QM_OPT_DELETED) | BIT(QM_OPT_LIMIT) | BIT(QM_OPT_FIELDS)},
     {"log", qm_verb_log, QM_SAY_HELP_READ, 2, 2, 0},
+    {"changes", qm_verb_changes, QM_SAY_HELP_READ, 0, 0,
+     BIT(QM_OPT_SINCE) | BIT(QM_OPT_FOLLOW) | BIT(QM_OPT_LIMIT)},
     {"conflicts", qm_verb_conflicts, QM_SAY_HELP_READ, 0, 1, 0},
     {"settle", qm_verb_write, QM_SAY_HELP_WRITE, 2, -1, TOKEN},
     {"status", qm_verb_status, QM_SAY_HELP_SYNC, 0, 0, BIT(QM_OPT_FAST)},

@@ -30,6 +30,9 @@ typedef enum qm_option {
   QM_OPT_LIMIT,
   QM_OPT_FIELDS,
   QM_OPT_FAST,
+  QM_OPT_SINCE,
+  QM_OPT_FOLLOW,
+  QM_OPT_STAY,
   QM_OPT_COUNT
 } qm_option;
 
@@ -145,6 +148,8 @@ void qm_verb_effect(const qm_ctx *c, qm_table *table, const qm_node *collection,
 int qm_verb_conflicts(qm_ctx *c);
 /* The collection of the one record in conflict whose id begins so; prints what is wrong. */
 int qm_verb_conflict_collection(qm_ctx *c, const char *prefix, qm_line *out);
+
+int qm_verb_changes(qm_ctx *c);
 
 int qm_verb_status(qm_ctx *c);
 int qm_verb_sync(qm_ctx *c);

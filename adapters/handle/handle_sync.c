@@ -196,7 +196,12 @@ static void engine_enter(void *payload) {
   while (db->tx) pthread_cond_wait(&db->ended, &db->mutex);
 }
 
-static void engine_leave(void *payload) { pthread_mutex_unlock(&((sync_run *)payload)->db->mutex); }
+/* What came may be news to those who wait for changes; they look for themselves. */
+static void engine_leave(void *payload) {
+  qm_db *db = ((sync_run *)payload)->db;
+  pthread_cond_broadcast(&db->changed);
+  pthread_mutex_unlock(&db->mutex);
+}
 
 static int session(sync_run *run, qm_client_options *o, qm_error *e) {
   qm_db *db = run->db;

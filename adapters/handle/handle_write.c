@@ -54,6 +54,7 @@ int32_t qm_commit(qm_tx *tx, qm_error *e) {
   pthread_mutex_lock(&db->mutex);
   int rc = qm_write_commit(tx->write, QM_DURABLE);
   end(tx);
+  pthread_cond_broadcast(&db->changed);
   pthread_mutex_unlock(&db->mutex);
   return rc == QM_OK ? rc : qm_fail(e, rc, "nothing was saved: %s", qm_err_text(rc));
 }

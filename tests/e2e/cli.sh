@@ -251,6 +251,26 @@ q 2 'cannot read' schema diff plain.json missing.json
 q 0 'schema "plain", version 2' --space plain schema plain-2.json
 q 5 'the type changed' --space plain schema plain-type.json
 
+# ---- what changed ----
+q 0 'anything may have changed' --space plain changes
+cursor=$(./qianmo --json changes | field cursor)
+q 0 '' --json changes --since "$cursor"
+same 'nothing changed' "$(cat out)" ''
+q 0 saved --space plain set household key:12 phone=000-4444
+q 0 'household [0-9A-Z]{8}  phone  .here.' changes --since "$cursor"
+q 0 'phone  .本机.' --lang zh changes --since "$cursor"
+q 0 '"fields":\["phone"\],"presence":false,"local":true,"remote":false' --json changes --since "$cursor"
+q 0 '"phone"' --json changes --since "$cursor" --limit 1 --follow
+next=$(field cursor <out)
+(./qianmo --space plain set household key:12 phone=000-5555 >/dev/null) &
+q 0 '"fields":\["phone"\]' --json changes --since "$next" --follow --limit 1
+wait $!
+q 0 'anything may have changed' changes --since 00c0ffee00c0ffee-1
+q 2 'no cursor' changes --since yesterday
+q 2 'limit' changes --limit 0
+q 2 'cursor' changes --since "$(printf '%100s' x)"
+q 2 'too many' changes household
+
 # ---- network and hub: 2 and 4 ----
 zeros=0000-0000-0000-0000-0000-0000-0000-0000-0000-0
 q 2 'not enrolled' --space plain sync
