@@ -121,7 +121,11 @@ static int run_space_info(qm_answer *a, const qm_event *ev, qm_space *sp, qm_ans
   return QM_OK;
 }
 
-static int run_push(qm_answer *a, qm_space *sp, qm_answered *out) {
+/* A session that stays may outlast a right: each round asks for it. */
+static int run_push(qm_answer *a, const qm_event *ev, qm_space *sp, qm_answered *out) {
+  qm_grant g;
+  QM_TRY(grant_of(a, ev, sp, &out->arena, &g));
+  if (!g.readable) return QM_EACCESS;
   QM_TRY(qm_engine_push(a->engine, sp));
   return qm_engine_heads(a->engine, sp, &out->arena, &out->reply.vv);
 }
@@ -210,7 +214,7 @@ static int run_in_space(qm_answer *a, const qm_event *ev, qm_answered *out) {
   if (!sp) return QM_ENOTFOUND;
   switch (ev->kind) {
     case QM_EV_SPACE_INFO: return run_space_info(a, ev, sp, out);
-    case QM_EV_PUSH: return run_push(a, sp, out);
+    case QM_EV_PUSH: return run_push(a, ev, sp, out);
     case QM_EV_COMPARE: return run_compare(a, ev, sp, out);
     case QM_EV_NEXT: return run_next(a, ev, sp, out);
     case QM_EV_COMMIT: return run_commit(a, ev, out);

@@ -163,6 +163,11 @@ static int put_cert(qm_buf *out) {
   return qm_msg_cert_put(out, &m);
 }
 
+static int put_live(qm_buf *out) {
+  qm_msg_live m = {example_id(0x5a), QM_LIVE_NEWS};
+  return qm_msg_live_put(out, &m);
+}
+
 #define WITH_ARENA(name, type)                                           \
   static int again_##name(qm_slice body, qm_arena *arena, qm_buf *out) { \
     type m;                                                              \
@@ -193,6 +198,7 @@ WITHOUT(credit, qm_msg_credit)
 WITHOUT(error, qm_msg_error)
 WITHOUT(cert_renew, qm_msg_cert_renew)
 WITHOUT(cert, qm_msg_cert)
+WITHOUT(live, qm_msg_live)
 
 static int again_bye(qm_slice body, qm_arena *arena, qm_buf *out) {
   (void)arena;
@@ -245,6 +251,7 @@ static int again_bye(qm_slice body, qm_arena *arena, qm_buf *out) {
 #define HEX_16 "9110"
 #define HEX_17 "9311c40473706b69c40570726f6f66"
 #define HEX_18 "931200c403646572"
+#define HEX_30 "931ec4105a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a01"
 
 const frame_example frame_examples[] = {
     {"HELLO", 1, HEX_0, put_hello, again_hello},
@@ -266,5 +273,6 @@ const frame_example frame_examples[] = {
     {"BYE", 16, HEX_16, put_bye, again_bye},
     {"CERT_RENEW", 17, HEX_17, put_cert_renew, again_cert_renew},
     {"CERT", 18, HEX_18, put_cert, again_cert},
+    {"LIVE", 30, HEX_30, put_live, again_live},
 };
 const size_t frame_examples_n = sizeof frame_examples / sizeof frame_examples[0];

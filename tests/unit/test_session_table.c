@@ -151,6 +151,7 @@ static const struct cells {
     {QM_FRAME_SAFE, "---+.x", "-----x"},       {QM_FRAME_CREDIT, "---+.x", "---+.x"},
     {QM_FRAME_ERROR, "+++++x", "+++++x"},      {QM_FRAME_BYE, "+++++x", "+++++x"},
     {QM_FRAME_CERT_RENEW, "-----x", "---+.x"}, {QM_FRAME_CERT, "---+.x", "-----x"},
+    {QM_FRAME_LIVE, "---+.x", "---+.x"},
 };
 
 static char wanted(qm_session_role role, qm__state state, uint32_t frame) {
