@@ -332,6 +332,15 @@ typedef struct qm_sync_result {
  * QM_EREVOKED; QM_ECLOCK: the clock shows a year before 2020; QM_EDIFFER: replicas differ;
  * QM_EREFUSED: the hub refused changes of this device (all else went well). */
 QM_API int32_t qm_sync(qm_db *db, qm_sync_result *out, qm_error *e);
+/* Stays connected with the hub: what others change comes as it is committed there, what is
+ * committed here, also by another process, goes up as it is written; after a cut it connects
+ * again by itself (after half a second, then less often, up to a minute) and catches up.
+ * Blocks until qm_interrupt (QM_OK) or until a person must act (the errors of qm_sync of
+ * classes other than RETRY). While it runs, qm_sync gives QM_EBUSY. told (may be NULL) comes on
+ * this thread, with QM_OK once everything is exchanged and the connection stays, with why
+ * where it is lost, and so on; it must not call qianmo, qm_interrupt excepted. */
+QM_API int32_t qm_sync_stay(qm_db *db, void (*told)(void *payload, int32_t code), void *payload,
+                            qm_error *e);
 /* The own changes that the hub refuses, with their content: a line an effect,
  *   {"space","collection","id","field","op","value","time","code","message"}. */
 QM_API int32_t qm_export_refused(qm_db *db, qm_text *out, qm_error *e);

@@ -136,7 +136,8 @@ static int is_asking(const qm_session *s) {
 
 uint64_t qm__live_deadline(const qm_session *s) {
   if (!is_asking(s)) return UINT64_MAX;
-  return s->live_pinged ? s->live_ping_ms + QM_SYNC_LIVE_PONG_MS : s->mark_ms + QM_SYNC_LIVE_PING_MS;
+  if (s->live_pinged) return s->live_ping_ms + QM_SYNC_LIVE_PONG_MS;
+  return s->mark_ms + QM_SYNC_LIVE_PING_MS;
 }
 
 int qm__live_tick(qm_session *s, uint64_t now_ms) {

@@ -160,10 +160,17 @@ static const qm_help helps[] = {
       "未送出的改动、上次同步、冲突、证书、剩余空间"},
      {"", ""}},
     {"sync",
-     {"", ""},
+     {"[--stay]", "[--stay]"},
      {"exchange changes with the hub", "与中心交换改动"},
-     {"Cut at any point, nothing is lost: the next sync goes on from there.\n",
-      "随时中断都不会丢失数据，下次同步从中断处继续。\n"}},
+     {"Cut at any point, nothing is lost: the next sync goes on from there. With --stay it stays\n"
+      "connected: what others change comes as the hub gets it, what is written here (also by\n"
+      "other commands) goes up, and after a cut it connects again.\n\n"
+      "  qianmo sync\n"
+      "  qianmo sync --stay\n",
+      "随时中断都不会丢失数据，下次同步从中断处继续。带 --stay 时保持连接：别人的改动\n"
+      "一到中心就收到，本机（包括其他命令）的改动随即上传，断线后自动重连。\n\n"
+      "  qianmo sync\n"
+      "  qianmo sync --stay\n"}},
     {"export-refused",
      {"", ""},
      {"show own changes that the hub refused", "显示被中心拒收的本机改动"},

@@ -9,6 +9,9 @@
 
 #define QM_MESSAGES_CHANGES(X)                                                                  \
   X(BAD_CURSOR, "--since takes a cursor that `changes` showed", "--since 须是 changes 显示过的游标")      \
+  X(STAY_CONNECTED, "connected; changes come and go as they are made\n",                          \
+    "已连接；改动随时收发\n")                                                                               \
+  X(STAY_LOST, "connection lost (%s); trying again\n", "连接中断（%s），正在重试\n")                     \
   X(CHANGES_ALL, "anything may have changed\n", "任何内容都可能有变\n")                                 \
   X(CHANGES_PRESENCE, "created or deleted", "新建或删除")                                           \
   X(CHANGES_HERE, "here", "本机")                                                                 \

@@ -60,7 +60,7 @@ const qm_verb qm_verbs[] = {
     {"conflicts", qm_verb_conflicts, QM_SAY_HELP_READ, 0, 1, 0},
     {"settle", qm_verb_write, QM_SAY_HELP_WRITE, 2, -1, TOKEN},
     {"status", qm_verb_status, QM_SAY_HELP_SYNC, 0, 0, BIT(QM_OPT_FAST)},
-    {"sync", qm_verb_sync, QM_SAY_HELP_SYNC, 0, 0, 0},
+    {"sync", qm_verb_sync, QM_SAY_HELP_SYNC, 0, 0, BIT(QM_OPT_STAY)},
     {"export-refused", qm_verb_export_refused, QM_SAY_HELP_SYNC, 0, 0, 0},
     {"replay", NULL, QM_SAY_HELP_OTHER, 0, -1, 0},
     {"help", qm_verb_help, QM_SAY_HELP_OTHER, 0, 1, 0},

@@ -52,6 +52,7 @@ struct qm_db {
   qm_key *key;
   qm_tx *tx;
   int syncing;
+  struct qm_client_wake *wake; /* of a session that stays */
   int test_data;
 };
 

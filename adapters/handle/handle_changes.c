@@ -8,6 +8,7 @@
 #include "adapters/handle/handle.h"
 #include "core/feed.h"
 #include "core/space.h"
+#include "sync/uv/client.h"
 
 #define LIMIT_DEFAULT 1000u
 #define POLL_MS 100u /* another process says nothing: its commits are looked for */
@@ -261,5 +262,6 @@ void qm_interrupt(qm_db *db) {
   pthread_mutex_lock(&db->mutex);
   db->interrupts++;
   pthread_cond_broadcast(&db->changed);
+  if (db->wake) qm_client_poke(db->wake);
   pthread_mutex_unlock(&db->mutex);
 }

@@ -37,7 +37,6 @@ typedef struct line {
 typedef struct net {
   world w;
   line l[PHONES];
-  int (*grant)(void *payload, const qm_id *peer, const qm_id *space, qm_arena *arena, qm_grant *out);
   qm_answer_policy policy;
 } net;
 
