@@ -120,11 +120,15 @@ typedef struct qm_refusal {
   char message[120];
 } qm_refusal;
 
+/* qm_ingest.check_schema: judge by the schema; or only what a newer one cannot allow, because
+ * who brings it has a newer one. */
+enum { QM_CHECK_SCHEMA = 1, QM_CHECK_NEWER = 2 };
+
 typedef struct qm_ingest {
   /* in */
   qm_id peer;       /* device it came from */
   int check_author; /* 1: segments of other devices than the peer need a signature that verifies */
-  int check_schema; /* 1: judge against schema and `role` (a hub) */
+  int check_schema; /* not 0: judge against schema and `role` (a hub), QM_CHECK_… */
   qm_slice role;
   /* ECDSA check by author device; NULL with check_author: other devices' segments
      are QM_EFORGED. 0 or QM_EHASH / QM_ENOTFOUND (device unknown). */

@@ -203,6 +203,11 @@ int qm_field_value_check(const qm_field_def *f, qm_slice value, qm_error *e);
  * value the field's values, where collection and field are known to this schema;
  * unknown ones pass. */
 int qm_schema_op_check(const qm_schema *s, uint32_t collection, const qm_op *op, qm_error *e);
+/* The same where the writer's schema may be newer (S7.6): what S7.3 lets a newer one change
+ * passes: items that are not known here, a length beyond, nil in a required field, a sealed
+ * value. */
+int qm_schema_op_check_newer(const qm_schema *s, uint32_t collection, const qm_op *op,
+                             qm_error *e);
 /* State: may `from` go to `to` in one step (indexes into items)? */
 int qm_field_transition(const qm_field_def *f, uint32_t from, uint32_t to);
 /* Index of the item that a value (MessagePack text) names; QM_ENOTFOUND. */

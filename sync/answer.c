@@ -282,6 +282,13 @@ static void reply_of(const qm_ingest *in, qm_reply *r) {
   r->n_refusals = in->n_refusals;
 }
 
+/* S7.6: a peer with a newer schema is judged by what no newer schema allows. */
+static int judged_as(const qm_answer *a, const qm_event *ev, const qm_space *sp) {
+  const qm_schema *own = qm_space_schema(sp);
+  if (!(a->flags & QM_ANSWER_CHECK_SCHEMA)) return 0;
+  return own && ev->schema > own->version ? QM_CHECK_NEWER : QM_CHECK_SCHEMA;
+}
+
 int qm_answer_ingest(qm_answer *a, const qm_event *ev, qm_answered *out) {
   judge j = {a->policy, &ev->space};
   qm_grant g;
@@ -292,7 +299,7 @@ int qm_answer_ingest(qm_answer *a, const qm_event *ev, qm_answered *out) {
   QM_TRY(out->rc);
   qm_ingest in = {.peer = ev->peer,
                   .check_author = (a->flags & QM_ANSWER_CHECK_AUTHOR) != 0,
-                  .check_schema = (a->flags & QM_ANSWER_CHECK_SCHEMA) != 0,
+                  .check_schema = judged_as(a, ev, sp),
                   .role = g.role,
                   .verify = a->policy->verify ? judge_verify : NULL,
                   .refused = a->policy->is_refused ? judge_refused : NULL,

@@ -106,7 +106,7 @@ typedef struct qm_event {
   const qm_space_info *info;
   const qm_space_line *lines;
   uint32_t n_lines;
-  uint32_t seq;
+  uint32_t seq, schema; /* schema: COMMIT: the peer's version, as it said; 0: not known */
   uint64_t cursor, counter;
   uint8_t vv_digest[QM_SYNC_DIGEST_SIZE], digest[QM_SYNC_DIGEST_SIZE];
   int32_t code;

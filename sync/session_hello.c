@@ -160,6 +160,8 @@ static int send_welcome(qm_session *s) {
                       .result = QM_RESULT_SAME};
   if (same && all_safe(s)) m.flags |= QM_WELCOME_SAFE;
   if (!same) m.result = s->hello.spaces == s->hello.n_lines ? QM_RESULT_DIFFER : QM_RESULT_LIST;
+  s->theirs = s->hello_lines;
+  s->n_theirs = s->hello.n_lines;
   if (m.result == QM_RESULT_DIFFER) QM_TRY(agree(s, s->hello_lines, s->hello.n_lines, &m.agreed));
   QM_TRY(qm__wrote(s, qm_msg_welcome_put(&s->out, &m)));
   if (m.result == QM_RESULT_LIST) {
@@ -213,6 +215,8 @@ int qm__on_space_list(qm_session *s, qm_slice body) {
   if (m.n != s->hello.spaces) return QM_EFORMAT;
   QM_TRY(agree(s, m.p, m.n, &agreed));
   QM_TRY(qm__wrote(s, qm_msg_agreed_put(&s->out, &agreed)));
+  s->theirs = m.p;
+  s->n_theirs = m.n;
   return qm__open(s, agreed);
 }
 

@@ -74,6 +74,7 @@ typedef struct qm__space {
      earlier round */
   uint8_t news, news_sent, news_got, rest, stopped;
   uint32_t seq_out, acked_out, seq_in, acked_in, commits;
+  uint32_t schema; /* server: version that the client listed; 0: not known */
   qm_vv_entry *vv; /* the peer's, until END is sent */
   uint32_t n_vv;
   uint64_t cursor;
@@ -139,6 +140,8 @@ struct qm_session {
   /* staying (session_live.c): wanted by both; begun; a ping is out since live_ping_ms */
   uint8_t live, live_on, owes_live, live_pinged, news_early;
   uint64_t live_ping_ms;
+  const qm_msg_line *theirs; /* while the list of spaces is made: the client's lines */
+  uint32_t n_theirs;
   qm_id *equal; /* until OPEN, where it stays: spaces of both sides with nothing to exchange */
   uint32_t n_equal;
 

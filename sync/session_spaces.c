@@ -43,6 +43,19 @@ static int reserve(qm_session *s, uint32_t n, uint32_t gone) {
   return QM_OK;
 }
 
+static uint32_t schema_of(const qm_session *s, const qm_id *id) {
+  uint32_t low = 0, high = s->n_theirs;
+  while (low < high) {
+    uint32_t mid = low + (high - low) / 2;
+    if (qm_id_cmp(&s->theirs[mid].id, id) < 0)
+      low = mid + 1;
+    else
+      high = mid;
+  }
+  int found = low < s->n_theirs && qm_id_cmp(&s->theirs[low].id, id) == 0;
+  return found ? s->theirs[low].schema : 0;
+}
+
 /* One that has nothing to exchange: done, and there for what comes. */
 static void add_equal(qm_session *s, const qm_id *id) {
   qm__space *sp = &s->spaces[s->n_spaces++];
@@ -52,6 +65,7 @@ static void add_equal(qm_session *s, const qm_id *id) {
   sp->grant = sp->check = sp->safe = QM_STEP_DONE;
   sp->done = 1;
   sp->writable = (uint8_t)is_writable(s, id);
+  sp->schema = schema_of(s, id);
 }
 
 int qm__open(qm_session *s, qm_agreed_list agreed) {
@@ -71,6 +85,7 @@ int qm__open(qm_session *s, qm_agreed_list agreed) {
     sp->agreed = a->flags;
     sp->grant = a->flags & QM_AGREED_GRANT ? QM_STEP_WANT : QM_STEP_DONE;
     sp->writable = (uint8_t)is_writable(s, &a->id);
+    sp->schema = schema_of(s, &a->id);
   }
   while (e < s->n_equal) add_equal(s, &s->equal[e++]);
   if (s->role == QM_SERVER) { /* hubs hold thousands of sessions */
@@ -78,6 +93,8 @@ int qm__open(qm_session *s, qm_agreed_list agreed) {
     s->mine = NULL;
     s->n_mine = 0;
   }
+  s->theirs = NULL;
+  s->n_theirs = 0;
   s->todo = s->n_spaces - s->n_equal;
   s->agreed = 1;
   if (s->role == QM_CLIENT && s->hub && (s->options.flags & QM_SESSION_RENEW))

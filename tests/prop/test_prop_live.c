@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "core/mp.h"
 #include "core/space.h"
 #include "sync/answer.h"
 #include "sync/session_int.h"
@@ -158,6 +159,39 @@ static void edit(line *l) {
   if (l->open) (void)qm_session_news(l->a.s, &d->space->id);
 }
 
+/* One change that gives two records one value: whoever sees it sees both, and of several at
+ * once the same one wins on both. */
+static void edit_pair(line *l) {
+  world *w = &l->net->w;
+  device *d = l->a.d;
+  qm_id left = rec("left"), right = rec("right");
+  char value[8];
+  qm_write *x;
+  int existing;
+  (void)snprintf(value, sizeof value, "%u", world_below(w, 100000));
+  ok(qm_write_begin(&x, d->engine, d->space, 0));
+  if (strcmp(shown(d, "left", F_TEL), "-") == 0) {
+    (void)qm_write_new(x, 1, &left, qm_slice_of(NULL, 0), &left, &existing);
+    (void)qm_write_new(x, 1, &right, qm_slice_of(NULL, 0), &right, &existing);
+  }
+  qm_slice none = qm_slice_of(NULL, 0), v;
+  qm_buf b;
+  qm_buf_init(&b, &d->env, 64);
+  qm_mp_str(&b, value, strlen(value));
+  v = qm_buf_slice(&b);
+  (void)qm_write_set(x, &left, F_TEL, v, none, 0);
+  (void)qm_write_set(x, &right, F_TEL, v, none, 0);
+  ok(qm_write_commit(x, QM_DURABLE));
+  qm_buf_free(&b);
+  w->now_ms += 1000;
+  if (l->open) (void)qm_session_news(l->a.s, &d->space->id);
+}
+
+static void check_pairs(net *n) {
+  for (unsigned i = 0; i < n->w.n; i++)
+    assert_string_equal(shown(&n->w.d[i], "left", F_TEL), shown(&n->w.d[i], "right", F_TEL));
+}
+
 static void check_all(net *n) {
   for (int i = 0; i < PHONES; i++) {
     const qm_space *s = n->l[i].a.d->space;
@@ -179,9 +213,11 @@ static void live_sessions_converge(void **state) {
       unsigned what = world_below(&n.w, 40);
       if (!l->open && what < 8) line_open(l);
       else if (what < 2) line_cut(l);
-      else if (what < 10) edit(l);
+      else if (what < 9) edit(l);
+      else if (what < 10) edit_pair(l);
       else if (l->open && what < 25) (void)move(l, &l->a, &l->b);
       else if (l->open) (void)move(l, &l->b, &l->a);
+      check_pairs(&n);
       if (l->open) {
         int code;
         if (qm_session_closed(l->a.s, &code) || qm_session_closed(l->b.s, &code))
