@@ -1,4 +1,4 @@
-/* feed: what changed in a store, for an app that shows it (SPEC S12.6). One entry a record,
+/* feed: what changed in a store, for an app that shows it (SPEC S12.7). One entry a record,
  * kept in the transaction that changed it: which of its fields were touched, when, and
  * whether here or by another author. An entry moves to the end of the feed when its record
  * changes again, so that the feed never outgrows the records.

@@ -1,4 +1,4 @@
-/* LIVE: what a session says that goes on after everything is exchanged (SPEC S8.2.19). */
+/* LIVE: what a session says that goes on after everything is exchanged (SPEC S8.2.30). */
 #include <string.h>
 
 #include "core/cur.h"

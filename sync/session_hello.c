@@ -73,7 +73,7 @@ static uint32_t hello_flags(const qm_session *s) {
   return s->options.flags & QM_SESSION_RENEW ? QM_HELLO_STAY : 0;
 }
 
-/* Spaces of both sides that are equal take part in what comes (S8.12). */
+/* Spaces of both sides that are equal take part in what comes (S8.13). */
 static void note_equal(qm_session *s, const qm_id *id) {
   if (s->equal) s->equal[s->n_equal++] = *id;
 }
@@ -159,6 +159,7 @@ static int send_welcome(qm_session *s) {
                       .flags = s->hub ? QM_WELCOME_HUB : 0,
                       .result = QM_RESULT_SAME};
   if (same && all_safe(s)) m.flags |= QM_WELCOME_SAFE;
+  if (s->hub && (s->options.flags & QM_SESSION_RECOVER)) m.flags |= QM_WELCOME_RECOVER;
   if (!same) m.result = s->hello.spaces == s->hello.n_lines ? QM_RESULT_DIFFER : QM_RESULT_LIST;
   s->theirs = s->hello_lines;
   s->n_theirs = s->hello.n_lines;
@@ -308,6 +309,7 @@ int qm__on_welcome(qm_session *s, qm_slice body) {
   if (m.result == QM_RESULT_DIFFER && s->n_mine > QM_SYNC_HELLO_LINES_MAX) return QM_EPROTO;
   s->hub = (uint8_t)hub;
   s->live = hub && (s->options.flags & QM_SESSION_LIVE);
+  s->recover = (m.flags & QM_WELCOME_RECOVER) != 0;
   QM_TRY(check_peer(s, &m.device));
   measure(s, &m);
   if (m.result == QM_RESULT_LIST) return send_list(s);

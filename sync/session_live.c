@@ -1,4 +1,4 @@
-/* A session that stays (S8.12). Once every space is done the client says START, and from
+/* A session that stays (S8.13). Once every space is done the client says START, and from
  * then on each side may open another *round* of a space that rests by NEWS: the space goes
  * once more through S8.6, from the VVs to the digest, with all that stands there. So what is
  * new waits as one bit a space, however slow the peer is, and is read from the log when its
@@ -33,6 +33,9 @@ static void open_round(qm_session *s, qm__space *sp, int own) {
   sp->news_sent = (uint8_t)own;
   sp->news_got = (uint8_t)!own;
   sp->seq_out = sp->acked_out = sp->seq_in = sp->acked_in = 0;
+  sp->taking = QM_TAKE_NONE;
+  sp->offered = sp->wanted = sp->joined = 0;
+  sp->part_out = sp->parts_out = sp->part_seen = sp->part_in = sp->parts_in = 0;
   sp->cursor = 0;
   sp->compare = QM_COMPARE_NONE;
   s->todo++;

@@ -1,4 +1,4 @@
-/* Sessions that stay, on real engines (S8.12): edits on phones and their ways over the hub in
+/* Sessions that stay, on real engines (S8.13): edits on phones and their ways over the hub in
  * any order, cuts at random, and in the end every replica has everything without a further
  * session; what is not new costs nothing; what may not be said is refused. */
 #include <setjmp.h>
