@@ -21,6 +21,7 @@ typedef struct held_list {
   uint32_t n, cap;
 } held_list;
 void check_held(world *w, node *client, node *server, held_list *out);
+/* held NULL: what came over is not looked at. */
 void check_session(world *w, node *client, node *server, int code, const held_list *held);
 void check_storage_error(node *n, const char *where, int rc);
 void check_converged(world *w);

@@ -104,7 +104,7 @@ void check_held(world *w, node *client, node *server, held_list *out) {
 }
 
 static void check_brought(world *w, node *client, node *server, const held_list *held) {
-  for (uint32_t i = 0; i < held->n; i++) {
+  for (uint32_t i = 0; held && i < held->n; i++) {
     const held_row *x = &held->p[i];
     node *to = x->by_server ? client : server;
     qm_space *s = node_space(to, x->space);

@@ -24,6 +24,7 @@ typedef struct end {
 typedef struct link {
   int used, cut;
   end c, s;
+  int beside; /* another one between the two was there meanwhile */
   int stalls, deaf; /* deaf: 1 the client, 2 the server */
   sim_prng random;
   uint64_t next_ms, cut_at, moved, steps;
@@ -84,6 +85,16 @@ void net_close(world *w) {
   w->links = NULL;
 }
 
+/* What is parked is of a peer, not of a session: the end of one lets go what the other had. */
+static void mark_beside(world *w, link *l) {
+  l->beside = 0;
+  for (int i = 0; i < LINKS_MAX; i++) {
+    link *x = &w->links->all[i];
+    int same = x->c.n == l->c.n ? x->s.n == l->s.n : x->c.n == l->s.n && x->s.n == l->c.n;
+    if (x != l && x->used && same) x->beside = l->beside = 1;
+  }
+}
+
 static link *start(world *w, node *client, node *server) {
   link *l = NULL;
   for (int i = 0; i < LINKS_MAX && !l; i++)
@@ -93,6 +104,7 @@ static link *start(world *w, node *client, node *server) {
   l->cut = 0;
   l->c.n = client;
   l->s.n = server;
+  mark_beside(w, l);
   l->moved = l->steps = 0;
   l->cut_at = UINT64_MAX;
   l->stalls = l->deaf = 0;
@@ -240,7 +252,7 @@ static void finish_link(world *w, link *l) {
     l->result->steps = l->steps;
   }
   l->used = 0;
-  if (l->c.closed) check_session(w, l->c.n, l->s.n, l->c.code, &l->held);
+  if (l->c.closed) check_session(w, l->c.n, l->s.n, l->c.code, l->beside ? NULL : &l->held);
 }
 
 static void count_bytes(link *l) {
