@@ -73,7 +73,7 @@ static void draw_disk(drawing *d) {
   step x = step_of(d, S_DISK);
   x.arg[A_READ_EIO] = drawn(d, F_READ_EIO, 1, 10) ? 30 : 0;
   x.arg[A_WRITE_EIO] = drawn(d, F_WRITE_EIO, 1, 10) ? 60 : 0;
-  x.arg[A_SYNC_EIO] = drawn(d, F_SYNC_EIO, 1, 10) ? 300 : 0;
+  x.arg[A_SYNC_EIO] = drawn(d, F_SYNC_EIO, 1, 8) ? 500 : 0;
   x.arg[A_FULL] = drawn(d, F_FULL, 1, 25);
   int had = f->read_eio || f->write_eio || f->sync_eio || f->full;
   int has = x.arg[A_READ_EIO] || x.arg[A_WRITE_EIO] || x.arg[A_SYNC_EIO] || x.arg[A_FULL];
