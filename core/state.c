@@ -292,6 +292,7 @@ static int join_record(qm_joining *j, const qm_id *id, const qm_record *theirs) 
   l->dirty = 1;
   l->mark_change = UINT64_MAX; /* joined: the sweep over what is held passes it */
   if (qm_id_is_zero(id)) j->s->stamps_stale = 1;
+  if (qm_record_cell(&l->record, 0, QM_KEYED)) QM_TRY(qm__space_edges_touched(j->s, l));
   return put_creations(j, &l->record);
 }
 

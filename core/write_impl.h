@@ -1,0 +1,74 @@
+/* write_impl: what the files of write share (private to core/write*.c).
+ *
+ * One change being made. Ops take effect as they are written; marks are written at the
+ * end, by the last op of each record, from what its reading showed. A verb names a record
+ * and means its class (core/class.h): `target` finds both. */
+#ifndef QM_WRITE_IMPL_H
+#define QM_WRITE_IMPL_H
+
+#include "space.h"
+#include "token.h"
+#include "write.h"
+
+/* What a record's writer was shown; qm_loaded.touched says where it stands. */
+typedef struct qm_touched {
+  uint8_t has_token;
+  qm_token token; /* of the last verb that had one */
+} qm_touched;
+
+struct qm_write {
+  qm_engine *e;
+  qm_space *s;
+  unsigned flags;
+  qm_change change;
+  uint32_t cap_ops;
+  qm_touched *touched;
+  uint32_t n_touched, cap_touched;
+  int broken; /* only cancel is left */
+  qm_error error;
+};
+
+static inline qm_arena *qm__write_arena(qm_write *w) { return &w->e->arena; }
+static inline int qm__write_is_raw(const qm_write *w) { return (w->flags & QM_WRITE_RAW) != 0; }
+/* A dot of the change itself. */
+static inline int qm__write_own(const qm_write *w, qm_dot d) {
+  return d.author == w->change.author && d.counter >= w->change.counter;
+}
+
+typedef struct qm_target {
+  qm_loaded *l; /* the member that the write goes to */
+  qm_record_class cls; /* a raw write: of that record alone */
+  const qm_collection_def *collection;
+  const qm_field_def *field; /* NULL in a raw write without schema */
+  int has_token;
+  qm_token token; /* what the writer was shown */
+} qm_target;
+
+/* Detail for the caller; failures of this replica leave only cancel. Every verb returns
+ * through it. */
+int qm__write_fail(qm_write *w, int rc, const char *what);
+/* Checks what every verb checks, and finds the class and what the writer was shown. `field`:
+ * the one that is written, 0 for the record as a whole. */
+int qm__write_target(qm_write *w, const qm_id *record, uint32_t field, qm_slice token,
+                     qm_target *out);
+int qm__write_target_field(qm_write *w, const qm_id *record, uint32_t field, unsigned shape,
+                           qm_slice token, qm_target *out);
+/* Writes one op on the record and lets it take effect. */
+int qm__write_emit(qm_write *w, qm_loaded *l, qm_op op);
+/* The same on a member of the target's class, by a writer who was shown the class. */
+int qm__write_emit_on(qm_write *w, const qm_target *t, const qm_record *member, qm_op op);
+/* Says of a record what its writer was shown, for its marks. */
+int qm__write_show(qm_write *w, qm_loaded *l, const qm_token *token);
+/* 1 where the change has written the record already: then its writer sees it. */
+int qm__write_here(const qm_loaded *l);
+int qm__write_copy(qm_write *w, qm_slice *value);
+int qm__write_check_value(qm_write *w, const qm_target *t, qm_slice value);
+int qm__write_may(qm_write *w, const qm_collection_def *c);
+int qm__write_random_id(qm_write *w, qm_id *out);
+/* The `new` of a record whose id is decided. */
+int qm__write_emit_new(qm_write *w, uint32_t collection, const qm_id *id);
+/* A value of its own kind, copied: text, integer. */
+int qm__write_text_value(qm_write *w, qm_slice text, qm_slice *out);
+int qm__write_int_value(qm_write *w, int64_t v, qm_slice *out);
+
+#endif
