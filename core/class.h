@@ -1,4 +1,4 @@
-/* class: records that people merged, read and written as one (SPEC S3.16 to S3.22).
+/* class: records that people merged, read and written as one (SPEC S3.16 to S3.20).
  *
  * An edge joins two records; a class is what edges connect, also through records that are
  * deleted or gone. Nothing is copied or cleared: each record keeps its own state, and the
@@ -48,8 +48,8 @@ void qm_class_refresh(qm_space *s);
  * and counters; a log in one order; of sequences the members' cells one after the other
  * (qm_record_cell_next). Of a class of one: that record. */
 #define QM_CLASS_ALL UINT32_MAX
-int qm_class_view(const qm_record_class *c, const qm_authors *authors, uint32_t field, qm_arena *arena,
-                  const qm_record **out);
+int qm_class_view(const qm_record_class *c, const qm_authors *authors, uint32_t field,
+                  qm_arena *arena, const qm_record **out);
 int qm_class_visible(const qm_record_class *c);
 /* An edit and a delete of one member that had not seen each other. */
 int qm_class_collides(const qm_record_class *c);
@@ -89,7 +89,7 @@ int qm__edges_index(qm_space *s, const qm_record *r, qm_arena *arena);
 /* Is the index complete for this record? Outside a transaction. */
 int qm__edges_indexed(qm_space *s, const qm_record *r, int *complete);
 /* The union of one field's siblings, sets, counters or logs; NULL where it is empty. */
-int qm__class_cell(const qm_record_class *c, const qm_authors *authors, uint32_t field, unsigned shape,
-                   qm_arena *arena, const qm_cell **out);
+int qm__class_cell(const qm_record_class *c, const qm_authors *authors, uint32_t field,
+                   unsigned shape, qm_arena *arena, const qm_cell **out);
 
 #endif

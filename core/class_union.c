@@ -159,8 +159,8 @@ static int unite_entries(const qm_parts *p, void **out) {
 
 /* --- one field --- */
 
-int qm__class_cell(const qm_record_class *c, const qm_authors *authors, uint32_t field, unsigned shape,
-                   qm_arena *arena, const qm_cell **out) {
+int qm__class_cell(const qm_record_class *c, const qm_authors *authors, uint32_t field,
+                   unsigned shape, qm_arena *arena, const qm_cell **out) {
   qm_parts p = {c, authors, arena, field, shape};
   *out = NULL;
   if (c->n == 1) {
@@ -194,8 +194,8 @@ static int push(qm_record *r, qm_arena *arena, const qm_cell *cell) {
   return QM_OK;
 }
 
-static int view_field(const qm_record_class *c, const qm_authors *authors, uint32_t field, unsigned shape,
-                      qm_arena *arena, qm_record *out) {
+static int view_field(const qm_record_class *c, const qm_authors *authors, uint32_t field,
+                      unsigned shape, qm_arena *arena, qm_record *out) {
   const qm_cell *cell;
   if (shape != QM_SEQUENCE) {
     QM_TRY(qm__class_cell(c, authors, field, shape, arena, &cell));
@@ -245,8 +245,8 @@ static int view_marks(const qm_record_class *c, const qm_authors *authors, qm_ar
   return QM_OK;
 }
 
-int qm_class_view(const qm_record_class *c, const qm_authors *authors, uint32_t field, qm_arena *arena,
-                  const qm_record **out) {
+int qm_class_view(const qm_record_class *c, const qm_authors *authors, uint32_t field,
+                  qm_arena *arena, const qm_record **out) {
   *out = c->members[0];
   if (c->n == 1) return QM_OK;
   qm_record *r = qm_arena_zero(arena, sizeof *r);

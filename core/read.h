@@ -64,4 +64,8 @@ enum { QM_READ_VALUES = 0, QM_READ_REVIEW = 1 };
 int qm_token_make(const qm_space *s, const qm_record *r, unsigned kind, qm_arena *arena,
                   qm_buf *out);
 
+/* Is it a token of a reading of this record, or of a class that had it? 0 also where it is
+ * no token. */
+int qm_token_about(const qm_space *s, qm_slice token, const qm_id *record);
+
 #endif

@@ -240,6 +240,15 @@ int qm__token_parse(const qm_space *s, qm_slice in, const qm_id *record, qm_aren
   return rc == QM_OK && (!record || qm__token_about(out, record)) ? QM_OK : QM_EFORMAT;
 }
 
+int qm_token_about(const qm_space *s, qm_slice token, const qm_id *record) {
+  qm_arena arena;
+  qm_token t;
+  qm_arena_init(&arena, s->engine->env, QM_RECORD_ARENA);
+  int rc = qm__token_parse(s, token, record, &arena, &t);
+  qm_arena_free(&arena);
+  return rc == QM_OK;
+}
+
 qm_dots qm__token_dots(const qm_token *t, uint32_t field) {
   for (uint32_t i = 0; i < t->n_fields; i++)
     if (t->fields[i].field == field) return t->fields[i].dots;

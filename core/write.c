@@ -90,7 +90,8 @@ static int touch(qm_write *w, qm_loaded *l, qm_touched **out) {
   }
   if (w->n_touched == w->cap_touched) {
     uint32_t cap = w->cap_touched ? w->cap_touched * 2 : 4;
-    w->touched = qm_arena_grow(qm__write_arena(w), w->touched, w->cap_touched, cap, sizeof *w->touched);
+    w->touched =
+        qm_arena_grow(qm__write_arena(w), w->touched, w->cap_touched, cap, sizeof *w->touched);
     if (!w->touched) return QM_ENOMEM;
     w->cap_touched = cap;
   }
@@ -294,8 +295,8 @@ static int is_key(qm_write *w, const qm_collection_def *c, qm_slice key, qm_slic
 
 /* Visible, and the key is among the siblings of the key field in its class. The records
  * themselves are asked: what this change wrote is in no index yet. */
-static int lists_key(qm_write *w, const qm_collection_def *c, qm_slice key, const qm_record_class *cls,
-                     int *out) {
+static int lists_key(qm_write *w, const qm_collection_def *c, qm_slice key,
+                     const qm_record_class *cls, int *out) {
   int seen = 0;
   *out = 0;
   for (uint32_t i = 0; i < cls->n && !seen; i++) {
@@ -384,8 +385,8 @@ int qm_write_new(qm_write *w, uint32_t collection, const qm_id *id, qm_slice key
   *existing = 0;
   if (w->broken) return QM_ESTATE;
   if (!qm__write_is_raw(w) && !c)
-    return qm__write_fail(w, qm_fail(&w->error, QM_ESCHEMA, "collection %u is not in the schema", collection),
-                "new");
+    return qm__write_fail(
+        w, qm_fail(&w->error, QM_ESCHEMA, "collection %u is not in the schema", collection), "new");
   int rc = qm__write_may(w, c);
   if (rc == QM_OK && id)
     rc = given_id(w, id, out);
@@ -638,7 +639,8 @@ static int list_marks(qm_write *w, qm_loaded *l, qm_op *op) {
   const qm_marks *m = &l->record.marks;
   if (!m->n) return QM_OK;
   QM_TRY(touch(w, l, &t));
-  if (!t->has_token) QM_TRY(qm__token_read(w->s, &l->record, QM_READ_VALUES, 0, qm__write_arena(w), &now));
+  if (!t->has_token)
+    QM_TRY(qm__token_read(w->s, &l->record, QM_READ_VALUES, 0, qm__write_arena(w), &now));
   const qm_dots shown = t->has_token ? t->token.marks : now.marks;
   qm_dot *p = qm_arena_array(qm__write_arena(w), m->n, sizeof *p);
   if (!p) return QM_ENOMEM;

@@ -53,7 +53,8 @@ static int merge(qm_write *w, const qm_id *a, const qm_id *b) {
   qm_target ta, tb;
   QM_TRY(find(w, a, &ta));
   QM_TRY(find(w, b, &tb));
-  if (qm_id_cmp(a, b) == 0) return qm_fail(&w->error, QM_EINVAL, "a record is not merged with itself");
+  if (qm_id_cmp(a, b) == 0)
+    return qm_fail(&w->error, QM_EINVAL, "a record is not merged with itself");
   if (qm_record_collection(ta.cls.members[ta.cls.asked]) !=
       qm_record_collection(tb.cls.members[tb.cls.asked]))
     return qm_fail(&w->error, QM_ESCHEMA, "records of two collections cannot be merged");

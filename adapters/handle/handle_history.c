@@ -109,7 +109,7 @@ static const char *name_of(const qm_op *op) {
 
 static void put_field(qm_buf *b, const qm_op *op, const qm_field_def *f) {
   qm__handle_put(b, "\"field\":");
-  if (op->shape == QM_PRESENCE) {
+  if (op->shape == QM_PRESENCE || !op->field) {
     qm__handle_put(b, "null");
   } else if (f) {
     qm_json_str(b, f->name);
@@ -120,10 +120,33 @@ static void put_field(qm_buf *b, const qm_op *op, const qm_field_def *f) {
   }
 }
 
+/* Merging and taking out; *other: the greater end of an edge. */
+static const char *name_of_edge(const qm_op *op, int *edge, qm_id *other) {
+  *edge = op->kind == QM_KIND_ADD && qm__edge_read(&op->record, op->value, other);
+  if (op->kind == QM_KIND_REMOVE) return "unlink";
+  return *edge ? "merge" : "unmerge";
+}
+
+static void put_edge(qm_buf *b, const qm_op *op) {
+  qm_id other;
+  int edge;
+  const char *name = name_of_edge(op, &edge, &other);
+  qm__handle_put(b, ",\"op\":\"");
+  qm__handle_put(b, name);
+  qm_buf_byte(b, '"');
+  if (!edge) return;
+  qm__handle_put(b, ",\"value\":");
+  qm__handle_put_id(b, &other);
+}
+
 void qm__handle_put_effect(qm_buf *b, const qm_collection_def *c, const qm_op *op) {
   const qm_field_def *f = c ? qm_collection_field(c, op->field) : NULL;
   uint64_t cut = 0;
   put_field(b, op, f);
+  if (op->shape == QM_KEYED && !op->field) {
+    put_edge(b, op);
+    return;
+  }
   int lowers =
       op->shape == QM_SIBLINGS && op->kind == QM_KIND_BESIDE && f && f->type == QM_FIELD_MIN;
   qm__handle_put(b, ",\"op\":\"");
@@ -182,18 +205,26 @@ static void put_removed(history *h, const qm_op *op) {
       }
 }
 
+/* Of the record, or an edge that ends in it. */
+static int is_about(const history *h, const qm_op *op) {
+  qm_id other;
+  if (qm_id_cmp(&op->record, &h->record) == 0) return 1;
+  return op->shape == QM_KEYED && !op->field && op->kind == QM_KIND_ADD &&
+         qm__edge_read(&op->record, op->value, &other) && qm_id_cmp(&other, &h->record) == 0;
+}
+
 static int take_effect(void *payload, const qm_change *change, const qm_op *op, qm_arena *arena) {
   history *h = payload;
   qm_buf *b = h->out;
   (void)arena;
-  if (qm_id_cmp(&op->record, &h->record) != 0) return QM_OK;
+  if (!is_about(h, op)) return QM_OK;
   int keyed = op->shape == QM_KEYED;
   if (keyed && op->kind == QM_KIND_ADD && op->value.n) QM_TRY(note_added(h, change, op));
   qm_buf_byte(b, '{');
   qm__handle_put_who(b, &h->who, h->s, change->author, change->time);
   qm_buf_byte(b, ',');
   qm__handle_put_effect(b, h->c, op);
-  if (keyed && op->kind == QM_KIND_REMOVE) put_removed(h, op);
+  if (keyed && op->field && op->kind == QM_KIND_REMOVE) put_removed(h, op);
   int held = qm_vv_covers(qm_space_acknowledged(h->s), (qm_dot){op->counter, change->author});
   qm__handle_put(b, held ? ",\"acknowledged\":true}\n" : ",\"acknowledged\":false}\n");
   return qm_buf_status(b) == QM_OK ? QM_OK : QM_ENOMEM;

@@ -86,7 +86,7 @@ int put_state(device *d, const char *r, const char *item);
 int put_merge(device *d, const char *a, const char *b);
 int put_unmerge(device *d, const char *r);
 
-/* What is shown, as the record's class shows it, as text in the world's arena: a register's value ("-" for none), a
+/* What is shown, as the record's class shows it: text in the world's arena, a register's value ("-" for none), a
  * set "a,b", a counter "3", a log "a|b", a text. */
 const char *shown(device *d, const char *r, uint32_t field);
 /* The review list of a field: "value/class" by (time, author) descending, with class s
