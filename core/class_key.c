@@ -20,19 +20,23 @@ static int take_id(void *payload, const qm_id *id) {
   return QM_OK;
 }
 
+/* A key in normal form, appended; nothing where the value is no text. */
+static int put_key(const qm_collection_def *c, qm_slice value, qm_buf *norm) {
+  qm_cur cur;
+  qm_slice text;
+  qm_cur_init(&cur, value);
+  if (qm_cur_str(&cur, &text) != QM_OK) return QM_OK;
+  return qm_norm_key(norm, text, (qm_norm_form)c->key_form);
+}
+
 /* The key that the class shows, in normal form, appended; nothing where it shows none. */
 static int shown_key(const qm_space *s, const qm_collection_def *c, const qm_record_class *cls,
                      qm_arena *arena, qm_buf *norm) {
   const qm_cell *cell;
   qm_contest contest;
-  qm_cur cur;
-  qm_slice text;
   QM_TRY(qm__class_cell(cls, &s->authors, c->key_field, QM_SIBLINGS, arena, &cell));
   QM_TRY(qm_read_contest(s, qm_collection_field(c, c->key_field), cell, arena, &contest));
-  if (!contest.shown) return QM_OK;
-  qm_cur_init(&cur, contest.shown->value);
-  if (qm_cur_str(&cur, &text) != QM_OK) return QM_OK;
-  return qm_norm_key(norm, text, (qm_norm_form)c->key_form);
+  return contest.shown ? put_key(c, contest.shown->value, norm) : QM_OK;
 }
 
 static int shows_key(const qm_found *f, const qm_record_class *cls, qm_arena *arena, int *out) {
@@ -44,14 +48,35 @@ static int shows_key(const qm_found *f, const qm_record_class *cls, qm_arena *ar
   return rc;
 }
 
-/* One that the index names: does its class, as it stands, show the key? Of two creations the
- * least decides the collection: the index may still list the record where it was. */
-static int judge(const qm_found *f, uint32_t i, qm_arena *arena, qm_record_class *cls, int *hit) {
+/* Merged records have a key each until somebody decides: all of them lead to the class. */
+static int lists_key(const qm_found *f, const qm_record_class *cls, qm_arena *arena, int *out) {
+  const qm_cell *cell;
+  *out = 0;
+  if (cls->n == 1) return QM_OK;
+  QM_TRY(qm__class_cell(cls, &f->s->authors, f->c->key_field, QM_SIBLINGS, arena, &cell));
+  const qm_siblings *v = cell ? qm_siblings_of(cell) : NULL;
+  for (uint32_t i = 0; v && i < v->n && !*out; i++) {
+    qm_buf norm;
+    if (v->p[i].hidden || v->p[i].kept) continue;
+    qm_buf_init(&norm, f->e->env, QM_VALUE_MAX * 4);
+    int rc = put_key(f->c, v->p[i].value, &norm);
+    *out = rc == QM_OK && norm.n && qm_slice_cmp(qm_buf_slice(&norm), f->key) == 0;
+    qm_buf_free(&norm);
+    QM_TRY(rc);
+  }
+  return QM_OK;
+}
+
+/* One that the index names: does its class, as it stands, show the key (or list it)? Of two
+ * creations the least decides the collection: the index may still list the record where it
+ * was. */
+static int judge(const qm_found *f, uint32_t i, int listed, qm_arena *arena, qm_record_class *cls,
+                 int *hit) {
   *hit = 0;
   int rc = qm_class_read(f->e, f->s, &f->ids[i], f->flags, arena, cls);
   if (rc != QM_OK) return rc == QM_ENOTFOUND ? QM_OK : rc;
   if (qm_record_collection(cls->members[0]) != f->c->number || !qm_class_visible(cls)) return QM_OK;
-  return shows_key(f, cls, arena, hit);
+  return listed ? lists_key(f, cls, arena, hit) : shows_key(f, cls, arena, hit);
 }
 
 static int look_up(qm_found *f) {
@@ -68,11 +93,12 @@ int qm_engine_find_key(qm_engine *e, qm_space *s, const qm_collection_def *c, qm
   QM_TRY(look_up(&f));
   qm_arena_init(&arena, e->env, QM_RECORD_ARENA);
   int rc = QM_OK;
-  for (uint32_t i = 0; i < f.n && rc == QM_OK && !hit; i++) {
-    qm_record_class cls;
-    rc = judge(&f, i, &arena, &cls, &hit);
-    if (hit) *out = cls.id;
-  }
+  for (int listed = 0; listed < 2; listed++)
+    for (uint32_t i = 0; i < f.n && rc == QM_OK && !hit; i++) {
+      qm_record_class cls;
+      rc = judge(&f, i, listed, &arena, &cls, &hit);
+      if (hit) *out = cls.id;
+    }
   qm_arena_free(&arena);
   return rc == QM_OK && !hit ? QM_ENOTFOUND : rc;
 }
@@ -110,7 +136,7 @@ static int others_of(qm_found *f, const qm_record_class *cls, qm_arena *arena, q
     qm_record_class other;
     int hit;
     if (qm_class_has(cls, &f->ids[i])) continue;
-    QM_TRY(judge(f, i, arena, &other, &hit));
+    QM_TRY(judge(f, i, 0, arena, &other, &hit));
     if (!hit || is_listed(ids, out->n_others, &other.id)) continue;
     uint32_t at = out->n_others++;
     for (; at && qm_id_cmp(&ids[at - 1], &other.id) > 0; at--) ids[at] = ids[at - 1];

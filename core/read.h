@@ -50,8 +50,9 @@ int qm__read_stored(qm_engine *e, qm_space *s, const qm_id *id, qm_arena *arena,
  * cell may be NULL. QM_ENOMEM. */
 int qm_read_contest(const qm_space *s, const qm_field_def *f, const qm_cell *cell, qm_arena *arena,
                     qm_contest *out);
-/* The visible class that shows the natural key `key`, in normal form, by its id: of several
- * the one whose member is found first. QM_ENOTFOUND where there is none. */
+/* The visible class that shows the natural key `key`, in normal form, by its id (else one of
+ * merged records that lists it): of several the one whose member is found first.
+ * QM_ENOTFOUND where there is none. */
 int qm_engine_find_key(qm_engine *e, qm_space *s, const qm_collection_def *c, qm_slice key,
                        qm_id *out);
 /* Is this a conflict of class same-key: two creations met and a naming field differs, or

@@ -152,7 +152,7 @@ static int replace_contest(qm_write *w, const qm_target *t, const qm_siblings *v
   for (uint32_t i = 0; i < count; i++) {
     const qm_sibling *x = &v->p[i];
     if (t->cls.n > 1 && !is_own(t, x)) {
-      if (x->kept)
+      if (x->kept && !x->hidden)
         keeps[n_keeps++] = x->dot;
       else
         hides[n_hides++] = x->dot;
