@@ -304,12 +304,11 @@ static int lists_key(qm_write *w, const qm_collection_def *c, qm_slice key,
     QM_TRY(qm__space_record(w->s, &cls->members[i]->id, &l));
     seen = qm_record_visible(&l->record) || qm__write_here(l);
   }
-  for (uint32_t i = 0; i < cls->n && seen; i++) {
-    const qm_cell *cell = qm_record_cell(cls->members[i], c->key_field, QM_SIBLINGS);
-    const qm_siblings *v = cell ? qm_siblings_of(cell) : NULL;
-    for (uint32_t k = 0; v && k < v->n && !*out; k++)
-      QM_TRY(is_key(w, c, key, v->p[k].value, out));
-  }
+  const qm_cell *cell;
+  QM_TRY(qm__class_cell(cls, &w->s->authors, c->key_field, QM_SIBLINGS, qm__write_arena(w), &cell));
+  const qm_siblings *v = cell && seen ? qm_siblings_of(cell) : NULL;
+  for (uint32_t k = 0; v && k < v->n && !*out; k++)
+    if (!v->p[k].hidden) QM_TRY(is_key(w, c, key, v->p[k].value, out));
   return QM_OK;
 }
 

@@ -397,6 +397,12 @@ int put(device *d, const char *r, uint32_t f, const char *text) {
 }
 int put_state(device *d, const char *r, const char *item) { return put(d, r, F_STATE, item); }
 
+int put_number(device *d, const char *r, uint32_t f, int64_t v) {
+  qm_id id = rec(r);
+  qm_write *w = begin(d);
+  return end(w, qm_write_set(w, &id, f, packed(d->world, NULL, v), none, 0));
+}
+
 int put_raise_with(device *d, const char *r, uint32_t f, int64_t v, qm_slice token) {
   qm_id id = rec(r);
   qm_write *w = begin(d);

@@ -75,6 +75,8 @@ int put(device *d, const char *r, uint32_t field, const char *text);
 int put_with(device *d, const char *r, uint32_t field, const char *text, qm_slice token,
              unsigned flags);
 int put_erase_with(device *d, const char *r, qm_slice token);
+/* A correction of a number: may go back. */
+int put_number(device *d, const char *r, uint32_t field, int64_t v);
 int put_raise(device *d, const char *r, uint32_t field, int64_t v);
 int put_raise_with(device *d, const char *r, uint32_t field, int64_t v, qm_slice token);
 int put_add(device *d, const char *r, const char *element);

@@ -326,6 +326,56 @@ static void raise_names_again(void **state) {
   close_equal();
 }
 
+static int settle_number(device *d, const char *r, int64_t v) {
+  qm_write *x;
+  qm_buf b;
+  qm_id id = rec(r);
+  qm_buf_init(&b, &d->env, 16);
+  qm_mp_int(&b, v);
+  ok(qm_write_begin(&x, d->engine, d->space, 0));
+  ok(qm_write_set(x, &id, F_LAST, qm_buf_slice(&b), none, QM_WRITE_SETTLE));
+  qm_buf_free(&b);
+  return qm_write_commit(x, QM_DURABLE);
+}
+
+/* What a naming write hid stays hidden through a raise, also where it was kept before. */
+static void raise_hides_what_was_kept(void **state) {
+  (void)state;
+  open_abc();
+  ok(put_number(D, "B", F_LAST, 6));
+  ok(put_number(E, "B", F_LAST, 7));
+  world_settle(&w);
+  ok(put_number(P, "B", F_LAST, 8));
+  lists(P, "B", F_LAST, "6/u");
+  ok(put_merge(P, "A", "B"));
+  ok(settle_number(P, "A", 3));
+  lists(P, "A", F_LAST, "");
+  ok(put_raise(P, "A", F_LAST, 4));
+  shows(P, "B", F_LAST, "4");
+  lists(P, "B", F_LAST, "");
+  close_equal();
+}
+
+/* A member's own value that another member's write hid is not replaced by a raise. */
+static void raise_clears_nothing_hidden(void **state) {
+  (void)state;
+  open_abc();
+  ok(put_raise(D, "A", F_LAST, 9));
+  world_settle(&w);
+  ok(put_erase(E, "A"));
+  ok(put_merge(D, "A", "B"));
+  meet(D, E);
+  ok(settle_number(D, "A", 5)); /* at B: A is deleted */
+  alone(D, "B", F_LAST, "5");
+  ok(put(P, "A", F_HEAD, "here")); /* had not heard of the delete */
+  meet(D, P);
+  ok(put_raise(D, "A", F_LAST, 6));
+  shows(D, "B", F_LAST, "6");
+  ok(put_unmerge(D, "B"));
+  shows(D, "A", F_LAST, "9");
+  close_equal();
+}
+
 static void sets_of_a_class(void **state) {
   (void)state;
   open_ab_merged();
@@ -539,6 +589,135 @@ static void unmerge_restores_both(void **state) {
   close_equal();
 }
 
+/* --- S3.11, S3.20 --- */
+
+static qm_id new_key(device *d, const char *key, const char *head, int *existing) {
+  qm_write *x;
+  qm_id id;
+  qm_buf k, h;
+  ok(qm_write_begin(&x, d->engine, d->space, 0));
+  ok(qm_write_new(x, 1, NULL, qm_slice_of(key, strlen(key)), &id, existing));
+  qm_buf_init(&k, &d->env, 100);
+  qm_buf_init(&h, &d->env, 100);
+  qm_mp_str(&k, key, strlen(key));
+  qm_mp_str(&h, head, strlen(head));
+  if (!*existing) ok(qm_write_set(x, &id, F_KEY, qm_buf_slice(&k), none, 0));
+  if (!*existing) ok(qm_write_set(x, &id, F_HEAD, qm_buf_slice(&h), none, 0));
+  qm_buf_free(&k);
+  qm_buf_free(&h);
+  ok(qm_write_commit(x, QM_DURABLE));
+  return id;
+}
+
+static void same_key_of(device *d, const qm_id *id, qm_same_key *out) {
+  qm_record_class c;
+  ok(qm_class_read(d->engine, d->space, id, 0, &w.arena, &c));
+  ok(qm_class_same_key(d->engine, d->space, &c, 0, &w.arena, out));
+}
+
+static const char *head_of(device *d, const qm_id *id) {
+  char name[17] = {0};
+  memcpy(name, id->b, 16);
+  assert_int_equal(strlen(name), 16); /* the id has no zero byte: it is its own name */
+  return shown(d, name, F_HEAD);
+}
+
+/* [28] Two households created under one key: one record, listed; a split takes them apart. */
+static void split_takes_two_apart(void **state) {
+  int existing;
+  const qm_split_field *fields;
+  uint32_t n;
+  qm_write *x;
+  qm_same_key same;
+  (void)state;
+  open4();
+  qm_id a = new_key(D, "12", "one", &existing), b = new_key(E, "12", "two", &existing), other;
+  assert_int_equal(qm_id_cmp(&a, &b), 0);
+  char name[17] = {0};
+  memcpy(name, a.b, 16);
+  ok(put_inc(D, name, 2));
+  ok(put_inc(E, name, 5));
+  ok(put_add(E, name, "t"));
+  ok(put_step(E, name, "s"));
+  ok(put_text(D, name, 0, 0, "ab"));
+  ok(put_text(E, name, 0, 0, "xy"));
+  world_settle(&w);
+  same_key_of(P, &a, &same);
+  assert_true(same.created_twice);
+  ok(qm_write_begin(&x, P->engine, P->space, 0));
+  gives(QM_EINVAL, qm_write_split(x, &a, &H->id, &other, &fields, &n));
+  ok(qm_write_split(x, &a, &E->id, &other, &fields, &n));
+  assert_int_equal(n, 6);
+  for (uint32_t i = 0; i < n; i++)
+    assert_int_equal(fields[i].how, fields[i].field == F_STEPS ? QM_SPLIT_COPIED : QM_SPLIT_MOVED);
+  ok(qm_write_commit(x, QM_DURABLE));
+  world_settle(&w);
+  char second[17] = {0};
+  memcpy(second, other.b, 16);
+  for (unsigned i = 0; i < w.n; i++) {
+    device *d = &w.d[i];
+    assert_string_equal(head_of(d, &a), "one");
+    assert_string_equal(head_of(d, &other), "two");
+    lists(d, name, F_HEAD, "");
+    shows(d, name, F_VISITS, "2");
+    shows(d, second, F_VISITS, "5");
+    shows(d, name, F_TAGS, "-");
+    shows(d, second, F_TAGS, "t");
+    shows(d, second, F_STEPS, "s");
+    shows(d, name, F_NOTES, "ab");
+    shows(d, second, F_NOTES, "xy");
+    same_key_of(d, &a, &same); /* both show the key: which is wrong, a person knows */
+    assert_false(same.created_twice);
+    assert_int_equal(same.n_others, 1);
+    assert_int_equal(qm_id_cmp(&same.others[0], &other), 0);
+  }
+  ok(put(P, second, F_KEY, "13"));
+  same_key_of(P, &a, &same);
+  assert_int_equal(same.n_others, 0);
+  close_equal();
+}
+
+/* Look-ups see the class: of merged records each key leads to it, and a key that shows is no
+ * conflict of the records it joins. */
+static void keys_of_a_class(void **state) {
+  int existing;
+  qm_write *x;
+  qm_same_key same;
+  (void)state;
+  open4();
+  qm_id a = new_key(D, "12", "one", &existing), b = new_key(D, "13", "two", &existing);
+  ok(qm_write_begin(&x, D->engine, D->space, 0));
+  ok(qm_write_merge(x, &a, &b));
+  ok(qm_write_commit(x, QM_DURABLE));
+  qm_id least = qm_id_cmp(&a, &b) < 0 ? a : b;
+  const qm_collection_def *c = qm_schema_collection(qm_space_schema(D->space), 1);
+  for (const char *const *key = (const char *const[]){"12", "13", NULL}; *key; key++) {
+    qm_id found;
+    ok(qm_engine_find_key(D->engine, D->space, c, qm_slice_of(*key, 2), &found));
+    assert_int_equal(qm_id_cmp(&found, &least), 0);
+    found = new_key(D, *key, "no", &existing);
+    assert_true(existing);
+    assert_int_equal(qm_id_cmp(&found, &least), 0);
+  }
+  char name[17] = {0};
+  memcpy(name, a.b, 16);
+  ok(put_with(D, name, F_KEY, "14", none, QM_WRITE_SETTLE));
+  same_key_of(D, &b, &same);
+  assert_int_equal(same.n_others, 0);
+  qm_id found = new_key(D, "14", "no", &existing);
+  assert_true(existing);
+  assert_int_equal(qm_id_cmp(&found, &least), 0);
+  for (const char *const *key = (const char *const[]){"12", "13", NULL}; *key; key++) {
+    found = new_key(D, *key, "three", &existing); /* given up: a new household */
+    assert_false(existing);
+    assert_true(qm_id_cmp(&found, &a) != 0 && qm_id_cmp(&found, &b) != 0);
+  }
+  ok(qm_write_begin(&x, D->engine, D->space, 0));
+  ok(qm_write_unmerge(x, &b));
+  ok(qm_write_commit(x, QM_DURABLE));
+  close_equal();
+}
+
 /* A merge and what it needs in one transaction, and after a rollback nothing of it. */
 static void inside_one_change(void **state) {
   qm_write *x;
@@ -647,6 +826,8 @@ int main(void) {
                                      cmocka_unit_test(token_of_a_class_that_changed),
                                      cmocka_unit_test(raise_over_a_class),
                                      cmocka_unit_test(raise_names_again),
+                                     cmocka_unit_test(raise_hides_what_was_kept),
+                                     cmocka_unit_test(raise_clears_nothing_hidden),
                                      cmocka_unit_test(sets_of_a_class),
                                      cmocka_unit_test(text_of_a_class),
                                      cmocka_unit_test(stale_text_of_a_class),
@@ -658,6 +839,8 @@ int main(void) {
                                      cmocka_unit_test(bridge_beside_an_unmerge),
                                      cmocka_unit_test(merge_beside_an_unmerge),
                                      cmocka_unit_test(unmerge_restores_both),
+                                     cmocka_unit_test(split_takes_two_apart),
+                                     cmocka_unit_test(keys_of_a_class),
                                      cmocka_unit_test(inside_one_change),
                                      cmocka_unit_test(check_rebuilds_the_index),
                                      cmocka_unit_test(by_state),

@@ -12,15 +12,15 @@
 #include "support_world.h"
 
 #define DEVICES 3
-#define RECORDS 5
+#define RECORDS 4
 #define FACTS 512
 #define WORDS (FACTS / 64)
 
-static const char *const record_names[] = {"R0", "R1", "R2", "R3", "R4"};
+static const char *const record_names[] = {"R0", "R1", "R2", "R3"};
 
 /* --- the model --- */
 
-typedef enum kind { NEW, MARK, WRITE, RAISE, ADD, REMOVE, INC, STEP, EDGE, UNEDGE, NOTE } kind;
+typedef enum kind { NEW, MARK, WRITE, NUMBER, ADD, REMOVE, INC, STEP, EDGE, UNEDGE, NOTE } kind;
 typedef uint64_t bits[WORDS];
 
 typedef struct fact {
@@ -102,7 +102,7 @@ static void read_sides(const view *v, int r, int max, sides *s) {
   memset(s, 0, sizeof *s);
   s->shown = -1;
   for (int f = 0; f < n_facts; f++)
-    if (is(v, f, max ? RAISE : WRITE) && in_class(v, facts[f].record, r)) {
+    if (is(v, f, max ? NUMBER : WRITE) && in_class(v, facts[f].record, r)) {
       set(s->of, f);
       unite(s->hidden, facts[f].hides);
       unite(named, facts[f].names);
@@ -161,19 +161,25 @@ static void m_new(int d, int r) {
   done(d, from);
 }
 
-static void m_set(int d, int r, char text, int settle) {
+static int same_value(int a, int b) {
+  return facts[a].text == facts[b].text && facts[a].number == facts[b].number;
+}
+
+static void m_set(int d, int r, int max, char text, int number, int settle) {
   view v;
   sides s;
   look(d, &v);
   int t = first_visible(&v, r), from = n_facts;
   if (t < 0) return;
-  read_sides(&v, r, 0, &s);
-  if (!settle && s.shown >= 0 && facts[s.shown].text == text) return;
-  int x = add_fact(d, WRITE, t);
+  read_sides(&v, r, max, &s);
+  if (!settle && s.shown >= 0 && facts[s.shown].text == text && facts[s.shown].number == number)
+    return;
+  int x = add_fact(d, max ? NUMBER : WRITE, t);
   facts[x].text = text;
+  facts[x].number = number;
   for (int f = 0; f < from; f++) {
     if (!test(s.of, f)) continue;
-    int covered = settle || test(s.hidden, f) || facts[f].text == facts[s.shown].text;
+    int covered = settle || test(s.hidden, f) || same_value(f, s.shown);
     if (facts[f].record == t)
       set(covered ? facts[x].kills : facts[x].keeps, f);
     else
@@ -196,7 +202,7 @@ static void m_raise(int d, int r, int number) {
     if (test(s.of, f) && !test(s.hidden, f) && !test(s.kept, f) && facts[f].device == d &&
         facts[f].number == number)
       return;
-  int x = add_fact(d, RAISE, t);
+  int x = add_fact(d, NUMBER, t);
   facts[x].number = number;
   for (int f = 0; f < from && beyond; f++) {
     if (!test(s.of, f)) continue;
@@ -362,10 +368,6 @@ static const char *m_shown(const view *v, int r, int max, char *to) {
   return to;
 }
 
-static int same_value(int a, int b) {
-  return facts[a].text == facts[b].text && facts[a].number == facts[b].number;
-}
-
 static const char *m_listed(const view *v, int r, int max, char *to) {
   sides s;
   char *at = to;
@@ -452,7 +454,7 @@ static void step(int d) {
   int r = (int)world_below(&w, RECORDS), q = (int)world_below(&w, RECORDS);
   const char *name = record_names[r];
   char text[2] = {(char)('a' + world_below(&w, 4)), 0};
-  int number = (int)world_below(&w, 20);
+  int number = (int)world_below(&w, 6);
   switch (world_below(&w, 20)) {
     case 0:
     case 1: allow(put_new(e, name)), m_new(d, r); break;
@@ -460,12 +462,16 @@ static void step(int d) {
     case 3: allow(put_restore(e, name)), m_restore(d, r); break;
     case 4:
     case 5:
-    case 6: allow(put(e, name, F_TEL, text)), m_set(d, r, *text, 0); break;
+    case 6: allow(put(e, name, F_TEL, text)), m_set(d, r, 0, *text, 0, 0); break;
     case 7:
       allow(put_with(e, name, F_TEL, text, (qm_slice){NULL, 0}, QM_WRITE_SETTLE));
-      m_set(d, r, *text, 1);
+      m_set(d, r, 0, *text, 0, 1);
       break;
     case 8:
+      if (world_below(&w, 2)) {
+        allow(put_number(e, name, F_LAST, number)), m_set(d, r, 1, 0, number, 0);
+        break;
+      } /* fall through */
     case 9: allow(put_raise(e, name, F_LAST, number)), m_raise(d, r, number); break;
     case 10:
     case 11: allow(put_add(e, name, text)), m_add(d, r, *text); break;
@@ -551,7 +557,7 @@ static void history(uint64_t seed, unsigned steps) {
 
 static void classes_beside_a_model(void **state) {
   (void)state;
-  for (uint64_t seed = 1; seed <= 250; seed++) history(seed, 50);
+  for (uint64_t seed = 1; seed <= 300; seed++) history(seed, 60);
 }
 
 static void long_histories(void **state) {
