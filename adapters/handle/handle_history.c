@@ -205,12 +205,20 @@ static void put_removed(history *h, const qm_op *op) {
       }
 }
 
+static int removes_noted(const history *h, const qm_op *op) {
+  for (uint32_t i = 0; i < op->dots.n; i++)
+    for (const added *a = h->added; a; a = a->next)
+      if (qm_dot_eq(a->dot, op->dots.p[i])) return 1;
+  return 0;
+}
+
 /* Of the record, or an edge that ends in it. */
 static int is_about(const history *h, const qm_op *op) {
   qm_id other;
   if (qm_id_cmp(&op->record, &h->record) == 0) return 1;
-  return op->shape == QM_KEYED && !op->field && op->kind == QM_KIND_ADD &&
-         qm__edge_read(&op->record, op->value, &other) && qm_id_cmp(&other, &h->record) == 0;
+  if (op->shape != QM_KEYED || op->field) return 0;
+  if (op->kind == QM_KIND_REMOVE) return removes_noted(h, op);
+  return qm__edge_read(&op->record, op->value, &other) && qm_id_cmp(&other, &h->record) == 0;
 }
 
 static int take_effect(void *payload, const qm_change *change, const qm_op *op, qm_arena *arena) {

@@ -85,8 +85,9 @@ static int of_caller(int rc) { return rc <= QM_ETRUNCATED && rc >= QM_EOVERSIZE 
 static int token_record(qm_slice token, qm_id *out) {
   qm_cur c;
   uint64_t version, kind;
+  uint32_t items;
   qm_cur_init(&c, token);
-  if (qm_cur_array_n(&c, 6) || qm_cur_uint(&c, &version) || qm_cur_uint(&c, &kind))
+  if (qm_cur_array(&c, &items) || qm_cur_uint(&c, &version) || qm_cur_uint(&c, &kind))
     return QM_EFORMAT;
   return qm_cur_bin_n(&c, out->b, sizeof out->b) ? QM_EFORMAT : QM_OK;
 }
