@@ -1,8 +1,8 @@
-#include "core/write.h"
+#include "core/write_int.h"
 
 #include <string.h>
 
-#include "core/write_impl.h"
+#include "core/home.h"
 
 /* Detail for the caller; failures of this replica leave only cancel. */
 int qm__write_fail(qm_write *w, int rc, const char *what) {
@@ -21,8 +21,7 @@ int qm__write_fail(qm_write *w, int rc, const char *what) {
  * given up: its stamps would win every tie. */
 static int time_ran_ahead(qm_engine *e, const qm_space *s) {
   if ((e->flags & QM_ENGINE_REPLAY) || s->own == QM_NO_AUTHOR) return 0;
-  uint64_t drift = s->schema && s->schema->drift_ms ? s->schema->drift_ms : 600000;
-  return qm_time_ms(s->states[s->own].time) > qm_engine_now(e) + drift;
+  return qm_time_ms(s->states[s->own].time) > qm_engine_now(e) + qm__home_drift(s);
 }
 
 static int own_author(qm_write *w) {
@@ -160,7 +159,7 @@ int qm__write_emit_on(qm_write *w, const qm_target *t, const qm_record *member, 
 /* --- what every verb checks --- */
 
 int qm__write_may(qm_write *w, const qm_collection_def *c) {
-  if (qm__write_is_raw(w) || !c || qm_collection_writable(c, w->s->role)) return QM_OK;
+  if (qm__write_raw(w) || !c || qm_collection_writable(c, w->s->role)) return QM_OK;
   return qm_fail(&w->error, QM_EACCESS, "%.*s: role %.*s may not write this collection",
                  (int)c->name.n, (const char *)c->name.p, (int)w->s->role.n,
                  (const char *)w->s->role.p);
@@ -184,13 +183,11 @@ static int shown_to(qm_write *w, const qm_id *record, uint32_t field, qm_slice t
   return qm__write_show(w, t->l, &t->token);
 }
 
-int qm__write_here(const qm_loaded *l) { return l->touched != 0; }
-
 /* The first member that its writer sees; where there is none the first, and QM_EINVISIBLE. */
 static int choose_member(qm_write *w, qm_target *t) {
   for (uint32_t i = 0; i < t->cls.n; i++) {
     QM_TRY(qm__space_record(w->s, &t->cls.members[i]->id, &t->l));
-    if (qm_record_visible(&t->l->record) || qm__write_here(t->l)) return QM_OK;
+    if (qm_record_visible(&t->l->record) || qm__write_touched(t->l)) return QM_OK;
   }
   QM_TRY(qm__space_record(w->s, &t->cls.id, &t->l));
   return QM_EINVISIBLE;
@@ -213,14 +210,14 @@ int qm__write_target(qm_write *w, const qm_id *record, uint32_t field, qm_slice 
   memset(out, 0, sizeof *out);
   memset(&w->error, 0, sizeof w->error);
   if (w->broken) return QM_ESTATE;
-  QM_TRY(qm__write_is_raw(w)
+  QM_TRY(qm__write_raw(w)
              ? raw_target(w, record, out)
              : qm_class_read(w->e, w->s, record, 0, qm__write_arena(w), &out->cls));
   if (w->s->schema)
     out->collection =
         qm_schema_collection(w->s->schema, qm_record_collection(out->cls.members[0]));
   QM_TRY(qm__write_may(w, out->collection));
-  if (qm__write_is_raw(w)) return QM_OK;
+  if (qm__write_raw(w)) return QM_OK;
   QM_TRY(choose_member(w, out));
   return shown_to(w, record, field, token, out);
 }
@@ -229,7 +226,7 @@ int qm__write_target_field(qm_write *w, const qm_id *record, uint32_t field, uns
                         qm_slice token, qm_target *out) {
   QM_TRY(qm__write_target(w, record, field, token, out));
   if (out->collection) out->field = qm_collection_field(out->collection, field);
-  if (qm__write_is_raw(w)) return QM_OK;
+  if (qm__write_raw(w)) return QM_OK;
   if (!out->field) return qm_fail(&w->error, QM_ESCHEMA, "field %u is not in the schema", field);
   if (qm_field_shape(out->field) != (qm_shape_id)shape)
     return qm_fail(&w->error, QM_ESCHEMA, "%.*s: a field of another type", (int)out->field->name.n,
@@ -267,7 +264,7 @@ int qm__write_int_value(qm_write *w, int64_t v, qm_slice *out) {
   return keep_value(w, &b, out);
 }
 
-int qm__write_check_value(qm_write *w, const qm_target *t, qm_slice value) {
+int qm__write_check(qm_write *w, const qm_target *t, qm_slice value) {
   if (!t->field) return qm_value_check(value);
   QM_TRY(qm_value_check(value));
   return qm_field_value_check(t->field, value, &w->error);
@@ -302,7 +299,7 @@ static int lists_key(qm_write *w, const qm_collection_def *c, qm_slice key,
   for (uint32_t i = 0; i < cls->n && !seen; i++) {
     qm_loaded *l;
     QM_TRY(qm__space_record(w->s, &cls->members[i]->id, &l));
-    seen = qm_record_visible(&l->record) || qm__write_here(l);
+    seen = qm_record_visible(&l->record) || qm__write_touched(l);
   }
   const qm_cell *cell;
   QM_TRY(qm__class_cell(cls, &w->s->authors, c->key_field, QM_SIBLINGS, qm__write_arena(w), &cell));
@@ -372,7 +369,7 @@ int qm__write_emit_new(qm_write *w, uint32_t collection, const qm_id *id) {
 static int given_id(qm_write *w, const qm_id *id, qm_id *out) {
   qm_loaded *l;
   *out = *id;
-  if (qm__write_is_raw(w)) return QM_OK;
+  if (qm__write_raw(w)) return QM_OK;
   QM_TRY(qm__space_record(w->s, id, &l));
   return qm_record_empty(&l->record) ? QM_OK : QM_EEXIST;
 }
@@ -383,7 +380,7 @@ int qm_write_new(qm_write *w, uint32_t collection, const qm_id *id, qm_slice key
   memset(&w->error, 0, sizeof w->error);
   *existing = 0;
   if (w->broken) return QM_ESTATE;
-  if (!qm__write_is_raw(w) && !c)
+  if (!qm__write_raw(w) && !c)
     return qm__write_fail(
         w, qm_fail(&w->error, QM_ESCHEMA, "collection %u is not in the schema", collection), "new");
   int rc = qm__write_may(w, c);
@@ -415,17 +412,25 @@ int qm_write_delete(qm_write *w, const qm_id *record, qm_slice token) {
   return qm__write_fail(w, delete_class(w, record, token), "delete");
 }
 
+static int restore_member(qm_write *w, const qm_target *t, const qm_record *member) {
+  qm_loaded *l;
+  const qm_op op = {.shape = QM_PRESENCE, .kind = QM_KIND_RESTORE};
+  QM_TRY(qm__space_record(w->s, &member->id, &l));
+  QM_TRY(qm__write_emit_on(w, t, member, op));
+  w->touched[l->touched - 1].restored = 1;
+  return QM_OK;
+}
+
 static int restore_class(qm_write *w, const qm_id *record) {
   qm_target t;
-  const qm_op op = {.shape = QM_PRESENCE, .kind = QM_KIND_RESTORE};
   int rc = qm__write_target(w, record, 0, qm_slice_of(NULL, 0), &t);
-  if (rc == QM_EINVISIBLE || (rc == QM_OK && qm__write_is_raw(w)))
-    return qm__write_emit(w, t.l, op);
+  if (rc == QM_EINVISIBLE || (rc == QM_OK && qm__write_raw(w)))
+    return restore_member(w, &t, &t.l->record);
   QM_TRY(rc);
   /* Visible: settles that somebody had deleted it. */
   for (uint32_t i = 0; i < t.cls.n; i++)
     if (qm_marks_collide(&t.cls.members[i]->marks))
-      QM_TRY(qm__write_emit_on(w, &t, t.cls.members[i], op));
+      QM_TRY(restore_member(w, &t, t.cls.members[i]));
   return QM_OK;
 }
 
@@ -444,11 +449,11 @@ static int add_element(qm_write *w, const qm_id *record, uint32_t field, qm_slic
                        unsigned flags) {
   qm_target t;
   QM_TRY(qm__write_target_field(w, record, field, QM_KEYED, qm_slice_of(NULL, 0), &t));
-  QM_TRY(qm__write_check_value(w, &t, element));
+  QM_TRY(qm__write_check(w, &t, element));
   const qm_cell *cell;
   QM_TRY(class_cell(w, &t, field, QM_KEYED, &cell));
   int held = cell && qm_keyed_find(qm_keyed_of(cell), element);
-  if (held && !qm__write_is_raw(w) && !(flags & QM_WRITE_AGAIN)) return QM_OK;
+  if (held && !qm__write_raw(w) && !(flags & QM_WRITE_AGAIN)) return QM_OK;
   qm_op op = {.field = field, .shape = QM_KEYED, .kind = QM_KIND_ADD, .value = element};
   QM_TRY(qm__write_copy(w, &op.value));
   return qm__write_emit(w, t.l, op);
@@ -470,9 +475,9 @@ static int remove_from(qm_write *w, const qm_target *t, const qm_record *member,
   qm_dots shown = qm__token_dots(&t->token, field);
   for (uint32_t i = 0; i < count; i++) {
     qm_dot d = el->dots[i].dot;
-    if (qm__write_is_raw(w) || qm__write_own(w, d) || qm_dots_hold(shown, d)) p[n++] = d;
+    if (qm__write_raw(w) || qm__write_own(w, d) || qm_dots_hold(shown, d)) p[n++] = d;
   }
-  if (!n && !qm__write_is_raw(w)) return QM_OK;
+  if (!n && !qm__write_raw(w)) return QM_OK;
   const qm_op op = {
       .field = field, .shape = QM_KEYED, .kind = QM_KIND_REMOVE, .dots = {p, n}};
   return qm__write_emit_on(w, t, member, op);
@@ -500,7 +505,7 @@ static int inc(qm_write *w, const qm_id *record, uint32_t field, int64_t delta) 
   QM_TRY(qm__write_target_field(w, record, field, QM_TOTALS, qm_slice_of(NULL, 0), &t));
   QM_TRY(class_cell(w, &t, field, QM_TOTALS, &cell));
   int64_t sum = 0, next;
-  if (!qm__write_is_raw(w) && (qm_totals_sum(cell ? qm_totals_of(cell) : NULL, &sum) != QM_OK ||
+  if (!qm__write_raw(w) && (qm_totals_sum(cell ? qm_totals_of(cell) : NULL, &sum) != QM_OK ||
                                __builtin_add_overflow(sum, delta, &next)))
     return qm_fail(&w->error, QM_ESCHEMA, "the counter would leave the range of 64 bits");
   qm_op op = {.field = field, .shape = QM_TOTALS, .kind = QM_KIND_INC};
@@ -515,7 +520,7 @@ int qm_write_inc(qm_write *w, const qm_id *record, uint32_t field, int64_t delta
 static int append(qm_write *w, const qm_id *record, uint32_t field, qm_slice value) {
   qm_target t;
   QM_TRY(qm__write_target_field(w, record, field, QM_ENTRIES, qm_slice_of(NULL, 0), &t));
-  QM_TRY(qm__write_check_value(w, &t, value));
+  QM_TRY(qm__write_check(w, &t, value));
   const qm_cell *cell;
   QM_TRY(class_cell(w, &t, field, QM_ENTRIES, &cell));
   qm_op op = {.field = field, .shape = QM_ENTRIES, .kind = QM_KIND_APPEND, .value = value};
@@ -535,95 +540,6 @@ int qm_write_append(qm_write *w, const qm_id *record, uint32_t field, qm_slice v
   return qm__write_fail(w, append(w, record, field, value), "append");
 }
 
-/* --- text --- */
-
-static int wrote_text(const qm_write *w, const qm_target *t, uint32_t field) {
-  for (uint32_t i = 0; i < w->change.n_ops; i++)
-    if (w->change.ops[i].field == field && qm_class_has(&t->cls, &w->change.ops[i].record))
-      return 1;
-  return 0;
-}
-
-/* Within one change the writer sees its own edits. */
-static int check_version(qm_write *w, const qm_target *t, uint32_t field, const qm_record *view) {
-  uint64_t shown = 0, now = qm__token_text(view, field, &w->s->authors);
-  if (!t->has_token || wrote_text(w, t, field)) return QM_OK;
-  int had = qm__token_version(&t->token, field, &shown) == QM_OK;
-  return shown == now || (!had && !now) ? QM_OK : QM_ESTALE;
-}
-
-static uint64_t text_len(const qm_record *r, uint32_t field) {
-  const qm_cell *cell = qm_record_cell(r, field, QM_SEQUENCE);
-  return cell ? qm_sequence_len(cell) : 0;
-}
-
-static int cut_text(qm_write *w, const qm_target *t, const qm_record *member, uint32_t field,
-                    uint64_t at, uint64_t cut) {
-  const qm_cell *cell = qm_record_cell(member, field, QM_SEQUENCE);
-  const qm_cell empty = {field, QM_SEQUENCE, NULL};
-  qm_op op = {.field = field, .shape = QM_SEQUENCE, .kind = QM_KIND_CUT};
-  QM_TRY(qm_sequence_cut(cell ? cell : &empty, qm__write_arena(w), at, cut, &op.cuts));
-  return qm__write_emit_on(w, t, member, op);
-}
-
-static int insert_text(qm_write *w, const qm_target *t, const qm_record *member, uint32_t field,
-                       uint64_t at, qm_slice text) {
-  const qm_cell empty = {field, QM_SEQUENCE, NULL};
-  size_t points = 0;
-  if (!qm_utf8_check(text, &points)) return QM_EUTF8;
-  const qm_cell *cell = qm_record_cell(member, field, QM_SEQUENCE);
-  qm_op op = {.field = field, .shape = QM_SEQUENCE, .kind = QM_KIND_INSERT, .span = points};
-  QM_TRY(qm_sequence_place(cell ? cell : &empty, &w->s->authors, at, &op));
-  QM_TRY(qm__write_text_value(w, text, &op.value));
-  return qm__write_emit_on(w, t, member, op);
-}
-
-/* S3.19: positions are those of the class's text, the members' texts one after the other.
- * What is cut is cut where it stands; what is inserted goes into the text that its left
- * neighbour stands in, at the start into the first text, and where there is none to the
- * member that writes go to. */
-static int splice_class(qm_write *w, const qm_target *t, uint32_t field, uint64_t at, uint64_t cut,
-                        qm_slice text) {
-  const qm_record *into = &t->l->record;
-  uint64_t start = 0, place = 0;
-  int found = 0;
-  for (uint32_t i = 0; i < t->cls.n; i++) {
-    const qm_record *r = t->cls.members[i];
-    uint64_t len = text_len(r, field), end = start + len;
-    if (len && (!found || at > start)) into = r, place = at - start, found = 1;
-    uint64_t from = at > start ? at : start, to = at + cut < end ? at + cut : end;
-    if (from < to) QM_TRY(cut_text(w, t, r, field, from - start, to - from));
-    start = end;
-  }
-  return text.n ? insert_text(w, t, into, field, place, text) : QM_OK;
-}
-
-static int splice(qm_write *w, const qm_id *record, uint32_t field, uint64_t at, uint64_t cut,
-                  qm_slice text, qm_slice token) {
-  qm_target t;
-  const qm_record *view;
-  uint64_t len = 0;
-  QM_TRY(qm__write_target_field(w, record, field, QM_SEQUENCE, token, &t));
-  /* Before anything is written: a verb that fails has no effect. */
-  if (!qm_utf8_check(text, NULL)) return QM_EUTF8;
-  if (text.n > QM_VALUE_MAX - 8) return QM_ELIMIT;
-  QM_TRY(qm_class_view(&t.cls, &w->s->authors, field, qm__write_arena(w), &view));
-  if (!qm__write_is_raw(w)) QM_TRY(check_version(w, &t, field, view));
-  for (uint32_t i = 0; i < t.cls.n; i++) len += text_len(t.cls.members[i], field);
-  if (at == UINT64_MAX) at = len;
-  if (at > len || cut > len - at)
-    return qm_fail(&w->error, QM_ERANGE, "position beyond the end of the text");
-  /* A replayed effect of nothing is an effect. */
-  if (!cut && !text.n)
-    return qm__write_is_raw(w) ? cut_text(w, &t, &t.l->record, field, at, 0) : QM_OK;
-  return splice_class(w, &t, field, at, cut, text);
-}
-
-int qm_write_splice(qm_write *w, const qm_id *record, uint32_t field, uint64_t at, uint64_t cut,
-                    qm_slice text, qm_slice token) {
-  return qm__write_fail(w, splice(w, record, field, at, cut, text, token), "text");
-}
-
 /* --- commit --- */
 
 /* S3.7: what the deciding op of a record says of its marks. An edit keeps only
@@ -638,6 +554,7 @@ static int list_marks(qm_write *w, qm_loaded *l, qm_op *op) {
   const qm_marks *m = &l->record.marks;
   if (!m->n) return QM_OK;
   QM_TRY(touch(w, l, &t));
+  if (t->restored) return QM_OK;
   if (!t->has_token)
     QM_TRY(qm__token_read(w->s, &l->record, QM_READ_VALUES, 0, qm__write_arena(w), &now));
   const qm_dots shown = t->has_token ? t->token.marks : now.marks;

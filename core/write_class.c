@@ -1,7 +1,7 @@
 /* Merging two records into one class, and taking one out again (S3.16, S3.18). */
 #include <string.h>
 
-#include "core/write_impl.h"
+#include "core/write_int.h"
 
 static const uint8_t nil[1] = {0xc0};
 

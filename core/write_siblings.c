@@ -1,5 +1,5 @@
 /* Verbs on siblings: set, settle, raise and lower, on a record or on its class. */
-#include "core/write_impl.h"
+#include "core/write_int.h"
 
 /* S3.3: says nothing where all that is there is replaced; else lists. */
 static int replace_list(qm_write *w, const qm_cell *cell, qm_dots shown, qm_op *op) {
@@ -84,7 +84,7 @@ static int write_value(qm_write *w, const qm_target *t, uint32_t field, const qm
                        qm_slice value) {
   qm_op op = {.field = field, .shape = QM_SIBLINGS, .kind = QM_KIND_WRITE, .value = value};
   qm_dots shown = qm__token_dots(&t->token, field);
-  if (!qm__write_is_raw(w)) {
+  if (!qm__write_raw(w)) {
     QM_TRY(replace_list(w, own_cell(t, field), shown, &op));
     QM_TRY(name_others(w, t, cell, shown, &op));
   }
@@ -105,8 +105,8 @@ static int set_value(qm_write *w, const qm_id *record, uint32_t field, qm_slice 
   const qm_cell *cell;
   qm_contest contest;
   QM_TRY(qm__write_target_field(w, record, field, QM_SIBLINGS, token, &t));
-  QM_TRY(qm__write_check_value(w, &t, value));
-  if (qm__write_is_raw(w)) return write_value(w, &t, field, NULL, value);
+  QM_TRY(qm__write_check(w, &t, value));
+  if (qm__write_raw(w)) return write_value(w, &t, field, NULL, value);
   if (flags & QM_WRITE_SETTLE) QM_TRY(settle_token(w, &t, field, token));
   QM_TRY(contest_of(w, &t, field, &cell, &contest));
   int equal = contest.shown && qm_slice_cmp(contest.shown->value, value) == 0;
@@ -173,7 +173,7 @@ static int raise_value(qm_write *w, const qm_id *record, uint32_t field, qm_slic
   if (t.field && t.field->type != QM_FIELD_MAX && t.field->type != QM_FIELD_MIN)
     return qm_fail(&w->error, QM_ESCHEMA, "%.*s: raise and lower are for max and min fields",
                    (int)t.field->name.n, (const char *)t.field->name.p);
-  QM_TRY(qm__write_check_value(w, &t, value));
+  QM_TRY(qm__write_check(w, &t, value));
   QM_TRY(contest_of(w, &t, field, &cell, &contest));
   const qm_siblings *v = cell ? qm_siblings_of(cell) : NULL;
   int c = contest.shown ? beyond(t.field, value, contest.shown->value) : 1;

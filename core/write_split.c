@@ -2,7 +2,7 @@
  * goes to a record of its own. */
 #include <string.h>
 
-#include "core/write_impl.h"
+#include "core/write_int.h"
 
 typedef struct qm_splitting {
   qm_write *w;

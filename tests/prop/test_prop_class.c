@@ -332,12 +332,29 @@ static void m_unmerge(int d, int r) {
 
 /* --- the model's reading, as text --- */
 
+#define TEXT_MAX (FACTS * 4)
+
+static int put_text_at(char *to, const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  int n = vsnprintf(to, 16, format, args); /* every piece is short */
+  va_end(args);
+  assert_true(n >= 0 && n < 16);
+  return n;
+}
+
+static char *nothing(char *to) {
+  to[0] = '-';
+  to[1] = 0;
+  return to;
+}
+
 static const char *m_members(const view *v, int r, char *to) {
   char *at = to;
   *to = 0;
   for (int m = 0; m < RECORDS; m++)
     if (v->here[m] && in_class(v, m, r))
-      at += sprintf(at, "%s%s", at > to ? "," : "", record_names[m]);
+      at += put_text_at(at, "%s%s", at > to ? "," : "", record_names[m]);
   return to;
 }
 
@@ -351,7 +368,7 @@ static const char *m_unmerged(const view *v, int r, char *to) {
       joined |= is(v, f, EDGE) && (facts[f].record == m || facts[f].other == m);
     }
     if (v->here[m] && in_class(v, m, r) && noted && joined)
-      at += sprintf(at, "%s%s", at > to ? "," : "", record_names[m]);
+      at += put_text_at(at, "%s%s", at > to ? "," : "", record_names[m]);
   }
   return to;
 }
@@ -360,11 +377,11 @@ static const char *m_shown(const view *v, int r, int max, char *to) {
   sides s;
   read_sides(v, r, max, &s);
   if (s.shown < 0)
-    strcpy(to, "-");
+    nothing(to);
   else if (max)
-    sprintf(to, "%d", facts[s.shown].number);
+    put_text_at(to, "%d", facts[s.shown].number);
   else
-    sprintf(to, "%c", facts[s.shown].text);
+    put_text_at(to, "%c", facts[s.shown].text);
   return to;
 }
 
@@ -377,7 +394,8 @@ static const char *m_listed(const view *v, int r, int max, char *to) {
     if (!test(s.of, f) || test(s.hidden, f) || same_value(f, s.shown)) continue;
     char c = test(s.kept, f) ? 'u' : facts[f].record != facts[s.shown].record ? 'm' : 's';
     if (at > to) *at++ = ',';
-    at += max ? sprintf(at, "%d/%c", facts[f].number, c) : sprintf(at, "%c/%c", facts[f].text, c);
+    at += max ? put_text_at(at, "%d/%c", facts[f].number, c)
+              : put_text_at(at, "%c/%c", facts[f].text, c);
   }
   return to;
 }
@@ -388,18 +406,18 @@ static const char *m_tags(const view *v, int r, char *to) {
   for (char c = 'a'; c <= 'z'; c++)
     for (int f = 0; f < n_facts; f++)
       if (is(v, f, ADD) && in_class(v, facts[f].record, r) && facts[f].text == c) {
-        at += sprintf(at, "%s%c", at > to ? "," : "", c);
+        at += put_text_at(at, "%s%c", at > to ? "," : "", c);
         break;
       }
-  return *to ? to : strcpy(to, "-");
+  return *to ? to : nothing(to);
 }
 
 static const char *m_visits(const view *v, int r, char *to) {
   int any = 0, sum = 0;
   for (int f = 0; f < n_facts; f++)
     if (is(v, f, INC) && in_class(v, facts[f].record, r)) any = 1, sum += facts[f].number;
-  sprintf(to, "%d", sum);
-  return any ? to : strcpy(to, "-");
+  put_text_at(to, "%d", sum);
+  return any ? to : nothing(to);
 }
 
 static const char *m_steps(const view *v, int r, char *to) {
@@ -407,8 +425,8 @@ static const char *m_steps(const view *v, int r, char *to) {
   *to = 0;
   for (int f = 0; f < n_facts; f++)
     if (is(v, f, STEP) && in_class(v, facts[f].record, r))
-      at += sprintf(at, "%s%c", at > to ? "|" : "", facts[f].text);
-  return *to ? to : strcpy(to, "-");
+      at += put_text_at(at, "%s%c", at > to ? "|" : "", facts[f].text);
+  return *to ? to : nothing(to);
 }
 
 /* --- engine beside model --- */
@@ -418,7 +436,7 @@ static world w;
 #define same(a, b) assert_string_equal(a, b)
 
 static void compare(int d) {
-  char to[FACTS * 4];
+  char to[TEXT_MAX];
   view v;
   device *e = &w.d[d];
   look(d, &v);

@@ -1,19 +1,20 @@
-/* write_impl: what the files of write share (private to core/write*.c).
+/* write_int: what the files of write share (private to core/write*.c).
  *
  * One change being made. Ops take effect as they are written; marks are written at the
  * end, by the last op of each record, from what its reading showed. A verb names a record
  * and means its class (core/class.h): `target` finds both. */
-#ifndef QM_WRITE_IMPL_H
-#define QM_WRITE_IMPL_H
+#ifndef QM_WRITE_INT_H
+#define QM_WRITE_INT_H
 
-#include "space.h"
-#include "token.h"
-#include "write.h"
+#include "core/space.h"
+#include "core/token.h"
+#include "core/write.h"
 
 /* What a record's writer was shown; qm_loaded.touched says where it stands. */
 typedef struct qm_touched {
   uint8_t has_token;
-  qm_token token; /* of the last verb that had one */
+  uint8_t restored; /* by this change: none of the marks it had seen is kept */
+  qm_token token;   /* of the last verb that had one */
 } qm_touched;
 
 struct qm_write {
@@ -29,7 +30,7 @@ struct qm_write {
 };
 
 static inline qm_arena *qm__write_arena(qm_write *w) { return &w->e->arena; }
-static inline int qm__write_is_raw(const qm_write *w) { return (w->flags & QM_WRITE_RAW) != 0; }
+static inline int qm__write_raw(const qm_write *w) { return (w->flags & QM_WRITE_RAW) != 0; }
 /* A dot of the change itself. */
 static inline int qm__write_own(const qm_write *w, qm_dot d) {
   return d.author == w->change.author && d.counter >= w->change.counter;
@@ -59,10 +60,11 @@ int qm__write_emit(qm_write *w, qm_loaded *l, qm_op op);
 int qm__write_emit_on(qm_write *w, const qm_target *t, const qm_record *member, qm_op op);
 /* Says of a record what its writer was shown, for its marks. */
 int qm__write_show(qm_write *w, qm_loaded *l, const qm_token *token);
-/* 1 where the change has written the record already: then its writer sees it. */
-int qm__write_here(const qm_loaded *l);
+/* Has this change written the record already (then it is visible to its writer)? */
+static inline int qm__write_touched(const qm_loaded *l) { return l->touched != 0; }
 int qm__write_copy(qm_write *w, qm_slice *value);
-int qm__write_check_value(qm_write *w, const qm_target *t, qm_slice value);
+/* The value is well-formed and fits the field. */
+int qm__write_check(qm_write *w, const qm_target *t, qm_slice value);
 int qm__write_may(qm_write *w, const qm_collection_def *c);
 int qm__write_random_id(qm_write *w, qm_id *out);
 /* The `new` of a record whose id is decided. */
