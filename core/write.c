@@ -241,6 +241,11 @@ int qm__write_copy(qm_write *w, qm_slice *value) {
   return QM_OK;
 }
 
+int qm__write_op(qm_write *w, const qm_target *t, qm_op op) {
+  QM_TRY(qm__write_copy(w, &op.value));
+  return qm__write_emit(w, t->l, op);
+}
+
 /* Takes the buffer. */
 static int keep_value(qm_write *w, qm_buf *b, qm_slice *out) {
   int rc = qm_buf_status(b);
@@ -588,6 +593,7 @@ static int finish(qm_write *w) {
   qm_space *s = w->s;
   qm_change *c = &w->change;
   qm_buf row;
+  QM_TRY(qm__write_typed(w));
   QM_TRY(decide_marks(w));
   qm_buf_init(&row, w->e->env, QM_CHANGE_MAX);
   qm_change_row(c, &s->authors, &row);

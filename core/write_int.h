@@ -17,6 +17,30 @@ typedef struct qm_touched {
   qm_token token;   /* of the last verb that had one */
 } qm_touched;
 
+/* What every verb has checked. */
+typedef struct qm_target {
+  qm_loaded *l; /* the member that the write goes to */
+  qm_record_class cls; /* a raw write: of that record alone */
+  const qm_collection_def *collection;
+  const qm_field_def *field; /* NULL in a raw write without schema */
+  int has_token;
+  qm_token token; /* what the writer was shown */
+} qm_target;
+
+/* Typing: while the change's last op is an insert or a cut of one text, the next edit of it
+ * goes into that op where it can, so that a sentence is one op however it was typed. (Of a
+ * record alone, not of merged ones.) */
+typedef struct qm_typing {
+  qm_target t;
+  uint32_t field;
+  uint32_t ops;    /* the change's number of ops after the last edit; 0: nobody types */
+  uint32_t insert; /* place plus 1 of the insert whose text is still growing; 0: none */
+  uint8_t *text;   /* of it; in the arena */
+  size_t n, cap;
+  qm_range *cuts; /* of the last op, where it is a cut */
+  uint32_t cap_cuts;
+} qm_typing;
+
 struct qm_write {
   qm_engine *e;
   qm_space *s;
@@ -25,6 +49,7 @@ struct qm_write {
   uint32_t cap_ops;
   qm_touched *touched;
   uint32_t n_touched, cap_touched;
+  qm_typing typing;
   int broken; /* only cancel is left */
   qm_error error;
 };
@@ -35,15 +60,6 @@ static inline int qm__write_raw(const qm_write *w) { return (w->flags & QM_WRITE
 static inline int qm__write_own(const qm_write *w, qm_dot d) {
   return d.author == w->change.author && d.counter >= w->change.counter;
 }
-
-typedef struct qm_target {
-  qm_loaded *l; /* the member that the write goes to */
-  qm_record_class cls; /* a raw write: of that record alone */
-  const qm_collection_def *collection;
-  const qm_field_def *field; /* NULL in a raw write without schema */
-  int has_token;
-  qm_token token; /* what the writer was shown */
-} qm_target;
 
 /* Detail for the caller; failures of this replica leave only cancel. Every verb returns
  * through it. */
@@ -62,6 +78,10 @@ int qm__write_emit_on(qm_write *w, const qm_target *t, const qm_record *member, 
 int qm__write_show(qm_write *w, qm_loaded *l, const qm_token *token);
 /* Has this change written the record already (then it is visible to its writer)? */
 static inline int qm__write_touched(const qm_loaded *l) { return l->touched != 0; }
+/* Writes one op on the target's own record; it takes effect. Its value is copied. */
+int qm__write_op(qm_write *w, const qm_target *t, qm_op op);
+/* Gives the insert that was being typed its value. Before the change's ops are read. */
+int qm__write_typed(qm_write *w);
 int qm__write_copy(qm_write *w, qm_slice *value);
 /* The value is well-formed and fits the field. */
 int qm__write_check(qm_write *w, const qm_target *t, qm_slice value);

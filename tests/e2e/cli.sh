@@ -174,7 +174,8 @@ q 0 'merged with' get household "$second"
 q 0 '合并' --lang zh get household "$first"
 q 0 '"merged":\["' --json get household key:13
 q 0 'merged records differ' conflicts
-q 0 'merged with' log household "$first"
+least=$(printf '%s\n%s\n' "$first" "$second" | LC_ALL=C sort | head -n 1)
+q 0 'merged with' log household "$least"
 q 0 '^1 record' list household
 q 0 'taken out' unmerge household "$second"
 q 0 '^2 records' list household

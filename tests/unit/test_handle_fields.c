@@ -467,9 +467,13 @@ static void test_unmerged(void **state) {
   assert_int_equal(app_one(b, both, one, three, "", 0), QM_OK);
   app_deliver(a, b);
   assert_true(conflict_holds(b, "\"field\":null,\"class\":\"unmerged\""));
-  assert_int_equal(qm_history(b->db, NONE, S("household"), S(one), &t, &b->e), QM_OK);
+  const char *least = strcmp(one, two) < 0 ? one : two; /* an edge stands with the smaller id */
+  assert_int_equal(qm_history(b->db, NONE, S("household"), S(least), &t, &b->e), QM_OK);
   assert_true(text_holds(&t, "\"field\":null,\"op\":\"merge\",\"value\":\""));
-  assert_true(text_holds(&t, "\"op\":\"unlink\"") && text_holds(&t, "\"op\":\"unmerge\""));
+  assert_true(text_holds(&t, "\"op\":\"unlink\""));
+  qm_text_free(&t);
+  assert_int_equal(qm_history(b->db, NONE, S("household"), S(one), &t, &b->e), QM_OK);
+  assert_true(text_holds(&t, "\"op\":\"unmerge\""));
   qm_text_free(&t);
   assert_int_equal(app_one(b, both, one, three, "", 0), QM_OK);
   assert_false(conflict_holds(b, "unmerged"));
