@@ -355,6 +355,16 @@ static int save_digest(qm_space *s) {
                                          qm_slice_of(b, 16));
 }
 
+/* Behind the stamps, which decide what is shown. */
+static int project(qm_space *s, int stamps_moved) {
+  const qm_projector *p = &s->engine->projector;
+  if (!p->record) return QM_OK;
+  if (stamps_moved) QM_TRY(p->space(p->payload, s));
+  for (uint32_t i = 0; i < s->table_cap && !stamps_moved; i++)
+    if (s->table[i] && s->table[i]->dirty) QM_TRY(p->record(p->payload, s, &s->table[i]->record));
+  return p->saved(p->payload, s);
+}
+
 int qm__space_save(qm_space *s) {
   qm_buf scratch;
   int rc = QM_OK;
@@ -367,13 +377,14 @@ int qm__space_save(qm_space *s) {
   QM_TRY(save_records(s));
   QM_TRY(save_digest(s));
   if (s->ingested) QM_TRY(qm__space_note(s));
-  if (s->stamps_stale) {
+  int stamps_moved = s->stamps_stale;
+  if (stamps_moved) {
     qm_loaded *l;
     qm_id zero = {{0}};
     QM_TRY(qm__space_record(s, &zero, &l));
     QM_TRY(stamps_build(s, &l->record));
   }
-  return QM_OK;
+  return project(s, stamps_moved);
 }
 
 void qm__space_end(qm_space *s) {

@@ -9,6 +9,7 @@
 #define QM_SPACE_H
 
 #include "engine.h"
+#include "project.h"
 
 #define QM_NO_AUTHOR UINT32_MAX
 #define QM_NOTES 16
@@ -119,6 +120,7 @@ struct qm_engine {
   int open;       /* a transaction is open */
   int poisoned;   /* reload after a rollback failed: nothing goes any more */
   qm_arena arena; /* of the open transaction */
+  qm_projector projector; /* all NULL: none */
 };
 
 /* The record, loaded from the store or empty; stays until the transaction ends. */

@@ -123,6 +123,8 @@ static int open_test_data(qm_db *db) {
 }
 
 static void close_all(qm_db *db) {
+  qm_projection_close(db->projection);
+  db->projection = NULL;
   qm_engine_close(db->engine);
   if (db->store) db->store->ops->close(db->store);
   db->engine = NULL;
@@ -138,6 +140,9 @@ static int open_all(qm_db *db, qm_error *e) {
     options.device = *qm_key_device(db->key);
     rc = qm_engine_open(&db->engine, &db->env, db->store, &options, e);
   }
+  if (rc == QM_OK && !(db->options.flags & QM_OPEN_READONLY) &&
+      (rc = qm_projection_open(db->engine, db->store, &db->projection)) != QM_OK)
+    qm_fail(e, rc, "the tables for reports: %s", qm_err_text(rc));
   if (rc != QM_OK) close_all(db);
   return rc;
 }

@@ -16,6 +16,7 @@
 
 #include <pthread.h>
 
+#include "adapters/sqlite/project.h"
 #include "core/engine.h"
 #include "core/qianmo.h"
 #include "core/read.h"
@@ -47,6 +48,7 @@ struct qm_db {
   qm_env env;
   qm_store *store;
   qm_engine *engine; /* NULL: could not be opened again yet */
+  qm_projection *projection; /* NULL where read-only */
   qm_key *key;
   qm_tx *tx;
   int syncing;
