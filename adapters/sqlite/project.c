@@ -232,7 +232,7 @@ static int catch_up_alone(qm_projection *p) {
   QM_TRY(ops->begin(p->store));
   int rc = catch_up(p);
   if (rc == QM_OK) {
-    rc = ops->commit(p->store, QM_DURABLE, NULL, NULL);
+    rc = ops->commit(p->store, QM_RELAXED, NULL, NULL);
   } else {
     ops->rollback(p->store);
   }
@@ -362,7 +362,7 @@ int qm_projection_rebuild(qm_projection *p) {
   int rc = drop_all(p);
   if (rc == QM_OK) rc = catch_up(p);
   if (rc == QM_OK) {
-    rc = ops->commit(p->store, QM_DURABLE, NULL, NULL);
+    rc = ops->commit(p->store, QM_RELAXED, NULL, NULL);
   } else {
     ops->rollback(p->store);
   }
