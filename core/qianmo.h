@@ -271,6 +271,34 @@ QM_API int32_t qm_history(qm_db *db, qm_slice space, qm_slice collection, qm_sli
  * ever, held by the hub, and in a verified backup; null where there is nothing to say. */
 QM_API int32_t qm_status(qm_db *db, uint32_t flags, qm_text *out, qm_error *e);
 
+/* ---- tables and searching ----
+ *
+ * What records show also stands in plain SQL tables (SPEC S12a): one a collection, called as
+ * it, with a column a field; one COLLECTION_FIELD for each set, log and list; views of what is
+ * open, what is due, counts by state and balances. They follow every commit. */
+
+/* One SELECT over these tables, which can do nothing else. parameters: a JSON array for ?1, ?2,
+ * …, or empty. rows, ms: limits, 0 for 10,000 rows and 10 seconds. The result is a line
+ * {"columns":[NAME,…]}, then a line a row, [VALUE,…], and a last line {"rows":N,"more":BOOL}.
+ * It sees what was committed, holds nobody up, and may run beside any other call.
+ *
+ * QM_EINVAL: no good SQL (in SQLite's words), more than one statement, or parameters that do
+ * not fit; QM_EACCESS: anything but reading these tables; QM_ETIMEOUT; QM_ELIMIT: too much
+ * memory; QM_ESTATE: opened read-only, and the tables are not up to date. */
+QM_API int32_t qm_sql(qm_db *db, qm_slice statement, qm_slice parameters, uint64_t rows,
+                      uint64_t ms, qm_text *out, qm_error *e);
+/* Records in which every piece of `text` (between blanks) occurs, best first: names of two
+ * characters, a part of an address, words and numbers by what they begin with; case, width and
+ * accents make no difference. Fields of class sensitive and sealed ones are not searched.
+ * space: empty for all; collection: empty for all. A line a record:
+ *   {"space":ID,"collection","id","title","snippet","marks":[[FIRST,COUNT],…]}
+ * title: its natural key and naming fields, a line each; marks: what matched in the snippet, in
+ * code points. At most `limit` (0: 20) after the first `offset`. QM_ESTATE as above. */
+QM_API int32_t qm_search(qm_db *db, qm_slice space, qm_slice collection, qm_slice text,
+                         uint32_t limit, uint32_t offset, qm_text *out, qm_error *e);
+/* Makes all tables and the index anew from the records. */
+QM_API int32_t qm_rebuild(qm_db *db, qm_error *e);
+
 /* ---- syncing ---- */
 
 typedef struct qm_sync_result {

@@ -162,10 +162,12 @@ int qm__handle_again(qm_db *db, int rc, int *tried) {
 }
 
 static void destroy(qm_db *db) {
+  qm_query_close(db->query);
   close_all(db);
   qm_key_free(db->key);
   pthread_cond_destroy(&db->ended);
   pthread_mutex_destroy(&db->mutex);
+  pthread_mutex_destroy(&db->query_mutex);
   free((char *)(uintptr_t)db->options.path);
   free(db);
 }
@@ -173,7 +175,11 @@ static void destroy(qm_db *db) {
 /* On the monotonic clock: a person who sets the date must not stop a waiting thread. */
 static int init_locks(qm_db *db) {
   pthread_condattr_t attributes;
-  if (pthread_mutex_init(&db->mutex, NULL) != 0) return QM_ENOMEM;
+  if (pthread_mutex_init(&db->query_mutex, NULL) != 0) return QM_ENOMEM;
+  if (pthread_mutex_init(&db->mutex, NULL) != 0) {
+    pthread_mutex_destroy(&db->query_mutex);
+    return QM_ENOMEM;
+  }
   if (pthread_condattr_init(&attributes) == 0) {
     int failed = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) != 0 ||
                  pthread_cond_init(&db->ended, &attributes) != 0;
@@ -181,6 +187,7 @@ static int init_locks(qm_db *db) {
     if (!failed) return QM_OK;
   }
   pthread_mutex_destroy(&db->mutex);
+  pthread_mutex_destroy(&db->query_mutex);
   return QM_ENOMEM;
 }
 

@@ -17,6 +17,7 @@
 #include <pthread.h>
 
 #include "adapters/sqlite/project.h"
+#include "adapters/sqlite/query.h"
 #include "core/engine.h"
 #include "core/qianmo.h"
 #include "core/read.h"
@@ -52,6 +53,8 @@ struct qm_db {
   qm_key *key;
   qm_tx *tx;
   int syncing;
+  pthread_mutex_t query_mutex; /* of `query` alone: a long query holds nobody else up */
+  qm_query *query;             /* NULL until the first one */
   int test_data;
 };
 

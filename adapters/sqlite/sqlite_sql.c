@@ -216,6 +216,10 @@ static const qm__sql table[QM__SQL_COUNT] = {
         " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"),
     SQL(SPACES_DIGEST, "UPDATE _spaces SET digest = ?2 WHERE _space = ?1"),
     SQL(SPACES_DROP, "DELETE FROM _spaces WHERE _space = ?1"),
+    SQL(SPACES_BEHIND,
+        "SELECT count(*) FROM space s LEFT JOIN _spaces p ON p._space = s.space"
+        " LEFT JOIN meta m ON m.key = CAST(printf('digest/%08x', s.space) AS BLOB)"
+        " WHERE p.digest IS NULL OR m.value <> p.digest"),
     SQL(SEARCH_THERE, "SELECT count(*) FROM sqlite_schema WHERE name = '_search'"),
     /* The content of an FTS5 table is a table: read without FTS5's help it costs one probe. */
     SQL(SEARCH_GET, "SELECT c0, c1 FROM _search_content WHERE id = ?1"),
@@ -226,8 +230,18 @@ static const qm__sql table[QM__SQL_COUNT] = {
     SQL(SEARCH_OPTIMIZE, "INSERT INTO _search (_search) VALUES ('optimize')"),
     SQL(SEARCH_FIND,
         "SELECT rowid, title, snippet(_search, -1, char(1), char(2), '…', 24) FROM _search"
-        " WHERE _search MATCH ?1 AND rowid BETWEEN ?2 AND ?3 ORDER BY rank, rowid"
-        " LIMIT ?4 OFFSET ?5"),
+        " WHERE _search MATCH ?1 AND rowid BETWEEN ?2 AND ?3"
+        " AND (?4 = '' OR (rowid >> 32 & 2047) IN"
+        " (SELECT ordinal FROM _tables WHERE kind = 'table' AND collection_name = ?4))"
+        " ORDER BY rank LIMIT ?5 OFFSET ?6"),
+    SQL(SEARCH_PLACE,
+        "SELECT t.name, t.collection_name, s.id FROM _tables t, _spaces s"
+        " WHERE t.ordinal = ?1 AND s._space = ?2"),
+    SQL(TABLES_NAMES, "SELECT name FROM _tables UNION ALL SELECT '_tables'"
+                      " UNION ALL SELECT '_spaces'"),
+    SQL(OTHER_NAMES,
+        "SELECT name FROM sqlite_schema WHERE name NOT IN (SELECT name FROM _tables)"
+        " UNION SELECT name FROM pragma_module_list"),
 
     SQL(DEVICE_PUT, "INSERT OR REPLACE INTO device (" DEVICE_COLUMNS ")"
                     " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)"),

@@ -1,0 +1,135 @@
+/* query_find.c: searching, see query.h. */
+#include <string.h>
+
+#include "adapters/sqlite/fts_token.h"
+#include "adapters/sqlite/project_layout.h"
+#include "adapters/sqlite/query_impl.h"
+#include "core/norm.h"
+#include "core/value.h"
+
+#define QUERY_MAX 4096u /* bytes of what is typed */
+
+static void put(qm_buf *b, const char *text) { qm_buf_add(b, text, strlen(text)); }
+
+static void put_number(qm_buf *b, uint64_t v) {
+  char text[24];
+  sqlite3_snprintf(sizeof text, text, "%llu", (unsigned long long)v);
+  put(b, text);
+}
+
+/* FTS5 marks what it found by \1 and \2: here they become places. */
+static void put_snippet(qm_buf *b, qm_slice s, qm_buf *plain) {
+  uint64_t at = 0, from = 0;
+  int first = 1;
+  put(b, ",\"marks\":[");
+  qm_buf_clear(plain);
+  for (size_t i = 0; i < s.n; i++) {
+    if (s.p[i] == 1) {
+      from = at;
+    } else if (s.p[i] == 2) {
+      put(b, first ? "[" : ",[");
+      put_number(b, from);
+      qm_buf_byte(b, ',');
+      put_number(b, at - from);
+      qm_buf_byte(b, ']');
+      first = 0;
+    } else {
+      at += (s.p[i] & 0xC0) != 0x80;
+      qm_buf_byte(plain, s.p[i] == '\n' ? ' ' : s.p[i]);
+    }
+  }
+  put(b, "],\"snippet\":");
+  qm_json_str(b, qm_buf_slice(plain));
+}
+
+/* The id of the record at a row, from its own table. QM_ENOTFOUND. */
+static int record_id(qm_query *q, const char *table, int64_t row, char id[32]) {
+  sqlite3_stmt *st = NULL;
+  char *sql = sqlite3_mprintf("SELECT _id FROM \"%w\" WHERE _row = %lld", table, (long long)row);
+  if (!sql) return QM_ENOMEM;
+  int rc = sqlite3_prepare_v2(q->db.h, sql, -1, &st, NULL);
+  sqlite3_free(sql);
+  if (rc == SQLITE_OK) rc = sqlite3_step(st);
+  qm_slice s = rc == SQLITE_ROW ? qm__db_blob(st, 0) : qm_slice_of(NULL, 0);
+  int code = rc == SQLITE_ROW ? QM_OK : rc == SQLITE_DONE ? QM_ENOTFOUND : qm__db_error(&q->db, rc);
+  if (code == QM_OK && s.n < 32) {
+    memcpy(id, s.p, s.n);
+    id[s.n] = '\0';
+  }
+  sqlite3_finalize(st);
+  return code;
+}
+
+/* Space id, table and collection of a row. */
+static int put_place(qm_query *q, qm_buf *out, int64_t row) {
+  sqlite3_stmt *st;
+  char id[32] = "", table[256] = "";
+  int found = 0;
+  uint32_t space = (uint32_t)((uint64_t)row >> 43);
+  uint32_t ordinal = (uint32_t)((uint64_t)row >> 32) & (QM__PROJECT_TABLES - 1);
+  QM_TRY(qm__db_start(&q->db, QM__SQL_SEARCH_PLACE, QM__ARGS(qm__int(ordinal), qm__int(space)),
+                      &st));
+  int rc = qm__db_step(&q->db, st, &found);
+  if (rc == QM_OK && !found) rc = QM_ENOTFOUND;
+  if (rc == QM_OK) {
+    qm_slice name = qm__db_blob(st, 0);
+    if (name.n < sizeof table) memcpy(table, name.p, name.n);
+    put(out, "{\"space\":");
+    qm_json_str(out, qm__db_blob(st, 2));
+    put(out, ",\"collection\":");
+    qm_json_str(out, qm__db_blob(st, 1));
+  }
+  qm__db_end(&q->db, QM__SQL_SEARCH_PLACE, st);
+  if (rc == QM_OK) rc = record_id(q, table, row, id);
+  if (rc != QM_OK) return rc;
+  put(out, ",\"id\":\"");
+  put(out, id);
+  put(out, "\"");
+  return QM_OK;
+}
+
+static int put_hit(qm_query *q, sqlite3_stmt *st, qm_buf *out, qm_buf *plain) {
+  QM_TRY(put_place(q, out, sqlite3_column_int64(st, 0)));
+  put(out, ",\"title\":");
+  qm_json_str(out, qm__db_blob(st, 1));
+  put_snippet(out, qm__db_blob(st, 2), plain);
+  put(out, "}\n");
+  return QM_OK;
+}
+
+static int find(qm_query *q, const qm_query_search *s, qm_slice match, qm_buf *out) {
+  sqlite3_stmt *st;
+  qm_buf plain;
+  int row = 0;
+  int64_t first = s->space ? qm__row_first(s->space, 0) : 0;
+  int64_t last = s->space ? qm__row_first(s->space + 1, 0) - 1 : INT64_MAX;
+  qm_buf_init(&plain, q->db.env, 1u << 20);
+  int rc = qm__db_start(&q->db, QM__SQL_SEARCH_FIND,
+                        QM__ARGS(qm__string(match), qm__int(first), qm__int(last),
+                                 qm__string(s->collection), qm__int(s->limit),
+                                 qm__int(s->offset)),
+                        &st);
+  if (rc == QM_OK) rc = qm__db_step(&q->db, st, &row);
+  while (rc == QM_OK && row) {
+    rc = put_hit(q, st, out, &plain);
+    if (rc == QM_OK) rc = qm__db_step(&q->db, st, &row);
+  }
+  qm__db_end(&q->db, QM__SQL_SEARCH_FIND, st);
+  qm_buf_free(&plain);
+  return rc == QM_OK ? qm_buf_status(out) : rc;
+}
+
+int qm_query_find(qm_query *q, const qm_query_search *s, qm_buf *out, qm_error *e) {
+  qm_buf match;
+  if (s->text.n > QUERY_MAX) return qm_fail(e, QM_EINVAL, "the text is too long");
+  if (!qm_utf8_check(s->text, NULL) || (s->text.n && memchr(s->text.p, 0, s->text.n)))
+    return qm_fail(e, QM_EINVAL, "the text is not UTF-8");
+  if (s->space >= QM__PROJECT_SPACES) return qm_fail(e, QM_ELIMIT, "%s", qm_err_text(QM_ELIMIT));
+  QM_TRY(qm__query_refresh(q, e));
+  qm_buf_init(&match, q->db.env, QUERY_MAX * 8);
+  qm__fts_query(&match, s->text);
+  int rc = qm_buf_status(&match);
+  if (rc == QM_OK && match.n) rc = find(q, s, qm_buf_slice(&match), out);
+  qm_buf_free(&match);
+  return rc == QM_OK ? rc : qm_fail(e, rc, "%s", qm_err_text(rc));
+}
