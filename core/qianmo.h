@@ -273,7 +273,7 @@ QM_API int32_t qm_status(qm_db *db, uint32_t flags, qm_text *out, qm_error *e);
 
 /* ---- tables and searching ----
  *
- * What records show also stands in plain SQL tables (SPEC S12a): one a collection, called as
+ * What records show also stands in plain SQL tables (SPEC S16): one a collection, called as
  * it, with a column a field; one COLLECTION_FIELD for each set, log and list; views of what is
  * open, what is due, counts by state and balances. They follow every commit. */
 
@@ -291,9 +291,9 @@ QM_API int32_t qm_sql(qm_db *db, qm_slice statement, qm_slice parameters, uint64
  * characters, a part of an address, words and numbers by what they begin with; case, width and
  * accents make no difference. Fields of class sensitive and sealed ones are not searched.
  * space: empty for all; collection: empty for all. A line a record:
- *   {"space":ID,"collection","id","title","snippet","marks":[[FIRST,COUNT],…]}
- * title: its natural key and naming fields, a line each; marks: what matched in the snippet, in
- * code points. At most `limit` (0: 20) after the first `offset`. QM_ESTATE as above. */
+ *   {"space":ID,"collection","id","title_marks":[[FIRST,COUNT],…],"title","marks":[…],"snippet"}
+ * title: its natural key and naming fields, a line each; snippet: of its other fields; marks:
+ * what matched in each, in code points. At most `limit` (0: 20) after the first `offset`. QM_ESTATE as above. */
 QM_API int32_t qm_search(qm_db *db, qm_slice space, qm_slice collection, qm_slice text,
                          uint32_t limit, uint32_t offset, qm_text *out, qm_error *e);
 /* Makes all tables and the index anew from the records. */

@@ -9,7 +9,7 @@
 #define QM_SPACE_H
 
 #include "engine.h"
-#include "project.h"
+#include "projector.h"
 
 #define QM_NO_AUTHOR UINT32_MAX
 #define QM_NOTES 16

@@ -3,9 +3,11 @@
 #ifndef QM_I18N_MESSAGES_H
 #define QM_I18N_MESSAGES_H
 
+#include "adapters/cli/i18n_messages_view.h"
+
 #define QM_MESSAGES(X)                                                                          \
   QM_MESSAGES_HELP(X) QM_MESSAGES_ERRORS(X) QM_MESSAGES_RESULTS(X) QM_MESSAGES_WORDS(X)         \
-  QM_MESSAGES_STATUS(X)
+  QM_MESSAGES_STATUS(X) QM_MESSAGES_VIEW(X)
 
 #define QM_MESSAGES_HELP(X)                                                                     \
   X(HELP_USAGE, "Usage: %s [OPTION…] %s %s\n", "用法：%s [选项…] %s %s\n")                           \

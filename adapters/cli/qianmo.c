@@ -24,6 +24,13 @@ const qm_opt qm_options_table[QM_OPT_COUNT] = {
     [QM_OPT_LIMIT] = {"limit", 0, "N", QM_SAY_OPT_LIMIT},
     [QM_OPT_FIELDS] = {"fields", 0, "A,B,C", QM_SAY_OPT_FIELDS},
     [QM_OPT_FAST] = {"fast", 0, NULL, QM_SAY_OPT_FAST},
+    [QM_OPT_WHERE] = {"where", 0, "CONDITION", QM_SAY_OPT_WHERE},
+    [QM_OPT_SORT] = {"sort", 0, "A,-B", QM_SAY_OPT_SORT},
+    [QM_OPT_COLUMNS] = {"columns", 0, "A,B,C", QM_SAY_OPT_COLUMNS},
+    [QM_OPT_PAGE] = {"page", 0, "N", QM_SAY_OPT_PAGE},
+    [QM_OPT_COLLECTION] = {"collection", 0, "NAME", QM_SAY_OPT_COLLECTION},
+    [QM_OPT_CSV] = {"csv", 0, NULL, QM_SAY_OPT_CSV},
+    [QM_OPT_SECONDS] = {"seconds", 0, "N", QM_SAY_OPT_SECONDS},
 };
 
 #define BIT QM_OPT_BIT
@@ -50,13 +57,18 @@ const qm_verb qm_verbs[] = {
     {"restore", qm_verb_presence, QM_SAY_HELP_WRITE, 2, 2, TOKEN},
     {"get", qm_verb_get, QM_SAY_HELP_READ, 2, 2, BIT(QM_OPT_DELETED)},
     {"list", qm_verb_list, QM_SAY_HELP_READ, 1, 1,
-     BIT(QM_OPT_DELETED) | BIT(QM_OPT_LIMIT) | BIT(QM_OPT_FIELDS)},
+     BIT(QM_OPT_DELETED) | BIT(QM_OPT_LIMIT) | BIT(QM_OPT_FIELDS) | BIT(QM_OPT_COLUMNS) |
+         BIT(QM_OPT_WHERE) | BIT(QM_OPT_SORT) | BIT(QM_OPT_PAGE)},
+    {"search", qm_verb_search, QM_SAY_HELP_READ, 1, -1,
+     BIT(QM_OPT_COLLECTION) | BIT(QM_OPT_LIMIT) | BIT(QM_OPT_PAGE)},
+    {"sql", qm_verb_sql, QM_SAY_HELP_READ, 1, 1, BIT(QM_OPT_CSV) | BIT(QM_OPT_SECONDS)},
     {"log", qm_verb_log, QM_SAY_HELP_READ, 2, 2, 0},
     {"conflicts", qm_verb_conflicts, QM_SAY_HELP_READ, 0, 1, 0},
     {"settle", qm_verb_write, QM_SAY_HELP_WRITE, 2, -1, TOKEN},
     {"status", qm_verb_status, QM_SAY_HELP_SYNC, 0, 0, BIT(QM_OPT_FAST)},
     {"sync", qm_verb_sync, QM_SAY_HELP_SYNC, 0, 0, 0},
     {"export-refused", qm_verb_export_refused, QM_SAY_HELP_SYNC, 0, 0, 0},
+    {"rebuild", qm_verb_rebuild, QM_SAY_HELP_OTHER, 0, 0, 0},
     {"replay", NULL, QM_SAY_HELP_OTHER, 0, -1, 0},
     {"help", qm_verb_help, QM_SAY_HELP_OTHER, 0, 1, 0},
     {"version", qm_verb_version, QM_SAY_HELP_OTHER, 0, 0, 0},

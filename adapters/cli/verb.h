@@ -30,6 +30,13 @@ typedef enum qm_option {
   QM_OPT_LIMIT,
   QM_OPT_FIELDS,
   QM_OPT_FAST,
+  QM_OPT_WHERE,
+  QM_OPT_SORT,
+  QM_OPT_COLUMNS,
+  QM_OPT_PAGE,
+  QM_OPT_COLLECTION,
+  QM_OPT_CSV,
+  QM_OPT_SECONDS,
   QM_OPT_COUNT
 } qm_option;
 
@@ -141,6 +148,10 @@ void qm_verb_effect(const qm_ctx *c, qm_table *table, const qm_node *collection,
 int qm_verb_conflicts(qm_ctx *c);
 /* The collection of the one record in conflict whose id begins so; prints what is wrong. */
 int qm_verb_conflict_collection(qm_ctx *c, const char *prefix, qm_line *out);
+
+int qm_verb_sql(qm_ctx *c);
+int qm_verb_search(qm_ctx *c);
+int qm_verb_rebuild(qm_ctx *c);
 
 int qm_verb_status(qm_ctx *c);
 int qm_verb_sync(qm_ctx *c);

@@ -12,7 +12,7 @@
 typedef struct cutter {
   qm__token visit;
   void *payload;
-  int query;
+  int query, pairs;
   /* the word under way */
   uint8_t word[QM__TOKEN_MAX];
   size_t n, from, to;
@@ -20,7 +20,18 @@ typedef struct cutter {
   uint8_t last[IDEOGRAPH_MAX];
   size_t last_n, last_from, last_to;
   int paired; /* it is the second of a pair already told */
+  /* the line as a whole, until its first token was told */
+  uint8_t line[QM__TOKEN_MAX];
+  size_t line_n;
 } cutter;
+
+static int tell(cutter *k, int colocated, qm_slice token, size_t from, size_t to) {
+  size_t n = k->line_n;
+  int rc = k->visit(k->payload, colocated, token, from, to);
+  k->line_n = 0;
+  if (rc || !n) return rc;
+  return k->visit(k->payload, 1, qm_slice_of(k->line, n), from, to);
+}
 
 static size_t put_utf8(uint8_t *p, uint32_t c) {
   if (c < 0x80) {
@@ -38,7 +49,7 @@ static int end_word(cutter *k) {
   if (!k->n) return 0;
   qm_slice token = qm_slice_of(k->word, k->n);
   k->n = 0;
-  return k->visit(k->payload, 0, token, k->from, k->to);
+  return tell(k, 0, token, k->from, k->to);
 }
 
 /* A run ends. In a text its last ideograph stands alone at its place; in a query it is told
@@ -48,7 +59,7 @@ static int end_run(cutter *k, int follows) {
   qm_slice token = qm_slice_of(k->last, k->last_n);
   k->last_n = 0;
   if (k->query && k->paired && !follows) return 0;
-  return k->visit(k->payload, 0, token, k->last_from, k->last_to);
+  return tell(k, 0, token, k->last_from, k->last_to);
 }
 
 static int add_word(cutter *k, uint32_t c, size_t from, size_t to) {
@@ -66,9 +77,9 @@ static int add_ideograph(cutter *k, uint32_t c, size_t from, size_t to) {
   if (had) {
     memcpy(pair, k->last, had);
     qm_slice first = qm_slice_of(k->last, had);
-    if (!rc && !k->query) rc = k->visit(k->payload, 0, first, k->last_from, k->last_to);
+    if (!rc && !k->query) rc = tell(k, 0, first, k->last_from, k->pairs ? to : k->last_to);
     size_t n = had + put_utf8(pair + had, c);
-    if (!rc) rc = k->visit(k->payload, !k->query, qm_slice_of(pair, n), k->last_from, to);
+    if (!rc) rc = tell(k, !k->query, qm_slice_of(pair, n), k->last_from, to);
   }
   k->paired = had > 0;
   k->last_n = put_utf8(k->last, c);
@@ -89,14 +100,43 @@ static int add(cutter *k, uint32_t c, size_t from, size_t to) {
   }
 }
 
-int qm__fts_tokens(qm_slice text, int query, qm__token visit, void *payload) {
-  cutter k = {.visit = visit, .payload = payload, .query = query};
+/* Makes the token of the line that begins at `from`; none where it would be too long. */
+static void begin_line(cutter *k, qm_slice text, size_t from) {
+  uint32_t folded[QM_FOLD_MAX];
+  k->line_n = 0;
+  k->line[k->line_n++] = '=';
+  for (size_t i = from; i < text.n && text.p[i] != '\n';) {
+    size_t n = qm_fold_char(qm_utf8_next(text, &i), folded);
+    for (size_t f = 0; f < n; f++) {
+      qm_char_class class_of = qm_char_class_of(folded[f]);
+      if (class_of != QM_CHAR_WORD && class_of != QM_CHAR_IDEOGRAPH) continue;
+      if (k->line_n + 4 > sizeof k->line) {
+        k->line_n = 0;
+        return;
+      }
+      k->line_n += put_utf8(k->line + k->line_n, folded[f]);
+    }
+  }
+}
+
+/* A query of a whole line is marked by this byte; texts have it nowhere. */
+#define WHOLE_LINE 1
+
+int qm__fts_tokens(qm_slice text, int how, qm__token visit, void *payload) {
+  int query = how == QM__FTS_QUERY;
+  cutter k = {.visit = visit, .payload = payload, .query = query, .pairs = how == QM__FTS_PAIRS};
   uint32_t folded[QM_FOLD_MAX];
   int rc = 0;
+  if (query && text.n && text.p[0] == WHOLE_LINE) {
+    begin_line(&k, text, 1);
+    return k.line_n > 1 ? visit(payload, 0, qm_slice_of(k.line, k.line_n), 1, text.n) : 0;
+  }
+  if (!query) begin_line(&k, text, 0);
   for (size_t i = 0; i < text.n && !rc;) {
     size_t from = i;
     size_t n = qm_fold_char(qm_utf8_next(text, &i), folded);
     for (size_t f = 0; f < n && !rc; f++) rc = add(&k, folded[f], from, i);
+    if (!query && text.p[from] == '\n') begin_line(&k, text, i);
   }
   if (!rc) rc = end_word(&k);
   return rc ? rc : end_run(&k, 0);
@@ -118,17 +158,17 @@ static int hand_over(void *payload, int colocated, qm_slice token, size_t from, 
 static int fts5_tokens(Fts5Tokenizer *self, void *context, int flags, const char *text, int n,
                        int (*token)(void *, int, const char *, int, int, int)) {
   to_fts5 t = {context, token};
-  (void)self;
-  return qm__fts_tokens(qm_slice_of(text, n > 0 ? (size_t)n : 0), (flags & FTS5_TOKENIZE_QUERY) != 0,
-                        hand_over, &t);
+  const int *pairs = (const int *)(void *)self;
+  int how = flags & FTS5_TOKENIZE_QUERY             ? QM__FTS_QUERY
+            : (flags & FTS5_TOKENIZE_AUX) && *pairs ? QM__FTS_PAIRS
+                                                    : QM__FTS_TEXT;
+  return qm__fts_tokens(qm_slice_of(text, n > 0 ? (size_t)n : 0), how, hand_over, &t);
 }
 
 static int fts5_create(void *context, const char **args, int n, Fts5Tokenizer **out) {
-  static int nothing; /* there is no state; NULL would be a failure */
-  (void)context;
   (void)args;
   if (n != 0) return SQLITE_ERROR;
-  *out = (Fts5Tokenizer *)(void *)&nothing;
+  *out = (Fts5Tokenizer *)context;
   return SQLITE_OK;
 }
 
@@ -145,18 +185,20 @@ static fts5_api *api_of(sqlite3 *h) {
   return api;
 }
 
-int qm__fts_register(sqlite3 *h) {
+int qm__fts_register(sqlite3 *h, int *pairs) {
+  static int never; /* the state of a tokenizer; NULL would be a failure */
   static fts5_tokenizer methods = {fts5_create, fts5_delete, fts5_tokens};
   fts5_api *api = api_of(h);
   if (!api) return SQLITE_ERROR;
-  return api->xCreateTokenizer(api, "qianmo", NULL, &methods, NULL);
+  return api->xCreateTokenizer(api, "qianmo", pairs ? pairs : &never, &methods, NULL);
 }
 
 /* ---- queries ---- */
 
 typedef struct piece {
   size_t tokens, end; /* end: byte where the last token ends */
-  int word;           /* the last one is a word */
+  int prefix;         /* the last one is a word, and long enough */
+  int pairs;          /* one has two ideographs */
 } piece;
 
 static int look(void *payload, int colocated, qm_slice token, size_t from, size_t to) {
@@ -166,7 +208,10 @@ static int look(void *payload, int colocated, qm_slice token, size_t from, size_
   (void)from;
   p->tokens++;
   p->end = to;
-  p->word = qm_char_class_of(qm_utf8_next(token, &at)) == QM_CHAR_WORD;
+  if (qm_char_class_of(qm_utf8_next(token, &at)) == QM_CHAR_IDEOGRAPH) p->pairs |= at < token.n;
+  at = 0;
+  p->prefix = qm_char_class_of(qm_utf8_next(token, &at)) == QM_CHAR_WORD &&
+              qm_utf8_offset(token, QM__PREFIX - 1) < token.n;
   return 0;
 }
 
@@ -178,30 +223,38 @@ static int is_blank_at(qm_slice s, size_t i, size_t *n) {
   return s.n - i >= 3 && memcmp(s.p + i, wide, 3) == 0;
 }
 
-static void put_piece(qm_buf *out, qm_slice text) {
-  piece p = {0, 0, 0};
-  (void)qm__fts_tokens(text, 1, look, &p);
-  if (!p.tokens) return;
-  if (out->n) qm_buf_byte(out, ' ');
+static void put_phrase(qm_buf *out, const char *between, int whole_line, qm_slice text) {
+  if (out->n) qm_buf_add(out, between, strlen(between));
   qm_buf_byte(out, '"');
+  if (whole_line) qm_buf_byte(out, WHOLE_LINE);
   for (size_t i = 0; i < text.n; i++) {
     if (text.p[i] == '"') qm_buf_byte(out, '"');
     qm_buf_byte(out, text.p[i]);
   }
   qm_buf_byte(out, '"');
-  if (p.word && p.end == text.n) qm_buf_byte(out, '*');
 }
 
-void qm__fts_query(qm_buf *out, qm_slice text) {
+static int put_piece(qm_buf *all, qm_buf *exact, qm_slice text) {
+  piece p = {0, 0, 0, 0};
+  (void)qm__fts_tokens(text, 1, look, &p);
+  if (!p.tokens) return 0;
+  put_phrase(all, " AND ", 0, text);
+  if (p.prefix && p.end == text.n) qm_buf_byte(all, '*');
+  put_phrase(exact, " OR ", 1, text);
+  return p.pairs;
+}
+
+int qm__fts_query(qm_buf *all, qm_buf *exact, qm_slice text) {
   size_t from = 0, n;
+  int pairs = 0;
   for (size_t i = 0; i < text.n;) {
     if (!is_blank_at(text, i, &n)) {
       i++;
       continue;
     }
-    put_piece(out, qm_slice_of(text.p + from, i - from));
+    pairs |= put_piece(all, exact, qm_slice_of(text.p + from, i - from));
     i += n;
     from = i;
   }
-  put_piece(out, qm_slice_of(text.p + from, text.n - from));
+  return put_piece(all, exact, qm_slice_of(text.p + from, text.n - from)) | pairs;
 }

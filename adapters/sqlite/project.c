@@ -162,7 +162,7 @@ static int note_space(qm_projection *p, const qm__pspace *x, const qm_space *s) 
   return qm__db_run(
       p->db, QM__SQL_SPACES_PUT,
       QM__ARGS(qm__int(x->number), qm__text(id), qm__string(s->name),
-               s->schema ? qm__string(s->schema->name) : qm__text(NULL),
+               qm__text(x->lineage ? x->lineage->name : NULL),
                qm__int(s->schema ? s->schema->version : 0), qm__blob(x->hash, sizeof x->hash),
                qm__blob(digest, sizeof digest)));
 }
@@ -323,7 +323,7 @@ int qm_projection_open(qm_engine *engine, qm_store *store, qm_projection **out) 
   qm_buf_init(&p->title, env, SEARCH_TEXT_MAX);
   qm_buf_init(&p->body, env, SEARCH_TEXT_MAX);
   qm_buf_init(&p->scratch, env, SEARCH_TEXT_MAX);
-  if (qm__fts_register(p->db->h) != SQLITE_OK) {
+  if (qm__fts_register(p->db->h, NULL) != SQLITE_OK) {
     qm_log(env, QM_LOG_ERROR, "projections: this SQLite has no FTS5");
     qm_projection_close(p);
     return QM_EINTERNAL;

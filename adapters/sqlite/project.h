@@ -1,9 +1,9 @@
 /* project: what people see, as plain SQL tables (one a collection, children for sets, logs
  * and lists, views of open and due and counts) and a search index, in the store's own file
- * and kept in the same transaction as state. SPEC S12a.
+ * and kept in the same transaction as state. SPEC S16.
  *
  * A projection sits on an open store and an open engine on it, and must be closed before
- * either. Same thread rules. It follows what the engine saves (core/project.h); what was
+ * either. Same thread rules. It follows what the engine saves (core/projector.h); what was
  * saved without it is noticed by the digest that each space has beside its tables, and made
  * up for, space by space, at opening or before the next save. */
 #ifndef QM_SQLITE_PROJECT_H

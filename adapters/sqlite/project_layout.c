@@ -75,7 +75,7 @@ static int is_reserved(const char *name) {
   return name[0] == '_' || sqlite3_strnicmp(name, "sqlite_", 7) == 0;
 }
 
-/* S12a.3: the wanted name; where it is taken, with the least _2, _3 … that is free. */
+/* S16.3: the wanted name; where it is taken, with the least _2, _3 … that is free. */
 static int free_name(qm__layout *l, const char *wanted, const char **out) {
   qm_buf b;
   int taken = 1, rc = QM_OK;
@@ -187,7 +187,7 @@ static int column_taken(const columns *cs, const char *name) {
   return 0;
 }
 
-/* S12a.4: the field's name; where it is taken, name_NUMBER of the field. */
+/* S16.4: the field's name; where it is taken, name_NUMBER of the field. */
 static int add_column(qm__layout *l, columns *cs, const qm_field_def *f, const char *suffix,
                       const char *type, int indexed) {
   qm_buf b;

@@ -1,5 +1,5 @@
 /* project_layout: which tables the schemas of the spaces ask for, under which names, and
- * the statements that make, fill and read them. SPEC S12a. Here, and only here, SQL is put
+ * the statements that make, fill and read them. SPEC S16. Here, and only here, SQL is put
  * together from names; every name is quoted, and no name of a schema holds a quote.
  *
  * A *lineage* is a schema's name, or, where two spaces have schemas of one name that do not

@@ -86,7 +86,7 @@ static int bin_cell(qm_projection *p, unsigned kind, qm_slice s, cell *out) {
   return ids_cell(p, &id, 1, out);
 }
 
-/* S12a.5. kind: of the field, tells ids from bytes. */
+/* S16.5. kind: of the field, tells ids from bytes. */
 static int value_cell(qm_projection *p, unsigned kind, qm_slice value, cell *out) {
   qm_cur c;
   qm_id ids[2];

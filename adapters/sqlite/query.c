@@ -113,7 +113,7 @@ static int prepare_connection(qm_query *q) {
   sqlite3_limit(h, SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 1000);
   sqlite3_limit(h, SQLITE_LIMIT_WORKER_THREADS, 0);
   int rc = qm__db_error(&q->db, sqlite3_exec(h, settings, NULL, NULL, NULL));
-  if (rc == QM_OK && qm__fts_register(h) != SQLITE_OK) rc = QM_EINTERNAL;
+  if (rc == QM_OK && qm__fts_register(h, &q->pairs) != SQLITE_OK) rc = QM_EINTERNAL;
   return rc;
 }
 

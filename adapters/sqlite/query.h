@@ -1,7 +1,7 @@
 /* query: reads the tables and the search index of projections (project.h) through a
  * connection of its own that can do nothing else: opened read-only, and while a statement of
  * a caller runs, SQLite's authorizer lets it read the tables, views and columns of
- * projections and call functions that only compute. SPEC S12a.8, S12a.9.
+ * projections and call functions that only compute. SPEC S16.8, S16.9.
  *
  * One thread at a time. It sees what was committed, whatever another connection has open. */
 #ifndef QM_SQLITE_QUERY_H
@@ -41,8 +41,8 @@ typedef struct qm_query_search {
   uint32_t limit, offset;
 } qm_query_search;
 
-/* Best first, a line a record: {"space":ID,"collection","id","title","snippet",
- * "marks":[[FIRST,COUNT],…]}: what matches in the snippet, in code points. A text without
+/* Best first, a line a record: {"space":ID,"collection","id","title_marks":[[FIRST,COUNT],
+ * …],"title","marks":[…],"snippet"}: what matches in each, in code points. A text without
  * letters, digits or ideographs finds nothing. */
 int qm_query_find(qm_query *q, const qm_query_search *s, qm_buf *out, qm_error *e);
 

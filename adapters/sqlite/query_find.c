@@ -18,10 +18,10 @@ static void put_number(qm_buf *b, uint64_t v) {
 }
 
 /* FTS5 marks what it found by \1 and \2: here they become places. */
-static void put_snippet(qm_buf *b, qm_slice s, qm_buf *plain) {
+static void put_marked(qm_buf *b, const char *marks, const char *name, qm_slice s, qm_buf *plain) {
   uint64_t at = 0, from = 0;
   int first = 1;
-  put(b, ",\"marks\":[");
+  put(b, marks);
   qm_buf_clear(plain);
   for (size_t i = 0; i < s.n; i++) {
     if (s.p[i] == 1) {
@@ -35,10 +35,10 @@ static void put_snippet(qm_buf *b, qm_slice s, qm_buf *plain) {
       first = 0;
     } else {
       at += (s.p[i] & 0xC0) != 0x80;
-      qm_buf_byte(plain, s.p[i] == '\n' ? ' ' : s.p[i]);
+      qm_buf_byte(plain, s.p[i]);
     }
   }
-  put(b, "],\"snippet\":");
+  put(b, name);
   qm_json_str(b, qm_buf_slice(plain));
 }
 
@@ -88,48 +88,115 @@ static int put_place(qm_query *q, qm_buf *out, int64_t row) {
   return QM_OK;
 }
 
-static int put_hit(qm_query *q, sqlite3_stmt *st, qm_buf *out, qm_buf *plain) {
-  QM_TRY(put_place(q, out, sqlite3_column_int64(st, 0)));
-  put(out, ",\"title\":");
-  qm_json_str(out, qm__db_blob(st, 1));
-  put_snippet(out, qm__db_blob(st, 2), plain);
+static int put_hit(qm_query *q, int64_t row, sqlite3_stmt *st, qm_buf *out, qm_buf *plain) {
+  QM_TRY(put_place(q, out, row));
+  put_marked(out, ",\"title_marks\":[", "],\"title\":", qm__db_blob(st, 0), plain);
+  put_marked(out, ",\"marks\":[", "],\"snippet\":", qm__db_blob(st, 1), plain);
   put(out, "}\n");
   return QM_OK;
 }
 
-static int find(qm_query *q, const qm_query_search *s, qm_slice match, qm_buf *out) {
+/* ---- who comes first ---- */
+
+/* Whole lines first (S16.11), then what is in titles, then the rest; within each by place in
+ * the index. Nothing but the page asked for is weighed, so that a name with thousands of
+ * hits costs no more than one with few. */
+static void put_tier(qm_buf *b, int tier, const qm_buf *all, const qm_buf *exact) {
+  static const struct {
+    const char *before, *between, *after;
+  } forms[] = {{"(", ") AND (", ")"},                  /* exact, all */
+               {"({title} : (", ")) NOT (", ")"},      /* all, exact */
+               {"(", ") NOT ((", ") OR {title} : ("}}; /* all, exact, all */
+  const qm_buf *first = tier ? all : exact, *second = tier ? exact : all;
+  qm_buf_clear(b);
+  put(b, forms[tier].before);
+  qm_buf_add(b, first->p, first->n);
+  put(b, forms[tier].between);
+  qm_buf_add(b, second->p, second->n);
+  put(b, forms[tier].after);
+  if (tier < 2) return;
+  qm_buf_add(b, all->p, all->n);
+  put(b, "))");
+}
+
+typedef struct finding {
+  qm_query *q;
+  const qm_query_search *s;
+  qm_buf all, exact, match, plain;
+  uint32_t skip, left;
+  int64_t *rows;
+  uint32_t n;
+} finding;
+
+static int find_tier(finding *x, int tier) {
+  const qm_query_search *s = x->s;
   sqlite3_stmt *st;
-  qm_buf plain;
   int row = 0;
   int64_t first = s->space ? qm__row_first(s->space, 0) : 0;
   int64_t last = s->space ? qm__row_first(s->space + 1, 0) - 1 : INT64_MAX;
-  qm_buf_init(&plain, q->db.env, 1u << 20);
-  int rc = qm__db_start(&q->db, QM__SQL_SEARCH_FIND,
-                        QM__ARGS(qm__string(match), qm__int(first), qm__int(last),
-                                 qm__string(s->collection), qm__int(s->limit),
-                                 qm__int(s->offset)),
-                        &st);
-  if (rc == QM_OK) rc = qm__db_step(&q->db, st, &row);
-  while (rc == QM_OK && row) {
-    rc = put_hit(q, st, out, &plain);
-    if (rc == QM_OK) rc = qm__db_step(&q->db, st, &row);
+  put_tier(&x->match, tier, &x->all, &x->exact);
+  QM_TRY(qm_buf_status(&x->match));
+  QM_TRY(qm__db_start(&x->q->db, QM__SQL_SEARCH_FIND,
+                      QM__ARGS(qm__string(qm_buf_slice(&x->match)), qm__int(first), qm__int(last),
+                               qm__string(s->collection)),
+                      &st));
+  int rc = qm__db_step(&x->q->db, st, &row);
+  while (rc == QM_OK && row && x->left) {
+    if (x->skip) {
+      x->skip--;
+    } else {
+      x->rows[x->n++] = sqlite3_column_int64(st, 0);
+      x->left--;
+    }
+    if (x->left) rc = qm__db_step(&x->q->db, st, &row);
   }
-  qm__db_end(&q->db, QM__SQL_SEARCH_FIND, st);
-  qm_buf_free(&plain);
+  qm__db_end(&x->q->db, QM__SQL_SEARCH_FIND, st);
+  return rc;
+}
+
+static int show_row(finding *x, int64_t place, qm_buf *out) {
+  sqlite3_stmt *st;
+  int row = 0;
+  QM_TRY(qm__db_start(&x->q->db, QM__SQL_SEARCH_SHOW,
+                      QM__ARGS(qm__string(qm_buf_slice(&x->all)), qm__int(place)), &st));
+  int rc = qm__db_step(&x->q->db, st, &row);
+  if (rc == QM_OK && row) rc = put_hit(x->q, place, st, out, &x->plain);
+  qm__db_end(&x->q->db, QM__SQL_SEARCH_SHOW, st);
+  return rc;
+}
+
+/* In one transaction, so that what was found is there when it is shown. */
+static int find(finding *x, qm_buf *out) {
+  int rc = QM_OK;
+  QM_TRY(qm__db_run(&x->q->db, QM__SQL_BEGIN_READ, NULL, 0));
+  for (int tier = 0; tier < 3 && x->left && rc == QM_OK; tier++) rc = find_tier(x, tier);
+  for (uint32_t i = 0; i < x->n && rc == QM_OK; i++) rc = show_row(x, x->rows[i], out);
+  int ended = qm__db_run(&x->q->db, QM__SQL_COMMIT, NULL, 0);
+  if (rc == QM_OK) rc = ended;
   return rc == QM_OK ? qm_buf_status(out) : rc;
 }
 
+static int find_text(qm_query *q, const qm_query_search *s, qm_buf *out) {
+  finding x = {.q = q, .s = s, .skip = s->offset, .left = s->limit};
+  qm_buf *buffers[] = {&x.all, &x.exact, &x.match, &x.plain};
+  for (size_t i = 0; i < 4; i++)
+    qm_buf_init(buffers[i], q->db.env, i < 3 ? QUERY_MAX * 64 : 1u << 24);
+  x.rows = qm_alloc_array(q->db.env, (size_t)s->limit + 1, sizeof *x.rows);
+  int rc = x.rows ? QM_OK : QM_ENOMEM;
+  if (rc == QM_OK) q->pairs = qm__fts_query(&x.all, &x.exact, s->text);
+  if (rc == QM_OK) rc = qm_buf_status(&x.all);
+  if (rc == QM_OK) rc = qm_buf_status(&x.exact);
+  if (rc == QM_OK && x.all.n) rc = find(&x, out);
+  for (size_t i = 0; i < 4; i++) qm_buf_free(buffers[i]);
+  qm_free(q->db.env, x.rows);
+  return rc;
+}
+
 int qm_query_find(qm_query *q, const qm_query_search *s, qm_buf *out, qm_error *e) {
-  qm_buf match;
   if (s->text.n > QUERY_MAX) return qm_fail(e, QM_EINVAL, "the text is too long");
   if (!qm_utf8_check(s->text, NULL) || (s->text.n && memchr(s->text.p, 0, s->text.n)))
     return qm_fail(e, QM_EINVAL, "the text is not UTF-8");
   if (s->space >= QM__PROJECT_SPACES) return qm_fail(e, QM_ELIMIT, "%s", qm_err_text(QM_ELIMIT));
-  QM_TRY(qm__query_refresh(q, e));
-  qm_buf_init(&match, q->db.env, QUERY_MAX * 8);
-  qm__fts_query(&match, s->text);
-  int rc = qm_buf_status(&match);
-  if (rc == QM_OK && match.n) rc = find(q, s, qm_buf_slice(&match), out);
-  qm_buf_free(&match);
+  int rc = find_text(q, s, out);
   return rc == QM_OK ? rc : qm_fail(e, rc, "%s", qm_err_text(rc));
 }

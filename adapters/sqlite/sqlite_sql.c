@@ -15,10 +15,10 @@ const char qm__sql_create[] = "PRAGMA page_size = 4096;";
 const char qm__sql_full[] = "PRAGMA synchronous = FULL;";
 const char qm__sql_normal[] = "PRAGMA synchronous = NORMAL;";
 const char qm__sql_wal[] = "PRAGMA journal_mode = WAL;";
-/* Two columns: what a record is called, and the rest. Names count eight times as much. */
+/* Two columns: what a record is called, and the rest. Nothing weighs texts by their length. */
 const char qm__sql_search_make[] =
-    "CREATE VIRTUAL TABLE _search USING fts5(title, body, tokenize = 'qianmo');"
-    "INSERT INTO _search (_search, rank) VALUES ('rank', 'bm25(8.0, 1.0)');";
+    "CREATE VIRTUAL TABLE _search USING fts5(title, body, tokenize = 'qianmo', prefix = '3',"
+    " columnsize = 0);";
 const char qm__sql_search_drop[] = "DROP TABLE IF EXISTS _search;";
 const char qm__sql_set_version[] = "PRAGMA user_version = %d;";
 const char qm__sql_set_application[] = "PRAGMA application_id = %d;";
@@ -229,11 +229,15 @@ static const qm__sql table[QM__SQL_COUNT] = {
     SQL(SEARCH_DROP_RANGE, "DELETE FROM _search WHERE rowid BETWEEN ?1 AND ?2"),
     SQL(SEARCH_OPTIMIZE, "INSERT INTO _search (_search) VALUES ('optimize')"),
     SQL(SEARCH_FIND,
-        "SELECT rowid, title, snippet(_search, -1, char(1), char(2), '…', 24) FROM _search"
-        " WHERE _search MATCH ?1 AND rowid BETWEEN ?2 AND ?3"
+        "SELECT rowid FROM _search WHERE _search MATCH ?1 AND rowid BETWEEN ?2 AND ?3"
         " AND (?4 = '' OR (rowid >> 32 & 2047) IN"
         " (SELECT ordinal FROM _tables WHERE kind = 'table' AND collection_name = ?4))"
-        " ORDER BY rank LIMIT ?5 OFFSET ?6"),
+        " ORDER BY rowid"),
+    SQL(SEARCH_SHOW,
+        "SELECT highlight(_search, 0, char(1), char(2)),"
+        " snippet(_search, 1, char(1), char(2), '…', 24) FROM _search"
+        " WHERE _search MATCH ?1 AND rowid = ?2"),
+    SQL(BEGIN_READ, "BEGIN"),
     SQL(SEARCH_PLACE,
         "SELECT t.name, t.collection_name, s.id FROM _tables t, _spaces s"
         " WHERE t.ordinal = ?1 AND s._space = ?2"),

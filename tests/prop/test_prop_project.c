@@ -1,4 +1,4 @@
-/* (S12a.1, S12a.2, S12a.6) After random histories of several replicas, with syncs cut,
+/* (S16.1, S16.2, S16.6) After random histories of several replicas, with syncs cut,
  * deletes, restores, restarts, cancelled transactions and a schema that grows in between,
  * the tables show what a full read of state shows, and are what making them anew gives. */
 #define _XOPEN_SOURCE 700
@@ -170,7 +170,7 @@ static sqlite3 *read_tables(const device *d) {
   sqlite3 *h;
   path_of(d, path);
   assert_int_equal(sqlite3_open_v2(path, &h, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
-  assert_int_equal(qm__fts_register(h), SQLITE_OK);
+  assert_int_equal(qm__fts_register(h, NULL), SQLITE_OK);
   return h;
 }
 
@@ -285,7 +285,7 @@ static void check_search(const device *d) {
   sqlite3 *h;
   path_of(d, path);
   assert_int_equal(sqlite3_open_v2(path, &h, SQLITE_OPEN_READWRITE, NULL), SQLITE_OK);
-  assert_int_equal(qm__fts_register(h), SQLITE_OK);
+  assert_int_equal(qm__fts_register(h, NULL), SQLITE_OK);
   char *why = NULL;
   if (sqlite3_exec(h, "INSERT INTO _search(_search) VALUES('integrity-check')", NULL, NULL,
                    &why) != SQLITE_OK)

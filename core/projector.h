@@ -1,12 +1,12 @@
-/* project: what follows the records of a replica in the same transaction: tables for
+/* projector: what follows the records of a replica in the same transaction: tables for
  * reports, an index for searching (adapters/sqlite/project.h). The engine tells a
  * projector what it saves, once a record and transaction, after all ops of it took
  * effect; the projector asks core/read.h what the record shows.
  *
  * A projector never begins, commits or rolls back inside record, space or saved. What
  * these return that is not QM_OK fails the commit. */
-#ifndef QM_PROJECT_H
-#define QM_PROJECT_H
+#ifndef QM_PROJECTOR_H
+#define QM_PROJECTOR_H
 
 #include "record.h"
 
