@@ -299,6 +299,27 @@ QM_API int32_t qm_search(qm_db *db, qm_slice space, qm_slice collection, qm_slic
 /* Makes all tables and the index anew from the records. */
 QM_API int32_t qm_rebuild(qm_db *db, qm_error *e);
 
+/* ---- photos and other files ----
+ *
+ * A file lies beside the database (PATH.files), named by the SHA-256 of its content; the record
+ * holds {"mime","sha256","size","taken_at"} in a field of kind map (or any). Files are not sent
+ * yet: elsewhere such a value is announced, and its file not present. */
+
+/* Copies the file at `path` (NUL-terminated) in and puts the value into a register, set or log:
+ * *out (may be NULL) is the value. taken_at: the camera's time where the file is a JPEG that says
+ * it. A file that is kept and whose transaction is cancelled stays, without effect. May take
+ * long; other calls go on. QM_ENOTFOUND: no such file or record; QM_EINVAL: not a plain file, not
+ * readable, or empty; QM_ELIMIT: larger than 512 MiB; QM_EFULL, QM_EIO; QM_ESCHEMA: the field
+ * cannot hold it; errors of the verbs. */
+QM_API int32_t qm_attach(qm_tx *tx, qm_slice collection, qm_slice record, qm_slice field,
+                         const char *path, qm_text *out, qm_error *e);
+/* Of a record, of a collection, or (both empty) of all: a line each,
+ *   {"collection","id","field","sha256","size","mime","taken_at","status","path"}
+ * status: "here-only" (the file is on this device alone; then path says where) or "announced"
+ * (it is not here). */
+QM_API int32_t qm_attachments(qm_db *db, qm_slice space, qm_slice collection, qm_slice record,
+                              qm_text *out, qm_error *e);
+
 /* ---- syncing ---- */
 
 typedef struct qm_sync_result {

@@ -136,6 +136,18 @@ static const qm_help helps[] = {
       "  qianmo list household --fields 户号,户主,最近走访\n"
       "  qianmo list incident --where '办理阶段=已上报 and 标题~路灯' --sort 办理阶段,-标题\n"
       "  qianmo list household --where '服务标签=老人' --page 2 --limit 50\n"}},
+    {"attach",
+     {"FILE COLLECTION RECORD FIELD", "文件 集合 记录 字段"},
+     {"keep a photo or another file with a record", "把照片或其他文件附到记录上"},
+     {"The file is copied beside the database. It is on this device only: files are not sent yet.\n"
+      "The field is a register, set or log of kind map.\n\n"
+      "  qianmo attach light.jpg incident 4Q0Z photos\n",
+      "文件复制到数据库旁，目前只在本机，还不能传送。字段须是 map 类型的单值、集合或日志。\n\n"
+      "  qianmo attach 路灯.jpg incident 4Q0Z photos\n"}},
+    {"attachments",
+     {"[COLLECTION [RECORD]]", "[集合 [记录]]"},
+     {"list photos and other files, and whether they are here", "列出照片等附件及其是否在本机"},
+     {"", ""}},
     {"search",
      {"TEXT…", "文字…"},
      {"find records by names, addresses, words, numbers", "按姓名、地址、词语、号码查找记录"},

@@ -36,13 +36,11 @@
   X(WORD_COLLECTION, "collection", "集合")                                                        \
   X(WORD_TITLE, "title", "名称")                                                                  \
   X(WORD_FOUND, "found in", "出处")                                                               \
-  X(WORD_FILE, "file", "文件")                                                                    \
   X(WORD_KIND, "kind", "类型")                                                                    \
   X(WORD_SIZE, "size", "大小")                                                                    \
   X(WORD_TAKEN, "taken", "拍摄时间")                                                               \
   X(WORD_WHERE, "where", "位置")                                                                  \
   X(AT_HERE, "on this phone only", "仅在本机")                                                     \
-  X(AT_HERE_SENT, "here", "本机有")                                                               \
   X(AT_ANNOUNCED, "announced, not present", "已登记，文件不在本机")                                     \
   X(ATTACHED, "attached %s, %s, %s\n", "已附上 %s，%s，%s\n")                                       \
   X(ATTACHMENTS_NONE, "no attachments\n", "没有附件\n")

@@ -55,6 +55,8 @@ const qm_verb qm_verbs[] = {
     {"lower", qm_verb_write, QM_SAY_HELP_WRITE, 3, -1, TOKEN},
     {"delete", qm_verb_presence, QM_SAY_HELP_WRITE, 2, 2, TOKEN},
     {"restore", qm_verb_presence, QM_SAY_HELP_WRITE, 2, 2, TOKEN},
+    {"attach", qm_verb_attach, QM_SAY_HELP_WRITE, 4, 4, 0},
+    {"attachments", qm_verb_attachments, QM_SAY_HELP_READ, 0, 2, 0},
     {"get", qm_verb_get, QM_SAY_HELP_READ, 2, 2, BIT(QM_OPT_DELETED)},
     {"list", qm_verb_list, QM_SAY_HELP_READ, 1, 1,
      BIT(QM_OPT_DELETED) | BIT(QM_OPT_LIMIT) | BIT(QM_OPT_FIELDS) | BIT(QM_OPT_COLUMNS) |

@@ -152,6 +152,8 @@ int qm_verb_conflict_collection(qm_ctx *c, const char *prefix, qm_line *out);
 int qm_verb_sql(qm_ctx *c);
 int qm_verb_search(qm_ctx *c);
 int qm_verb_rebuild(qm_ctx *c);
+int qm_verb_attach(qm_ctx *c);
+int qm_verb_attachments(qm_ctx *c);
 
 int qm_verb_status(qm_ctx *c);
 int qm_verb_sync(qm_ctx *c);
