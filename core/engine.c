@@ -1,7 +1,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/space.h"
+#include "core/home.h"
 
 #define QM_ARENA_MAX ((size_t)1 << 30)
 
@@ -220,7 +220,7 @@ static void reload(qm_engine *e) {
   if (e->projector.ended) e->projector.ended(e->projector.payload, 0);
   for (uint32_t i = 0; i < e->n_spaces; i++) {
     qm_space *s = e->spaces[i];
-    int touched = s->touched, ingested = s->ingested;
+    int touched = s->touched, ingested = s->ingested || s->floor_moved;
     qm__space_end(s);
     if (touched && qm__space_load(s) != QM_OK) e->poisoned = 1;
     if (ingested && qm__space_notes_load(s) != QM_OK) e->poisoned = 1;
@@ -237,7 +237,10 @@ void qm_engine_rollback(qm_engine *e) {
 
 int qm_engine_commit(qm_engine *e, qm_durability durability, qm_store_done done, void *payload) {
   int rc = e->open ? QM_OK : QM_ESTATE;
-  for (uint32_t i = 0; i < e->n_spaces && rc == QM_OK; i++) rc = qm__space_save(e->spaces[i]);
+  for (uint32_t i = 0; i < e->n_spaces && rc == QM_OK; i++) {
+    rc = qm__home_flush(e->spaces[i]);
+    if (rc == QM_OK) rc = qm__space_save(e->spaces[i]);
+  }
   if (rc != QM_OK) {
     qm_engine_rollback(e);
     if (done) done(payload, rc);

@@ -2,7 +2,7 @@
  * whole before any of it takes effect, so a refused one leaves no trace. */
 #include <string.h>
 
-#include "core/space.h"
+#include "core/home.h"
 
 typedef struct qm_judge {
   qm_engine *e;
@@ -240,12 +240,13 @@ static int judge(qm_judge *j, qm_segment *g, qm_hash *hash) {
   QM_TRY(check_author(j, g, hash));
   QM_TRY(preload(j, g));
   QM_TRY(qm__space_work(j->s, g, &j->work, &j->why));
+  QM_TRY(qm__home_check(j->s, g));
   return check_schema(j, g);
 }
 
 static int take(qm_judge *j, const qm_segment *g, const qm_hash *hash) {
   qm_space *s = j->s;
-  for (uint32_t i = 0; i < g->n_changes; i++) QM_TRY(qm__space_apply(s, &g->changes[i]));
+  for (uint32_t i = 0; i < g->n_changes; i++) QM_TRY(qm__home_apply(s, g, &g->changes[i]));
   qm_author_state *st = &s->states[g->author];
   st->closed = g->next;
   st->head = *hash;

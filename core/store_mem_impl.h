@@ -185,7 +185,7 @@ int qm__mem_key_find(qm_store *s, uint32_t space, uint32_t index, qm_slice name,
 int qm__mem_log_append(qm_store *s, uint32_t space, const qm_log_row *row, uint64_t *seq);
 int qm__mem_log_after(qm_store *s, uint32_t space, const qm_vv *vv, uint64_t after_seq,
                       qm_visit_log visit, void *payload);
-int qm__mem_log_cut(qm_store *s, uint32_t space, const qm_vv *vv);
+int qm__mem_log_cut(qm_store *s, uint32_t space, const qm_vv *vv, qm_vv *gone);
 int qm__mem_log_replace(qm_store *s, uint32_t space, uint64_t seq, qm_slice batch);
 int qm__mem_open_append(qm_store *s, uint32_t space, const qm_open_row *row);
 int qm__mem_open_list(qm_store *s, uint32_t space, qm_visit_open visit, void *payload);
@@ -193,6 +193,7 @@ int qm__mem_open_clear(qm_store *s, uint32_t space);
 int qm__mem_stage_begin(qm_store *s, uint32_t space, qm_slice manifest);
 int qm__mem_stage_part(qm_store *s, uint32_t space, uint32_t part, qm_slice content);
 int qm__mem_stage_parts(qm_store *s, uint32_t space, uint32_t *next_part, qm_buf *manifest);
+int qm__mem_stage_read(qm_store *s, uint32_t space, uint32_t part, qm_buf *content);
 int qm__mem_stage_swap(qm_store *s, uint32_t space,
                        int (*visit)(void *payload, uint32_t part, qm_slice content), void *payload);
 int qm__mem_stage_drop(qm_store *s, uint32_t space);

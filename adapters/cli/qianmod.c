@@ -50,7 +50,8 @@ static const struct verb {
              {"reassign", hub_verb_reassign, QM_HUB_HELP_REASSIGN, 1, 2},
              {"backup", hub_verb_backup, QM_HUB_HELP_BACKUP, 1, 2},
              {"restore", hub_verb_restore, QM_HUB_HELP_RESTORE, 1, 2},
-             {"check", hub_verb_check, QM_HUB_HELP_CHECK, 1, 1}};
+             {"check", hub_verb_check, QM_HUB_HELP_CHECK, 1, 1},
+             {"recover", hub_verb_recover, QM_HUB_HELP_RECOVER, 1, 2}};
 
 static const struct verb *find_verb(const char *name) {
   for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)

@@ -133,7 +133,8 @@ static int put_attachment(attachments *x, const qm_record *record, const qm_fiel
   qm__handle_put(x->out, ",\"taken_at\":");
   if (a.taken.n) qm_json_str(x->out, a.taken);
   else qm__handle_put(x->out, "null");
-  qm__handle_put(x->out, here ? ",\"status\":\"here-only\",\"path\":" : ",\"status\":\"announced\"");
+  qm__handle_put(x->out, ",\"status\":");
+  qm__handle_put(x->out, here ? "\"here-only\",\"path\":" : "\"announced\"");
   if (here) qm_json_str(x->out, qm_str(path));
   qm__handle_put(x->out, "}\n");
   return qm_buf_status(x->out);

@@ -74,7 +74,9 @@ static int is_digits(const uint8_t *p, size_t n) {
   return 1;
 }
 
-static unsigned two(const uint8_t *p) { return (unsigned)(p[0] - '0') * 10 + (unsigned)(p[1] - '0'); }
+static unsigned two(const uint8_t *p) {
+  return (unsigned)(p[0] - '0') * 10 + (unsigned)(p[1] - '0');
+}
 
 /* "YYYY:MM:DD hh:mm:ss" */
 static int read_time(qm_slice s, size_t at, char out[20]) {

@@ -1,10 +1,11 @@
 /* fts_token: the tokenizer of the search index, for FTS5. Chinese names have two characters
  * and stand without blanks, so words cannot be told: of ideographs every one is a token, and
  * every two neighbours are one at the same place. Letters and digits make words. All folded
- * by core/norm.h. Beside its first token every line of a text has one more, for the line as a
- * whole: `=` and its letters, digits and ideographs; so a name that is exactly what was asked
- * for is found without looking at all that contain it. In a query a run of ideographs becomes its pairs one after the other, so
- * that FTS5 looks for the run as a phrase; a single one becomes itself. */
+ * by core/norm.h. Beside its first token every line of a text has one more, for the line as
+ * a whole: `=` and its letters, digits and ideographs; so a name that is exactly what was
+ * asked for is found without looking at all that contain it. In a query a run of ideographs
+ * becomes its pairs one after the other, so that FTS5 looks for the run as a phrase; a single
+ * one becomes itself. */
 #ifndef QM_SQLITE_FTS_TOKEN_H
 #define QM_SQLITE_FTS_TOKEN_H
 

@@ -149,7 +149,9 @@ static int fill_row(void *payload, const qm_record_row *row) {
 static int fill_space(qm_projection *p, qm_space *s) {
   filling f = {.p = p, .s = s};
   qm_arena_init(&f.arena, p->env, QM_RECORD_ARENA);
+  p->all = 1;
   int rc = p->store->ops->record_scan(p->store, s->number, 0, NULL, SIZE_MAX, fill_row, &f);
+  p->all = 0;
   qm_arena_free(&f.arena);
   return rc;
 }

@@ -14,6 +14,7 @@ struct qm_projection {
   const qm_env *env;
   qm__layout layout; /* empty (no arena) where it must be made anew */
   int stale;         /* layout or rows may not be what they should: see catch_up */
+  int all;           /* a whole space is being filled: times of log entries may have moved */
   int made;          /* tables were made in the open transaction */
   qm_arena arena;    /* of one record */
   qm_buf title, body, scratch;

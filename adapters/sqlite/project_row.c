@@ -343,7 +343,7 @@ static int put_entry(projecting *x, const qm_field_def *f, qm__pfield *to, int64
   sqlite3_bind_int64(st, 1, row);
   sqlite3_bind_int64(st, 2, n);
   int rc = bind_cell(st, 3, &c);
-  sqlite3_bind_int64(st, 4, (int64_t)qm_time_ms(v->time));
+  sqlite3_bind_int64(st, 4, (int64_t)qm_time_ms(qm_space_effective(x->s, v->dot, v->time)));
   sqlite3_bind_text(st, 5, text, -1, SQLITE_STATIC);
   sqlite3_bind_int64(st, 6, v->dot.author);
   sqlite3_bind_int64(st, 7, (int64_t)v->dot.counter);
@@ -352,7 +352,8 @@ static int put_entry(projecting *x, const qm_field_def *f, qm__pfield *to, int64
 }
 
 /* A log only grows: where the last row is still the entry of its place, all before it are,
- * and only the rest is written. Where an entry was erased, all are written again. */
+ * and only the rest is written. Where an entry was erased, or times may have moved, all are
+ * written again. */
 static int put_log(projecting *x, const qm_field_def *f, const qm_cell *from, qm__pfield *to,
                    int64_t row) {
   const qm_entries *v = from ? qm_entries_of(from) : NULL;
@@ -367,7 +368,7 @@ static int put_log(projecting *x, const qm_field_def *f, const qm_cell *from, qm
     QM_TRY(value_cell(x->p, f->value, v->p[i].value, &c));
     add_search(x->p, to->search, &c);
   }
-  if (there && there <= n && !erased &&
+  if (!x->p->all && there && there <= n && !erased &&
       v->p[there - 1].dot.author == last.author && v->p[there - 1].dot.counter == last.counter)
     at = there;
   for (; at < n; at++) QM_TRY(put_entry(x, f, to, row, at, &v->p[at]));

@@ -1,8 +1,8 @@
 /* bench_search: how long the first page of a search takes on many records, and how many
  * effects a second go into the tables. Names and addresses are made up from lists and
  * numbers. `bench_search [records]` prints a table: by the clock, and of that the processor's
- * time, which other programs on the machine do not stretch. Cold: the kernel is asked to forget the file's pages, and the
- * connection is new. */
+ * time, which other programs on the machine do not stretch. Cold: the kernel is asked to
+ * forget the file's pages, and the connection is new. */
 #define _XOPEN_SOURCE 700
 #include <fcntl.h>
 #include <stdio.h>
@@ -100,8 +100,8 @@ static void fill(qm_db *db, unsigned n, qm_error *e) {
   }
   double ms = now_ms() - from;
   cpu = cpu_ms() - cpu;
-  printf("filled: %u records, %u effects in %.1f s (processor %.1f s: %.0f effects/s)\n", n, effects,
-         ms / 1e3, cpu / 1e3, effects / cpu * 1e3);
+  printf("filled: %u records, %u effects in %.1f s (processor %.1f s: %.0f effects/s)\n", n,
+         effects, ms / 1e3, cpu / 1e3, effects / cpu * 1e3);
 }
 
 static qm_db *open_db(const char *path, uint32_t flags, qm_error *e) {

@@ -17,7 +17,8 @@ enum {
   F_NOTES = 22,
   F_STATE = 23,
   F_HEAD = 24,
-  F_FIRST = 25
+  F_FIRST = 25,
+  F_PLAN = 26
 };
 
 typedef struct device {
@@ -53,7 +54,8 @@ void world_close(world *w);
 uint64_t world_random(world *w);
 unsigned world_below(world *w, unsigned n); /* 0 … n-1 */
 
-/* Sends what `to` lacks of `from`'s log, all of it; returns segments taken. */
+/* Sends what `to` lacks of `from`'s log, all of it; returns segments taken. Where the log
+ * does not reach back that far, the state. */
 unsigned pull(device *to, device *from);
 /* The first `batches` batches only (an interruption). */
 unsigned pull_some(device *to, device *from, unsigned batches);
@@ -90,10 +92,13 @@ int put_remove(device *d, const char *r, const char *element);
 int put_inc(device *d, const char *r, int64_t delta);
 int put_step(device *d, const char *r, const char *text);
 int put_text(device *d, const char *r, uint64_t at, uint64_t cut, const char *text);
+/* `values`, of one character each, in place of `cut` elements. */
+int put_list(device *d, const char *r, uint64_t at, uint64_t cut, const char *values);
 int put_state(device *d, const char *r, const char *item);
 
 /* What is shown, as text in the world's arena: a register's value ("-" for none), a
- * set "a,b", a counter "3", a log "a|b", a text. */
+ * set "a,b", a counter "3", a log "a|b", a text,
+ * a list "[a b]". */
 const char *shown(device *d, const char *r, uint32_t field);
 /* The review list of a field: "value/class" by (time, author) descending, with class s
  * sibling, u unread, c contradiction. "" for none. */

@@ -60,7 +60,7 @@ static void a_write_needs_a_transaction(void **state) {
   GIVES(QM_ESTATE, t.ops->creation_put(t.s, 1, &creation, 1));
   GIVES(QM_ESTATE, t.ops->key_put(t.s, 1, 0, &id, &key, 1));
   GIVES(QM_ESTATE, t.ops->log_append(t.s, 1, &row, &seq));
-  GIVES(QM_ESTATE, t.ops->log_cut(t.s, 1, &vv));
+  GIVES(QM_ESTATE, t.ops->log_cut(t.s, 1, &vv, NULL));
   GIVES(QM_ESTATE, t.ops->log_replace(t.s, 1, 1, SLICE("b")));
   GIVES(QM_ESTATE, t.ops->open_append(t.s, 1, &change));
   GIVES(QM_ESTATE, t.ops->open_clear(t.s, 1));
@@ -580,6 +580,15 @@ static void the_open_run_stands_in_order(void **state) {
   expect("300:c;");
 }
 
+static void expect_part(uint32_t space, uint32_t part, const char *content) {
+  qm_buf b;
+  qm_buf_init(&b, &t.env, 1000);
+  GIVES(content ? QM_OK : QM_ENOTFOUND, t.ops->stage_read(t.s, space, part, &b));
+  assert_int_equal(b.n, content ? strlen(content) : 0);
+  if (content) assert_memory_equal(b.p, content, b.n);
+  qm_buf_free(&b);
+}
+
 static void expect_stage(uint32_t part, const char *manifest) {
   qm_buf b;
   uint32_t next = 99;
@@ -619,8 +628,18 @@ static void a_stage_resumes(void **state) {
   commit();
   expect_stage(0, "m2");
   begin();
+  OK(t.ops->stage_part(t.s, 1, 7, SLICE("p7")));
+  expect_part(1, 7, "p7"); /* whatever is missing before it */
+  expect_part(1, 0, NULL);
+  expect_part(2, 7, NULL);
+  OK(t.ops->stage_begin(t.s, 1 | QM_STAGE_OUT, SLICE("out")));
+  OK(t.ops->stage_part(t.s, 1 | QM_STAGE_OUT, 7, SLICE("o7")));
+  expect_part(1, 7, "p7");
   OK(t.ops->stage_drop(t.s, 1));
   OK(t.ops->stage_drop(t.s, 2));
+  expect_part(1, 7, NULL);
+  expect_part(1 | QM_STAGE_OUT, 7, "o7");
+  OK(t.ops->stage_drop(t.s, 1 | QM_STAGE_OUT));
   commit();
   no_stage();
   begin();
