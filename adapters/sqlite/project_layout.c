@@ -325,7 +325,7 @@ static void put_child(qm_buf *b, const qm__object *o, const qm_field_def *f) {
   if (sql_type(f)[0]) qm__layout_put(b, " ");
   qm__layout_put(b, sql_type(f));
   if (f->type == QM_FIELD_LOG)
-    qm__layout_put(b, ", _time INTEGER, _device TEXT, _author INTEGER, _counter INTEGER");
+    qm__layout_put(b, ", _time INTEGER, _device TEXT, _author INTEGER, _counter INTEGER, amount");
   qm__layout_put(b, ", PRIMARY KEY (_row, _n)) WITHOUT ROWID");
   if (f->type == QM_FIELD_SET) put_index(b, o, 0, "value");
 }
@@ -343,7 +343,7 @@ static int make_child(qm__layout *l, qm_buf *b, const qm__lineage *g, const qm_c
   p->child->sql = qm__layout_text(l, b);
   p->put.text = named(l, b,
                       f->type == QM_FIELD_LOG
-                          ? "INSERT OR REPLACE INTO % VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"
+                          ? "INSERT OR REPLACE INTO % VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"
                           : "INSERT OR REPLACE INTO % VALUES (?1, ?2, ?3)",
                       p->child->name);
   p->read.text = named(l, b, "SELECT value FROM % WHERE _row = ?1 ORDER BY _n", p->child->name);

@@ -330,13 +330,35 @@ static int last_entry(qm_projection *p, qm__pfield *f, int64_t row, uint32_t *n,
   return end(p, st, rc);
 }
 
+/* The number of an entry: itself, or the "amount" of a map. */
+static int amount_cell(qm_projection *p, qm_slice value, const cell *whole, cell *out) {
+  qm_cur c;
+  qm_mp_type type;
+  uint32_t pairs = 0;
+  *out = whole->kind == CELL_INT || whole->kind == CELL_REAL ? *whole : nothing;
+  qm_cur_init(&c, value);
+  if (!value.n || qm_cur_peek(&c, &type) != QM_OK || type != QM_MP_MAP) return QM_OK;
+  QM_TRY(qm_cur_map(&c, &pairs));
+  for (uint32_t i = 0; i < pairs; i++) {
+    qm_slice key, member;
+    QM_TRY(qm_cur_str(&c, &key));
+    QM_TRY(qm_cur_value(&c, QM_VALUE_DEPTH + 1, &member));
+    if (key.n != 6 || memcmp(key.p, "amount", 6) != 0) continue;
+    QM_TRY(value_cell(p, QM_VALUE_ANY, member, out));
+    if (out->kind != CELL_INT && out->kind != CELL_REAL) *out = nothing;
+  }
+  return QM_OK;
+}
+
 static int put_entry(projecting *x, const qm_field_def *f, qm__pfield *to, int64_t row, uint32_t n,
                      const qm_entry *v) {
   sqlite3_stmt *st;
-  cell c;
+  cell c, amount;
   qm_id device;
   char text[32];
-  QM_TRY(value_cell(x->p, f->value, v->erased ? qm_slice_of(NULL, 0) : v->value, &c));
+  qm_slice value = v->erased ? qm_slice_of(NULL, 0) : v->value;
+  QM_TRY(value_cell(x->p, f->value, value, &c));
+  QM_TRY(amount_cell(x->p, value, &c, &amount));
   qm_author_device(&qm_space_authors(x->s)->ids[v->dot.author], &device);
   qm_base32(text, device.b, sizeof device.b);
   QM_TRY(qm__made_start(x->p->db, &to->put, &st));
@@ -347,6 +369,7 @@ static int put_entry(projecting *x, const qm_field_def *f, qm__pfield *to, int64
   sqlite3_bind_text(st, 5, text, -1, SQLITE_STATIC);
   sqlite3_bind_int64(st, 6, v->dot.author);
   sqlite3_bind_int64(st, 7, (int64_t)v->dot.counter);
+  if (rc == SQLITE_OK) rc = bind_cell(st, 8, &amount);
   if (rc == SQLITE_OK) rc = sqlite3_step(st);
   return end(x->p, st, rc);
 }
