@@ -159,6 +159,8 @@ int qm_verb_search(qm_ctx *c);
 int qm_verb_rebuild(qm_ctx *c);
 int qm_verb_attach(qm_ctx *c);
 int qm_verb_attachments(qm_ctx *c);
+/* Below a record's card: where its files are. Nothing where it has none. */
+int qm_verb_files(qm_ctx *c, qm_slice collection, qm_slice record);
 
 int qm_verb_status(qm_ctx *c);
 int qm_verb_sync(qm_ctx *c);

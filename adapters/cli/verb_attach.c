@@ -67,6 +67,31 @@ static int put_row(qm_ctx *c, qm_table *table, const qm_node *a) {
   return QM_EXIT_DONE;
 }
 
+int qm_verb_files(qm_ctx *c, qm_slice collection, qm_slice record) {
+  qm_text text = {0};
+  qm_tree t = QM_TREE_INIT;
+  qm_slice rest, line;
+  int exit_code = QM_EXIT_DONE;
+  if (qm_attachments(c->db, qm_verb_space(c), collection, record, &text, NULL) != QM_OK)
+    return QM_EXIT_DONE; /* the card stands without it */
+  rest = qm_slice_of(text.p, text.n);
+  while (!exit_code && qm_next_line(&rest, &line)) {
+    qm_line l = QM_LINE_INIT;
+    exit_code = qm_verb_parse(c, &t, line);
+    if (exit_code) break;
+    int announced = qm_node_is(qm_node_get(t.root, "status"), "announced");
+    qm_line_add(&l, "  ");
+    qm_line_clean(&l, qm_node_text(qm_node_get(t.root, "field")), " ");
+    qm_line_add(&l, ": ");
+    qm_verb_value(c, &l, NULL, t.root, " ");
+    qm_line_format(&l, " — %s\n", announced ? QM_SAY(c, AT_ANNOUNCED) : QM_SAY(c, AT_HERE));
+    exit_code = qm_verb_print(c, &l);
+  }
+  qm_tree_free(&t);
+  qm_text_free(&text);
+  return exit_code;
+}
+
 /* [COLLECTION [RECORD]] */
 int qm_verb_attachments(qm_ctx *c) {
   static const qm_say_id heads[] = {QM_SAY_WORD_COLLECTION, QM_SAY_WORD_ID,   QM_SAY_WORD_FIELD,

@@ -184,6 +184,9 @@ int qm_verb_get(qm_ctx *c) {
   if (!exit_code && !c->cli.json) {
     put_card(c, &l, t.root, collection);
     exit_code = qm_verb_print(c, &l);
+    if (!exit_code)
+      exit_code =
+          qm_verb_files(c, qm_verb_name(collection), qm_node_text(qm_node_get(t.root, "id")));
     if (!exit_code) print_hints(c, t.root, collection);
   }
   qm_tree_free(&t);
