@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/home.h"
+#include "core/logged.h"
 
 typedef struct qm_judge {
   qm_engine *e;
@@ -167,13 +168,25 @@ static int check_new(qm_judge *j, const qm_op *op) {
   return QM_OK;
 }
 
+/* S6.7: trims rest on what all live devices have seen, which the home hub alone knows. (Its
+ * own come back to it from devices where it was restored from a backup.) */
+static int by_home(const qm_judge *j, const qm_segment *g) {
+  const qm_id *home = qm_id_is_zero(&j->in->home) ? &j->e->device : &j->in->home;
+  qm_id device;
+  qm_author_device(&j->s->authors.ids[g->author], &device);
+  return qm_id_cmp(&device, home) == 0;
+}
+
 /* What the sender's role may write, and what the schema allows. Its writer had seen the
  * `new` of every record, so the collection is known here by now. */
-static int check_op(qm_judge *j, const qm_op *op) {
+static int check_op(qm_judge *j, const qm_segment *g, const qm_op *op) {
   qm_loaded *l;
   const qm_schema *schema = j->s->schema;
+  if (op->shape == QM_SEQUENCE && op->kind == QM_KIND_TRIM && !by_home(j, g))
+    return qm_fail(&j->why, QM_EACCESS, "only the home hub trims");
   if (qm_id_is_zero(&op->record))
-    return qm_fail(&j->why, QM_EACCESS, "only the hub writes the space record");
+    return by_home(j, g) ? QM_OK
+                         : qm_fail(&j->why, QM_EACCESS, "only the hub writes the space record");
   if (!schema) return QM_OK;
   QM_TRY(qm__space_record(j->s, &op->record, &l));
   if (!l->collection && !l->record.n_creations)
@@ -188,7 +201,8 @@ static int check_op(qm_judge *j, const qm_op *op) {
 static int check_schema(qm_judge *j, const qm_segment *g) {
   if (!j->in->check_schema) return QM_OK;
   for (uint32_t i = 0; i < g->n_changes; i++)
-    for (uint32_t o = 0; o < g->changes[i].n_ops; o++) QM_TRY(check_op(j, &g->changes[i].ops[o]));
+    for (uint32_t o = 0; o < g->changes[i].n_ops; o++)
+      QM_TRY(check_op(j, g, &g->changes[i].ops[o]));
   return QM_OK;
 }
 
@@ -336,7 +350,8 @@ static int log_taken(qm_judge *j, qm_slice blob, const qm_batch *batch, const ui
     rc = qm_batch_encode(&recoded, &part, &j->s->authors, e->zip_level);
     blob = qm_buf_slice(&recoded);
   }
-  qm_log_row row = {0, blob, rows, part.n_segments};
+  qm_log_row row = {.batch = blob, .segments = rows, .n_segments = part.n_segments};
+  if (rc == QM_OK) rc = qm__logged_records(&part, &e->arena, &row);
   if (rc == QM_OK) rc = e->store->ops->log_append(e->store, j->s->number, &row, &seq);
   qm_buf_free(&recoded);
   return rc;
