@@ -352,6 +352,56 @@ QM_API int32_t qm_changes_wait(qm_db *db, qm_slice since, uint32_t timeout_ms, q
 /* Makes the calls that wait in other threads (qm_changes_wait, qm_sync_stay) return soon. */
 QM_API void qm_interrupt(qm_db *db);
 
+/* ---- tables and searching ----
+ *
+ * What records show also stands in plain SQL tables (SPEC S16): one a collection, called as
+ * it, with a column a field; one COLLECTION_FIELD for each set, log and list; views of what is
+ * open, what is due, counts by state and balances. They follow every commit. */
+
+/* One SELECT over these tables, which can do nothing else. parameters: a JSON array for ?1, ?2,
+ * …, or empty. rows, ms: limits, 0 for 10,000 rows and 10 seconds. The result is a line
+ * {"columns":[NAME,…]}, then a line a row, [VALUE,…], and a last line {"rows":N,"more":BOOL}.
+ * It sees what was committed, holds nobody up, and may run beside any other call.
+ *
+ * QM_EINVAL: no good SQL (in SQLite's words), more than one statement, or parameters that do
+ * not fit; QM_EACCESS: anything but reading these tables; QM_ETIMEOUT; QM_ELIMIT: too much
+ * memory; QM_ESTATE: opened read-only, and the tables are not up to date. */
+QM_API int32_t qm_sql(qm_db *db, qm_slice statement, qm_slice parameters, uint64_t rows,
+                      uint64_t ms, qm_text *out, qm_error *e);
+/* Records in which every piece of `text` (between blanks) occurs, best first: names of two
+ * characters, a part of an address, words and numbers by what they begin with; case, width and
+ * accents make no difference. Fields of class sensitive and sealed ones are not searched.
+ * space: empty for all; collection: empty for all. A line a record:
+ *   {"space":ID,"collection","id","title_marks":[[FIRST,COUNT],…],"title","marks":[…],"snippet"}
+ * title: its natural key and naming fields, a line each; snippet: of its other fields; marks:
+ * what matched in each, in code points. At most `limit` (0: 20) after the first `offset`.
+ * QM_ESTATE as above. */
+QM_API int32_t qm_search(qm_db *db, qm_slice space, qm_slice collection, qm_slice text,
+                         uint32_t limit, uint32_t offset, qm_text *out, qm_error *e);
+/* Makes all tables and the index anew from the records. */
+QM_API int32_t qm_rebuild(qm_db *db, qm_error *e);
+
+/* ---- photos and other files ----
+ *
+ * A file lies beside the database (PATH.files), named by the SHA-256 of its content; the record
+ * holds {"mime","sha256","size","taken_at"} in a field of kind map (or any). Files are not sent
+ * yet: elsewhere such a value is announced, and its file not present. */
+
+/* Copies the file at `path` (NUL-terminated) in and puts the value into a register, set or log:
+ * *out (may be NULL) is the value. taken_at: the camera's time where the file is a JPEG that says
+ * it. A file that is kept and whose transaction is cancelled stays, without effect. May take
+ * long; other calls go on. QM_ENOTFOUND: no such file or record; QM_EINVAL: not a plain file, not
+ * readable, or empty; QM_ELIMIT: larger than 512 MiB; QM_EFULL, QM_EIO; QM_ESCHEMA: the field
+ * cannot hold it; errors of the verbs. */
+QM_API int32_t qm_attach(qm_tx *tx, qm_slice collection, qm_slice record, qm_slice field,
+                         const char *path, qm_text *out, qm_error *e);
+/* Of a record, of a collection, or (both empty) of all: a line each,
+ *   {"collection","id","field","sha256","size","mime","taken_at","status","path"}
+ * status: "here-only" (the file is on this device alone; then path says where) or "announced"
+ * (it is not here). */
+QM_API int32_t qm_attachments(qm_db *db, qm_slice space, qm_slice collection, qm_slice record,
+                              qm_text *out, qm_error *e);
+
 /* ---- syncing ---- */
 
 typedef struct qm_sync_result {

@@ -362,6 +362,27 @@ static int save_digest(qm_space *s) {
                                          qm_slice_of(b, 16));
 }
 
+/* Behind the stamps, which decide what is shown. */
+static int project(qm_space *s, int stamps_moved) {
+  const qm_projector *p = &s->engine->projector;
+  if (!p->record) return QM_OK;
+  if (stamps_moved) QM_TRY(p->space(p->payload, s));
+  for (uint32_t i = 0; i < s->table_cap && !stamps_moved; i++)
+    if (s->table[i] && s->table[i]->dirty) QM_TRY(p->record(p->payload, s, &s->table[i]->record));
+  return p->saved(p->payload, s);
+}
+
+/* Membership entries move the space record too, and are no stamps. */
+static uint64_t stamps_sum(const qm_stamps *stamps) {
+  uint64_t sum = stamps->n;
+  for (uint32_t i = 0; i < stamps->n; i++) {
+    const qm_stamp *t = &stamps->p[i];
+    const uint64_t words[] = {t->author, t->first, t->next, t->time};
+    for (size_t k = 0; k < 4; k++) sum = (sum ^ words[k]) * UINT64_C(0x9e3779b97f4a7c15);
+  }
+  return sum;
+}
+
 int qm__space_save(qm_space *s) {
   qm_buf scratch;
   int rc = QM_OK;
@@ -372,6 +393,7 @@ int qm__space_save(qm_space *s) {
   qm_buf_free(&scratch);
   QM_TRY(rc);
   if (s->floor_moved) QM_TRY(qm__space_vv_write(s, "floor", &s->floor));
+  uint64_t stamps_before = stamps_sum(&s->stamps);
   if (s->stamps_stale) { /* before the records: what is projected shows by these */
     qm_loaded *l;
     qm_id zero = {{0}};
@@ -381,7 +403,8 @@ int qm__space_save(qm_space *s) {
   QM_TRY(save_records(s));
   QM_TRY(qm__feed_save(s));
   QM_TRY(save_digest(s));
-  return s->ingested ? qm__space_note(s) : QM_OK;
+  if (s->ingested) QM_TRY(qm__space_note(s));
+  return project(s, stamps_sum(&s->stamps) != stamps_before);
 }
 
 void qm__space_end(qm_space *s) {

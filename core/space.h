@@ -11,6 +11,7 @@
 #include "engine.h"
 #include "feed.h"
 #include "member.h"
+#include "projector.h"
 #include "stamp.h"
 
 #define QM_NO_AUTHOR UINT32_MAX
@@ -139,6 +140,7 @@ struct qm_engine {
   int open;       /* a transaction is open */
   int poisoned;   /* reload after a rollback failed: nothing goes any more */
   qm_arena arena; /* of the open transaction */
+  qm_projector projector; /* all NULL: none */
 };
 
 /* The record, loaded from the store or empty; stays until the transaction ends. */

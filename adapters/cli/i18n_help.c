@@ -177,8 +177,58 @@ static const qm_help helps[] = {
     {"list",
      {"COLLECTION", "集合"},
      {"show the records of a collection as a table", "用表格显示集合中的记录"},
-     {"  qianmo list household --fields number,head,last_visit\n",
-      "  qianmo list household --fields 户号,户主,最近走访\n"}},
+     {"Conditions compare a field with a value by = != < <= > >= or ~ (contains), with \" and \"\n"
+      "between them; nothing behind = means empty. Of a set, = asks whether it holds the value.\n"
+      "States are put in order by rank.\n\n"
+      "  qianmo list household --fields number,head,last_visit\n"
+      "  qianmo list incident --where 'stage=reported and title~light' --sort stage,-title\n"
+      "  qianmo list household --where 'tags=elderly' --page 2 --limit 50\n",
+      "条件用 = != < <= > >= 或 ~（包含）比较字段和值，用“ and ”连接；= 后为空表示没有值。\n"
+      "集合型字段用 = 问其中有没有这个值。状态按等级排序。\n\n"
+      "  qianmo list household --fields 户号,户主,最近走访\n"
+      "  qianmo list incident --where '办理阶段=已上报 and 标题~路灯' --sort 办理阶段,-标题\n"
+      "  qianmo list household --where '服务标签=老人' --page 2 --limit 50\n"}},
+    {"attach",
+     {"FILE COLLECTION RECORD FIELD", "文件 集合 记录 字段"},
+     {"keep a photo or another file with a record", "把照片或其他文件附到记录上"},
+     {"The file is copied beside the database. It is on this device only: files are not sent yet.\n"
+      "The field is a register, set or log of kind map.\n\n"
+      "  qianmo attach light.jpg incident 4Q0Z photos\n",
+      "文件复制到数据库旁，目前只在本机，还不能传送。字段须是 map 类型的单值、集合或日志。\n\n"
+      "  qianmo attach 路灯.jpg incident 4Q0Z photos\n"}},
+    {"attachments",
+     {"[COLLECTION [RECORD]]", "[集合 [记录]]"},
+     {"list photos and other files, and whether they are here", "列出照片等附件及其是否在本机"},
+     {"", ""}},
+    {"search",
+     {"TEXT…", "文字…"},
+     {"find records by names, addresses, words, numbers", "按姓名、地址、词语、号码查找记录"},
+     {"Every piece must occur: two characters of a name, a part of an address, the beginning of\n"
+      "a word or number. Fields of class sensitive and sealed ones are not searched.\n\n"
+      "  qianmo search 'A. Sample'\n"
+      "  qianmo search Lane 3 --collection household\n",
+      "每一段都要出现：姓名的两个字、地址的一部分、词语或号码的开头。不搜敏感和加封的字段。\n\n"
+      "  qianmo search 样例\n"
+      "  qianmo search 三巷 12 --collection household\n"}},
+    {"sql",
+     {"'SELECT …'", "'SELECT …'"},
+     {"read the tables of records with SQL", "用 SQL 查询记录的表"},
+     {"One table a collection, called as it, with a column a field, and COLLECTION_FIELD for each\n"
+      "set, list and log (join by _row); views COLLECTION_open, …_counts, …_due, …_balance.\n"
+      "_tables and _spaces list what there is. It can only read these.\n\n"
+      "  qianmo sql 'SELECT name, kind FROM _tables'\n"
+      "  qianmo sql 'SELECT value, n FROM incident_stage_counts ORDER BY rank'\n"
+      "  qianmo sql 'SELECT head, phone FROM household' --csv\n",
+      "每个集合一张同名的表，每个字段一列；集合、列表、日志型字段另有“集合_字段”表（用 _row 连接）；\n"
+      "另有视图“集合_open”、“…_counts”、“…_due”、“…_balance”。_tables 和 _spaces 列出全部。只能读。\n\n"
+      "  qianmo sql 'SELECT name, kind FROM _tables'\n"
+      "  qianmo sql 'SELECT label_zh, n FROM incident_stage_counts ORDER BY rank'\n"
+      "  qianmo sql 'SELECT head, phone FROM household' --csv\n"}},
+    {"rebuild",
+     {"", ""},
+     {"make the tables and the search index anew from the records", "从记录重建表和搜索索引"},
+     {"Nothing is lost by it; the tables follow the records by themselves otherwise.\n",
+      "不会丢失任何内容；平时表会自动跟随记录。\n"}},
     {"log",
      {"COLLECTION RECORD", "集合 记录"},
      {"show who changed what in a record, and when", "显示记录何时被何人改过"},

@@ -16,6 +16,8 @@
 
 #include <pthread.h>
 
+#include "adapters/sqlite/project.h"
+#include "adapters/sqlite/query.h"
 #include "core/class.h"
 #include "core/engine.h"
 #include "core/member.h"
@@ -51,10 +53,13 @@ struct qm_db {
   qm_env env;
   qm_store *store;
   qm_engine *engine; /* NULL: could not be opened again yet */
+  qm_projection *projection; /* NULL where read-only */
   qm_key *key;
   qm_tx *tx;
   int syncing;
   struct qm_client_wake *wake; /* of a session that stays */
+  pthread_mutex_t query_mutex; /* of `query` alone: a long query holds nobody else up */
+  qm_query *query;             /* NULL until the first one */
   int test_data;
 };
 

@@ -430,7 +430,7 @@ same 'output that is lost is an error' $got 6
 (
   # A full disk, played by a limit on the size of files.
   trap '' XFSZ
-  ulimit -f 160
+  ulimit -f 480
   for i in 1 2 3 4 5 6 7 8; do
     ./qianmo --db full.db init --schema plain.json >/dev/null 2>&1
     ./qianmo --db full.db new household number=$i \

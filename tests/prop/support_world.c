@@ -99,6 +99,12 @@ static void open_engine(device *d) {
   qm_engine_options o = {.size = sizeof o, .device = d->id};
   qm_error e = {0, ""};
   if (qm_engine_open(&d->engine, &d->env, d->store, &o, &e) != QM_OK) fail_msg("%s", e.message);
+  if (d->world->hooks.opened) d->world->hooks.opened(d);
+}
+
+static void close_engine(device *d) {
+  if (d->world->hooks.closing) d->world->hooks.closing(d);
+  qm_engine_close(d->engine);
 }
 
 static void find_space(device *d) {
@@ -108,11 +114,17 @@ static void find_space(device *d) {
 }
 
 void world_open(world *w, unsigned devices, uint64_t seed) {
+  static const world_hooks none_set = {NULL, NULL, NULL};
+  world_open_on(w, devices, seed, &none_set);
+}
+
+void world_open_on(world *w, unsigned devices, uint64_t seed, const world_hooks *hooks) {
   static const qm_env *env;
   static qm_env base;
   base = qm_env_default();
   env = &base;
   memset(w, 0, sizeof *w);
+  w->hooks = *hooks;
   w->n = devices;
   w->random = seed * 7919 + 1;
   w->now_ms = UINT64_C(1700000000000);
@@ -129,7 +141,7 @@ void world_open(world *w, unsigned devices, uint64_t seed) {
     d->env.instance = instance_of;
     d->id.b[0] = (uint8_t)('A' + i);
     d->instance[0] = (uint8_t)(i + 1);
-    ok(qm_store_mem_open(&d->env, &d->store));
+    ok(hooks->open_store ? hooks->open_store(d) : qm_store_mem_open(&d->env, &d->store));
     open_engine(d);
     qm_space_info info = {.id = {{'s'}},
                           .name = qm_slice_of("s", 1),
@@ -145,7 +157,7 @@ void world_open(world *w, unsigned devices, uint64_t seed) {
 
 void world_close(world *w) {
   for (unsigned i = 0; i < w->n; i++) {
-    qm_engine_close(w->d[i].engine);
+    close_engine(&w->d[i]);
     w->d[i].store->ops->close(w->d[i].store);
   }
   qm_buf_free(&w->schema);
@@ -153,7 +165,7 @@ void world_close(world *w) {
 }
 
 void reopen(device *d) {
-  qm_engine_close(d->engine);
+  close_engine(d);
   open_engine(d);
   find_space(d);
 }

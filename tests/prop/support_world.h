@@ -33,8 +33,16 @@ typedef struct device {
   int64_t skew_ms; /* of this device's clock */
 } device;
 
+/* What a test puts in place of memory, and beside the engines. Each may be NULL. */
+typedef struct world_hooks {
+  int (*open_store)(device *d);
+  void (*opened)(device *d);  /* the engine was opened */
+  void (*closing)(device *d); /* it is about to be closed */
+} world_hooks;
+
 typedef struct world {
   device d[WORLD_MAX];
+  world_hooks hooks;
   unsigned n;
   uint64_t now_ms, random;
   qm_buf schema;
@@ -42,6 +50,7 @@ typedef struct world {
 } world;
 
 void world_open(world *w, unsigned devices, uint64_t seed);
+void world_open_on(world *w, unsigned devices, uint64_t seed, const world_hooks *hooks);
 void world_close(world *w);
 uint64_t world_random(world *w);
 unsigned world_below(world *w, unsigned n); /* 0 … n-1 */
