@@ -114,11 +114,11 @@ typedef struct qm_options {
   int32_t (*instance)(void *payload, uint8_t out[16]);
   /* For so many days the log here says who changed what (qm_history); older parts go after a
      sync, where the hub holds them and own changes are in a backup too. 90; 0: for ever. */
-  uint32_t history_days;
+  uint32_t history_days, reserved; /* reserved: 0 */
 } qm_options;
 
 #define QM_OPTIONS_INIT \
-  { (uint32_t)sizeof(qm_options), 0, NULL, 5000, 0, NULL, NULL, NULL, NULL, NULL, 90 }
+  { (uint32_t)sizeof(qm_options), 0, NULL, 5000, 0, NULL, NULL, NULL, NULL, NULL, 90, 0 }
 QM_API void qm_options_init(qm_options *o);
 
 /* *out: close it with qm_close. QM_ENOTFOUND: no database and no QM_OPEN_CREATE; QM_EEXIST;
