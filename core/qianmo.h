@@ -275,9 +275,9 @@ QM_API int32_t qm_conflicts(qm_db *db, qm_slice space, qm_slice collection, qm_t
  * in the order of arrival,
  *   {who,"field","op","value","from","concurrent","acknowledged"}
  * op: new, delete, restore, set, raise, add, remove, inc, append, insert (text, or an array of
- * elements), cut ("count" characters or elements). from: what the field showed to the writer
- * (a counter: its sum; cut: the piece); concurrent: true where another value stood there that
- * the writer had not seen; both are left out where there is nothing to say. The last line is
+ * elements), cut ("count" characters or elements). from: what the field showed to the writer (a
+ * counter: its sum; cut: the piece); concurrent: true where another value stood there that the
+ * writer had not seen; both are left out where there is nothing to say. The last line is
  * {"older":"hub"} where the beginning is not kept here: the hub keeps the log for longer. Reads
  * the parts of the log that are on the record and, of writers who met there, what tells what
  * they had seen. */

@@ -21,8 +21,8 @@
     "  backup     copy everything to a new directory, checked; also while it runs\n"             \
     "  restore    make a hub from a backup\n"                                                    \
     "  check      read everything and compare it with its digests\n"                             \
-    "  maintain   clear out what no device needs any more\n"                                    \
-    "  recover    after the loss of its records: take them from a device\n\n"                    \
+    "  recover    after the loss of its records: take them from a device\n"                      \
+    "  maintain   clear out what no device needs any more\n\n"                                  \
     "qianmod VERB --help says more. --json prints one object a line. Exit codes: 0 done,\n"      \
     "1 check failed, 2 usage, 3 not found, 4 network or busy, 5 refused, 6 storage full or\n"    \
     "read-only, 7 damaged.\n",                                                                   \
@@ -38,8 +38,8 @@
     "  backup     把全部数据复制到新目录并校验，运行时也可以\n"                                  \
     "  restore    由备份恢复出一个中心\n"                                                        \
     "  check      读出全部数据，与其摘要比对\n"                                                  \
-    "  maintain   清除各设备都不再需要的内容\n"                                                  \
-    "  recover    记录丢失之后，从一台设备取回\n\n"                                              \
+    "  recover    记录丢失之后，从一台设备取回\n"                                                \
+    "  maintain   清除各设备都不再需要的内容\n\n"                                                \
     "qianmod 命令 --help 有详细说明。--json 每行输出一个对象。退出码：0 完成，1 校验不符，\n"    \
     "2 用法错误，3 未找到，4 网络或占用，5 被拒绝，6 存储已满或只读，7 数据损坏。\n")            \
   X(HELP_INIT,                                                                                   \
@@ -136,8 +136,8 @@
     "用法：qianmod check 目录\n\n读出全部页和全部记录，与其散列和摘要比对。中心运行时校验的是副本。\n") \
   X(HELP_MAINTAIN,                                                                               \
     "usage: qianmod maintain DIR\n\nTakes deleted text out for good and cuts the log, as far as "\
-    "every device that\nstill syncs has seen it (log-days in qianmod.conf). A running hub does "   \
-    "this by\nitself once a day, when it has nothing else to do.\n",                              \
+    "every device that\nstill syncs has seen it (log-days in qianmod.conf). A running hub does\n"  \
+    "this by itself once a day, when it has nothing else to do.\n",                             \
     "用法：qianmod maintain 目录\n\n清除各设备均已见到删除的文字，并按 qianmod.conf 的 log-days "                       \
     "裁剪日志。\n运行中的中心每天空闲时自动进行。\n")                                                                 \
   X(MAINTAINED, "%llu characters taken out, the log cut in %u spaces\n",                         \

@@ -175,7 +175,7 @@ int hub_verb_reassign(const hub_args *a);
 int hub_verb_backup(const hub_args *a);
 int hub_verb_restore(const hub_args *a);
 int hub_verb_check(const hub_args *a);
-int hub_verb_maintain(const hub_args *a);
 int hub_verb_recover(const hub_args *a);
+int hub_verb_maintain(const hub_args *a);
 
 #endif

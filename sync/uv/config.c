@@ -70,6 +70,8 @@ int qm_address_parse(const char *p, size_t len, char host[64], uint16_t *port) {
   size_t n = colon - 1;
   if (n >= 2 && p[0] == '[' && p[n - 1] == ']') p++, n -= 2;
   else if (memchr(p, ':', n)) return QM_EUSAGE;
+  for (size_t i = 0; i < n; i++)
+    if (is_space(p[i])) return QM_EUSAGE;
   QM_TRY(text(qm_slice_of(p, n), host, 64));
   *port = (uint16_t)v;
   return QM_OK;
@@ -156,6 +158,5 @@ int qm_hub_config_print(const qm_hub_config *c, char *to, size_t cap) {
       c->name[0] ? "name = " : "", c->name, c->name[0] ? "\n" : "", c->log,
       formats[c->log_json != 0], levels[c->log_level], (unsigned)c->connections,
       (unsigned)c->per_address, (unsigned)c->log_days, (unsigned)c->handshake_ms,
-      (unsigned)c->hello_ms,
-      (unsigned)c->idle_ms, (unsigned)c->enrol_ms, (unsigned)c->drain_ms);
+      (unsigned)c->hello_ms, (unsigned)c->idle_ms, (unsigned)c->enrol_ms, (unsigned)c->drain_ms);
 }
