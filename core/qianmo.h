@@ -199,6 +199,23 @@ QM_API int32_t qm_delete(qm_tx *tx, qm_slice collection, qm_slice record, qm_err
 /* Brings a deleted record back; of a visible one, settles that somebody had deleted it. */
 QM_API int32_t qm_restore(qm_tx *tx, qm_slice collection, qm_slice record, qm_error *e);
 
+/* Says that two records are of one thing: from then on either id means both, shown as one under
+ * the smaller id: all values, the sets together, counters added, logs in one order, texts one
+ * after the other. Each keeps what it has. Records merged already: nothing is written, but what
+ * is listed as "unmerged" is settled. QM_EINVAL: one and the same record; QM_ESCHEMA: of two
+ * collections; QM_ELIMIT: too many in one. */
+QM_API int32_t qm_merge(qm_tx *tx, qm_slice collection, qm_slice a, qm_slice b, qm_error *e);
+/* Takes this record out again: it shows what it has itself, and so do those that stay together.
+ * One that is merged with none: nothing. */
+QM_API int32_t qm_unmerge(qm_tx *tx, qm_slice collection, qm_slice record, qm_error *e);
+/* Takes apart what two people created under one natural key: what one of their devices wrote
+ * goes to a new record. device: its id or the first characters of it, as "same-key" lists it;
+ * empty: the other one than the first. *out: {"id","fields":{FIELD:"moved"|"copied"|"left"}};
+ * copied stands in both (a log, a field that cannot be empty). Both still show the key: set it
+ * where it is wrong. QM_EINVAL: the record has one creator, or not this one; QM_EAMBIGUOUS. */
+QM_API int32_t qm_split(qm_tx *tx, qm_slice collection, qm_slice record, qm_slice device,
+                        qm_text *out, qm_error *e);
+
 /* register, state, ref; max and min as a correction that may go back; text: the new text, and
  * list: the new elements as a JSON array (empty, or null: none); what stays at both ends is left
  * alone, so that others' edits there merge. Setting what is shown writes nothing. QM_ESTALE: the
@@ -265,9 +282,10 @@ enum {
  * Fields stand in the schema's order, empty ones are left out. A set and a list are JSON arrays; a
  * log an array of {"value",who}; a ref a record id; a counter out of range null. "class":
  * "sibling" (a concurrent value), "unread" (overwritten by somebody who had not seen it),
- * "contradict" (a state that cannot be reached from the shown one). "collision":true where one
- * deleted what another edited; "unknown":N fields of a newer schema. QM_ENOTFOUND;
- * QM_EINVISIBLE: deleted
+ * "contradict" (a state that cannot be reached from the shown one), "merge" (of another of the
+ * merged records). "merged":[ID,…] the others where records are merged (qm_merge); "id" is then
+ * the smallest. "collision":true where one deleted what another edited; "unknown":N fields of a
+ * newer schema. QM_ENOTFOUND; QM_EINVISIBLE: deleted
  * (QM_DELETED shows it). */
 QM_API int32_t qm_get(qm_db *db, qm_slice space, qm_slice collection, qm_slice record,
                       uint32_t flags, qm_text *out, qm_error *e);
@@ -280,15 +298,18 @@ QM_API int32_t qm_list(qm_db *db, qm_slice space, qm_slice collection, qm_slice 
  *   {"collection","id","field","class","values":[{"value",who,"class","shown"},…],"token"}
  * with every value, the shown one first. Of the record as a whole ("field":null): class
  * "deleted" (one deleted what another edited: qm_restore or qm_delete settles) and "same-key"
- * (two records show one key, or one was created twice with other naming fields).
+ * (two records show one key: the others are values too; or one was created twice with other
+ * naming fields), and "unmerged" (taken out by one while another merged it: its id is the value;
+ * qm_merge or qm_unmerge settles).
  * collection empty: of all. Looks at every record. */
 QM_API int32_t qm_conflicts(qm_db *db, qm_slice space, qm_slice collection, qm_text *out,
                             qm_error *e);
 /* Who changed which field of a record when, as far back as the log here goes: a line an effect,
  * in the order of arrival,
  *   {who,"field","op","value","from","concurrent","acknowledged"}
- * op: new, delete, restore, set, raise, add, remove, inc, append, insert (text, or an array of
- * elements), cut ("count" characters or elements). from: what the field showed to the writer (a
+ * op: new, delete, restore, merge (value: the other record; stands with the smaller id), unmerge,
+ * unlink, set, raise, add, remove, inc, append, insert (text, or an array of elements), cut
+ * ("count" characters or elements). from: what the field showed to the writer (a
  * counter: its sum; cut: the piece); concurrent: true where another value stood there that the
  * writer had not seen; both are left out where there is nothing to say. The last line is
  * {"older":"hub"} where the beginning is not kept here: the hub keeps the log for longer. Reads

@@ -137,6 +137,30 @@ static const qm_help helps[] = {
      {"bring a deleted record back", "恢复已删除的记录"},
      {"Of a record that is not deleted, settles that somebody had deleted it.\n",
       "记录未被删除时，裁定别人的删除不算。\n"}},
+    {"merge",
+     {"COLLECTION RECORD RECORD", "集合 记录 记录"},
+     {"say that two records are of one thing", "两条记录是同一对象时合并"},
+     {"From then on either id means both, and they are shown as one. Each keeps what it has:\n"
+      "`qianmo unmerge` takes them apart again, also after a sync. Where they differ,\n"
+      "`qianmo conflicts` lists it.\n\n"
+      "  qianmo merge household key:12 key:13\n",
+      "合并后两个编号都指同一对象，显示为一条。各自的内容都保留：\n"
+      "“qianmo unmerge”可随时分开，同步之后也可以。内容不同之处列入“qianmo conflicts”。\n\n"
+      "  qianmo merge household key:12 key:13\n"}},
+    {"unmerge",
+     {"COLLECTION RECORD", "集合 记录"},
+     {"take a record out of those it is merged with", "将一条记录从合并中分开"},
+     {"RECORD is the id of the one to take out, as `qianmo get` shows it. The others stay\n"
+      "together.\n",
+      "“记录”是要分开的那一条的编号，见“qianmo get”。其余的仍在一起。\n"}},
+    {"split",
+     {"COLLECTION RECORD [DEVICE]", "集合 记录 [设备]"},
+     {"take apart what two people created under one key", "拆分两人用同一个键录入的记录"},
+     {"What one of the two devices wrote goes to a new record: DEVICE's (the first characters of\n"
+      "its id), else the one that is not the first.\n\n"
+      "  qianmo split household key:12\n",
+      "其中一台设备录入的内容移入新记录：用设备编号的前几位指明，省略时为后一台。\n\n"
+      "  qianmo split household key:12\n"}},
     {"settle",
      {"COLLECTION RECORD FIELD=VALUE…", "集合 记录 字段=值…"},
      {"decide a conflict", "裁定冲突"},

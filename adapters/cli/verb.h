@@ -144,6 +144,8 @@ int qm_verb_new(qm_ctx *c);
 /* set, add, remove, inc, append, insert, replace, raise, lower, settle */
 int qm_verb_write(qm_ctx *c);
 int qm_verb_presence(qm_ctx *c); /* delete, restore */
+int qm_verb_merge(qm_ctx *c);    /* merge, unmerge */
+int qm_verb_split(qm_ctx *c);
 
 int qm_verb_get(qm_ctx *c);
 int qm_verb_list(qm_ctx *c);

@@ -277,7 +277,7 @@ static void an_older_file_is_raised(void **state) {
   OK(s->ops->log_append(s, 9, &row, &seq));
   OK(s->ops->commit(s, QM_DURABLE, NULL, NULL));
   s->ops->close(s);
-  sql("DROP TABLE feed; DROP TABLE log_record; PRAGMA user_version = 1");
+  sql("DROP TABLE log_record; DROP TABLE feed; PRAGMA user_version = 1");
   refused(QM_EREADONLY, QM_SQLITE_READONLY, "older version");
   s = open_ok(0);
   expect(s, "made");
