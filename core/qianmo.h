@@ -112,10 +112,13 @@ typedef struct qm_options {
      the file's device and inode number, and /etc/machine-id. (A copy of a whole disk is not
      noticed by that; it is found when two copies sync.) */
   int32_t (*instance)(void *payload, uint8_t out[16]);
+  /* For so many days the log here says who changed what (qm_history); older parts go after a
+     sync, where the hub holds them and own changes are in a backup too. 90; 0: for ever. */
+  uint32_t history_days;
 } qm_options;
 
 #define QM_OPTIONS_INIT \
-  { (uint32_t)sizeof(qm_options), 0, NULL, 5000, 0, NULL, NULL, NULL, NULL, NULL }
+  { (uint32_t)sizeof(qm_options), 0, NULL, 5000, 0, NULL, NULL, NULL, NULL, NULL, 90 }
 QM_API void qm_options_init(qm_options *o);
 
 /* *out: close it with qm_close. QM_ENOTFOUND: no database and no QM_OPEN_CREATE; QM_EEXIST;

@@ -88,13 +88,13 @@
     "输出一个登记码，供一台设备在 N 小时（24）内使用一次。登记码只在这里显示。\n")               \
   X(HELP_DEVICES,                                                                                \
     "usage: qianmod devices DIR [--stale DAYS]\n\n"                                              \
-    "Lists member, role, spaces, last sync, how far behind it was then, refused changes, clock\n" \
+    "Lists member, role, spaces, last sync, how far behind it was then, refused changes, clock\n"\
     "offset and the end of the certificate. --stale: only those without a sync in DAYS.\n",      \
     "用法：qianmod devices 目录 [--stale 天数]\n\n"                                              \
     "列出成员、角色、空间、上次同步、当时落后多少、被拒绝的改动、时钟偏差和证书到期日。\n"       \
     "--stale：只列出若干天内没有同步过的设备。\n")                                               \
   X(HELP_REVOKE,                                                                                 \
-    "usage: qianmod revoke DIR DEVICE\n\nDEVICE: four or more characters of its id. Its next "     \
+    "usage: qianmod revoke DIR DEVICE\n\nDEVICE: four or more characters of its id. Its next "   \
     "connection gets a TLS alert,\na running one ends. What it has sent stays.\n",               \
     "用法：qianmod revoke 目录 设备\n\n设备：编号的前四位或更多。它的下一次连接只会得到 TLS "    \
     "警报，\n进行中的连接被中断。它已送来的内容保留。\n")                                        \
@@ -107,7 +107,7 @@
   X(HELP_RECOVER,                                                                                \
     "usage: qianmod recover DIR DEVICE --space SPACE…\n\n"                                       \
     "For a hub that lost its records and has no backup of them: with its next sync the device\n" \
-    "gives all that it holds of these spaces, state and changes. Each space is taken once; the\n" \
+    "gives all that it holds of these spaces, state and changes. Each space is taken once; the\n"\
     "other devices then sync as usual and bring what this one lacked. Choose the device that\n"  \
     "synced last. Otherwise a hub never takes a state from a device.\n",                         \
     "用法：qianmod recover 目录 设备 --space 空间…\n\n"                                          \

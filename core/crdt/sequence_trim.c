@@ -90,14 +90,14 @@ static int climb(finder *f, const qm__runs *from, qm__run **stack) {
 }
 
 /* Sorted and disjoint, so that the last one below a counter tells. */
-static size_t arrange(const qm_authors *authors, qm_ranges in, qm__point *p) {
+static size_t arrange(const qm_env *env, const qm_authors *authors, qm_ranges in, qm__point *p) {
   size_t n = 0;
   for (uint32_t i = 0; i < in.n; i++) {
     uint64_t most = UINT64_MAX - in.p[i].counter;
     p[i] = (qm__point){authors->rank[in.p[i].author], in.p[i].counter,
                        in.p[i].len < most ? in.p[i].len : most, NULL};
   }
-  qm__points_sort(p, in.n);
+  qm__points_sort(env, p, in.n);
   for (uint32_t i = 0; i < in.n; i++) {
     qm__point *last = n ? &p[n - 1] : NULL;
     if (!last || last->rank != p[i].rank || p[i].counter - last->counter > last->len)
@@ -125,7 +125,7 @@ int qm_sequence_trimmable(qm_cell *c, const qm_authors *authors, const qm_vv *se
   int rc = stack && points ? QM_OK : QM_ENOMEM;
   if (rc == QM_OK) {
     f.spared = points;
-    f.n_spared = arrange(authors, spared, points);
+    f.n_spared = arrange(arena->env, authors, spared, points);
     rc = climb(&f, &s->tops, stack);
     if (rc == QM_OK) rc = climb(&f, &s->strays, stack);
     for (qm__run *r = qm__sequence_head(s); r; r = qm__run_next(r)) r->listed = 0;

@@ -70,6 +70,8 @@ int qm_address_parse(const char *p, size_t len, char host[64], uint16_t *port) {
   size_t n = colon - 1;
   if (n >= 2 && p[0] == '[' && p[n - 1] == ']') p++, n -= 2;
   else if (memchr(p, ':', n)) return QM_EUSAGE;
+  for (size_t i = 0; i < n; i++)
+    if (is_space(p[i])) return QM_EUSAGE;
   QM_TRY(text(qm_slice_of(p, n), host, 64));
   *port = (uint16_t)v;
   return QM_OK;
