@@ -69,8 +69,6 @@ my @mutants = (
     sub { s/  return shown == now \? QM_OK : QM_ESTALE;\n/  return now ? QM_OK : QM_OK;\n/ }],
   ['insert-at-root', 'core/crdt/sequence.c', 'what is typed hangs on the wrong side',
     sub { s/op->flags \|= QM_OP_LEFT;/op->flags |= 0;/ }],
-  ['snapshot-in-parts', 'core/state_join.c', 'a state takes effect in parts, each committed for itself',
-    sub { s/QM_TRY\(qm__space_save\(s\)\);/QM_TRY(qm__space_save(s));\n  QM_TRY(j->e->store->ops->commit(j->e->store, QM_DURABLE, NULL, NULL));\n  QM_TRY(j->e->store->ops->begin(j->e->store));/ && s/\(size_t\)1 << 20/(size_t)1 << 12/ }],
   ['state-without-clocks', 'core/state_join.c', 'a joined state brings no clock rows',
     sub { s/if \(newer\) QM_TRY\(qm_vv_set\(j->e->env, clock/if (0) QM_TRY(qm_vv_set(j->e->env, clock/ }],
   ['kept-lost-in-join', 'core/crdt/siblings.c', 'a join takes the flag kept from one side only',
