@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/home.h"
+#include "core/logged.h"
 
 typedef struct qm_judge {
   qm_engine *e;
@@ -184,7 +185,8 @@ static int check_op(qm_judge *j, const qm_segment *g, const qm_op *op) {
   if (op->shape == QM_SEQUENCE && op->kind == QM_KIND_TRIM && !by_home(j, g))
     return qm_fail(&j->why, QM_EACCESS, "only the home hub trims");
   if (qm_id_is_zero(&op->record))
-    return qm_fail(&j->why, QM_EACCESS, "only the hub writes the space record");
+    return by_home(j, g) ? QM_OK
+                         : qm_fail(&j->why, QM_EACCESS, "only the hub writes the space record");
   if (!schema) return QM_OK;
   QM_TRY(qm__space_record(j->s, &op->record, &l));
   if (!l->collection && !l->record.n_creations)
@@ -348,7 +350,8 @@ static int log_taken(qm_judge *j, qm_slice blob, const qm_batch *batch, const ui
     rc = qm_batch_encode(&recoded, &part, &j->s->authors, e->zip_level);
     blob = qm_buf_slice(&recoded);
   }
-  qm_log_row row = {0, blob, rows, part.n_segments};
+  qm_log_row row = {.batch = blob, .segments = rows, .n_segments = part.n_segments};
+  if (rc == QM_OK) rc = qm__logged_records(&part, &e->arena, &row);
   if (rc == QM_OK) rc = e->store->ops->log_append(e->store, j->s->number, &row, &seq);
   qm_buf_free(&recoded);
   return rc;

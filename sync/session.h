@@ -69,8 +69,10 @@ typedef enum qm_event_kind {
   QM_EV_STATE_READ = 14,  /* seq: part, digest: names the snapshot (S9.3) -> blob; QM_ENOTFOUND:
                              that snapshot is no longer kept */
   QM_EV_STATE_STAGE = 15, /* blob: manifest -> part: the first that is missing, parts */
-  QM_EV_STATE_TAKE = 16,  /* seq: part, blob: content; QM_OK: staged, durable */
-  QM_EV_STATE_JOIN = 17,  /* QM_OK: the staged state has taken effect, durable */
+  QM_EV_STATE_TAKE = 16,  /* seq: part, blob: content, digest: as above; QM_OK: staged, durable;
+                             QM_ENOTFOUND: another session took or replaced what was staged */
+  QM_EV_STATE_JOIN = 17,  /* digest; QM_OK: the staged state has taken effect, durable;
+                             QM_ENOTFOUND */
   QM_EV_REQUESTS = 18,
   /* Notices; ticket is 0. */
   QM_EV_HELLO = 32,    /* has_offset, offset_ms, rtt_ms */

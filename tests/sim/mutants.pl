@@ -69,6 +69,10 @@ my @mutants = (
     sub { s/  return QM_ESTALE;\n\}/  return QM_OK;\n}/ }],
   ['insert-at-root', 'core/crdt/sequence.c', 'what is typed hangs on the wrong side',
     sub { s/op->flags \|= QM_OP_LEFT;/op->flags |= 0;/ }],
+  ['snapshot-in-parts', 'core/state_join.c', 'a state takes effect in parts, each committed for itself',
+    sub { s/QM_TRY\(qm__space_save\(s\)\);/QM_TRY(qm__space_save(s));\n  QM_TRY(j->e->store->ops->commit(j->e->store, QM_DURABLE, NULL, NULL));\n  QM_TRY(j->e->store->ops->begin(j->e->store));/ && s/\(size_t\)1 << 20/(size_t)1 << 12/ }],
+  ['state-without-clocks', 'core/state_join.c', 'a joined state brings no clock rows',
+    sub { s/if \(newer\) QM_TRY\(qm_vv_set\(j->e->env, clock/if (0) QM_TRY(qm_vv_set(j->e->env, clock/ }],
   ['poison-forgotten', 'adapters/sqlite/sqlite_db.c', 'a store goes on after a failed sync',
     sub { s/db->poisoned = 1;\n  return rc;/(void)db;\n  return rc;/ }],
 );

@@ -186,6 +186,8 @@ static void refusals(void **state) {
   qm_vv_list before = stands(A);
   ok(put_text(A, "R", 0, 0, "more"));
   ok(put_text(A, "R", 0, 2, ""));
+  ok(qm_engine_push(A->engine, A->space));
+  ok(qm_engine_acknowledged(A->engine, A->space, stands(A), 0)); /* so no change travels along */
   assert_true(join(n, A));
   acknowledge(n);
   ok(qm_engine_cut(n->engine, n->space, qm_space_vv(n->space)));
