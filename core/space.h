@@ -9,6 +9,7 @@
 #define QM_SPACE_H
 
 #include "engine.h"
+#include "feed.h"
 #include "member.h"
 #include "stamp.h"
 
@@ -55,6 +56,10 @@ typedef struct qm_loaded {
   uint32_t marks_more, cells_more;
   uint8_t edges_stored;  /* it had edges when it was loaded: they stand in the index */
   uint8_t edges_touched; /* written in this transaction: stands in qm_space.edges_touched */
+  /* for the feed: fields touched (NULL: none by ops), visible before the first of them, and
+     1 where the record came out as it was */
+  struct qm_feed_set *feed;
+  uint8_t feed_visible, feed_same;
 } qm_loaded;
 
 /* Does the space hold any edge? Asked of the store once, at first need. */
@@ -158,6 +163,15 @@ int qm__space_work(qm_space *s, const qm_segment *g, uint64_t *work, qm_error *w
 void qm__space_advance(qm_space *s, const qm_change *c);
 /* To be called where an op on edges took effect on the record. */
 int qm__space_edges_touched(qm_space *s, qm_loaded *l);
+/* The feed (core/feed.h). Of a change whose ops were applied and whose marks were not. */
+typedef struct qm_feed_set qm_feed_set;
+int qm__feed_change(qm_space *s, const qm_change *c);
+/* Before an op on edges is applied: the ends that it may part. Of other ops no effect. */
+int qm__feed_edge(qm_space *s, qm_loaded *l, const qm_op *op, int remote);
+/* Writes the entries of what the transaction touched. */
+int qm__feed_save(qm_space *s);
+/* Anything of the space may be shown otherwise; inside a transaction of the store. */
+int qm__feed_space(qm_engine *e, uint32_t number);
 /* Encodes and saves what the transaction changed. */
 int qm__space_save(qm_space *s);
 /* Forgets the transaction's records; after a failure also reads the space anew. */

@@ -127,6 +127,7 @@ int qm__write_emit(qm_write *w, qm_loaded *l, qm_op op) {
   if (!c->n_ops) QM_TRY(qm__space_deps(s, c));
   qm_apply a = {&s->authors, &s->states[s->own].clock, c, qm__write_arena(w)};
   s->states[s->own].clock.next[s->own] = op.counter;
+  QM_TRY(qm__feed_edge(s, l, &op, 0));
   QM_TRY(qm_record_apply(&l->record, &a, &op));
   l->dirty = 1;
   if (op.shape == QM_KEYED && !op.field) QM_TRY(qm__space_edges_touched(s, l));
