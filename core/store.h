@@ -188,6 +188,12 @@ typedef struct qm_store_ops {
                    void *payload); /* ascending by counter */
   int (*open_clear)(qm_store *s, uint32_t space);
 
+  /* Set-aside entries and readable copies of what was set aside, by name; the names and
+   * what stands under them are the engine's. As meta, but of one space, and gone with it. */
+  int (*aside_put)(qm_store *s, uint32_t space, qm_slice key, qm_slice value);
+  int (*aside_scan)(qm_store *s, uint32_t space, qm_slice prefix, qm_visit_meta visit,
+                    void *payload); /* ascending */
+
   /* A state that arrives in parts is staged beside the space and takes effect in
    * one transaction. stage_part is idempotent by part number (the first content
    * stays); stage_parts tells where to resume: the lowest number not here, from 0;

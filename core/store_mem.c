@@ -139,7 +139,7 @@ static int mem_space_put(qm_store *s, const qm_space_row *row) {
 static int mem_space_drop(qm_store *s, uint32_t space) {
   mem_store *m = self(s);
   QM_TRY(writing(m));
-  for (int what = SPACE; what <= PART; what++) QM_TRY(wrote(m, delete_kind(m, (kind)what, space)));
+  for (int what = SPACE; what <= ASIDE; what++) QM_TRY(wrote(m, delete_kind(m, (kind)what, space)));
   return QM_OK;
 }
 
@@ -221,6 +221,8 @@ static const qm_store_ops mem_ops = {
     .open_append = qm__mem_open_append,
     .open_list = qm__mem_open_list,
     .open_clear = qm__mem_open_clear,
+    .aside_put = qm__mem_aside_put,
+    .aside_scan = qm__mem_aside_scan,
     .stage_begin = qm__mem_stage_begin,
     .stage_part = qm__mem_stage_part,
     .stage_parts = qm__mem_stage_parts,

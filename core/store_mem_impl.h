@@ -18,7 +18,8 @@
  *   LOG_LAST    space                       -> seq given last
  *   OPEN        space, counter              -> change
  *   STAGE       space                       -> manifest
- *   PART        space, part                 -> content */
+ *   PART        space, part                 -> content
+ *   ASIDE       space, name                 -> value */
 #ifndef QM_STORE_MEM_IMPL_H
 #define QM_STORE_MEM_IMPL_H
 
@@ -42,7 +43,8 @@ typedef enum kind {
   LOG_LAST,
   OPEN,
   STAGE,
-  PART
+  PART,
+  ASIDE
 } kind;
 
 typedef struct mem_store {
@@ -190,6 +192,9 @@ int qm__mem_log_replace(qm_store *s, uint32_t space, uint64_t seq, qm_slice batc
 int qm__mem_open_append(qm_store *s, uint32_t space, const qm_open_row *row);
 int qm__mem_open_list(qm_store *s, uint32_t space, qm_visit_open visit, void *payload);
 int qm__mem_open_clear(qm_store *s, uint32_t space);
+int qm__mem_aside_put(qm_store *s, uint32_t space, qm_slice name, qm_slice value);
+int qm__mem_aside_scan(qm_store *s, uint32_t space, qm_slice prefix, qm_visit_meta visit,
+                       void *payload);
 int qm__mem_stage_begin(qm_store *s, uint32_t space, qm_slice manifest);
 int qm__mem_stage_part(qm_store *s, uint32_t space, uint32_t part, qm_slice content);
 int qm__mem_stage_parts(qm_store *s, uint32_t space, uint32_t *next_part, qm_buf *manifest);

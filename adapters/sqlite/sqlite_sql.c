@@ -48,6 +48,9 @@ static const char *const store_steps[] = {
     "CREATE TABLE stage (space INTEGER NOT NULL PRIMARY KEY, manifest BLOB NOT NULL);"
     "CREATE TABLE stage_part (space INTEGER NOT NULL, part INTEGER NOT NULL,"
     "  content BLOB NOT NULL, PRIMARY KEY (space, part)) WITHOUT ROWID;",
+    /* entries and readable copies of what was set aside */
+    "CREATE TABLE aside (space INTEGER NOT NULL, key BLOB NOT NULL, value BLOB NOT NULL,"
+    "  PRIMARY KEY (space, key)) WITHOUT ROWID;",
 };
 
 const qm__sql_schema qm__sql_store = {0x514d7374, "qianmo store", store_steps,
@@ -180,6 +183,11 @@ static const qm__sql table[QM__SQL_COUNT] = {
         " VALUES (?1, ?2, ?3)"),
     SQL(OPEN_LIST, "SELECT counter, change FROM open_change WHERE space = ?1 ORDER BY counter"),
     SQL(OPEN_DROP, "DELETE FROM open_change WHERE space = ?1"),
+
+    SQL(ASIDE_PUT, "INSERT OR REPLACE INTO aside (space, key, value) VALUES (?1, ?2, ?3)"),
+    SQL(ASIDE_DELETE, "DELETE FROM aside WHERE space = ?1 AND key = ?2"),
+    SQL(ASIDE_SCAN, "SELECT key, value FROM aside WHERE space = ?1 AND key >= ?2 ORDER BY key"),
+    SQL(ASIDE_DROP, "DELETE FROM aside WHERE space = ?1"),
 
     SQL(STAGE_GET, "SELECT manifest FROM stage WHERE space = ?1"),
     SQL(STAGE_PUT, "INSERT INTO stage (space, manifest) VALUES (?1, ?2)"),

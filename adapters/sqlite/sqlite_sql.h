@@ -63,6 +63,11 @@ typedef enum qm__sql_id {
   QM__SQL_OPEN_PUT,
   QM__SQL_OPEN_LIST,
   QM__SQL_OPEN_DROP,
+  /* store: set aside */
+  QM__SQL_ASIDE_PUT,
+  QM__SQL_ASIDE_DELETE,
+  QM__SQL_ASIDE_SCAN,
+  QM__SQL_ASIDE_DROP,
   /* store: stage */
   QM__SQL_STAGE_GET,
   QM__SQL_STAGE_PUT,

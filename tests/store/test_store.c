@@ -138,6 +138,7 @@ static void fill(const char *word) {
   OK(t.ops->key_put(t.s, 1, 2, &id, &key, 1));
   OK(t.ops->log_append(t.s, 1, &row, &seq));
   OK(t.ops->open_append(t.s, 1, &change));
+  OK(t.ops->aside_put(t.s, 1, SLICE("e"), slice_of(word)));
   OK(t.ops->stage_begin(t.s, 1, slice_of(word)));
   OK(t.ops->stage_part(t.s, 1, 0, slice_of(word)));
 }
@@ -277,6 +278,31 @@ static void meta_is_a_map(void **state) {
   expect("a=1;");
   OK(t.ops->meta_scan(t.s, SLICE("ab"), text_meta, &out));
   expect("ab=2;");
+}
+
+static void what_is_set_aside_is_of_a_space(void **state) {
+  (void)state;
+  GIVES(QM_ESTATE, t.ops->aside_put(t.s, 1, SLICE("e1"), SLICE("a")));
+  begin();
+  OK(t.ops->aside_put(t.s, 1, SLICE("e2"), SLICE("b")));
+  OK(t.ops->aside_put(t.s, 1, SLICE("e1"), SLICE("a")));
+  OK(t.ops->aside_put(t.s, 2, SLICE("e1"), SLICE("x")));
+  OK(t.ops->aside_put(t.s, 1, SLICE("c"), SLICE("copy")));
+  OK(t.ops->aside_put(t.s, 1, SLICE("e2"), SLICE("bb")));
+  OK(t.ops->aside_put(t.s, 1, SLICE("gone"), SLICE("z")));
+  OK(t.ops->aside_put(t.s, 1, SLICE("gone"), SLICE("")));
+  OK(t.ops->aside_put(t.s, 1, SLICE("never"), SLICE("")));
+  commit();
+  OK(t.ops->aside_scan(t.s, 1, SLICE(""), text_meta, &out));
+  expect("c=copy;e1=a;e2=bb;");
+  OK(t.ops->aside_scan(t.s, 1, SLICE("e"), text_meta, &out));
+  expect("e1=a;e2=bb;");
+  OK(t.ops->aside_scan(t.s, 1, SLICE("e"), stop_meta, &out));
+  expect("e1=a;");
+  OK(t.ops->aside_scan(t.s, 2, SLICE(""), text_meta, &out));
+  expect("e1=x;");
+  OK(t.ops->aside_scan(t.s, 3, SLICE(""), text_meta, &out));
+  expect("");
 }
 
 static void spaces_stand_by_number(void **state) {
@@ -737,6 +763,7 @@ static const struct CMUnitTest suite[] = {
     cmocka_unit_test(a_refusal_leaves_the_transaction),
     cmocka_unit_test(the_hook_sees_every_save),
     cmocka_unit_test(meta_is_a_map),
+    cmocka_unit_test(what_is_set_aside_is_of_a_space),
     cmocka_unit_test(spaces_stand_by_number),
     cmocka_unit_test(a_dropped_space_is_empty),
     cmocka_unit_test(authors_keep_every_bit),

@@ -172,7 +172,7 @@ static void settings_are_as_promised(void **state) {
     const char *pragma, *value;
   } wanted[] = {{"PRAGMA journal_mode", "wal"},
                 {"PRAGMA page_size", "4096"},
-                {"PRAGMA user_version", "1"},
+                {"PRAGMA user_version", "2"},
                 {"PRAGMA application_id", "1364030324"}};
   for (size_t i = 0; i < COUNT(wanted); i++) {
     assert_int_equal(sqlite3_prepare_v2(h, wanted[i].pragma, -1, &st, NULL), SQLITE_OK);
@@ -251,9 +251,23 @@ static void a_newer_file_is_refused(void **state) {
   refused(QM_ENEWER, QM_SQLITE_READONLY, "update qianmo");
   sql("PRAGMA user_version = 0");
   refused(QM_ECORRUPT, 0, "no version");
+  sql("PRAGMA user_version = 2");
+  qm_store *s = open_ok(0);
+  expect(s, "made");
+  s->ops->close(s);
+}
+
+/* A file of the first form opens, keeps what it has, and has the tables that came since. */
+static void an_older_file_is_raised(void **state) {
+  (void)state;
+  make(1);
+  sql("DROP TABLE aside");
   sql("PRAGMA user_version = 1");
   qm_store *s = open_ok(0);
   expect(s, "made");
+  OK(s->ops->begin(s));
+  OK(s->ops->aside_put(s, 1, qm_slice_of("k", 1), qm_slice_of("v", 1)));
+  OK(s->ops->commit(s, QM_DURABLE, NULL, NULL));
   s->ops->close(s);
 }
 
@@ -597,6 +611,7 @@ int main(void) {
       TEST(a_foreign_file_is_refused),
       TEST(another_database_is_refused),
       TEST(a_newer_file_is_refused),
+      TEST(an_older_file_is_raised),
       TEST(a_truncated_file_is_damaged),
       TEST(a_damaged_page_is_found),
       TEST(reading_only_never_writes),
