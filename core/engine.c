@@ -215,7 +215,7 @@ int qm_engine_begin(qm_engine *e) {
 static void reload(qm_engine *e) {
   for (uint32_t i = 0; i < e->n_spaces; i++) {
     qm_space *s = e->spaces[i];
-    int touched = s->touched, ingested = s->ingested;
+    int touched = s->touched, ingested = s->ingested || s->floor_moved;
     qm__space_end(s);
     if (touched && qm__space_load(s) != QM_OK) e->poisoned = 1;
     if (ingested && qm__space_notes_load(s) != QM_OK) e->poisoned = 1;

@@ -104,13 +104,23 @@ int qm_engine_heads(qm_engine *e, qm_space *s, qm_arena *arena, qm_vv_list *out)
 int qm_engine_sync_digest(qm_engine *e, qm_space *s, uint8_t out[16]);
 /* The next batch of the log after *cursor (0: from the start) that holds a segment
  * the peer lacks; re-encoded without the segments it has. Appends to out, moves
- * *cursor. QM_ENOTFOUND where there is none. */
+ * *cursor. QM_ENOTFOUND where there is none. QM_ECUT: the peer stands below the floor of
+ * an author of whom this replica has more; it needs a state. */
 int qm_engine_next_batch(qm_engine *e, qm_space *s, qm_vv_list peer, uint64_t *cursor, qm_buf *out);
 /* Compares a peer's VV list with this replica's: QM_EFORK where the peer stands at
  * the same counter of some author with another head; *own_ahead = 1 where the peer
  * knows more of this replica's own author (then call qm_engine_new_epoch). */
 int qm_engine_compare(qm_engine *e, qm_space *s, qm_vv_list peer, int *own_ahead,
                       qm_author *forked);
+
+/* The log holds, of each author, every segment from here on (0: all of it). */
+const qm_vv *qm_space_floor(const qm_space *s);
+/* Cuts the log below vv, in whole rows, and moves the floor to exactly what is gone. vv is
+ * the caller's policy (retention; on a hub what every live device said it holds); beyond
+ * it the engine keeps, on a device, what it does not know a hub to hold, and of its own
+ * what it does not know to be safe. Its own transaction; QM_ESTATE inside one. What the
+ * log still holds of the open run is not touched (it is in no segment). */
+int qm_engine_cut(qm_engine *e, qm_space *s, const qm_vv *vv);
 
 typedef struct qm_refusal {
   qm_author author;

@@ -278,12 +278,23 @@ static int pick_row(void *payload, const qm_log_row *row) {
   return qm_buf_status(k->out);
 }
 
+/* Below the floor the log has holes: what it still holds there cannot be taken without
+ * what is gone. */
+static int below_floor(const qm_space *s, const qm_vv *vv) {
+  for (uint32_t a = 0; a < s->floor.n; a++) {
+    uint64_t have = qm_vv_get(vv, a);
+    if (have < s->floor.next[a] && have < s->states[a].closed) return 1;
+  }
+  return 0;
+}
+
 int qm_engine_next_batch(qm_engine *e, qm_space *s, qm_vv_list peer, uint64_t *cursor,
                          qm_buf *out) {
   qm_vv vv = {NULL, 0, 0};
   qm_pick k = {s, &vv, cursor, out};
   if (e->poisoned) return QM_EINTERNAL;
   int rc = peer_vv(s, peer, &vv);
+  if (rc == QM_OK && below_floor(s, &vv)) rc = QM_ECUT;
   if (rc == QM_OK) rc = e->store->ops->log_after(e->store, s->number, &vv, *cursor, pick_row, &k);
   qm_vv_free(e->env, &vv);
   return rc;

@@ -156,9 +156,8 @@ int qm_engine_digest_check(qm_engine *e, qm_space *s, const uint8_t vv_digest[16
 
 /* --- acknowledged and safe: (local number, next) as varints --- */
 
-static int write_vv(qm_space *s, const char *name, const qm_vv *v) {
+int qm__space_vv_write(qm_space *s, const char *name, const qm_vv *v) {
   qm_buf b;
-  qm_store *store = s->engine->store;
   qm_buf_init(&b, s->engine->env, 1u << 22);
   for (uint32_t i = 0; i < v->n; i++) {
     if (!v->next[i]) continue;
@@ -166,15 +165,17 @@ static int write_vv(qm_space *s, const char *name, const qm_vv *v) {
     qm_buf_varint(&b, v->next[i]);
   }
   int rc = qm_buf_status(&b);
-  if (rc == QM_OK) rc = store->ops->begin(store);
-  if (rc == QM_OK) {
-    rc = meta_write(s, name, qm_buf_slice(&b));
-    if (rc == QM_OK)
-      rc = store->ops->commit(store, QM_RELAXED, NULL, NULL);
-    else
-      store->ops->rollback(store);
-  }
+  if (rc == QM_OK) rc = meta_write(s, name, qm_buf_slice(&b));
   qm_buf_free(&b);
+  return rc;
+}
+
+static int write_vv(qm_space *s, const char *name, const qm_vv *v) {
+  qm_store *store = s->engine->store;
+  QM_TRY(store->ops->begin(store));
+  int rc = qm__space_vv_write(s, name, v);
+  if (rc == QM_OK) return store->ops->commit(store, QM_RELAXED, NULL, NULL);
+  store->ops->rollback(store);
   return rc;
 }
 
@@ -213,6 +214,7 @@ static int read_meta(qm_space *s, const char *name, qm_buf *b) {
 static int read_vv(qm_space *s, qm_slice in, qm_vv *v) {
   qm_cur c;
   qm_cur_init(&c, in);
+  v->n = 0;
   while (qm_cur_left(&c)) {
     uint64_t number = 0, next = 0;
     qm_cur_varint(&c, &number);
@@ -236,6 +238,8 @@ int qm__space_notes_load(qm_space *s) {
   if (rc == QM_OK) rc = read_vv(s, qm_buf_slice(&b), &s->acknowledged);
   if (rc == QM_OK) rc = read_meta(s, "safe", &b);
   if (rc == QM_OK) rc = read_vv(s, qm_buf_slice(&b), &s->safe);
+  if (rc == QM_OK) rc = read_meta(s, "floor", &b);
+  if (rc == QM_OK) rc = read_vv(s, qm_buf_slice(&b), &s->floor);
   qm_buf_free(&b);
   return rc;
 }

@@ -85,7 +85,8 @@ typedef enum qm_class {
   X(ETRIES, -113, REFUSED, "too many attempts; wait and ask for a new code")         \
   X(EENROLLED, -114, USAGE, "this device is already enrolled")                       \
   X(ENOTENROLLED, -115, USAGE, "this device is not enrolled; use enroll first")      \
-  X(EDIFFER, -120, DIFFER, "replicas differ")
+  X(EDIFFER, -120, DIFFER, "replicas differ")                                        \
+  X(ECUT, -51, RETRY, "the log no longer reaches back that far; a state is needed")
 
 #define QM_ERR_ENUM(name, number, cls, text) QM_##name = number,
 typedef enum qm_code { QM_OK = 0, QM_ERRORS(QM_ERR_ENUM) QM_ERR_FLOOR = -32768 } qm_code;

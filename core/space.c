@@ -367,6 +367,7 @@ int qm__space_save(qm_space *s) {
   QM_TRY(save_records(s));
   QM_TRY(save_digest(s));
   if (s->ingested) QM_TRY(qm__space_note(s));
+  if (s->floor_moved) QM_TRY(qm__space_vv_write(s, "floor", &s->floor));
   if (s->stamps_stale) {
     qm_loaded *l;
     qm_id zero = {{0}};
@@ -379,7 +380,7 @@ int qm__space_save(qm_space *s) {
 void qm__space_end(qm_space *s) {
   s->table = NULL;
   s->table_cap = s->table_n = 0;
-  s->touched = s->ingested = s->stamps_stale = 0;
+  s->touched = s->ingested = s->stamps_stale = s->floor_moved = 0;
 }
 
 /* --- loading --- */
@@ -490,6 +491,7 @@ void qm__space_free(qm_space *s) {
   qm_vv_free(env, &s->vv);
   qm_vv_free(env, &s->acknowledged);
   qm_vv_free(env, &s->safe);
+  qm_vv_free(env, &s->floor);
   qm_free(env, s->stamps);
   while (s->parked) {
     qm_parked *next = s->parked->next;

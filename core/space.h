@@ -87,6 +87,7 @@ struct qm_space {
   qm_author_state *states;
   uint32_t n_states, cap_states;
   qm_vv vv, acknowledged, safe;
+  qm_vv floor; /* the log holds each author's changes from here to `closed` */
   uint32_t own; /* local number of this replica's author, or QM_NO_AUTHOR */
   qm_digest digest;
   qm_note notes[QM_NOTES]; /* oldest first */
@@ -98,6 +99,7 @@ struct qm_space {
   int touched;  /* something here differs from the store */
   int ingested; /* a batch was taken: note (VV, digest) at commit */
   int stamps_stale;
+  int floor_moved;
   qm_loaded **table; /* open addressing by record id; in the engine's arena */
   uint32_t table_cap, table_n;
   uint64_t change_serial;
@@ -159,6 +161,8 @@ qm_time qm_space_effective(const qm_space *s, qm_dot dot, qm_time own);
 /* Notes (VV, digest) as they stand, inside the transaction. */
 int qm__space_note(qm_space *s);
 int qm__space_notes_load(qm_space *s);
+/* Writes a VV under a name, inside the transaction. */
+int qm__space_vv_write(qm_space *s, const char *name, const qm_vv *v);
 /* Makes ready what the next push takes its seeds from (S4.13); inside a transaction. */
 int qm__space_seed_prepare(qm_space *s);
 /* Room for one more space, then its place among the others, which cannot fail. */

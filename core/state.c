@@ -174,6 +174,8 @@ static int take_author(qm_joining *j, uint32_t a, uint64_t next, const qm_hash *
   st->head = *head;
   st->time = time;
   st->dirty = 1;
+  s->floor_moved = 1; /* what the state brings is in no log here */
+  QM_TRY(qm_vv_set(j->e->env, &s->floor, a, next));
   QM_TRY(qm_vv_set(j->e->env, &st->clock, a, next));
   return qm_vv_set(j->e->env, &s->vv, a, next);
 }

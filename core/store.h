@@ -177,8 +177,9 @@ typedef struct qm_store_ops {
    * (log n each), not with the rows passed over. */
   int (*log_after)(qm_store *s, uint32_t space, const qm_vv *vv, uint64_t after_seq,
                    qm_visit_log visit, void *payload);
-  /* Deletes the rows all of whose segments lie below vv. */
-  int (*log_cut)(qm_store *s, uint32_t space, const qm_vv *vv);
+  /* Deletes the rows all of whose segments lie below vv. Raises in `gone` (may be NULL)
+   * each author's entry to the greatest next among the segments deleted. */
+  int (*log_cut)(qm_store *s, uint32_t space, const qm_vv *vv, qm_vv *gone);
   /* Replaces the batch of a row (erasure in place). QM_ENOTFOUND. */
   int (*log_replace)(qm_store *s, uint32_t space, uint64_t seq, qm_slice batch);
 

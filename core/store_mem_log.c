@@ -141,7 +141,8 @@ int qm__mem_log_after(qm_store *s, uint32_t space, const qm_vv *vv, uint64_t aft
   return n ? log_visit(m, n, seq, visit, payload) : QM_EINTERNAL;
 }
 
-static int log_delete(mem_store *m, uint32_t space, const qm__map_node *n, uint64_t seq) {
+static int log_delete(mem_store *m, uint32_t space, const qm__map_node *n, uint64_t seq,
+                      qm_vv *gone) {
   qm_slice v = qm__map_value(n);
   uint32_t count = (uint32_t)get_be(v.p, 4);
   for (uint32_t i = 0; i < count; i++) {
@@ -151,11 +152,13 @@ static int log_delete(mem_store *m, uint32_t space, const qm__map_node *n, uint6
     key by_seq = key_author(SEGMENT_SEQ, space, g.author, seq);
     QM_TRY(qm__map_delete(&m->map, key_slice(&by_next)));
     QM_TRY(qm__map_delete(&m->map, key_slice(&by_seq)));
+    if (gone && g.next > qm_vv_get(gone, g.author))
+      QM_TRY(qm_vv_set(m->base.env, gone, g.author, g.next));
   }
   return qm__map_delete(&m->map, qm__map_key(n));
 }
 
-int qm__mem_log_cut(qm_store *s, uint32_t space, const qm_vv *vv) {
+int qm__mem_log_cut(qm_store *s, uint32_t space, const qm_vv *vv, qm_vv *gone) {
   mem_store *m = self(s);
   QM_TRY(writing(m));
   key k = key_of(LOG, space);
@@ -163,7 +166,7 @@ int qm__mem_log_cut(qm_store *s, uint32_t space, const qm_vv *vv) {
   for (const qm__map_node *n = qm__map_seek(&m->map, prefix); within(n, prefix, &rest);
        n = qm__map_next(n)) {
     if (log_covered(qm__map_value(n), vv))
-      QM_TRY(wrote(m, log_delete(m, space, n, get_be(rest.p, 8))));
+      QM_TRY(wrote(m, log_delete(m, space, n, get_be(rest.p, 8), gone)));
   }
   return QM_OK;
 }

@@ -55,6 +55,7 @@
   X(ETRIES, "尝试次数过多，请稍候并索取新码")                          \
   X(EENROLLED, "本设备已经登记")                                       \
   X(ENOTENROLLED, "本设备尚未登记，请先用 enroll 登记")                \
-  X(EDIFFER, "各副本内容不一致")
+  X(EDIFFER, "各副本内容不一致")                                       \
+  X(ECUT, "日志已不再保留那么早的更改，需要传送整个状态")
 
 #endif

@@ -228,19 +228,22 @@ static int log_read_segments(sqlite_store *s, uint32_t space, int64_t seq, segme
   return rc;
 }
 
-static int log_delete(sqlite_store *s, uint32_t space, int64_t seq) {
+static int log_delete(sqlite_store *s, uint32_t space, int64_t seq, qm_vv *gone) {
   segments_of segments = {0, NULL};
   int rc = log_read_segments(s, space, seq, &segments);
-  for (uint32_t i = 0; rc == QM_OK && i < segments.n; i++)
-    rc = qm__db_run(
-        &s->db, QM__SQL_SEGMENT_DELETE,
-        QM__ARGS(qm__int(space), qm__int(segments.p[i].author), qm__u64(segments.p[i].next)));
+  for (uint32_t i = 0; rc == QM_OK && i < segments.n; i++) {
+    const qm_segment_row *g = &segments.p[i];
+    rc = qm__db_run(&s->db, QM__SQL_SEGMENT_DELETE,
+                    QM__ARGS(qm__int(space), qm__int(g->author), qm__u64(g->next)));
+    if (rc == QM_OK && gone && g->next > qm_vv_get(gone, g->author))
+      rc = qm_vv_set(s->base.env, gone, g->author, g->next);
+  }
   qm_free(s->base.env, segments.p);
   if (rc != QM_OK) return rc;
   return qm__db_run(&s->db, QM__SQL_LOG_DELETE, QM__ARGS(qm__int(space), qm__int(seq)));
 }
 
-int qm__sqlite_log_cut(qm_store *store, uint32_t space, const qm_vv *vv) {
+int qm__sqlite_log_cut(qm_store *store, uint32_t space, const qm_vv *vv, qm_vv *gone) {
   sqlite_store *s = self(store);
   QM_TRY(writing(s));
   for (int64_t seq = 0;;) {
@@ -248,7 +251,7 @@ int qm__sqlite_log_cut(qm_store *store, uint32_t space, const qm_vv *vv) {
     int rc = log_next(s, space, (uint64_t)seq, vv, &seq, &covered);
     if (rc == QM_ENOTFOUND) return QM_OK;
     QM_TRY(wrote(s, rc));
-    if (covered) QM_TRY(wrote(s, log_delete(s, space, seq)));
+    if (covered) QM_TRY(wrote(s, log_delete(s, space, seq, gone)));
   }
 }
 

@@ -249,6 +249,10 @@ unsigned pull_some(device *to, device *from, unsigned batches) {
     qm_buf_clear(&batch);
     int rc = qm_engine_next_batch(from->engine, from->space, have, &cursor, &batch);
     if (rc == QM_ENOTFOUND) break;
+    if (rc == QM_ECUT) {
+      taken += (unsigned)join(to, from);
+      break;
+    }
     ok(rc);
     ok(qm_engine_begin(to->engine));
     if (qm_engine_ingest(to->engine, to->space, qm_buf_slice(&batch), &in, &arena, &e) != QM_OK)

@@ -44,7 +44,8 @@ void world_close(world *w);
 uint64_t world_random(world *w);
 unsigned world_below(world *w, unsigned n); /* 0 … n-1 */
 
-/* Sends what `to` lacks of `from`'s log, all of it; returns segments taken. */
+/* Sends what `to` lacks of `from`'s log, all of it; returns segments taken. Where the log
+ * does not reach back that far, the state. */
 unsigned pull(device *to, device *from);
 /* The first `batches` batches only (an interruption). */
 unsigned pull_some(device *to, device *from, unsigned batches);

@@ -60,7 +60,7 @@ static void a_write_needs_a_transaction(void **state) {
   GIVES(QM_ESTATE, t.ops->creation_put(t.s, 1, &creation, 1));
   GIVES(QM_ESTATE, t.ops->key_put(t.s, 1, 0, &id, &key, 1));
   GIVES(QM_ESTATE, t.ops->log_append(t.s, 1, &row, &seq));
-  GIVES(QM_ESTATE, t.ops->log_cut(t.s, 1, &vv));
+  GIVES(QM_ESTATE, t.ops->log_cut(t.s, 1, &vv, NULL));
   GIVES(QM_ESTATE, t.ops->log_replace(t.s, 1, 1, SLICE("b")));
   GIVES(QM_ESTATE, t.ops->open_append(t.s, 1, &change));
   GIVES(QM_ESTATE, t.ops->open_clear(t.s, 1));

@@ -128,15 +128,23 @@ static void a_cut_takes_whole_rows(void **state) {
   uint64_t seq;
   fill();
   qm_vv vv = vv_of(&t.env, below, 3);
+  qm_vv gone = {0};
   begin();
-  OK(t.ops->log_cut(t.s, 1, &vv)); /* row 2 holds 2:3-4, not below */
+  OK(t.ops->log_cut(t.s, 1, &vv, &gone)); /* row 2 holds 2:3-4, not below */
   commit();
+  assert_int_equal(gone.n, 1);
+  assert_int_equal(gone.next[0], 10);
   qm_free(&t.env, vv.next);
   after(NULL, 0, 0, "2[2:0-3,0:10-12,2:3-4]two;");
   vv = vv_of(&t.env, all, 3);
   begin();
-  OK(t.ops->log_cut(t.s, 1, &vv));
+  OK(t.ops->log_cut(t.s, 1, &vv, &gone));
   commit();
+  assert_int_equal(gone.n, 3);
+  assert_int_equal(gone.next[0], 12);
+  assert_int_equal(gone.next[1], 0);
+  assert_int_equal(gone.next[2], 4);
+  qm_vv_free(&t.env, &gone);
   after(NULL, 0, 0, "3[1000:0-1]three;");
   qm_vv everything = {0};
   everything.next = qm_alloc_array(&t.env, 1001, sizeof(uint64_t));
@@ -144,8 +152,8 @@ static void a_cut_takes_whole_rows(void **state) {
   everything.n = everything.cap = 1001;
   for (uint32_t i = 0; i <= 1000; i++) everything.next[i] = 100;
   begin();
-  OK(t.ops->log_cut(t.s, 1, &everything));
-  OK(t.ops->log_cut(t.s, 1, &everything));
+  OK(t.ops->log_cut(t.s, 1, &everything, NULL));
+  OK(t.ops->log_cut(t.s, 1, &everything, NULL));
   static const qm_segment_row again[] = {{0, 12, 13}};
   OK(append(1, again, 1, "later", &seq));
   assert_int_equal(seq, 4); /* no seq is given twice */
@@ -250,7 +258,7 @@ static void log_after_equals_the_model(void **state) {
       if (draw(&seed, 20)) continue;
       draw_vv(&m, &seed, next);
       qm_vv vv = {next, AUTHORS * 100, AUTHORS * 100};
-      OK(t.ops->log_cut(t.s, 1, &vv));
+      OK(t.ops->log_cut(t.s, 1, &vv, NULL));
       for (uint32_t i = 1; i <= m.n; i++) m.row[i].cut |= model_covered(&m, i, &vv);
     }
     commit();

@@ -48,7 +48,7 @@ static int log_step(test_store *t, const step *s) {
 static int cut_step(test_store *t, const step *s) {
   uint64_t next[] = {s->c, s->c, s->a, s->b};
   qm_vv vv = vv_of(&t->env, next, COUNT(next));
-  int rc = t->ops->log_cut(t->s, s->space, &vv);
+  int rc = t->ops->log_cut(t->s, s->space, &vv, NULL);
   qm_free(&t->env, vv.next);
   return rc;
 }

@@ -48,7 +48,8 @@ void rig_close(rig *w);
 uint64_t rig_random(rig *w);
 unsigned rig_below(rig *w, unsigned n); /* 0 … n-1 */
 
-/* Sends what `to` lacks of `from`'s log, all of it; returns segments taken. */
+/* Sends what `to` lacks of `from`'s log, all of it; returns segments taken. Where the log
+ * does not reach back that far, the state. */
 unsigned pull(dev *to, dev *from);
 /* The first `batches` batches only (an interruption). */
 unsigned pull_some(dev *to, dev *from, unsigned batches);

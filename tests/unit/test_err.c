@@ -51,6 +51,7 @@ static void numbers_are_fixed(void **state) {
   assert_int_equal(QM_ENET, -90);
   assert_int_equal(QM_ECODE, -110);
   assert_int_equal(QM_EDIFFER, -120);
+  assert_int_equal(QM_ECUT, -51);
 }
 
 static void classes_say_what_the_caller_can_do(void **state) {
