@@ -3,6 +3,7 @@
 #ifndef SUPPORT_WORLD_H
 #define SUPPORT_WORLD_H
 
+#include "core/aside.h"
 #include "core/write.h"
 
 #define WORLD_MAX 8
@@ -29,6 +30,7 @@ typedef struct device {
   qm_id id;
   uint8_t instance[16];
   int64_t skew_ms; /* of this device's clock */
+  uint32_t flags;  /* of its engine, from the next reopen on */
 } device;
 
 typedef struct world {
@@ -83,6 +85,10 @@ int put_inc(device *d, const char *r, int64_t delta);
 int put_step(device *d, const char *r, const char *text);
 int put_text(device *d, const char *r, uint64_t at, uint64_t cut, const char *text);
 int put_state(device *d, const char *r, const char *item);
+/* What no schema allows: a number for a text. */
+int put_bad(device *d, const char *r, uint32_t field, int64_t v);
+/* `to` takes the set-aside entries that it lacks; how many. */
+unsigned asides(device *to, device *from);
 
 /* What is shown, as text in the world's arena: a register's value ("-" for none), a
  * set "a,b", a counter "3", a log "a|b", a text. */
