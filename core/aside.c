@@ -358,8 +358,10 @@ static int take_entry(taking *t, const qm_aside *a) {
   uint32_t n = 0;
   if (a->seq < count_of(qm_space_asides(t->s), &a->by)) return QM_OK;
   if (t->verify) {
+    qm_id device;
+    qm_author_device(&a->by, &device);
     QM_TRY(qm_aside_digest(a, &t->s->id, t->e->env, digest));
-    if (!a->has_signature || t->verify(t->payload, digest, a->signature) != QM_OK)
+    if (!a->has_signature || t->verify(t->payload, &device, digest, a->signature) != QM_OK)
       return QM_EFORGED;
   }
   QM_TRY(qm__aside_add(t->s, a));

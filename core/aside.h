@@ -63,8 +63,8 @@ int qm_aside_includes(qm_aside_counts mine, qm_aside_counts theirs);
 int qm_engine_aside_read(qm_engine *e, qm_space *s, qm_aside_counts peer, qm_arena *arena,
                          qm_buf *out, qm_aside_counts *after);
 
-/* 0 where the home hub's signature verifies; else QM_EFORGED or why not. */
-typedef int (*qm_aside_verify)(void *payload, const uint8_t digest[32],
+/* 0 where `device` is the home hub and the signature is its own; else why not. */
+typedef int (*qm_aside_verify)(void *payload, const qm_id *device, const uint8_t digest[32],
                                const uint8_t signature[64]);
 
 /* Takes an array of entries in a durable transaction of its own; those already here are

@@ -116,6 +116,7 @@ int qm__on_batch(qm_session *s, qm_slice body) {
   if (!sp || !(sp->agreed & QM_AGREED_SYNC)) return refuse_foreign(s, &m.space, bytes);
   if (!sp->vv_got || sp->in == QM_IN_ENDED) return QM_EPROTO;
   if (sp->in != QM_IN_OPEN && !sp->refusing) return QM_EPROTO;
+  if (qm__asides_due(sp)) return QM_EPROTO;
   if (m.seq != sp->seq_in + 1) return QM_EPROTO;
   sp->seq_in = m.seq;
   if (!sp->writable && !sp->refusing) QM_TRY(qm__stop(s, sp, QM_EACCESS, 0));
@@ -139,7 +140,7 @@ int qm__on_end(qm_session *s, qm_slice body) {
   qm__space *sp = qm__find(s, &m.space);
   if (!sp || !(sp->agreed & QM_AGREED_SYNC) || sp->in == QM_IN_ENDED) return QM_EPROTO;
   int stopped = sp->refusing || sp->refused;
-  if (!stopped && (sp->in != QM_IN_OPEN || !sp->vv_got)) return QM_EPROTO;
+  if (!stopped && (sp->in != QM_IN_OPEN || !sp->vv_got || qm__asides_due(sp))) return QM_EPROTO;
   sp->in = QM_IN_ENDED;
   qm__check_done(s, sp);
   return QM_OK;
@@ -212,6 +213,8 @@ int qm__done_commit(qm_session *s, qm__slot *slot, int rc, const qm_reply *r) {
   sp->progress.parked_down += r->parked;
   sp->notes |= QM_NOTE_PROGRESS;
   qm__enqueue(s, sp);
+  if (r->asides.n && qm__asides_keep(s, sp, r->asides, 0) != QM_OK)
+    return qm__fail(s, QM_ENOMEM, "entries");
   if (!sp->refusing) QM_TRY(put_refusals(s, sp, r));
   return flush(s, sp);
 }
