@@ -71,9 +71,9 @@ int qm__on_aside(qm_session *s, qm_slice body) {
   qm_msg_aside m;
   QM_TRY(qm_msg_aside_get(&m, body));
   qm__space *sp = qm__find(s, &m.space);
-  if (!sp || !(sp->agreed & QM_AGREED_SYNC) || sp->done) return QM_EPROTO;
-  if (is_stopped(sp)) return QM_OK;
-  if (!known(sp)) return QM_EPROTO;
+  if (!sp || !(sp->agreed & QM_AGREED_SYNC)) return QM_EPROTO;
+  if (is_stopped(sp)) return QM_OK; /* it was under way */
+  if (!known(sp) || sp->done) return QM_EPROTO;
   qm_event *ev = qm__hold(s, QM_EV_ASIDE, &sp->id);
   if (!qm__ask(s, ev, QM_EV_ASIDE, sp)) {
     s->held_is = 0;
@@ -89,7 +89,9 @@ int qm__done_aside(qm_session *s, qm__space *sp, int rc, const qm_reply *r) {
   qm__enqueue(s, sp);
   if (rc != QM_OK && !qm__stops_space(rc)) return qm__fail(s, rc, "entries: %s", qm_err_text(rc));
   if (rc != QM_OK) return qm__stop(s, sp, rc, 1);
-  rc = qm__asides_keep(s, sp, r->asides, 0);
+  /* The peer has what came from it, whatever its VV said: a hub's grow meanwhile. */
+  if (qm_aside_includes(r->asides, peers(sp))) rc = qm__asides_keep(s, sp, r->asides, 1);
+  if (rc == QM_OK) rc = qm__asides_keep(s, sp, r->asides, 0);
   if (rc != QM_OK) return qm__fail(s, rc, "entries: %s", qm_err_text(rc));
   qm__check_done(s, sp);
   return QM_OK;

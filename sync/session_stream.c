@@ -213,7 +213,8 @@ int qm__done_commit(qm_session *s, qm__slot *slot, int rc, const qm_reply *r) {
   sp->progress.parked_down += r->parked;
   sp->notes |= QM_NOTE_PROGRESS;
   qm__enqueue(s, sp);
-  if (r->asides.n && qm__asides_keep(s, sp, r->asides, 0) != QM_OK)
+  int judges = s->hub && s->role == QM_SERVER;
+  if (judges && r->asides.n && qm__asides_keep(s, sp, r->asides, 0) != QM_OK)
     return qm__fail(s, QM_ENOMEM, "entries");
   if (!sp->refusing) QM_TRY(put_refusals(s, sp, r));
   return flush(s, sp);
