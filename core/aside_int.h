@@ -18,10 +18,15 @@ int qm__aside_make(qm_space *s, qm_aside *a);
  * aside. */
 const qm__aside_range *qm__aside_covers(const qm_space *s, const qm_author *author,
                                         const uint8_t *head, const qm_change *c);
-/* 1 where any entry names this segment. */
-int qm__aside_names(const qm_space *s, const qm_author *author, const uint8_t *head);
+/* 1 where two heads are of one segment, or of twins. */
+int qm__aside_same(const qm_space *s, const qm_author *author, const uint8_t *a,
+                   const uint8_t *b);
 /* Hashes the counts into a sync digest; nothing where there are no entries. */
 void qm__aside_sha(const qm_space *s, qm_sha *sha);
+
+/* Two segments of one author that begin with the same changes: what names one of them names
+ * those in both. */
+int qm__twin_add(qm_space *s, const qm_author *author, const uint8_t *one, const uint8_t *other);
 
 /* --- aside_copy.c --- */
 
@@ -61,6 +66,13 @@ int qm__aside_segment(qm_space *s, qm_segment *g, const qm_hash *hash, const int
 /* An entry of what is in the log already: erases it there, and gives the records it had an
  * effect on (ids in the engine's arena). */
 int qm__aside_hold(qm_space *s, const qm_aside *a, qm_id **ids, uint32_t *n);
+
+/* --- fork.c --- */
+
+/* g starts before where its author stands here, and ends beyond. QM_OK: what is held of it
+ * from there on are its first *n changes; *previous: the full hash before it. QM_EFORK: they
+ * are others. */
+int qm__fork_continues(qm_space *s, qm_segment *g, qm_hash *previous, uint32_t *n);
 
 /* --- rebuild.c --- */
 

@@ -261,12 +261,13 @@ typedef struct holding {
   uint8_t *flags;
   qm_id *ids;
   uint32_t n_ids;
+  int met;
 } holding;
 
 static int pick_changes(holding *h) {
   qm_arena *arena = &h->s->engine->arena;
   h->flags = qm_arena_zero(arena, h->g->n_changes);
-  h->ids = qm_arena_array(arena, h->g->n_ops, sizeof *h->ids);
+  h->ids = qm_arena_grow(arena, h->ids, h->n_ids, (size_t)h->n_ids + h->g->n_ops, sizeof *h->ids);
   if (!h->flags || !h->ids) return QM_ENOMEM;
   for (uint32_t i = 0; i < h->g->n_changes; i++) {
     const qm_change *c = &h->g->changes[i];
@@ -296,39 +297,56 @@ static int replace_row(holding *h) {
   return rc;
 }
 
-static int hold(holding *h) {
+static int keep_held(holding *h) {
   qm_space *s = h->s;
   qm_vv context = {NULL, 0, 0};
+  if (!keeps_copy(s, &h->a->author)) return QM_OK;
+  int rc = qm__log_context(s, h->author, h->a->first, &context);
+  if (rc == QM_ECUT) rc = qm_vv_copy(s->engine->env, &context, &s->states[h->author].clock);
+  if (rc == QM_OK) rc = keep(s, h->a, h->g, &context);
+  qm_vv_free(s->engine->env, &context);
+  return rc;
+}
+
+/* One row of the log; another branch of a fork is not what the entry names. */
+static int hold_row(holding *h) {
+  qm_space *s = h->s;
   QM_TRY(qm__log_decode(s, h->row.batch, &s->engine->arena, &h->batch));
   for (uint32_t i = 0; i < h->batch.n_segments; i++) {
     qm_segment *g = &h->batch.segments[i];
-    if (g->author == h->author && g->start <= h->a->first && h->a->first < g->next) h->g = g;
+    if (g->author != h->author || g->start > h->a->first || h->a->first >= g->next) continue;
+    h->met = 1;
+    if (!qm__aside_same(s, &h->a->author, g->head, h->a->segment.b)) continue;
+    h->g = g;
+    QM_TRY(pick_changes(h));
+    QM_TRY(keep_held(h));
+    QM_TRY(replace_row(h));
   }
-  if (!h->g) return QM_ECORRUPT;
-  /* The other branch of a fork is held here. */
-  if (memcmp(h->g->head, h->a->segment.b, QM_HEAD_SIZE) != 0) return QM_OK;
-  QM_TRY(pick_changes(h));
-  if (keeps_copy(s, &h->a->author)) {
-    int rc = qm__log_context(s, h->author, h->a->first, &context);
-    if (rc == QM_ECUT) rc = qm_vv_copy(s->engine->env, &context, &s->states[h->author].clock);
-    if (rc == QM_OK) rc = keep(s, h->a, h->g, &context);
-    qm_vv_free(s->engine->env, &context);
-    QM_TRY(rc);
-  }
-  return replace_row(h);
+  return QM_OK;
 }
 
 int qm__aside_hold(qm_space *s, const qm_aside *a, qm_id **ids, uint32_t *n) {
+  qm_store *store = s->engine->store;
   holding h = {.s = s, .a = a};
+  qm_vv vv = {NULL, 0, 0};
   *n = 0;
   if (qm_authors_find(&s->authors, &a->author, &h.author) != QM_OK) return QM_OK;
   if (s->states[h.author].closed <= a->first) return QM_OK;
-  int rc = qm__log_at(s, h.author, a->first, &s->engine->arena, &h.row);
+  int rc = only(s, h.author, a->first, &vv);
+  for (int more = 1; rc == QM_OK && more;) {
+    found_row f = {&s->engine->arena, &h.row};
+    int met = h.met;
+    h.met = 0;
+    rc = store->ops->log_after(store, s->number, &vv, h.row.seq, copy_row, &f);
+    if (rc == QM_OK) rc = hold_row(&h);
+    more = h.met; /* twins follow each other */
+    h.met |= met;
+  }
+  qm_vv_free(s->engine->env, &vv);
+  if (rc == QM_ENOTFOUND) rc = QM_OK;
   /* It came with a state, or was cut: its effects are here and nothing says which. */
-  if (rc == QM_ENOTFOUND) return qm__space_dirty_set(s, 1);
-  QM_TRY(rc);
-  QM_TRY(hold(&h));
+  if (rc == QM_OK && !h.met) rc = qm__space_dirty_set(s, 1);
   *ids = h.ids;
   *n = h.n_ids;
-  return QM_OK;
+  return rc;
 }

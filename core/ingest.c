@@ -16,6 +16,8 @@ typedef struct qm_judge {
   qm_wait *waits; /* of the parked segments of the batch at hand; in the engine's arena */
   uint32_t n_waits;
   uint64_t ops;      /* of the batch at hand */
+  uint32_t held;     /* so many of the segment's first changes took effect already (S16.8) */
+  qm_hash previous;  /* what the segment stands on */
   int took, recode;  /* the segment took effect; a segment of the batch was erased in place */
   int32_t *codes;    /* of the changes at hand: why the hub sets it aside, or 0 */
   qm_slice *reasons; /* the same as text */
@@ -88,7 +90,7 @@ static int check_context(qm_judge *j, const qm_segment *g, qm_vv *seen) {
   qm_time last = s->states[g->author].time;
   int parked = 0;
   QM_TRY(qm_vv_copy(env, seen, &s->states[g->author].clock));
-  for (uint32_t i = 0; i < g->n_changes; i++) {
+  for (uint32_t i = j->held; i < g->n_changes; i++) {
     const qm_change *c = &g->changes[i];
     if (c->time <= last) return qm_fail(&j->why, QM_EMALFORMED, "time stamp does not rise");
     last = c->time;
@@ -118,8 +120,7 @@ static int resolve(qm_judge *j, qm_segment *g) {
 }
 
 static int check_hash(qm_judge *j, const qm_segment *g, qm_hash *hash) {
-  const qm_author_state *st = &j->s->states[g->author];
-  QM_TRY(qm_segment_hash(g, &j->s->id, &st->head, &j->s->authors, &j->e->arena, hash));
+  QM_TRY(qm_segment_hash(g, &j->s->id, &j->previous, &j->s->authors, &j->e->arena, hash));
   if (memcmp(hash->b, g->head, QM_HEAD_SIZE) != 0)
     return qm_fail(&j->why, QM_EHASH, "segment hash does not match its content");
   return QM_OK;
@@ -229,7 +230,7 @@ static int judge_changes(qm_judge *j, const qm_segment *g) {
   if (!j->codes || !j->reasons) return QM_ENOMEM;
   if (!j->in->check_schema || !(j->e->flags & QM_ENGINE_HUB)) return QM_OK;
   for (uint32_t i = 0; i < g->n_changes; i++) QM_TRY(enter_change(j, &g->changes[i], 0));
-  for (uint32_t i = 0; i < g->n_changes; i++) {
+  for (uint32_t i = j->held; i < g->n_changes; i++) {
     memset(&j->why, 0, sizeof j->why);
     int rc = judge_change(j, &g->changes[i]);
     if (rc == QM_OK) continue;
@@ -244,14 +245,16 @@ static int judge_changes(qm_judge *j, const qm_segment *g) {
 
 /* --- one segment --- */
 
-static int place(qm_judge *j, const qm_segment *g) {
+static int place(qm_judge *j, qm_segment *g) {
   const qm_author_state *st = &j->s->states[g->author];
   uint64_t next = qm_vv_get(&j->s->vv, g->author);
+  j->held = 0;
+  j->previous = st->head;
   if (g->next <= next) {
     if (g->next == st->closed && memcmp(g->head, st->head.b, QM_HEAD_SIZE) != 0) return QM_EFORK;
     return QM_EEXIST;
   }
-  if (g->start < next) return QM_EFORK;
+  if (g->start < next) return qm__fork_continues(j->s, g, &j->previous, &j->held);
   if (g->start > next) return QM_EGAP;
   return memcmp(g->previous, st->head.b, QM_HEAD_SIZE) == 0 ? QM_OK : QM_EFORK;
 }
@@ -297,7 +300,10 @@ static int take(qm_judge *j, qm_segment *g, const qm_hash *hash) {
   if (rc == QM_ELIMIT) return refuse(j, g, rc);
   QM_TRY(rc);
   j->recode |= any;
-  for (uint32_t i = 0; i < g->n_changes; i++)
+  /* An open run of which this is the longer form is closed by it. */
+  if (j->held && s->states[g->author].closed == g->start)
+    QM_TRY(j->e->store->ops->open_clear(j->e->store, s->number));
+  for (uint32_t i = j->held; i < g->n_changes; i++)
     QM_TRY(flags[i] ? qm__space_pass(s, &g->changes[i]) : qm__space_apply(s, &g->changes[i]));
   j->took = 1;
   qm_author_state *st = &s->states[g->author];

@@ -3,9 +3,8 @@
  *
  *   sim [-v] [-t]      environment: SEED (1), SEEDS (10), DAYS (10); -t: as TAP
  *
- * Two things that the product does not survive yet are left out unless asked for:
- * OPEN_RUNS=1 takes backups and copies while changes are in an open run, REFUSALS=1 lets the
- * hub hold every refusal against the author, whoever sent the segment.
+ * REFUSALS=1 lets the hub hold every refusal against the author, whoever sent the segment;
+ * the product does not survive that.
  *
  * Equal seeds give equal traces. */
 #include <stdio.h>
@@ -33,10 +32,11 @@ typedef struct event {
 
 /* --- faults that come over a device --- */
 
-/* The open runs are closed first: a copy of an open run is closed by both, differently. */
-static disk_image *backup_of(node *n) {
+/* A backup is taken as the disk is. For a copy to another device the open runs are closed
+ * first: it has not the key to sign them. */
+static disk_image *image_of(node *n, int closed) {
   int rc = QM_OK;
-  for (unsigned s = 0; s < SPACES && !getenv("OPEN_RUNS"); s++)
+  for (unsigned s = 0; s < SPACES && closed; s++)
     if (node_space(n, s) && rc == QM_OK) rc = qm_engine_push(n->engine, node_space(n, s));
   if (rc == QM_EIO) n->sick = 1;
   if (rc == QM_OK) return disk_backup(n->disk);
@@ -49,7 +49,7 @@ static void restore_or_copy(world *w, node *n) {
     if (!w->nodes[i].up) return; /* who holds what cannot be told now */
   if (!n->backup || (w->on[F_RESTORE] && prng_chance(&w->random, 1, 3))) {
     disk_image_free(n->backup);
-    n->backup = backup_of(n);
+    n->backup = image_of(n, 0);
     return;
   }
   if (!fires(w, F_RESTORE, 1, 2)) return;
@@ -72,7 +72,7 @@ static void copy_from_other(world *w, node *n) {
   if (from == n || from->liar || from->revoked || !same_members(w, n->index, from->index)) return;
   if (!fires(w, F_COPY, 1, 3)) return;
   note(w, "device %u gets a copy of the database of device %u", n->index, from->index);
-  disk_image *image = backup_of(from);
+  disk_image *image = image_of(from, 1);
   if (!image) return;
   people_before_restore(n);
   node_restore(n, image, 0);
@@ -86,7 +86,7 @@ static void hub_back(world *w) {
     if (!w->nodes[i].up) return;
   if (!hub->backup || prng_chance(&w->random, 1, 2)) {
     disk_image_free(hub->backup);
-    hub->backup = backup_of(hub);
+    hub->backup = image_of(hub, 0);
     return;
   }
   if (!fires(w, F_HUB_RESTORE, 1, 2)) return;
