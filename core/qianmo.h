@@ -264,18 +264,20 @@ QM_API int32_t qm_history(qm_db *db, qm_slice space, qm_slice collection, qm_sli
 /* One object:
  *   {"device","member","name","hub","enrolled","certificate":{"not_after","days_left"},
  *    "clock","clock_offset_ms","last_sync","last_try","last_code","unsent","oldest_unsent",
- *    "refused","conflicts","free_bytes","test_data","author",
+ *    "refused","set_aside","conflicts","free_bytes","test_data","author",
  *    "spaces":[{"id","name","role","version","records","unsent","oldest_unsent","written",
- *               "acknowledged","safe","refused","conflicts","digest"},…]}
+ *               "acknowledged","safe","refused","set_aside","conflicts","digest"},…]}
  * unsent: changes not acknowledged by a hub; written, acknowledged, safe: effects written here
- * ever, held by the hub, and in a verified backup; null where there is nothing to say. */
+ * ever, held by the hub, and in a verified backup; null where there is nothing to say.
+ * set_aside: own changes that the hub took without effect and has not approved. */
 QM_API int32_t qm_status(qm_db *db, uint32_t flags, qm_text *out, qm_error *e);
 
 /* ---- syncing ---- */
 
 typedef struct qm_sync_result {
   uint32_t size;      /* sizeof(qm_sync_result), set by the caller */
-  uint32_t refused;   /* segments that the hub refused: see qm_export_refused */
+  uint32_t refused;   /* segments that the hub refused, and changes that it set aside:
+                         see qm_export_refused */
   uint64_t bytes_up, bytes_down;       /* of the session, before TLS */
   uint64_t segments_up, segments_down; /* taken by the hub; taken here */
   uint32_t spaces;           /* in this session */
@@ -295,8 +297,9 @@ typedef struct qm_sync_result {
  * QM_EREVOKED; QM_ECLOCK: the clock shows a year before 2020; QM_EDIFFER: replicas differ;
  * QM_EREFUSED: the hub refused changes of this device (all else went well). */
 QM_API int32_t qm_sync(qm_db *db, qm_sync_result *out, qm_error *e);
-/* The own changes that the hub refuses, with their content: a line an effect,
- *   {"space","collection","id","field","op","value","time","code","message"}. */
+/* The own changes that the hub refuses or has set aside, with their content: a line an effect,
+ *   {"space","collection","id","field","op","value","time","code","message","status"}.
+ * status: refused, set-aside (the office decides), declined (message: why). */
 QM_API int32_t qm_export_refused(qm_db *db, qm_text *out, qm_error *e);
 
 #ifdef __cplusplus

@@ -1,4 +1,4 @@
-/* Set-aside entries: they travel before the changes of a space, each way (S8.6.10). */
+/* Set-aside entries: they travel before the changes of a space, each way (S8.6). */
 #include <string.h>
 
 #include "sync/session_int.h"

@@ -224,8 +224,8 @@ static int ask(qm_session *s, qm__space *sp, qm_event *ev) {
     return qm__ask(s, ev, QM_EV_SPACE_INFO, sp) != NULL;
   }
   if (!(sp->agreed & QM_AGREED_SYNC)) return 0;
-  return ask_heads(s, sp, ev) || qm__ask_aside(s, sp, ev) || ask_compare(s, sp, ev) || ask_batch(s, sp, ev) ||
-         ask_tail(s, sp, ev);
+  return ask_heads(s, sp, ev) || qm__ask_aside(s, sp, ev) || ask_compare(s, sp, ev) ||
+         ask_batch(s, sp, ev) || ask_tail(s, sp, ev);
 }
 
 /* Something that only waits for a free request, for room or for credit. */

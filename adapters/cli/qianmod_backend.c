@@ -103,6 +103,7 @@ static int refresh_space(void *payload, const qm_hub_space *row) {
   int rc = hub_note_vv_get(r->db, r->env, &row->id, "safe", &arena, &safe);
   if (rc == QM_OK && safe.n) rc = qm_engine_acknowledged(r->engine, sp, safe, 1);
   qm_arena_free(&arena);
+  if (rc == QM_OK) rc = hub_aside_queue(r->db, r->env, r->engine, &row->id);
   return rc;
 }
 

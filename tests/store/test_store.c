@@ -297,8 +297,6 @@ static void what_is_set_aside_is_of_a_space(void **state) {
   expect("c=copy;e1=a;e2=bb;");
   OK(t.ops->aside_scan(t.s, 1, SLICE("e"), text_meta, &out));
   expect("e1=a;e2=bb;");
-  OK(t.ops->aside_scan(t.s, 1, SLICE("e"), stop_meta, &out));
-  expect("e1=a;");
   OK(t.ops->aside_scan(t.s, 2, SLICE(""), text_meta, &out));
   expect("e1=x;");
   OK(t.ops->aside_scan(t.s, 3, SLICE(""), text_meta, &out));
