@@ -434,6 +434,7 @@ static int take_all(taking *t, qm_slice entries) {
     QM_TRY(take_entry(t, &a));
   }
   QM_TRY(qm_cur_end(&c));
+  if (t->s->dirty || t->n_ids) QM_TRY(qm__state_forget(t->s));
   if (!t->n_ids || t->s->dirty) return QM_OK;
   int rc = qm__rebuild(t->s, t->ids, t->n_ids);
   return rc == QM_ECUT ? qm__space_dirty_set(t->s, 1) : rc;

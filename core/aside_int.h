@@ -67,6 +67,11 @@ int qm__aside_segment(qm_space *s, qm_segment *g, const qm_hash *hash, const int
  * effect on (ids in the engine's arena). */
 int qm__aside_hold(qm_space *s, const qm_aside *a, qm_id **ids, uint32_t *n);
 
+/* --- state.c --- */
+
+/* The kept snapshot goes, inside the transaction: it holds what is set aside. */
+int qm__state_forget(qm_space *s);
+
 /* --- fork.c --- */
 
 /* g starts before where its author stands here, and ends beyond. QM_OK: what is held of it

@@ -1,7 +1,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/space.h"
+#include "core/home.h"
 
 #define QM_ARENA_MAX ((size_t)1 << 30)
 
@@ -232,7 +232,10 @@ void qm_engine_rollback(qm_engine *e) {
 
 int qm_engine_commit(qm_engine *e, qm_durability durability, qm_store_done done, void *payload) {
   int rc = e->open ? QM_OK : QM_ESTATE;
-  for (uint32_t i = 0; i < e->n_spaces && rc == QM_OK; i++) rc = qm__space_save(e->spaces[i]);
+  for (uint32_t i = 0; i < e->n_spaces && rc == QM_OK; i++) {
+    rc = qm__home_flush(e->spaces[i]);
+    if (rc == QM_OK) rc = qm__space_save(e->spaces[i]);
+  }
   if (rc != QM_OK) {
     qm_engine_rollback(e);
     if (done) done(payload, rc);

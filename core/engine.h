@@ -73,6 +73,8 @@ const qm_schema *qm_space_schema(const qm_space *s);
 const qm_authors *qm_space_authors(const qm_space *s);
 const qm_vv *qm_space_vv(const qm_space *s);
 void qm_space_digest(const qm_space *s, qm_digest *out);
+/* Effective time of a dot whose own time is `own` (S3.9). */
+qm_time qm_space_effective(const qm_space *s, qm_dot dot, qm_time own);
 
 /* --- transactions --- */
 int qm_engine_begin(qm_engine *e);
@@ -107,6 +109,9 @@ int qm_engine_sync_digest(qm_engine *e, qm_space *s, uint8_t out[16]);
  * *cursor. QM_ENOTFOUND where there is none. QM_ECUT: the peer stands below the floor of
  * an author of whom this replica has more; it needs a state. */
 int qm_engine_next_batch(qm_engine *e, qm_space *s, qm_vv_list peer, uint64_t *cursor, qm_buf *out);
+/* The same without the authors of whom the peer lacks what is cut: for a peer that takes no
+ * state (a hub). */
+int qm_engine_next_held(qm_engine *e, qm_space *s, qm_vv_list peer, uint64_t *cursor, qm_buf *out);
 /* Compares a peer's VV list with this replica's: QM_EFORK where the peer stands at
  * the same counter of some author with another head; *own_ahead = 1 where the peer
  * knows more of this replica's own author (then call qm_engine_new_epoch). */

@@ -279,6 +279,12 @@ static int pick_row(void *payload, const qm_log_row *row) {
   return qm_buf_status(k->out);
 }
 
+int qm__space_log_next(qm_space *s, const qm_vv *vv, uint64_t *cursor, qm_buf *out) {
+  qm_store *store = s->engine->store;
+  qm_pick k = {s, vv, cursor, out};
+  return store->ops->log_after(store, s->number, vv, *cursor, pick_row, &k);
+}
+
 /* Below the floor the log has holes: what it still holds there cannot be taken without
  * what is gone. */
 static int below_floor(const qm_space *s, const qm_vv *vv) {
@@ -289,14 +295,25 @@ static int below_floor(const qm_space *s, const qm_vv *vv) {
   return 0;
 }
 
+int qm_engine_next_held(qm_engine *e, qm_space *s, qm_vv_list peer, uint64_t *cursor,
+                        qm_buf *out) {
+  qm_vv vv = {NULL, 0, 0};
+  if (e->poisoned) return QM_EINTERNAL;
+  int rc = peer_vv(s, peer, &vv);
+  for (uint32_t a = 0; rc == QM_OK && a < s->floor.n; a++)
+    if (qm_vv_get(&vv, a) < s->floor.next[a]) rc = qm_vv_set(e->env, &vv, a, UINT64_MAX);
+  if (rc == QM_OK) rc = qm__space_log_next(s, &vv, cursor, out);
+  qm_vv_free(e->env, &vv);
+  return rc;
+}
+
 int qm_engine_next_batch(qm_engine *e, qm_space *s, qm_vv_list peer, uint64_t *cursor,
                          qm_buf *out) {
   qm_vv vv = {NULL, 0, 0};
-  qm_pick k = {s, &vv, cursor, out};
   if (e->poisoned) return QM_EINTERNAL;
   int rc = peer_vv(s, peer, &vv);
   if (rc == QM_OK && below_floor(s, &vv)) rc = QM_ECUT;
-  if (rc == QM_OK) rc = e->store->ops->log_after(e->store, s->number, &vv, *cursor, pick_row, &k);
+  if (rc == QM_OK) rc = qm__space_log_next(s, &vv, cursor, out);
   qm_vv_free(e->env, &vv);
   return rc;
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/aside_int.h"
+#include "core/home.h"
 #include "core/norm.h"
 
 typedef struct qm_judge {
@@ -286,6 +287,7 @@ static int judge(qm_judge *j, qm_segment *g, qm_hash *hash) {
   QM_TRY(check_author(j, g, hash));
   QM_TRY(preload(j, g));
   QM_TRY(qm__space_work(j->s, g, &j->work, &j->why));
+  QM_TRY(qm__home_check(j->s, g));
   QM_TRY(check_schema(j, g));
   return judge_changes(j, g);
 }
@@ -304,7 +306,7 @@ static int take(qm_judge *j, qm_segment *g, const qm_hash *hash) {
   if (j->held && s->states[g->author].closed == g->start)
     QM_TRY(j->e->store->ops->open_clear(j->e->store, s->number));
   for (uint32_t i = j->held; i < g->n_changes; i++)
-    QM_TRY(flags[i] ? qm__space_pass(s, &g->changes[i]) : qm__space_apply(s, &g->changes[i]));
+    QM_TRY(flags[i] ? qm__space_pass(s, &g->changes[i]) : qm__home_apply(s, g, &g->changes[i]));
   j->took = 1;
   qm_author_state *st = &s->states[g->author];
   st->closed = g->next;

@@ -183,9 +183,10 @@ QM_API int32_t qm_delete(qm_tx *tx, qm_slice collection, qm_slice record, qm_err
 /* Brings a deleted record back; of a visible one, settles that somebody had deleted it. */
 QM_API int32_t qm_restore(qm_tx *tx, qm_slice collection, qm_slice record, qm_error *e);
 
-/* register, state, ref; max and min as a correction that may go back; text: the new text (what
- * stays at both ends is left alone, so that others' edits there merge). Setting what is shown
- * writes nothing. QM_ESTALE: the text has changed since it was shown. */
+/* register, state, ref; max and min as a correction that may go back; text: the new text, and
+ * list: the new elements as a JSON array (empty, or null: none); what stays at both ends is left
+ * alone, so that others' edits there merge. Setting what is shown writes nothing. QM_ESTALE: the
+ * text or list has changed since it was shown. */
 QM_API int32_t qm_set(qm_tx *tx, qm_slice collection, qm_slice record, qm_slice field,
                       qm_slice value, uint32_t flags, qm_error *e);
 /* Decides a conflict: writes the value, also an equal one, in place of all that is listed (with
@@ -205,7 +206,7 @@ QM_API int32_t qm_remove(qm_tx *tx, qm_slice collection, qm_slice record, qm_sli
 /* counter */
 QM_API int32_t qm_inc(qm_tx *tx, qm_slice collection, qm_slice record, qm_slice field,
                       int64_t delta, qm_error *e);
-/* log: an entry; text: at its end. */
+/* log: an entry; text: at its end; list: one element, at its end. */
 QM_API int32_t qm_append(qm_tx *tx, qm_slice collection, qm_slice record, qm_slice field,
                          qm_slice value, uint32_t flags, qm_error *e);
 /* text: at position `at` takes `cut` out and puts `text` in; positions are code points of the
@@ -213,6 +214,16 @@ QM_API int32_t qm_append(qm_tx *tx, qm_slice collection, qm_slice record, qm_sli
  * beyond the end. */
 QM_API int32_t qm_splice(qm_tx *tx, qm_slice collection, qm_slice record, qm_slice field,
                          uint64_t at, uint64_t cut, qm_slice text, qm_error *e);
+/* list: puts an element in before the one at `at` (from 0; the number of elements, or UINT64_MAX:
+ * at the end); puts one in the place of that at `at`; takes `count` out from `at` on. Positions
+ * are of the list shown. QM_ESTALE: it has changed since; QM_EINVAL: a position beyond the end.
+ * There is no move: take it out and put it in again. */
+QM_API int32_t qm_insert(qm_tx *tx, qm_slice collection, qm_slice record, qm_slice field,
+                         uint64_t at, qm_slice value, uint32_t flags, qm_error *e);
+QM_API int32_t qm_replace(qm_tx *tx, qm_slice collection, qm_slice record, qm_slice field,
+                          uint64_t at, qm_slice value, uint32_t flags, qm_error *e);
+QM_API int32_t qm_remove_at(qm_tx *tx, qm_slice collection, qm_slice record, qm_slice field,
+                            uint64_t at, uint64_t count, qm_error *e);
 /* The natural verb of the field's type, for filling in a new record: set, raise, lower, add,
  * inc (value: the delta) or append. */
 QM_API int32_t qm_put(qm_tx *tx, qm_slice collection, qm_slice record, qm_slice field,
@@ -228,16 +239,19 @@ enum {
 };
 
 /* In what follows *who* is "by":NAME,"device":ID,"own":BOOL,"time":MS, with the name of the
- * member or, where it is not known, the first eight characters of the device's id.
+ * member whose device it was then or, where it is not known, the first eight characters of the
+ * device's id. Where the hub has lowered the time (the writer's clock was ahead), "time" is what
+ * counts and ,"clock_time":MS what that clock said.
  *
  * One object:
  *   {"id","collection","visible","fields":{FIELD:VALUE,…},
  *    "conflicts":{FIELD:[{"value",who,"class"},…]},"token"}
- * Fields stand in the schema's order, empty ones are left out. A set is a list; a log a list of
- * {"value",who}; a ref a record id; a counter out of range null. "class": "sibling" (a concurrent
- * value), "unread" (overwritten by somebody who had not seen it), "contradict" (a state that
- * cannot be reached from the shown one). "collision":true where one deleted what another
- * edited; "unknown":N fields of a newer schema. QM_ENOTFOUND; QM_EINVISIBLE: deleted
+ * Fields stand in the schema's order, empty ones are left out. A set and a list are JSON arrays; a
+ * log an array of {"value",who}; a ref a record id; a counter out of range null. "class":
+ * "sibling" (a concurrent value), "unread" (overwritten by somebody who had not seen it),
+ * "contradict" (a state that cannot be reached from the shown one). "collision":true where one
+ * deleted what another edited; "unknown":N fields of a newer schema. QM_ENOTFOUND;
+ * QM_EINVISIBLE: deleted
  * (QM_DELETED shows it). */
 QM_API int32_t qm_get(qm_db *db, qm_slice space, qm_slice collection, qm_slice record,
                       uint32_t flags, qm_text *out, qm_error *e);
@@ -257,8 +271,8 @@ QM_API int32_t qm_conflicts(qm_db *db, qm_slice space, qm_slice collection, qm_t
 /* Who changed which field of a record when, as far back as the log here goes: a line an effect,
  * in the order of arrival,
  *   {who,"field","op","value","acknowledged"}
- * op: new, delete, restore, set, raise, add, remove, inc, append, insert, cut ("count"
- * characters). Reads the whole log of the space. */
+ * op: new, delete, restore, set, raise, add, remove, inc, append, insert (text, or an array of
+ * elements), cut ("count" characters or elements). Reads the whole log of the space. */
 QM_API int32_t qm_history(qm_db *db, qm_slice space, qm_slice collection, qm_slice record,
                           qm_text *out, qm_error *e);
 /* One object:

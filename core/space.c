@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "core/aside_int.h"
-#include "core/crdt/keyed.h"
 #include "core/crdt/siblings.h"
 
 /* --- records of the open transaction --- */
@@ -116,6 +115,7 @@ static int states_reserve(qm_space *s, uint32_t n) {
 int qm__space_authors_added(qm_space *s, uint32_t old) {
   if (s->authors.n == old) return QM_OK;
   s->touched = 1;
+  if (s->stamps.unknown) s->stamps_stale = 1;
   QM_TRY(states_reserve(s, s->authors.n));
   /* The row must exist before any blob names the number. */
   for (uint32_t i = old; i < s->authors.n; i++) s->states[i].dirty = 1;
@@ -227,42 +227,18 @@ int qm__space_pass(qm_space *s, const qm_change *c) {
   return qm_vv_set(s->engine->env, &s->vv, c->author, c->next);
 }
 
-/* --- stamps --- */
+/* --- the space record --- */
 
-static int read_stamp(qm_space *s, qm_slice value, qm_stamp *out) {
-  qm_cur c;
-  qm_author id;
-  qm_cur_init(&c, value);
-  if (qm_cur_array_n(&c, 4) != QM_OK || qm_cur_bin_n(&c, id.b, sizeof id.b) != QM_OK) return 0;
-  if (qm_cur_uint(&c, &out->first) != QM_OK || qm_cur_uint(&c, &out->next) != QM_OK) return 0;
-  if (qm_cur_uint(&c, &out->time) != QM_OK || qm_cur_end(&c) != QM_OK) return 0;
-  return qm_authors_find(&s->authors, &id, &out->author) == QM_OK;
-}
-
-/* A stamp element that does not read as one has no effect: it is only data. */
-static int stamps_build(qm_space *s, const qm_record *r) {
-  const qm_cell *cell = qm_record_cell(r, QM_SPACE_STAMPS, QM_KEYED);
-  const qm_keyed *k = cell ? qm_keyed_of(cell) : NULL;
-  qm_free(s->engine->env, s->stamps);
-  s->stamps = NULL;
-  s->n_stamps = 0;
+/* An element that does not read as what its cell holds has no effect: it is only data. */
+static int space_record_read(qm_space *s, const qm_record *r) {
+  QM_TRY(qm__stamps_build(&s->stamps, s->engine->env, &s->authors, r));
+  QM_TRY(qm__members_build(&s->members, r));
   s->stamps_stale = 0;
-  if (!k || !k->n) return QM_OK;
-  s->stamps = qm_alloc_array(s->engine->env, k->n, sizeof *s->stamps);
-  if (!s->stamps) return QM_ENOMEM;
-  for (uint32_t i = 0; i < k->n; i++)
-    s->n_stamps += (uint32_t)read_stamp(s, k->p[i].value, &s->stamps[s->n_stamps]);
   return QM_OK;
 }
 
 qm_time qm_space_effective(const qm_space *s, qm_dot dot, qm_time own) {
-  for (uint32_t i = 0; i < s->n_stamps; i++) {
-    const qm_stamp *t = &s->stamps[i];
-    if (t->author == dot.author && dot.counter >= t->first && dot.counter < t->next &&
-        t->time < own)
-      own = t->time;
-  }
-  return own;
+  return qm__stamps_effective(&s->stamps, dot, own);
 }
 
 /* --- saving --- */
@@ -380,23 +356,24 @@ int qm__space_save(qm_space *s) {
     if (s->states[i].dirty) rc = save_author(s, i, &scratch);
   qm_buf_free(&scratch);
   QM_TRY(rc);
-  QM_TRY(save_records(s));
-  QM_TRY(save_digest(s));
-  if (s->ingested) QM_TRY(qm__space_note(s));
   if (s->floor_moved) QM_TRY(qm__space_vv_write(s, "floor", &s->floor));
-  if (s->stamps_stale) {
+  if (s->stamps_stale) { /* before the records: what is projected shows by these */
     qm_loaded *l;
     qm_id zero = {{0}};
     QM_TRY(qm__space_record(s, &zero, &l));
-    QM_TRY(stamps_build(s, &l->record));
+    QM_TRY(space_record_read(s, &l->record));
   }
-  return QM_OK;
+  QM_TRY(save_records(s));
+  QM_TRY(save_digest(s));
+  return s->ingested ? qm__space_note(s) : QM_OK;
 }
 
 void qm__space_end(qm_space *s) {
   s->table = NULL;
   s->table_cap = s->table_n = 0;
   s->touched = s->ingested = s->stamps_stale = s->floor_moved = 0;
+  for (const qm_ahead *a = s->ahead; a; a = a->next) s->states[a->stamp.author].ahead = NULL;
+  s->ahead = NULL;
 }
 
 /* --- loading --- */
@@ -437,7 +414,7 @@ static int take_space_record(void *payload, const qm_record_row *row) {
   qm_arena arena;
   qm_arena_init(&arena, s->engine->env, QM_RECORD_ARENA);
   int rc = qm_record_decode(&r, &row->id, row->state, &s->authors, &arena);
-  if (rc == QM_OK) rc = stamps_build(s, &r);
+  if (rc == QM_OK) rc = space_record_read(s, &r);
   qm_arena_free(&arena);
   return rc == QM_OK || rc == QM_ENOMEM ? rc : QM_ECORRUPT;
 }
@@ -474,7 +451,8 @@ int qm__space_load(qm_space *s) {
   s->own = QM_NO_AUTHOR;
   if (qm_authors_find(&s->authors, &s->engine->author, &s->own) != QM_OK) s->own = QM_NO_AUTHOR;
   QM_TRY(load_digest(s));
-  s->n_stamps = 0;
+  qm__stamps_free(&s->stamps, s->engine->env);
+  s->members.n = 0;
   QM_TRY(qm__aside_load(s));
   return store->ops->record_load(store, s->number, &zero, 1, take_space_record, s);
 }
@@ -489,6 +467,7 @@ int qm__space_new(qm_engine *e, const qm_space_row *row, qm_space **out) {
   qm_buf_init(&s->info, e->env, 1u << 20);
   qm_arena_init(&s->schema_arena, e->env, 16u << 20);
   qm_authors_init(&s->authors, e->env);
+  qm__members_init(&s->members, e->env);
   qm_buf_add(&s->info, row->blob.p, row->blob.n);
   int rc = qm_buf_status(&s->info);
   if (rc == QM_OK) rc = qm__space_info_read(s);
@@ -509,7 +488,8 @@ void qm__space_free(qm_space *s) {
   qm_vv_free(env, &s->acknowledged);
   qm_vv_free(env, &s->safe);
   qm_vv_free(env, &s->floor);
-  qm_free(env, s->stamps);
+  qm__stamps_free(&s->stamps, env);
+  qm__members_free(&s->members);
   qm__aside_free(s);
   while (s->parked) {
     qm_parked *next = s->parked->next;

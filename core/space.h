@@ -9,6 +9,9 @@
 #define QM_SPACE_H
 
 #include "aside.h"
+#include "engine.h"
+#include "member.h"
+#include "stamp.h"
 
 #define QM_NO_AUTHOR UINT32_MAX
 #define QM_NOTES 16
@@ -29,13 +32,15 @@ typedef struct qm_author_state {
   qm_vv clock;       /* clock row; own entry = next */
   uint8_t share[16]; /* of the clock row in the digest; zero where next is 0 */
   uint8_t dirty;
+  struct qm_ahead *ahead; /* owed to it by the open transaction, or NULL */
 } qm_author_state;
 
-typedef struct qm_stamp {
-  uint32_t author;
-  uint64_t first, next;
-  qm_time time;
-} qm_stamp;
+/* Changes that came with a time too far ahead, to be stamped when the transaction commits
+ * (home.h). */
+typedef struct qm_ahead {
+  qm_stamp stamp;
+  struct qm_ahead *next;
+} qm_ahead;
 
 typedef struct qm_loaded {
   qm_record record;
@@ -106,8 +111,8 @@ struct qm_space {
   qm_digest digest;
   qm_note notes[QM_NOTES]; /* oldest first */
   uint32_t n_notes;
-  qm_stamp *stamps;
-  uint32_t n_stamps;
+  qm_stamps stamps;
+  qm_members members;
   qm_parked *parked;
   qm__aside_range *asides; /* ascending by author and first */
   uint32_t n_asides, cap_asides, n_aside_counts;
@@ -119,8 +124,9 @@ struct qm_space {
   /* the open transaction */
   int touched;  /* something here differs from the store */
   int ingested; /* a batch was taken: note (VV, digest) at commit */
-  int stamps_stale;
+  int stamps_stale; /* the space record has changed: stamps and members are read anew */
   int floor_moved;
+  qm_ahead *ahead; /* in the engine's arena */
   qm_loaded **table; /* open addressing by record id; in the engine's arena */
   uint32_t table_cap, table_n;
   uint64_t change_serial;
@@ -177,11 +183,11 @@ int qm__space_info_read(qm_space *s);
 void qm__space_info_swap(qm_space *s, qm_space *from);
 void qm__space_info_write(const qm_space_info *info, qm_buf *out);
 int qm__space_share(qm_space *s, uint32_t author, uint8_t out[16]);
-/* Effective time of a dot whose own time is `own` (S3.9). */
-qm_time qm_space_effective(const qm_space *s, qm_dot dot, qm_time own);
 /* Notes (VV, digest) as they stand, inside the transaction. */
 int qm__space_note(qm_space *s);
 int qm__space_notes_load(qm_space *s);
+/* The next batch after *cursor with segments beyond vv, as qm_engine_next_batch has it. */
+int qm__space_log_next(qm_space *s, const qm_vv *vv, uint64_t *cursor, qm_buf *out);
 /* Writes a VV under a name, inside the transaction. */
 int qm__space_vv_write(qm_space *s, const char *name, const qm_vv *v);
 /* Makes ready what the next push takes its seeds from (S4.13); inside a transaction. */

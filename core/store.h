@@ -34,6 +34,7 @@
 
 #define QM_STORE_VERSION 1
 #define QM_STORE_STOP 1
+#define QM_STAGE_OUT 0x80000000u
 
 typedef struct qm_store qm_store;
 
@@ -201,12 +202,15 @@ typedef struct qm_store_ops {
    * stage_swap replaces authors, records, creations and keys of the space by what
    * visiting the parts (in order) and the caller's puts yield: it deletes those four
    * of the space inside the open transaction, then visits, then drops the stage.
-   * stage_part and stage_swap without a stage: QM_ENOTFOUND. */
+   * stage_part and stage_swap without a stage: QM_ENOTFOUND. stage_read appends a part:
+   * QM_ENOTFOUND where it is not there. A replica keeps what it gives to others in a stage
+   * too: that of the number space | QM_STAGE_OUT. */
   int (*stage_begin)(qm_store *s, uint32_t space,
                      qm_slice manifest); /* drops an older stage with another manifest */
   int (*stage_part)(qm_store *s, uint32_t space, uint32_t part, qm_slice content);
   int (*stage_parts)(qm_store *s, uint32_t space, uint32_t *next_part,
                      qm_buf *manifest); /* QM_ENOTFOUND: no stage */
+  int (*stage_read)(qm_store *s, uint32_t space, uint32_t part, qm_buf *content);
   int (*stage_swap)(qm_store *s, uint32_t space,
                     int (*visit)(void *payload, uint32_t part, qm_slice content), void *payload);
   int (*stage_drop)(qm_store *s, uint32_t space);

@@ -226,6 +226,7 @@ static const qm_store_ops mem_ops = {
     .stage_begin = qm__mem_stage_begin,
     .stage_part = qm__mem_stage_part,
     .stage_parts = qm__mem_stage_parts,
+    .stage_read = qm__mem_stage_read,
     .stage_swap = qm__mem_stage_swap,
     .stage_drop = qm__mem_stage_drop,
     .check = mem_check,

@@ -198,6 +198,7 @@ int qm__mem_aside_scan(qm_store *s, uint32_t space, qm_slice prefix, qm_visit_me
 int qm__mem_stage_begin(qm_store *s, uint32_t space, qm_slice manifest);
 int qm__mem_stage_part(qm_store *s, uint32_t space, uint32_t part, qm_slice content);
 int qm__mem_stage_parts(qm_store *s, uint32_t space, uint32_t *next_part, qm_buf *manifest);
+int qm__mem_stage_read(qm_store *s, uint32_t space, uint32_t part, qm_buf *content);
 int qm__mem_stage_swap(qm_store *s, uint32_t space,
                        int (*visit)(void *payload, uint32_t part, qm_slice content), void *payload);
 int qm__mem_stage_drop(qm_store *s, uint32_t space);

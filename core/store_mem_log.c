@@ -303,6 +303,17 @@ int qm__mem_stage_parts(qm_store *s, uint32_t space, uint32_t *next_part, qm_buf
   return qm_buf_status(manifest);
 }
 
+int qm__mem_stage_read(qm_store *s, uint32_t space, uint32_t part, qm_buf *content) {
+  mem_store *m = self(s);
+  QM_TRY(reading(m));
+  key k = key_of(PART, space);
+  key_u32(&k, part);
+  const qm__map_node *n = qm__map_find(&m->map, key_slice(&k));
+  if (!n) return QM_ENOTFOUND;
+  qm_buf_add(content, qm__map_value(n).p, qm__map_value(n).n);
+  return qm_buf_status(content);
+}
+
 static int stage_take(mem_store *m, uint32_t space,
                       int (*visit)(void *payload, uint32_t part, qm_slice content), void *payload) {
   static const kind replaced[] = {AUTHOR, RECORD, MEMBER, CREATION, KEY, KEY_OF};

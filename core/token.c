@@ -64,6 +64,7 @@ int qm__token_read(const qm_space *s, const qm_record *r, unsigned kind, uint32_
     const qm_cell *cell = qm_record_cell(r, r->cells[i].field, r->cells[i].shape);
     if (!cell || (field != QM__FIELDS_ALL && field != cell->field)) continue;
     if (cell->shape == QM_SEQUENCE) {
+      if (field != QM__FIELDS_ALL) continue; /* a write from a reading of now is never stale */
       out->texts[out->n_texts++] =
           (qm_token_text){cell->field, qm_sequence_version(cell, &s->authors)};
       continue;

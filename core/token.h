@@ -28,8 +28,8 @@ typedef struct qm_token {
   uint32_t n_texts;
 } qm_token;
 
-/* What a reading of r shows now: of one field, or of all (QM__FIELDS_ALL); the marks
- * always. Lives in the arena. */
+/* What a reading of r shows now: of one field (sequences apart), or of all
+ * (QM__FIELDS_ALL); the marks always. Lives in the arena. */
 #define QM__FIELDS_ALL UINT32_MAX
 int qm__token_read(const qm_space *s, const qm_record *r, unsigned kind, uint32_t field,
                    qm_arena *arena, qm_token *out);

@@ -1,33 +1,11 @@
-#include "core/write.h"
+#include "core/write_int.h"
 
 #include <string.h>
 
-#include "core/space.h"
-#include "core/token.h"
+#include "core/home.h"
 
-/* One change being made. Ops take effect as they are written; marks are written at
- * the end, by the last op of each record, from what its reading showed. */
-
-/* What a record's writer was shown; qm_loaded.touched says where it stands. */
-typedef struct qm_touched {
-  uint8_t has_token;
-  qm_token token; /* of the last verb that had one */
-} qm_touched;
-
-struct qm_write {
-  qm_engine *e;
-  qm_space *s;
-  unsigned flags;
-  qm_change change;
-  uint32_t cap_ops;
-  qm_touched *touched;
-  uint32_t n_touched, cap_touched;
-  int broken; /* only cancel is left */
-  qm_error error;
-};
-
-static qm_arena *arena_of(qm_write *w) { return &w->e->arena; }
-static int is_raw(const qm_write *w) { return (w->flags & QM_WRITE_RAW) != 0; }
+static qm_arena *arena_of(qm_write *w) { return qm__write_arena(w); }
+static int is_raw(const qm_write *w) { return qm__write_raw(w); }
 
 /* Detail for the caller; failures of this replica leave only cancel. */
 static int fail(qm_write *w, int rc, const char *what) {
@@ -46,8 +24,7 @@ static int fail(qm_write *w, int rc, const char *what) {
  * given up: its stamps would win every tie. */
 static int time_ran_ahead(qm_engine *e, const qm_space *s) {
   if ((e->flags & QM_ENGINE_REPLAY) || s->own == QM_NO_AUTHOR) return 0;
-  uint64_t drift = s->schema && s->schema->drift_ms ? s->schema->drift_ms : 600000;
-  return qm_time_ms(s->states[s->own].time) > qm_engine_now(e) + drift;
+  return qm_time_ms(s->states[s->own].time) > qm_engine_now(e) + qm__home_drift(s);
 }
 
 static int own_author(qm_write *w) {
@@ -167,13 +144,6 @@ static int emit(qm_write *w, qm_loaded *l, qm_op op) {
 
 /* --- what every verb checks --- */
 
-typedef struct qm_target {
-  qm_loaded *l;
-  const qm_collection_def *collection;
-  const qm_field_def *field; /* NULL in a raw write without schema */
-  qm_token token;            /* what the writer was shown */
-} qm_target;
-
 static int may_write(qm_write *w, const qm_collection_def *c) {
   if (is_raw(w) || !c || qm_collection_writable(c, w->s->role)) return QM_OK;
   return qm_fail(&w->error, QM_EACCESS, "%.*s: role %.*s may not write this collection",
@@ -193,8 +163,7 @@ static int shown_to(qm_write *w, qm_loaded *l, uint32_t field, qm_slice token, q
   return qm__token_read(w->s, &l->record, QM_READ_VALUES, field, arena_of(w), out);
 }
 
-/* Has this change written the record already (then it is visible to its writer)? */
-static int written_here(const qm_loaded *l) { return l->touched != 0; }
+static int written_here(const qm_loaded *l) { return qm__write_touched(l); }
 
 /* `field`: the one that is written, 0 for the record as a whole. */
 static int target(qm_write *w, const qm_id *record, uint32_t field, qm_slice token,
@@ -365,6 +334,7 @@ int qm_write_restore(qm_write *w, const qm_id *record) {
   }
   if (rc == QM_EINVISIBLE) rc = QM_OK;
   if (rc == QM_OK) rc = emit(w, t.l, (qm_op){.shape = QM_PRESENCE, .kind = QM_KIND_RESTORE});
+  if (rc == QM_OK) w->touched[t.l->touched - 1].restored = 1;
   return fail(w, rc, "restore");
 }
 
@@ -603,67 +573,23 @@ int qm_write_append(qm_write *w, const qm_id *record, uint32_t field, qm_slice v
   return fail(w, append(w, record, field, value), "append");
 }
 
-/* --- text --- */
+/* --- for the verbs of other files --- */
 
-static int check_version(qm_write *w, const qm_target *t, const qm_id *record, uint32_t field,
-                         const qm_cell *cell, qm_slice token) {
-  uint64_t shown = 0, now = cell ? qm_sequence_version(cell, &w->s->authors) : 0;
-  if (!token.n || written_here(t->l)) {
-    /* Within one change the writer sees its own edits. */
-    for (uint32_t i = 0; i < w->change.n_ops; i++)
-      if (w->change.ops[i].field == field && qm_id_cmp(&w->change.ops[i].record, record) == 0)
-        return QM_OK;
-    if (!token.n) return QM_OK;
-  }
-  int had = qm__token_version(&t->token, field, &shown) == QM_OK;
-  if (had ? shown == now : !cell || !qm_sequence_len(cell)) return QM_OK;
-  return QM_ESTALE;
+int qm__write_target(qm_write *w, const qm_id *record, uint32_t field, unsigned shape,
+                     qm_slice token, qm_target *out) {
+  return target_field(w, record, field, shape, token, out);
 }
 
-static int insert(qm_write *w, const qm_target *t, uint32_t field, uint64_t at, qm_slice text) {
-  const qm_cell empty = {field, QM_SEQUENCE, NULL};
-  size_t points = 0;
-  qm_buf b;
-  if (!qm_utf8_check(text, &points)) return QM_EUTF8;
-  const qm_cell *cell = qm_record_cell(&t->l->record, field, QM_SEQUENCE);
-  qm_op op = {.field = field, .shape = QM_SEQUENCE, .kind = QM_KIND_INSERT, .span = points};
-  QM_TRY(qm_sequence_place(cell ? cell : &empty, &w->s->authors, at, &op));
-  qm_buf_init(&b, w->e->env, QM_VALUE_MAX);
-  qm_mp_str(&b, text.p, text.n);
-  op.value = qm_buf_slice(&b);
-  int rc = qm_buf_status(&b);
-  if (rc == QM_OK) rc = copy_value(w, &op.value);
-  if (rc == QM_OK) rc = emit(w, t->l, op);
-  qm_buf_free(&b);
-  return rc;
+int qm__write_check(qm_write *w, const qm_target *t, qm_slice value) {
+  return check_value(w, t, value);
 }
 
-static int splice(qm_write *w, const qm_id *record, uint32_t field, uint64_t at, uint64_t cut,
-                  qm_slice text, qm_slice token) {
-  qm_target t;
-  QM_TRY(target_field(w, record, field, QM_SEQUENCE, token, &t));
-  const qm_cell *cell = qm_record_cell(&t.l->record, field, QM_SEQUENCE);
-  const qm_cell empty = {field, QM_SEQUENCE, NULL};
-  /* Before anything is written: a verb that fails has no effect. */
-  if (!qm_utf8_check(text, NULL)) return QM_EUTF8;
-  if (text.n > QM_VALUE_MAX - 8) return QM_ELIMIT;
-  if (!is_raw(w)) QM_TRY(check_version(w, &t, record, field, cell, token));
-  uint64_t len = cell ? qm_sequence_len(cell) : 0;
-  if (at == UINT64_MAX) at = len;
-  if (at > len || cut > len - at)
-    return qm_fail(&w->error, QM_ERANGE, "position beyond the end of the text");
-  if (cut || (is_raw(w) && !text.n)) {
-    qm_op op = {.field = field, .shape = QM_SEQUENCE, .kind = QM_KIND_CUT};
-    QM_TRY(qm_sequence_cut(cell ? cell : &empty, arena_of(w), at, cut, &op.cuts));
-    QM_TRY(emit(w, t.l, op));
-  }
-  return text.n ? insert(w, &t, field, at, text) : QM_OK;
+int qm__write_op(qm_write *w, const qm_target *t, qm_op op) {
+  QM_TRY(copy_value(w, &op.value));
+  return emit(w, t->l, op);
 }
 
-int qm_write_splice(qm_write *w, const qm_id *record, uint32_t field, uint64_t at, uint64_t cut,
-                    qm_slice text, qm_slice token) {
-  return fail(w, splice(w, record, field, at, cut, text, token), "text");
-}
+int qm__write_fail(qm_write *w, int rc, const char *what) { return fail(w, rc, what); }
 
 /* --- commit --- */
 
@@ -679,6 +605,7 @@ static int list_marks(qm_write *w, qm_loaded *l, qm_op *op) {
   const qm_marks *m = &l->record.marks;
   if (!m->n) return QM_OK;
   QM_TRY(touch(w, l, &t));
+  if (t->restored) return QM_OK;
   if (!t->has_token) QM_TRY(qm__token_read(w->s, &l->record, QM_READ_VALUES, 0, arena_of(w), &now));
   const qm_dots shown = t->has_token ? t->token.marks : now.marks;
   qm_dot *p = qm_arena_array(arena_of(w), m->n, sizeof *p);

@@ -59,5 +59,11 @@ int qm_write_append(qm_write *w, const qm_id *record, uint32_t field, qm_slice v
  * with QM_ESTALE where the text has changed since. */
 int qm_write_splice(qm_write *w, const qm_id *record, uint32_t field, uint64_t at, uint64_t cut,
                     qm_slice text, qm_slice token);
+/* List: at visible element `at` (UINT64_MAX: the end) takes `cut` elements out, then puts the
+ * `n` values in: insert is cut 0, remove n 0, replace both. With a token: refused with
+ * QM_ESTALE where the list has changed since; QM_ERANGE beyond the end; QM_ELIMIT where a
+ * value has QM_VALUE_MAX bytes. */
+int qm_write_list(qm_write *w, const qm_id *record, uint32_t field, uint64_t at, uint64_t cut,
+                  const qm_slice *values, uint32_t n, qm_slice token);
 
 #endif

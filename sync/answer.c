@@ -168,13 +168,60 @@ static int run_compare(qm_answer *a, const qm_event *ev, qm_space *sp, qm_answer
   return peer_is_hub(a, ev) ? qm_engine_acknowledged(a->engine, sp, ev->vv, 0) : QM_OK;
 }
 
+/* A hub takes changes only (unless it is being recovered): it gets those that are here. */
 static int run_next(qm_answer *a, const qm_event *ev, qm_space *sp, qm_answered *out) {
   uint64_t cursor = ev->cursor;
-  QM_TRY(qm_engine_next_batch(a->engine, sp, ev->vv, &cursor, &out->blob));
+  if (peer_is_hub(a, ev) && !ev->recover) {
+    QM_TRY(qm_engine_next_held(a->engine, sp, ev->vv, &cursor, &out->blob));
+  } else {
+    if (!cursor && qm_state_cheaper(a->engine, sp, ev->vv)) return QM_ECUT;
+    QM_TRY(qm_engine_next_batch(a->engine, sp, ev->vv, &cursor, &out->blob));
+  }
   QM_TRY(qm_buf_status(&out->blob));
   out->reply.blob = qm_buf_slice(&out->blob);
   out->reply.cursor = cursor;
   return QM_OK;
+}
+
+/* --- states --- */
+
+static int run_state(qm_answer *a, const qm_event *ev, qm_space *sp, qm_answered *out) {
+  qm_state_offer offer;
+  int rc = qm_state_offered(a->engine, sp, ev->vv, &out->arena, &offer);
+  if (rc == QM_EACCESS) return QM_ENOTFOUND; /* it may give none now */
+  QM_TRY(rc);
+  out->reply.blob = offer.manifest;
+  out->reply.parts = offer.parts;
+  out->reply.vv = offer.vv;
+  return QM_OK;
+}
+
+static int run_state_read(qm_answer *a, const qm_event *ev, qm_space *sp, qm_answered *out) {
+  int rc = qm_state_part(a->engine, sp, ev->digest, ev->seq, &out->blob);
+  if (rc == QM_EACCESS) return QM_ENOTFOUND;
+  QM_TRY(rc);
+  out->reply.blob = qm_buf_slice(&out->blob);
+  return QM_OK;
+}
+
+/* A hub asks its operator's word for each space. */
+static int may_take(qm_answer *a, const qm_event *ev) {
+  if (!(a->flags & QM_ANSWER_HUB)) return QM_OK;
+  if (!a->policy->recover) return QM_EACCESS;
+  return a->policy->recover(a->policy->payload, &ev->peer, &ev->space, 0);
+}
+
+static int run_state_stage(qm_answer *a, const qm_event *ev, qm_space *sp, qm_answered *out) {
+  QM_TRY(may_take(a, ev));
+  return qm_state_stage(a->engine, sp, ev->blob, &out->reply.part, &out->reply.parts);
+}
+
+static int run_state_join(qm_answer *a, const qm_event *ev, qm_space *sp, qm_answered *out) {
+  int joined;
+  QM_TRY(may_take(a, ev));
+  QM_TRY(qm_state_take(a->engine, sp, &joined, &out->error));
+  if (!(a->flags & QM_ANSWER_HUB)) return QM_OK;
+  return a->policy->recover(a->policy->payload, &ev->peer, &ev->space, 1);
 }
 
 static int run_digest(qm_answer *a, qm_space *sp, qm_answered *out) {
@@ -244,6 +291,11 @@ static int run_in_space(qm_answer *a, const qm_event *ev, qm_answered *out) {
     case QM_EV_DIGEST_CHECK:
       return qm_engine_digest_check(a->engine, sp, ev->vv_digest, ev->digest, &out->reply.compare);
     case QM_EV_SAFE_READ: return run_safe_read(a, sp, out);
+    case QM_EV_STATE: return run_state(a, ev, sp, out);
+    case QM_EV_STATE_READ: return run_state_read(a, ev, sp, out);
+    case QM_EV_STATE_STAGE: return run_state_stage(a, ev, sp, out);
+    case QM_EV_STATE_TAKE: return qm_state_stage_part(a->engine, sp, ev->seq, ev->blob);
+    case QM_EV_STATE_JOIN: return run_state_join(a, ev, sp, out);
     default: return QM_EINVAL;
   }
 }

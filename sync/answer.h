@@ -54,6 +54,10 @@ typedef struct qm_answer_policy {
      the peer (outside). A failure rolls back. */
   int (*refusal)(void *payload, const qm_id *peer, const qm_id *space, const qm_refusal *refusal,
                  int by_peer);
+  /* On a hub: QM_OK where its operator admits this device's state in this space (it lost its
+     disk), else QM_EACCESS; with done, it has been joined: the word is used up. NULL:
+     QM_EACCESS. */
+  int (*recover)(void *payload, const qm_id *peer, const qm_id *space, int done);
   /* Certificates: slices in the arena. NULL: QM_ENOTFOUND. */
   int (*cert_ask)(void *payload, qm_arena *arena, qm_slice *spki, qm_slice *proof);
   int (*cert_renew)(void *payload, const qm_id *peer, qm_slice spki, qm_slice proof,

@@ -154,6 +154,7 @@ int qm_msg_welcome_get(qm_msg_welcome *m, qm_slice body, qm_arena *arena) {
   QM_TRY(qm_cur_end(&c));
   if (m->flags & ~(uint32_t)QM_WELCOME_FLAGS || m->result >= QM_RESULTS) return QM_ERANGE;
   if (m->clock_ms > QM_TIME_MS_MAX) return QM_ERANGE;
+  if ((m->flags & QM_WELCOME_RECOVER) && !(m->flags & QM_WELCOME_HUB)) return QM_EFORMAT;
   if ((m->flags & QM_WELCOME_SAFE) && m->result != QM_RESULT_SAME) return QM_EFORMAT;
   return m->agreed.n == 0 || m->result == QM_RESULT_DIFFER ? QM_OK : QM_EFORMAT;
 }

@@ -1,5 +1,5 @@
 /* BATCH, ACK, REFUSED, END, CREDIT, ASIDE: the stream of changes (SPEC S8.2.7 to S8.2.10,
- * S8.2.14, S8.2.19). */
+ * S8.2.14, S8.2.21). */
 #include <string.h>
 
 #include "core/cur.h"

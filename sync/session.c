@@ -42,6 +42,10 @@ static const struct rule {
     [QM_FRAME_BYE] = {on_bye, "+++++", "+++++"},
     [QM_FRAME_CERT_RENEW] = {qm__on_cert_renew, "-----", "---+."},
     [QM_FRAME_CERT] = {qm__on_cert, "---+.", "-----"},
+    [QM_FRAME_STATE_WANT] = {qm__on_state_want, "---+.", "---+."},
+    [QM_FRAME_STATE_BEGIN] = {qm__on_state_begin, "---+.", "---+."},
+    [QM_FRAME_STATE_PART] = {qm__on_state_part, "---+.", "---+."},
+    [QM_FRAME_STATE_END] = {qm__on_state_end, "---+.", "---+."},
 };
 
 char qm__cell(qm_session_role role, qm__state state, uint32_t frame) {
@@ -203,7 +207,9 @@ static void release(qm_session *s) {
 
 /* Backpressure (S8.7): a frame is looked at only when whatever it may bring has room. */
 static int may_dispatch(const qm_session *s) {
-  return !s->held_is && !s->held_given && s->asked[QM_EV_COMMIT] < QM_SYNC_COMMITS_MAX &&
+  uint32_t owed =
+      s->asked[QM_EV_COMMIT] + s->asked[QM_EV_STATE_STAGE] + s->asked[QM_EV_STATE_TAKE];
+  return !s->held_is && !s->held_given && owed < QM_SYNC_COMMITS_MAX &&
          s->asked[QM_EV_ASIDE] == 0 &&
          qm__out_n(s) < QM_SYNC_OUT_HARD;
 }

@@ -33,7 +33,8 @@ typedef enum qm_session_role { QM_CLIENT = 0, QM_SERVER = 1 } qm_session_role;
 enum {
   QM_SESSION_HUB = 1,  /* server: it is the hub; client: the peer is known (by its
                           certificate) to be the hub. Only then SPACE, SAFE and CERT travel */
-  QM_SESSION_RENEW = 2 /* client: its certificate wants renewing */
+  QM_SESSION_RENEW = 2,  /* client: its certificate wants renewing */
+  QM_SESSION_RECOVER = 4 /* server, a hub: it takes states */
 };
 
 typedef struct qm_session_options {
@@ -55,7 +56,8 @@ typedef enum qm_event_kind {
   QM_EV_SPACE_PUT = 3,    /* info: add or update the space */
   QM_EV_PUSH = 4,         /* -> vv, asides: close the open run, give the heads */
   QM_EV_COMPARE = 5,      /* vv of the peer; QM_EFORK -> author */
-  QM_EV_NEXT = 6,         /* vv of the peer, cursor -> blob, cursor; QM_ENOTFOUND: no more */
+  QM_EV_NEXT = 6,         /* vv of the peer, cursor, recover -> blob, cursor; QM_ENOTFOUND: no
+                             more; QM_ECUT: a state instead */
   QM_EV_COMMIT = 7,       /* seq, blob -> taken, known, parked, refusals, asides (a hub's may
                              have grown); QM_OK: durable */
   QM_EV_DIGEST = 8,       /* -> vv_digest, digest; QM_ENOTFOUND: not known now */
@@ -63,10 +65,17 @@ typedef enum qm_event_kind {
   QM_EV_SAFE_READ = 10,   /* hub -> vv: acknowledged, safe */
   QM_EV_CERT_ASK = 11,    /* -> blob: own SPKI, proof */
   QM_EV_CERT_RENEW = 12,  /* hub: blob: SPKI, proof -> blob: certificate in DER */
-  QM_EV_ASIDE = 13,       /* blob: entries -> asides: what is held then; QM_OK: durable */
-  QM_EV_ASIDE_READ = 14,  /* asides of the peer -> blob: entries it lacks, asides: what it has
+  QM_EV_STATE = 13,       /* vv of the peer -> blob: manifest, parts, vv: the peer's once it has
+                             joined; QM_ENOTFOUND: no state is given */
+  QM_EV_STATE_READ = 14,  /* seq: part, digest: names the snapshot (S9.3) -> blob; QM_ENOTFOUND:
+                             that snapshot is no longer kept */
+  QM_EV_STATE_STAGE = 15, /* blob: manifest -> part: the first that is missing, parts */
+  QM_EV_STATE_TAKE = 16,  /* seq: part, blob: content; QM_OK: staged, durable */
+  QM_EV_STATE_JOIN = 17,  /* QM_OK: the staged state has taken effect, durable */
+  QM_EV_ASIDE = 18,       /* blob: entries -> asides: what is held then; QM_OK: durable */
+  QM_EV_ASIDE_READ = 19,  /* asides of the peer -> blob: entries it lacks, asides: what it has
                              then; QM_ENOTFOUND: none */
-  QM_EV_REQUESTS = 15,
+  QM_EV_REQUESTS = 20,
   /* Notices; ticket is 0. */
   QM_EV_HELLO = 32,    /* has_offset, offset_ms, rtt_ms */
   QM_EV_SAME = 33,     /* lines, safe: the hub holds exactly what these digests stand for */
@@ -115,6 +124,7 @@ typedef struct qm_event {
   int32_t code;
   qm_compare compare;
   uint8_t hub, by_peer, safe, has_offset;
+  uint8_t recover;   /* the peer is a hub that takes states */
   int64_t offset_ms; /* client: server's clock + rtt/2 - own clock; server: client's - own */
   uint64_t rtt_ms;
   qm_progress progress;
@@ -129,6 +139,7 @@ typedef struct qm_reply {
   qm_slice blob, proof;
   uint64_t cursor;
   uint32_t taken, known, parked;
+  uint32_t part, parts;
   const qm_refusal *refusals;
   uint32_t n_refusals;
   qm_author author;

@@ -135,6 +135,7 @@ static int send_welcome(qm_session *s) {
                       .flags = s->hub ? QM_WELCOME_HUB : 0,
                       .result = QM_RESULT_SAME};
   if (same && all_safe(s)) m.flags |= QM_WELCOME_SAFE;
+  if (s->hub && (s->options.flags & QM_SESSION_RECOVER)) m.flags |= QM_WELCOME_RECOVER;
   if (!same) m.result = s->hello.spaces == s->hello.n_lines ? QM_RESULT_DIFFER : QM_RESULT_LIST;
   if (m.result == QM_RESULT_DIFFER) QM_TRY(agree(s, s->hello_lines, s->hello.n_lines, &m.agreed));
   QM_TRY(qm__wrote(s, qm_msg_welcome_put(&s->out, &m)));
@@ -274,6 +275,7 @@ int qm__on_welcome(qm_session *s, qm_slice body) {
   if (m.result == QM_RESULT_LIST && s->n_mine <= QM_SYNC_HELLO_LINES_MAX) return QM_EPROTO;
   if (m.result == QM_RESULT_DIFFER && s->n_mine > QM_SYNC_HELLO_LINES_MAX) return QM_EPROTO;
   s->hub = (uint8_t)hub;
+  s->recover = (m.flags & QM_WELCOME_RECOVER) != 0;
   QM_TRY(check_peer(s, &m.device));
   measure(s, &m);
   if (m.result == QM_RESULT_LIST) return send_list(s);

@@ -13,14 +13,17 @@
  *   in   NEW -(ask heads)-> ASKED -(VV sent)-> OPEN -(peer's END)-> ENDED
  *        `refusing`: REFUSED with author zero is sent: batches are dropped until END
  *   out  WAIT -(peer's VV)-> GOT -(ask)-> COMPARING -> SEND <-> NEXT -(END sent)-> ENDED
+ *        NEXT -(the log does not reach back)-> STATE -(ask)-> OFFERING -(STATE_BEGIN sent)->
+ *        OFFERED -(STATE_WANT)-> PART <-> READING -(all sent)-> JOINING -(STATE_END)-> SEND
  *        `refused`: the peer's REFUSED with author zero is here: END follows at once
  * When both have ENDED, no commit is owed and nothing is unacknowledged, the tail runs:
  * on a hub SAFE, on a client DIGEST and its answer. Then the space is done.
  *
  * Invariants:
- *   I1 acked_out <= seq_out; acked_in <= seq_in; commits = COMMIT slots of this space
+ *   I1 acked_out <= seq_out; acked_in <= seq_in; commits = slots of this space of COMMIT and
+ *      of STATE_STAGE, _TAKE and _JOIN; part_in <= part_seen <= parts_in
  *   I2 credit_out <= QM_SYNC_WINDOW; a BATCH is put out only with credit for the largest
- *   I3 credit_in + owed_in + bytes of COMMIT slots and of the held frame = QM_SYNC_WINDOW
+ *   I3 credit_in + owed_in + bytes of COMMIT and STATE_TAKE slots and of the held frame = QM_SYNC_WINDOW
  *   I4 todo = spaces not done; open = spaces started and not done <= QM_SYNC_OPEN_MAX
  *   I5 held is set only while the frame it was made from stands in the reader */
 #ifndef QM_SYNC_SESSION_INT_H
@@ -44,8 +47,24 @@ typedef enum qm__out {
   QM_OUT_COMPARING,
   QM_OUT_SEND,
   QM_OUT_NEXT,
+  QM_OUT_STATE,
+  QM_OUT_OFFERING,
+  QM_OUT_OFFERED,
+  QM_OUT_PART,
+  QM_OUT_READING,
+  QM_OUT_JOINING,
   QM_OUT_ENDED
 } qm__out;
+/* Taking a state: NONE -(STATE_BEGIN)-> ASKED -(STATE_WANT sent)-> PARTS -(all staged)-> WHOLE
+ * -(ask)-> JOINING -> DONE (STATE_END sent). */
+typedef enum qm__take {
+  QM_TAKE_NONE,
+  QM_TAKE_ASKED,
+  QM_TAKE_PARTS,
+  QM_TAKE_WHOLE,
+  QM_TAKE_JOINING,
+  QM_TAKE_DONE
+} qm__take;
 /* A step of the tail, a grant, the certificate: not begun; may be asked of the driver;
  * asked; said to the peer and awaited; over. */
 typedef enum qm__step {
@@ -71,6 +90,11 @@ typedef struct qm__space {
   uint8_t in, out, grant, check, safe;
   uint8_t vv_got, refusing, refused, writable, done, queued, notes;
   uint32_t seq_out, acked_out, seq_in, acked_in, commits;
+  uint8_t taking;                  /* qm__take */
+  uint8_t offered, wanted, joined; /* a state: STATE_BEGIN sent, STATE_WANT, STATE_END here */
+  uint32_t part_out, parts_out;    /* the next to be sent, of how many */
+  uint32_t part_seen, part_in, parts_in; /* the next to come, how many are staged, of how many */
+  uint8_t snapshot[QM_SYNC_DIGEST_SIZE];
   qm_vv_entry *vv; /* the peer's, until END is sent */
   uint32_t n_vv;
   qm_aside_count *asides, *peer_asides; /* entries held here, and by the peer by now */
@@ -98,6 +122,7 @@ struct qm_session {
   qm_session_options options;
   qm__state state;
   uint8_t hub; /* SPACE, SAFE and CERT travel in this session */
+  uint8_t recover; /* client: the hub takes states */
   uint8_t agreed;
   int status; /* of CLOSED */
   uint8_t by_peer, closed_told;
@@ -197,6 +222,8 @@ int qm__on_vv(qm_session *s, qm_slice body);
 int qm__done_push(qm_session *s, qm__space *sp, int rc, const qm_reply *r);
 int qm__done_compare(qm_session *s, qm__space *sp, int rc, const qm_reply *r);
 void qm__drop_vv(qm_session *s, qm__space *sp);
+/* Keeps the list as the peer's, in place of the one before. QM_ELIMIT, QM_ENOMEM. */
+int qm__keep_vv(qm_session *s, qm__space *sp, qm_vv_list vv);
 
 /* --- session_aside.c --- */
 int qm__on_aside(qm_session *s, qm_slice body);
@@ -220,6 +247,21 @@ int qm__done_next(qm_session *s, qm__space *sp, int rc, const qm_reply *r);
 int qm__done_commit(qm_session *s, qm__slot *slot, int rc, const qm_reply *r);
 int qm__may_next(const qm_session *s);
 int qm__send_end(qm_session *s, qm__space *sp);
+int qm__return_credit(qm_session *s, uint32_t bytes);
+
+/* --- session_state.c --- */
+int qm__on_state_want(qm_session *s, qm_slice body);
+int qm__on_state_begin(qm_session *s, qm_slice body);
+int qm__on_state_part(qm_session *s, qm_slice body);
+int qm__on_state_end(qm_session *s, qm_slice body);
+/* The log does not reach back to where the peer stands. */
+int qm__needs_state(qm_session *s, qm__space *sp);
+int qm__done_state(qm_session *s, qm__space *sp, int rc, const qm_reply *r);
+int qm__done_state_read(qm_session *s, qm__space *sp, int rc, const qm_reply *r);
+int qm__done_state_stage(qm_session *s, qm__space *sp, int rc, const qm_reply *r);
+int qm__done_state_take(qm_session *s, qm__space *sp, uint32_t bytes, int rc);
+int qm__done_state_join(qm_session *s, qm__space *sp, int rc);
+int qm__ask_state(qm_session *s, qm__space *sp, qm_event *ev);
 
 /* --- session_digest.c --- */
 /* Both directions are over: begins the tail. */

@@ -110,7 +110,8 @@ static int is_started(const qm_session *s, const qm__space *sp) {
 static int is_over(const qm__space *sp) {
   if (!(sp->agreed & QM_AGREED_SYNC)) return sp->grant == QM_STEP_DONE;
   return sp->in == QM_IN_ENDED && sp->out == QM_OUT_ENDED && sp->commits == 0 &&
-         sp->acked_out == sp->seq_out && sp->asides_in == 0 && !qm__asides_wanted(sp);
+         sp->acked_out == sp->seq_out && (sp->taking != QM_TAKE_WHOLE || sp->refusing) &&
+         sp->asides_in == 0 && !qm__asides_wanted(sp);
 }
 
 void qm__check_done(qm_session *s, qm__space *sp) {
@@ -199,6 +200,7 @@ static int ask_batch(qm_session *s, qm__space *sp, qm_event *ev) {
   ev->vv.p = sp->vv;
   ev->vv.n = sp->n_vv;
   ev->cursor = sp->cursor;
+  ev->recover = s->recover;
   return 1;
 }
 
@@ -225,14 +227,16 @@ static int ask(qm_session *s, qm__space *sp, qm_event *ev) {
   }
   if (!(sp->agreed & QM_AGREED_SYNC)) return 0;
   return ask_heads(s, sp, ev) || qm__ask_aside(s, sp, ev) || ask_compare(s, sp, ev) ||
-         ask_batch(s, sp, ev) || ask_tail(s, sp, ev);
+         ask_batch(s, sp, ev) || qm__ask_state(s, sp, ev) || ask_tail(s, sp, ev);
 }
 
 /* Something that only waits for a free request, for room or for credit. */
 static int wants(const qm_session *s, const qm__space *sp) {
   if (s->state != QM_S_OPEN) return 0;
   if (sp->grant != QM_STEP_DONE) return s->role == QM_SERVER && sp->grant == QM_STEP_WANT;
+  if (sp->taking == QM_TAKE_WHOLE && !sp->refusing) return 1;
   return owes_vv(sp) || qm__asides_wanted(sp) || sp->out == QM_OUT_GOT || sp->out == QM_OUT_SEND ||
+         sp->out == QM_OUT_STATE || sp->out == QM_OUT_PART ||
          sp->safe == QM_STEP_WANT || sp->check == QM_STEP_WANT;
 }
 

@@ -23,6 +23,7 @@ int qm__done_next(qm_session *s, qm__space *sp, int rc, const qm_reply *r) {
     qm__check_done(s, sp);
     return QM_OK;
   }
+  if (rc == QM_ECUT) return qm__needs_state(s, sp);
   if (rc != QM_OK && !qm__stops_space(rc)) return qm__fail(s, rc, "log: %s", qm_err_text(rc));
   if (rc != QM_OK) return qm__stop(s, sp, rc, 1);
   qm_msg_batch m = {sp->id, ++sp->seq_out, r->blob};
@@ -87,7 +88,7 @@ int qm__on_refused(qm_session *s, qm_slice body) {
 
 /* --- receiving --- */
 
-static int return_credit(qm_session *s, uint32_t bytes) {
+int qm__return_credit(qm_session *s, uint32_t bytes) {
   s->owed_in += bytes;
   if (s->owed_in < QM_SYNC_CREDIT_STEP) return QM_OK;
   qm_msg_credit m = {s->owed_in};
@@ -103,7 +104,7 @@ static int refuse_foreign(qm_session *s, const qm_id *space, uint32_t bytes) {
   qm_msg_refused m = {
       .space = *space, .code = QM_EACCESS, .message = qm_slice_of(text, strlen(text))};
   QM_TRY(qm__wrote(s, qm_msg_refused_put(&s->out, &m)));
-  return return_credit(s, bytes);
+  return qm__return_credit(s, bytes);
 }
 
 int qm__on_batch(qm_session *s, qm_slice body) {
@@ -118,9 +119,11 @@ int qm__on_batch(qm_session *s, qm_slice body) {
   if (sp->in != QM_IN_OPEN && !sp->refusing) return QM_EPROTO;
   if (qm__asides_due(sp)) return QM_EPROTO;
   if (m.seq != sp->seq_in + 1) return QM_EPROTO;
+  /* A state is not interrupted. */
+  if (sp->taking != QM_TAKE_NONE && sp->taking != QM_TAKE_DONE && !sp->refusing) return QM_EPROTO;
   sp->seq_in = m.seq;
   if (!sp->writable && !sp->refusing) QM_TRY(qm__stop(s, sp, QM_EACCESS, 0));
-  if (sp->refusing) return return_credit(s, bytes);
+  if (sp->refusing) return qm__return_credit(s, bytes);
   qm_event *ev = qm__hold(s, QM_EV_COMMIT, &sp->id);
   qm__slot *slot = qm__ask(s, ev, QM_EV_COMMIT, sp);
   if (!slot) {
@@ -141,6 +144,8 @@ int qm__on_end(qm_session *s, qm_slice body) {
   if (!sp || !(sp->agreed & QM_AGREED_SYNC) || sp->in == QM_IN_ENDED) return QM_EPROTO;
   int stopped = sp->refusing || sp->refused;
   if (!stopped && (sp->in != QM_IN_OPEN || !sp->vv_got || qm__asides_due(sp))) return QM_EPROTO;
+  /* A giver waits until its state has taken effect. */
+  if (!stopped && (sp->taking == QM_TAKE_WHOLE || sp->taking == QM_TAKE_JOINING)) return QM_EPROTO;
   sp->in = QM_IN_ENDED;
   qm__check_done(s, sp);
   return QM_OK;
@@ -159,7 +164,7 @@ static int settle(qm_session *s, qm__space *sp, qm__slot *slot) {
   uint32_t bytes = slot->bytes;
   sp->commits--;
   qm__slot_free(s, slot);
-  return return_credit(s, bytes);
+  return qm__return_credit(s, bytes);
 }
 
 /* S8.6: ACKs of a space stand in order of seq, whatever the order of the answers; a space

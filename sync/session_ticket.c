@@ -77,11 +77,21 @@ static int cert_fits(const qm_reply *r, uint8_t kind) {
   return r->blob.n != 0 && r->blob.n <= max && r->proof.n <= QM_SYNC_PROOF_MAX;
 }
 
+static int state_fits(const qm_reply *r) {
+  return r->blob.n != 0 && r->blob.n <= QM_STATE_MANIFEST_MAX && r->parts <= QM_STATE_PARTS_MAX &&
+         vv_ascends(r->vv);
+}
+
 /* Whether the reply to a request that succeeded is what session.h says. */
 static int fits(uint8_t kind, const qm_reply *r) {
   switch (kind) {
     case QM_EV_SPACE_PUT:
-    case QM_EV_COMPARE: return 1;
+    case QM_EV_COMPARE:
+    case QM_EV_STATE_TAKE:
+    case QM_EV_STATE_JOIN: return 1;
+    case QM_EV_STATE: return r && state_fits(r);
+    case QM_EV_STATE_READ: return r && r->blob.n != 0 && r->blob.n <= QM_STATE_PART_MAX;
+    case QM_EV_STATE_STAGE: return r && r->part <= r->parts && r->parts <= QM_STATE_PARTS_MAX;
     case QM_EV_SPACES: return r && lines_ascend(r);
     case QM_EV_SPACE_INFO: return r && info_fits(r->info);
     case QM_EV_PUSH: return r && vv_ascends(r->vv) && asides_ascend(r->asides);
@@ -99,6 +109,7 @@ static int fits(uint8_t kind, const qm_reply *r) {
 static int answer(qm_session *s, qm__slot *slot, int rc, const qm_reply *r) {
   qm__space *sp = slot->space < s->n_spaces ? &s->spaces[slot->space] : NULL;
   uint8_t kind = slot->kind;
+  uint32_t bytes = slot->bytes;
   if (kind == QM_EV_COMMIT) return qm__done_commit(s, slot, rc, r);
   qm__slot_free(s, slot);
   switch (kind) {
@@ -110,6 +121,11 @@ static int answer(qm_session *s, qm__slot *slot, int rc, const qm_reply *r) {
     case QM_EV_NEXT: return qm__done_next(s, sp, rc, r);
     case QM_EV_ASIDE: return qm__done_aside(s, sp, rc, r);
     case QM_EV_ASIDE_READ: return qm__done_aside_read(s, sp, rc, r);
+    case QM_EV_STATE: return qm__done_state(s, sp, rc, r);
+    case QM_EV_STATE_READ: return qm__done_state_read(s, sp, rc, r);
+    case QM_EV_STATE_STAGE: return qm__done_state_stage(s, sp, rc, r);
+    case QM_EV_STATE_TAKE: return qm__done_state_take(s, sp, bytes, rc);
+    case QM_EV_STATE_JOIN: return qm__done_state_join(s, sp, rc);
     case QM_EV_DIGEST: return qm__done_digest(s, sp, rc, r);
     case QM_EV_DIGEST_CHECK: return qm__done_digest_check(s, sp, rc, r);
     case QM_EV_SAFE_READ: return qm__done_safe_read(s, sp, rc, r);

@@ -10,7 +10,8 @@ void qm__drop_vv(qm_session *s, qm__space *sp) {
   sp->n_vv = 0;
 }
 
-static int keep(qm_session *s, qm__space *sp, qm_vv_list vv) {
+int qm__keep_vv(qm_session *s, qm__space *sp, qm_vv_list vv) {
+  qm__drop_vv(s, sp);
   if (vv.n > QM_SYNC_VV_KEPT_MAX - s->vv_kept) return QM_ELIMIT;
   if (vv.n == 0) return QM_OK;
   sp->vv = qm_alloc_array(s->env, vv.n, sizeof *sp->vv);
@@ -31,7 +32,7 @@ int qm__on_vv(qm_session *s, qm_slice body) {
   sp->vv_got = 1;
   QM_TRY(qm__asides_keep(s, sp, m.asides, 1));
   if (sp->out != QM_OUT_WAIT) return QM_OK; /* stopped: nothing will be sent */
-  QM_TRY(keep(s, sp, m.vv));
+  QM_TRY(qm__keep_vv(s, sp, m.vv));
   sp->out = QM_OUT_GOT;
   qm__enqueue(s, sp);
   return QM_OK;

@@ -72,9 +72,31 @@ static const qm_help helps[] = {
       "  qianmo add household key:12 服务标签=老人 服务标签=独居\n"}},
     {"remove",
      {"COLLECTION RECORD FIELD=ELEMENT…", "集合 记录 字段=元素…"},
-     {"remove elements from a set", "从集合型字段移除元素"},
-     {"  qianmo remove household key:12 tags=elderly\n",
-      "  qianmo remove household key:12 服务标签=老人\n"}},
+     {"remove elements from a set; with --at, from a list", "从集合型字段移除元素；带 --at 时从列表移除"},
+     {"Of a list, elements are named by their place, as `qianmo get` counts them:\n"
+      "remove COLLECTION RECORD FIELD --at N [--count N].\n\n"
+      "  qianmo remove household key:12 tags=elderly\n"
+      "  qianmo remove incident 4Q0Z plan --at 2\n",
+      "列表中的元素用位置指明，位置见“qianmo get”：remove 集合 记录 字段 --at N [--count N]。\n\n"
+      "  qianmo remove household key:12 服务标签=老人\n"
+      "  qianmo remove incident 4Q0Z 办理计划 --at 2\n"}},
+    {"insert",
+     {"COLLECTION RECORD FIELD=VALUE… [--at N]", "集合 记录 字段=值… [--at N]"},
+     {"put elements into a list", "向列表插入元素"},
+     {"The first one stands at place N, the others behind it; without --at at the end. What two\n"
+      "people insert at one place at the same time stands one after the other.\n\n"
+      "  qianmo insert incident 4Q0Z plan='call the electrician' --at 1\n",
+      "第一个元素位于第 N 位，其余依次在后；不带 --at 时加在末尾。两人同时在同一处插入的\n"
+      "内容会前后相接，不会混杂。\n\n"
+      "  qianmo insert incident 4Q0Z 办理计划=联系电工 --at 1\n"}},
+    {"replace",
+     {"COLLECTION RECORD FIELD=VALUE… --at N", "集合 记录 字段=值… --at N"},
+     {"put an element of a list in another's place", "替换列表中的元素"},
+     {"Several values replace as many elements. If two people replace one element at the same\n"
+      "time, both new ones stay.\n\n"
+      "  qianmo replace incident 4Q0Z plan='call the grid office' --at 2\n",
+      "给出几个值就替换几个元素。两人同时替换同一个元素时，两个新值都保留。\n\n"
+      "  qianmo replace incident 4Q0Z 办理计划=联系供电所 --at 2\n"}},
     {"inc",
      {"COLLECTION RECORD FIELD[=N]…", "集合 记录 字段[=N]…"},
      {"count up (or down with a negative N)", "计数加 N（负数为减）"},
@@ -84,7 +106,7 @@ static const qm_help helps[] = {
       "  qianmo inc household key:12 走访次数\n"}},
     {"append",
      {"COLLECTION RECORD FIELD=VALUE…", "集合 记录 字段=值…"},
-     {"add an entry to a log, or text at the end of a text", "向日志追加一条，或在文字末尾追加"},
+     {"add an entry to a log, or at the end of a text or list", "向日志追加一条，或在文字、列表末尾追加"},
      {"  qianmo append incident 4Q0Z steps='called the electrician'\n",
       "  qianmo append incident 4Q0Z 处理过程=已联系电工\n"}},
     {"raise",

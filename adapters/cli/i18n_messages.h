@@ -55,7 +55,9 @@
   X(OPT_DELETED, "deleted records too", "也显示已删除的记录")                                            \
   X(OPT_LIMIT, "at most so many records", "最多显示这么多条")                                           \
   X(OPT_FIELDS, "the fields to show, separated by commas", "要显示的字段，用逗号分隔")                      \
-  X(OPT_FAST, "leave out what needs a look at every record", "省略要逐条检查的内容")
+  X(OPT_FAST, "leave out what needs a look at every record", "省略要逐条检查的内容")                        \
+  X(OPT_AT, "the place in the list, counted from 1", "列表中的位置，从 1 数起")                             \
+  X(OPT_NUMBER, "so many elements (1)", "元素个数（缺省为 1）")
 
 #define QM_MESSAGES_ERRORS(X)                                                                   \
   X(NO_VERB, "no verb given; see %s --help", "没有给出命令，请看 %s --help")                             \
@@ -71,6 +73,12 @@
   X(OPTION_MISSING, "%s needs --%s; see %s %s --help", "%s 需要 --%s，请看 %s %s --help")            \
   X(BAD_LANG, "--lang takes zh or en", "--lang 只能是 zh 或 en")                                    \
   X(BAD_LIMIT, "--limit takes a whole number from 1", "--limit 须是不小于 1 的整数")                    \
+  X(BAD_AT, "--%s takes a whole number from 1", "--%s 须是不小于 1 的整数")                            \
+  X(NO_AT, "%s needs --at: which element of the list, counted from 1",                          \
+    "%s 需要 --at：列表中的第几个，从 1 数起")                                                               \
+  X(AT_ONE_FIELD, "remove --at takes one FIELD, without a value",                               \
+    "remove --at 只带一个字段名，不带值")                                                                   \
+  X(COUNT_NEEDS_AT, "--count goes with --at only", "--count 只能与 --at 同用")                       \
   X(BAD_FIELDS, "--fields takes at most %d fields", "--fields 最多 %d 个字段")                       \
   X(TOO_FEW, "too few arguments. Usage: %s %s %s", "参数不够。用法：%s %s %s")                          \
   X(TOO_MANY, "too many arguments. Usage: %s %s %s", "参数过多。用法：%s %s %s")                        \
@@ -218,6 +226,7 @@
   X(WORD_NEVER, "never", "从未")                                                                  \
   X(WORD_UNKNOWN, "unknown", "未知")                                                              \
   X(WORD_CHARACTERS, "%s characters", "%s 个字")                                                  \
+  X(WORD_ELEMENTS, "%s elements", "%s 个元素")                                                     \
   X(CLASS_SIBLING, "written at the same time", "同时写下")                                          \
   X(CLASS_UNREAD, "overwritten unread", "未读就被覆盖")                                               \
   X(CLASS_CONTRADICT, "contradicting states", "状态互相矛盾")                                         \
@@ -225,6 +234,7 @@
   X(CLASS_SAME_KEY, "one key, created twice", "同一个键录入了两次")                                      \
   X(WHO_BY, "by %s, %s", "%s，%s")                                                               \
   X(WHO_ONLY, "by %s", "%s")                                                                    \
+  X(WHO_CLOCK, " (its clock said %s)", "（该设备时钟显示 %s）")                                          \
   X(CONFLICT_CLASS, ": %s", "：%s")                                                              \
   X(OP_EDIT, "edited", "修改")                                                                    \
   X(OP_NEW, "created", "新建")                                                                    \

@@ -21,7 +21,8 @@
     "  aside      list, approve, decline: changes that it did not accept\n"                      \
     "  backup     copy everything to a new directory, checked; also while it runs\n"             \
     "  restore    make a hub from a backup\n"                                                    \
-    "  check      read everything and compare it with its digests\n\n"                           \
+    "  check      read everything and compare it with its digests\n"                             \
+    "  recover    after the loss of its records: take them from a device\n\n"                    \
     "qianmod VERB --help says more. --json prints one object a line. Exit codes: 0 done,\n"      \
     "1 check failed, 2 usage, 3 not found, 4 network or busy, 5 refused, 6 storage full or\n"    \
     "read-only, 7 damaged.\n",                                                                   \
@@ -37,7 +38,8 @@
     "  aside      list、approve、decline：未被接受的更改\n"                                      \
     "  backup     把全部数据复制到新目录并校验，运行时也可以\n"                                  \
     "  restore    由备份恢复出一个中心\n"                                                        \
-    "  check      读出全部数据，与其摘要比对\n\n"                                                \
+    "  check      读出全部数据，与其摘要比对\n"                                                  \
+    "  recover    记录丢失之后，从一台设备取回\n\n"                                              \
     "qianmod 命令 --help 有详细说明。--json 每行输出一个对象。退出码：0 完成，1 校验不符，\n"    \
     "2 用法错误，3 未找到，4 网络或占用，5 被拒绝，6 存储已满或只读，7 数据损坏。\n")            \
   X(HELP_INIT,                                                                                   \
@@ -128,6 +130,16 @@
   X(ASIDE_NO, "nothing set aside has the id %s", "没有编号为 %s 的搁置更改")                     \
   X(ASIDE_TWO, "several have an id that begins with %s", "有多项编号以 %s 开头")                 \
   X(ASIDE_DECIDED, "%s was decided already", "%s 已处理过")                                      \
+  X(HELP_RECOVER,                                                                                \
+    "usage: qianmod recover DIR DEVICE --space SPACE…\n\n"                                       \
+    "For a hub that lost its records and has no backup of them: with its next sync the device\n" \
+    "gives all that it holds of these spaces, state and changes. Each space is taken once; the\n" \
+    "other devices then sync as usual and bring what this one lacked. Choose the device that\n"  \
+    "synced last. Otherwise a hub never takes a state from a device.\n",                         \
+    "用法：qianmod recover 目录 设备 --space 空间…\n\n"                                          \
+    "用于记录已丢失且没有备份的中心：该设备下一次同步时，交出它所持有的这些空间的全部内容，\n"   \
+    "包括状态和更改。每个空间只取一次；其他设备随后照常同步，补上它所缺的内容。\n"               \
+    "请选择最近同步过的设备。除此以外，中心从不接受设备的状态。\n")                              \
   X(HELP_BACKUP,                                                                                 \
     "usage: qianmod backup DIR TO\n\n"                                                           \
     "Copies everything to the new directory TO, keys too, also while the hub runs, and checks\n" \
@@ -173,6 +185,8 @@
   X(NO_DEVICE, "no device with id %s", "没有编号为 %s 的设备")                                   \
   X(TWO_DEVICES, "more than one device begins with %s", "以 %s 开头的设备不止一台")              \
   X(REVOKED, "device %s revoked\n", "设备 %s 已吊销\n")                                          \
+  X(RECOVERING, "space %s: the next sync of device %s gives back what it holds\n",               \
+    "空间 %s：设备 %s 下次同步时交回它所持有的内容\n")                                           \
   X(REASSIGNED, "device %s reassigned\n", "设备 %s 已重新分派\n")                                \
   X(COL_DEVICE, "device", "设备")                                                                \
   X(COL_MEMBER, "member", "成员")                                                                \

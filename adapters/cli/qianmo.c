@@ -24,6 +24,8 @@ const qm_opt qm_options_table[QM_OPT_COUNT] = {
     [QM_OPT_LIMIT] = {"limit", 0, "N", QM_SAY_OPT_LIMIT},
     [QM_OPT_FIELDS] = {"fields", 0, "A,B,C", QM_SAY_OPT_FIELDS},
     [QM_OPT_FAST] = {"fast", 0, NULL, QM_SAY_OPT_FAST},
+    [QM_OPT_AT] = {"at", 0, "N", QM_SAY_OPT_AT},
+    [QM_OPT_NUMBER] = {"count", 0, "N", QM_SAY_OPT_NUMBER},
 };
 
 #define BIT QM_OPT_BIT
@@ -41,7 +43,10 @@ const qm_verb qm_verbs[] = {
     {"new", qm_verb_new, QM_SAY_HELP_WRITE, 1, -1, 0},
     {"set", qm_verb_write, QM_SAY_HELP_WRITE, 3, -1, TOKEN},
     {"add", qm_verb_write, QM_SAY_HELP_WRITE, 3, -1, TOKEN | BIT(QM_OPT_AGAIN)},
-    {"remove", qm_verb_write, QM_SAY_HELP_WRITE, 3, -1, TOKEN},
+    {"remove", qm_verb_write, QM_SAY_HELP_WRITE, 3, -1,
+     TOKEN | BIT(QM_OPT_AT) | BIT(QM_OPT_NUMBER)},
+    {"insert", qm_verb_write, QM_SAY_HELP_WRITE, 3, -1, TOKEN | BIT(QM_OPT_AT)},
+    {"replace", qm_verb_write, QM_SAY_HELP_WRITE, 3, -1, TOKEN | BIT(QM_OPT_AT)},
     {"inc", qm_verb_write, QM_SAY_HELP_WRITE, 3, -1, 0},
     {"append", qm_verb_write, QM_SAY_HELP_WRITE, 3, -1, 0},
     {"raise", qm_verb_write, QM_SAY_HELP_WRITE, 3, -1, TOKEN},

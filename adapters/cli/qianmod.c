@@ -51,7 +51,8 @@ static const struct verb {
              {"aside", hub_verb_aside, QM_HUB_HELP_ASIDE, 1, 3},
              {"backup", hub_verb_backup, QM_HUB_HELP_BACKUP, 1, 2},
              {"restore", hub_verb_restore, QM_HUB_HELP_RESTORE, 1, 2},
-             {"check", hub_verb_check, QM_HUB_HELP_CHECK, 1, 1}};
+             {"check", hub_verb_check, QM_HUB_HELP_CHECK, 1, 1},
+             {"recover", hub_verb_recover, QM_HUB_HELP_RECOVER, 1, 2}};
 
 static const struct verb *find_verb(const char *name) {
   for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)

@@ -102,11 +102,19 @@ int hub_note_vv_get(qm_hubdb *db, const qm_env *env, const qm_id *space, const c
 int hub_refresh(qm_hubdb *db, const qm_env *env, qm_engine *engine);
 /* Carries out what the office decided while the hub was running (qianmod_aside.c). */
 int hub_aside_queue(qm_hubdb *db, const qm_env *env, qm_engine *engine, const qm_id *space);
+/* Writes the membership entries that differ from hub.db (qianmod_members.c). */
+int hub_members(qm_hubdb *db, const qm_env *env, qm_engine *engine);
 /* A space by name; reports where there is none. */
 int hub_find_spaces(const hub_args *a, hub_dir *d, qm_id *out, int *exit_code);
 /* Device by the first characters of its id; reports. */
 int hub_find_device(const hub_args *a, hub_dir *d, const char *text, qm_hub_device *out,
                     int *exit_code);
+
+/* `recover`: QM_OK where the operator admits the device's state in the space, else QM_EACCESS;
+ * the word is taken back; 1 where the device is admitted in any space. */
+int hub_recover_ask(qm_hubdb *db, const qm_env *env, const qm_id *space, const qm_id *device);
+int hub_recover_done(qm_hubdb *db, const qm_id *space);
+int hub_recover_any(qm_hubdb *db, const qm_env *env, const qm_id *device);
 
 /* Authors whose changes were well-formed but not allowed are judged anew, after the rights or
  * the schema changed: of one space, of one device (the other NULL). */
@@ -139,5 +147,6 @@ int hub_verb_aside(const hub_args *a);
 int hub_verb_backup(const hub_args *a);
 int hub_verb_restore(const hub_args *a);
 int hub_verb_check(const hub_args *a);
+int hub_verb_recover(const hub_args *a);
 
 #endif

@@ -118,6 +118,7 @@ static int do_refresh(void *payload, qm_engine *engine) {
   QM_TRY(qm_hubdb_version(b->db, &version));
   if (b->has_version && version == b->version) return QM_OK;
   QM_TRY(hub_refresh(b->db, &b->dir->env, engine));
+  QM_TRY(hub_members(b->db, &b->dir->env, engine));
   b->version = version;
   b->has_version = 1;
   return QM_OK;
@@ -275,6 +276,16 @@ static int do_refusal(void *payload, const qm_id *peer, const qm_id *space, cons
   return qm_id_cmp(&device, peer) == 0 ? qm_hubdb_refused_put(b->db, &row) : QM_OK;
 }
 
+static int do_recover(void *payload, const qm_id *peer, const qm_id *space, int done) {
+  hub_backend *b = payload;
+  qm_hub_device d;
+  QM_TRY(device_of(b, peer, &d));
+  if (!done) return hub_recover_ask(b->db, &b->dir->env, space, &d.id);
+  qm_log(&b->dir->env, QM_LOG_WARN, "space %s: its state was taken from device %s",
+         qm_short(space).text, qm_short(&d.id).text);
+  return hub_recover_done(b->db, space);
+}
+
 /* TLS has shown that the device holds its key; the proof shows that it asks with it. */
 static int do_cert_renew(void *payload, const qm_id *peer, qm_slice spki, qm_slice proof,
                          qm_arena *arena, qm_slice *der) {
@@ -422,6 +433,7 @@ static int do_enrol(void *payload, qm_slice request, const char *address, qm_are
   memset(out, 0, sizeof *out);
   int rc = qm_enrol_request_decode(request, &r);
   if (rc == QM_OK) rc = use_code(b, &r, address, arena, out);
+  if (rc == QM_OK) b->has_version = 0; /* our own commit: its membership entry is to be written */
   qm_wipe(&r, sizeof r);
   if (rc != QM_OK) memset(out, 0, sizeof *out);
   out->code = rc;
@@ -531,6 +543,22 @@ static int policy_refusal(void *payload, const qm_id *peer, const qm_id *space, 
   return rc;
 }
 
+static int policy_recover(void *payload, const qm_id *peer, const qm_id *space, int done) {
+  hub_backend *b = payload;
+  pthread_mutex_lock(&b->lock);
+  int rc = do_recover(payload, peer, space, done);
+  pthread_mutex_unlock(&b->lock);
+  return rc;
+}
+
+static int backend_recovers(void *payload, const qm_id *device) {
+  hub_backend *b = payload;
+  pthread_mutex_lock(&b->lock);
+  int any = hub_recover_any(b->db, &b->dir->env, device);
+  pthread_mutex_unlock(&b->lock);
+  return any;
+}
+
 static int policy_cert_renew(void *payload, const qm_id *peer, qm_slice spki, qm_slice proof,
                              qm_arena *arena, qm_slice *der) {
   hub_backend *b = payload;
@@ -555,9 +583,11 @@ int hub_backend_open(hub_backend *b, hub_dir *d, qm_engine *engine, qm_error *e)
                                  .verify_aside = do_verify_aside, /* asks nothing of hub.db */
                                  .is_refused = policy_is_refused,
                                  .refusal = policy_refusal,
+                                 .recover = policy_recover,
                                  .cert_renew = policy_cert_renew};
   b->calls = (qm_hub_backend){.payload = b,
                               .admit = backend_admit,
+                              .recovers = backend_recovers,
                               .refresh = backend_refresh,
                               .check = backend_check,
                               .policy = &b->policy,

@@ -344,7 +344,15 @@ void qm_verb_stamp(const qm_ctx *c, qm_line *l, const qm_node *who) {
   qm_verb_time(&at, qm_node_get(who, "time"), "");
   if (at.n) qm_line_format(l, QM_SAY(c, WHO_BY), qm_line_text(&by), qm_line_text(&at));
   else qm_line_format(l, QM_SAY(c, WHO_ONLY), qm_line_text(&by));
+  qm_verb_clock(c, l, who);
   qm_line_free(&by);
+  qm_line_free(&at);
+}
+
+void qm_verb_clock(const qm_ctx *c, qm_line *l, const qm_node *who) {
+  qm_line at = QM_LINE_INIT;
+  qm_verb_time(&at, qm_node_get(who, "clock_time"), "");
+  if (at.n) qm_line_format(l, QM_SAY(c, WHO_CLOCK), qm_line_text(&at));
   qm_line_free(&at);
 }
 

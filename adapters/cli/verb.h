@@ -30,6 +30,8 @@ typedef enum qm_option {
   QM_OPT_LIMIT,
   QM_OPT_FIELDS,
   QM_OPT_FAST,
+  QM_OPT_AT,
+  QM_OPT_NUMBER,
   QM_OPT_COUNT
 } qm_option;
 
@@ -116,6 +118,8 @@ void qm_verb_value(const qm_ctx *c, qm_line *l, const qm_node *field, const qm_n
 void qm_verb_who(const qm_ctx *c, qm_line *l, const qm_node *who);
 /* "by NAME, TIME"; the time only where it is known. */
 void qm_verb_stamp(const qm_ctx *c, qm_line *l, const qm_node *who);
+/* " (its clock said TIME)" where the writer's clock was ahead; else nothing. */
+void qm_verb_clock(const qm_ctx *c, qm_line *l, const qm_node *who);
 /* Local time of a member in milliseconds, or `absent`. */
 void qm_verb_time(qm_line *l, const qm_node *ms, const char *absent);
 /* A span of time: "5 min". */
@@ -129,7 +133,8 @@ int qm_verb_spaces(qm_ctx *c);
 int qm_verb_schema_show(qm_ctx *c);
 
 int qm_verb_new(qm_ctx *c);
-int qm_verb_write(qm_ctx *c); /* set, add, remove, inc, append, raise, lower, settle */
+/* set, add, remove, inc, append, insert, replace, raise, lower, settle */
+int qm_verb_write(qm_ctx *c);
 int qm_verb_presence(qm_ctx *c); /* delete, restore */
 
 int qm_verb_get(qm_ctx *c);

@@ -61,6 +61,18 @@ static void put_entries(const qm_ctx *c, qm_line *l, const qm_node *field, const
   }
 }
 
+/* Each element with its place: insert, replace and remove name it so. */
+static void put_elements(const qm_ctx *c, qm_line *l, const qm_node *field, const qm_node *value,
+                         size_t indent) {
+  unsigned long place = 0;
+  for (const qm_node *n = value->child; n; n = n->next) {
+    if (n != value->child) put_indent(l, indent);
+    qm_line_format(l, "%lu  ", ++place);
+    put_block(c, l, field, n, indent + 3);
+    qm_line_add(l, "\n");
+  }
+}
+
 static void put_siblings(const qm_ctx *c, qm_line *l, const qm_node *field,
                          const qm_node *conflicts, size_t indent) {
   for (const qm_node *n = conflicts ? conflicts->child : NULL; n; n = n->next) {
@@ -86,6 +98,10 @@ static void put_field(const qm_ctx *c, qm_line *l, const qm_node *record, const 
   qm_pad(l, from, indent);
   if (qm_node_is(qm_node_get(field, "type"), "log") && value->type == QM_NODE_ARRAY) {
     put_entries(c, l, field, value, indent);
+    return;
+  }
+  if (qm_node_is(qm_node_get(field, "type"), "list") && value->type == QM_NODE_ARRAY) {
+    put_elements(c, l, field, value, indent);
     return;
   }
   put_block(c, l, field, value, indent);
@@ -379,8 +395,10 @@ void qm_verb_effect(const qm_ctx *c, qm_table *table, const qm_node *collection,
   qm_line l = QM_LINE_INIT;
   qm_table_cell(table, qm_node_text(qm_node_get(effect, "field")));
   qm_table_text(table, op_word(c, qm_node_get(effect, "op")));
+  int of_list = qm_node_is(qm_node_get(field, "type"), "list");
   if (count && count->type == QM_NODE_NUMBER)
-    qm_line_format(&l, QM_SAY(c, WORD_CHARACTERS), (const char *)count->text.p);
+    qm_line_format(&l, of_list ? QM_SAY(c, WORD_ELEMENTS) : QM_SAY(c, WORD_CHARACTERS),
+                   (const char *)count->text.p);
   else qm_verb_value(c, &l, field, qm_node_get(effect, "value"), " ");
   qm_table_cell(table, qm_line_slice(&l));
   qm_line_free(&l);

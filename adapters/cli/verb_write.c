@@ -6,10 +6,22 @@
 
 /* ---- which verb fits which type ---- */
 
-typedef enum writer { SET, SETTLE, ADD, REMOVE, INC, APPEND, RAISE, LOWER } writer;
+typedef enum writer {
+  SET,
+  SETTLE,
+  ADD,
+  REMOVE,
+  INC,
+  APPEND,
+  RAISE,
+  LOWER,
+  INSERT,
+  REPLACE,
+  REMOVE_AT /* remove with --at */
+} writer;
 
-static const char *const writer_names[] = {"set", "settle", "add",   "remove",
-                                           "inc", "append", "raise", "lower"};
+static const char *const writer_names[] = {"set",    "settle", "add",   "remove", "inc",
+                                           "append", "raise",  "lower", "insert", "replace"};
 
 static const struct {
   const char *type;
@@ -25,12 +37,14 @@ static const struct {
     {"counter", 1u << INC, "inc"},
     {"log", 1u << APPEND, "append"},
     {"text", 1u << SET | 1u << APPEND, "set, append"},
+    {"list", 1u << SET | 1u << APPEND | 1u << INSERT | 1u << REPLACE | 1u << REMOVE_AT,
+     "insert, replace, append, remove --at, set"},
 };
 
-static writer writer_of(const qm_verb *verb) {
+static writer writer_of(const qm_ctx *c) {
   writer w = SET;
-  while (strcmp(writer_names[w], verb->name) != 0) w++;
-  return w;
+  while (strcmp(writer_names[w], c->verb->name) != 0) w++;
+  return w == REMOVE && c->values[QM_OPT_AT] ? REMOVE_AT : w;
 }
 
 static int check_type(qm_ctx *c, const qm_node *field, writer w) {
@@ -247,11 +261,83 @@ static int write_fields(qm_ctx *c, writer w, const qm_node *collection, int firs
   return exit_code ? exit_code : report(c, collection, c->args[first - 1], written);
 }
 
+/* ---- lists ---- */
+
+/* A whole number from 1, or 0 where the option was not given. */
+static int option_number(qm_ctx *c, qm_option option, int64_t *out) {
+  const char *text = c->values[option];
+  *out = 0;
+  if (!text || qm_cli_number(text, 1, INT64_MAX - 1, out) == 0) return QM_EXIT_DONE;
+  return qm_cli_refuse(&c->cli, QM_EUSAGE, QM_SAY_BAD_AT, qm_options_table[option].name);
+}
+
+/* The next value for the same field goes to the next place. */
+static int64_t place_of(const qm_ctx *c, int i, int64_t at) {
+  size_t n = strcspn(c->args[i], ":=");
+  for (int k = 2; k < i; k++)
+    at += strcspn(c->args[k], ":=") == n && strncmp(c->args[k], c->args[i], n) == 0;
+  return at;
+}
+
+static int put_elements(qm_ctx *c, qm_tx *tx, writer w, const qm_node *collection, int64_t at) {
+  qm_slice in = qm_verb_name(collection), record = qm_str(c->args[1]);
+  const qm_node *field;
+  qm_assignment a;
+  qm_error e = {0};
+  for (int i = 2; i < c->n_args; i++) {
+    int exit_code = qm_verb_assignment(c, i, &a);
+    if (!exit_code) exit_code = qm_verb_field(c, collection, a.field, &field);
+    if (!exit_code) exit_code = check_type(c, field, w);
+    if (!exit_code) exit_code = qm_verb_item(c, field, &a);
+    if (exit_code) return exit_code;
+    uint64_t place = at ? (uint64_t)place_of(c, i, at) - 1 : UINT64_MAX;
+    qm_slice name = qm_verb_name(field), value = qm_str(a.value);
+    int rc = w == INSERT ? qm_insert(tx, in, record, name, place, value, a.flags, &e)
+                         : qm_replace(tx, in, record, name, place, value, a.flags, &e);
+    if (rc != QM_OK) return argument_failed(c, &e, collection);
+  }
+  return QM_EXIT_DONE;
+}
+
+static int remove_elements(qm_ctx *c, qm_tx *tx, const qm_node *collection, int64_t at,
+                           int64_t count) {
+  const qm_node *field;
+  qm_error e = {0};
+  int exit_code = qm_verb_field(c, collection, qm_str(c->args[2]), &field);
+  if (!exit_code) exit_code = check_type(c, field, REMOVE_AT);
+  if (exit_code) return exit_code;
+  int rc = qm_remove_at(tx, qm_verb_name(collection), qm_str(c->args[1]), qm_verb_name(field),
+                        (uint64_t)at - 1, (uint64_t)(count ? count : 1), &e);
+  return rc == QM_OK ? QM_EXIT_DONE : argument_failed(c, &e, collection);
+}
+
+static int write_list(qm_ctx *c, writer w) {
+  const qm_node *collection;
+  uint32_t written = 0;
+  int64_t at, count;
+  qm_tx *tx;
+  if (w == REMOVE_AT && (c->n_args != 3 || strchr(c->args[2], '=')))
+    return qm_cli_refuse(&c->cli, QM_EUSAGE, QM_SAY_AT_ONE_FIELD);
+  int exit_code = option_number(c, QM_OPT_AT, &at);
+  if (!exit_code) exit_code = option_number(c, QM_OPT_NUMBER, &count);
+  if (!exit_code && w == REPLACE && !at)
+    exit_code = qm_cli_refuse(&c->cli, QM_EUSAGE, QM_SAY_NO_AT, c->verb->name);
+  if (!exit_code) exit_code = prepare(c, c->args[0], &collection);
+  if (!exit_code) exit_code = begin(c, &tx);
+  if (exit_code) return exit_code;
+  exit_code = w == REMOVE_AT ? remove_elements(c, tx, collection, at, count)
+                             : put_elements(c, tx, w, collection, at);
+  exit_code = end(c, tx, exit_code, &written);
+  return exit_code ? exit_code : report(c, collection, c->args[1], written);
+}
+
 /* `settle RECORD FIELD=VALUE` finds the collection among the conflicts. */
 int qm_verb_write(qm_ctx *c) {
-  const writer w = writer_of(c->verb);
+  const writer w = writer_of(c);
   const qm_node *collection;
   qm_line name = QM_LINE_INIT;
+  if (w == INSERT || w == REPLACE || w == REMOVE_AT) return write_list(c, w);
+  if (c->values[QM_OPT_NUMBER]) return qm_cli_refuse(&c->cli, QM_EUSAGE, QM_SAY_COUNT_NEEDS_AT);
   if (w != SETTLE || !strchr(c->args[1], '=')) {
     if (c->n_args < 3) return qm_help_few(c);
     int exit_code = prepare(c, c->args[0], &collection);

@@ -18,6 +18,7 @@
 
 #include "core/aside.h"
 #include "core/engine.h"
+#include "core/member.h"
 #include "core/qianmo.h"
 #include "core/read.h"
 #include "core/write.h"
@@ -134,6 +135,9 @@ int qm__handle_delta(qm_slice text, int64_t *out);
 /* A value from its text form, or JSON with QM_JSON. db and s find records of refs. */
 int qm__handle_value(qm_db *db, qm_space *s, const qm_field_def *f, qm_slice text, uint32_t flags,
                      qm_buf *out, qm_error *e);
+/* A JSON array, each item a value of the field's, one after the other; *n of them. */
+int qm__handle_array(qm_db *db, qm_space *s, const qm_field_def *f, qm_slice json, qm_buf *out,
+                     uint32_t *n, qm_error *e);
 /* A value as JSON; f may be NULL. */
 void qm__handle_put_value(qm_buf *b, const qm_field_def *f, qm_slice value);
 void qm__handle_put(qm_buf *b, const char *text);
@@ -152,7 +156,9 @@ typedef struct qm_who {
 } qm_who;
 int qm__handle_who(qm_db *db, qm_who *out);
 void qm__handle_who_free(qm_who *w);
-/* "by":…,"device":…,"own":…,"time":…; time 0: null */
+/* "by":…,"device":…,"own":…,"time":…; time 0: null. Of a dot: the effective time, and, where its
+ * writer's clock said another, ,"clock_time":…; the member is whose the device was then. */
+void qm__handle_put_dot(qm_buf *b, const qm_who *w, const qm_space *s, qm_dot dot, qm_time own);
 void qm__handle_put_who(qm_buf *b, const qm_who *w, const qm_space *s, uint32_t author,
                         qm_time time);
 

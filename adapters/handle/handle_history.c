@@ -120,6 +120,24 @@ static void put_field(qm_buf *b, const qm_op *op, const qm_field_def *f) {
   }
 }
 
+/* An insert's value is a text, or an array of elements: each is put as the field's value. */
+static void put_inserted(qm_buf *b, const qm_field_def *f, qm_slice value) {
+  qm_cur c;
+  uint32_t n = 0;
+  qm_slice element;
+  qm_cur_init(&c, value);
+  if (qm_cur_array(&c, &n) != QM_OK) {
+    qm__handle_put_value(b, f, value);
+    return;
+  }
+  qm_buf_byte(b, '[');
+  for (uint32_t i = 0; i < n && qm_cur_value(&c, QM_VALUE_DEPTH, &element) == QM_OK; i++) {
+    if (i) qm_buf_byte(b, ',');
+    qm__handle_put_value(b, f, element);
+  }
+  qm_buf_byte(b, ']');
+}
+
 void qm__handle_put_effect(qm_buf *b, const qm_collection_def *c, const qm_op *op) {
   const qm_field_def *f = c ? qm_collection_field(c, op->field) : NULL;
   uint64_t cut = 0;
@@ -137,7 +155,10 @@ void qm__handle_put_effect(qm_buf *b, const qm_collection_def *c, const qm_op *o
     qm__handle_put(b, ",\"value\":{\"$erased\":true}");
   } else if (op->value.n && op->shape != QM_PRESENCE) {
     qm__handle_put(b, ",\"value\":");
-    qm__handle_put_value(b, f, op->value);
+    if (op->shape == QM_SEQUENCE)
+      put_inserted(b, f, op->value);
+    else
+      qm__handle_put_value(b, f, op->value);
   }
 }
 

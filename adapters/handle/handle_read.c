@@ -18,18 +18,28 @@ int qm__handle_who(qm_db *db, qm_who *out) {
 
 void qm__handle_who_free(qm_who *w) { qm_buf_free(&w->member); }
 
+/* Whose device it was then: of this device the hub's own word at enrolment will do. */
+static void put_by(qm_buf *b, const qm_who *w, const qm_space *s, const qm_id *device, int own,
+                   qm_time time) {
+  char text[QM_HANDLE_ID_SIZE];
+  const qm_member *m = qm_space_member(s, device, time ? qm_time_ms(time) : UINT64_MAX);
+  if (m && m->name.n) {
+    qm_json_str(b, m->name);
+  } else if (own && w->member.n) {
+    qm_json_str(b, qm_buf_slice(&w->member));
+  } else {
+    qm__handle_id_text(device, text);
+    qm_json_str(b, qm_slice_of(text, 8));
+  }
+}
+
 void qm__handle_put_who(qm_buf *b, const qm_who *w, const qm_space *s, uint32_t author,
                         qm_time time) {
-  char text[QM_HANDLE_ID_SIZE];
   qm_id device;
   qm_author_device(&qm_space_authors(s)->ids[author], &device);
-  qm__handle_id_text(&device, text);
   int own = qm_id_cmp(&device, &w->device) == 0;
   qm__handle_put(b, "\"by\":");
-  if (own && w->member.n)
-    qm_json_str(b, qm_buf_slice(&w->member));
-  else
-    qm_json_str(b, qm_slice_of(text, 8));
+  put_by(b, w, s, &device, own, time);
   qm__handle_put(b, ",\"device\":");
   qm__handle_put_id(b, &device);
   qm__handle_put(b, own ? ",\"own\":true,\"time\":" : ",\"own\":false,\"time\":");
@@ -37,6 +47,14 @@ void qm__handle_put_who(qm_buf *b, const qm_who *w, const qm_space *s, uint32_t 
     qm__handle_put_u64(b, qm_time_ms(time));
   else
     qm__handle_put(b, "null");
+}
+
+void qm__handle_put_dot(qm_buf *b, const qm_who *w, const qm_space *s, qm_dot dot, qm_time own) {
+  qm_time effective = qm_space_effective(s, dot, own);
+  qm__handle_put_who(b, w, s, dot.author, effective);
+  if (effective == own) return;
+  qm__handle_put(b, ",\"clock_time\":");
+  qm__handle_put_u64(b, qm_time_ms(own));
 }
 
 /* ---- loading ---- */
@@ -111,7 +129,7 @@ static void put_log(qm_buf *b, const qm_reading *r, const qm_field_def *f, const
     else
       qm__handle_put_value(b, f, v->p[i].value);
     qm_buf_byte(b, ',');
-    qm__handle_put_who(b, &r->who, r->s, v->p[i].dot.author, v->p[i].time);
+    qm__handle_put_dot(b, &r->who, r->s, v->p[i].dot, v->p[i].time);
     qm_buf_byte(b, '}');
   }
   qm_buf_byte(b, ']');
@@ -179,7 +197,7 @@ static void put_others(qm_buf *b, const qm_reading *r, const qm_field_def *f, co
     qm__handle_put(b, i ? ",{\"value\":" : "{\"value\":");
     qm__handle_put_value(b, f, x->sibling->value);
     qm_buf_byte(b, ',');
-    qm__handle_put_who(b, &r->who, r->s, x->sibling->dot.author, x->effective);
+    qm__handle_put_dot(b, &r->who, r->s, x->sibling->dot, x->sibling->time);
     qm__handle_put(b, ",\"class\":\"");
     qm__handle_put(b, qm__handle_class(x->cls));
     qm__handle_put(b, "\"}");
@@ -222,7 +240,7 @@ static int put_fields(qm_buf *b, qm_reading *r, const qm_collection_def *c,
     if (!contests[i].shown) continue;
     qm__handle_put_name(b, c->fields[i].name, &first);
     qm_buf_byte(b, '{');
-    qm__handle_put_who(b, &r->who, r->s, contests[i].shown->dot.author, contests[i].effective);
+    qm__handle_put_dot(b, &r->who, r->s, contests[i].shown->dot, contests[i].shown->time);
     qm_buf_byte(b, '}');
   }
   qm_buf_byte(b, '}');

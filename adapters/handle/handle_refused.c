@@ -185,6 +185,7 @@ static int export_copy(void *payload, const qm_aside_copy *copy) {
       rc = put_refused(x, &copy->changes[i], &copy->changes[i].ops[o], &arena, status);
       qm_arena_free(&arena);
     }
+  x->row = NULL;
   return rc;
 }
 

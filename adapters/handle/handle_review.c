@@ -35,14 +35,14 @@ static int put_tail(review *v, const qm_record *record) {
   return qm_buf_status(v->out);
 }
 
-static void put_value(review *v, const qm_field_def *f, const qm_sibling *x, qm_time effective,
-                      const char *cls, int is_shown) {
+static void put_value(review *v, const qm_field_def *f, const qm_sibling *x, const char *cls,
+                      int is_shown) {
   qm_buf *b = v->out;
   if (!is_shown) qm_buf_byte(b, ',');
   qm__handle_put(b, "{\"value\":");
   qm__handle_put_value(b, f, x->value);
   qm_buf_byte(b, ',');
-  qm__handle_put_who(b, &v->r.who, v->r.s, x->dot.author, effective);
+  qm__handle_put_dot(b, &v->r.who, v->r.s, x->dot, x->time);
   qm__handle_put(b, ",\"class\":\"");
   qm__handle_put(b, cls);
   qm__handle_put(b, is_shown ? "\",\"shown\":true}" : "\",\"shown\":false}");
@@ -65,10 +65,9 @@ static int field_conflict(review *v, const qm_record *record, const qm_field_def
   v->count++;
   if (!v->out) return QM_OK;
   put_head(v, record, f, gravest(&contest));
-  put_value(v, f, contest.shown, contest.effective, "shown", 1);
+  put_value(v, f, contest.shown, "shown", 1);
   for (uint32_t i = 0; i < contest.n_others; i++)
-    put_value(v, f, contest.others[i].sibling, contest.others[i].effective,
-              qm__handle_class(contest.others[i].cls), 0);
+    put_value(v, f, contest.others[i].sibling, qm__handle_class(contest.others[i].cls), 0);
   return put_tail(v, record);
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "adapters/handle/handle.h"
+#include "adapters/json/json_value.h"
 
 /* ---- out ---- */
 
@@ -199,11 +200,9 @@ static const char *form_of(const qm_field_def *f) {
 }
 
 /* A ref as JSON is the text of a record's name, as results show it. */
-static int put_json_form(qm_db *db, qm_space *s, const qm_field_def *f, qm_slice text, qm_buf *out,
-                         qm_error *e) {
+static int name_to_ref(qm_db *db, qm_space *s, const qm_field_def *f, qm_buf *out, qm_error *e) {
   qm_cur c;
   qm_slice name;
-  QM_TRY(qm__handle_json_value(out, text));
   if (f->value != QM_VALUE_REF && f->value != QM_VALUE_SPACE_REF) return QM_OK;
   qm_cur_init(&c, qm_buf_slice(out));
   if (qm_cur_str(&c, &name) != QM_OK) return QM_OK;
@@ -214,6 +213,21 @@ static int put_json_form(qm_db *db, qm_space *s, const qm_field_def *f, qm_slice
   return rc;
 }
 
+static int put_json_form(qm_db *db, qm_space *s, const qm_field_def *f, qm_slice text, qm_buf *out,
+                         qm_error *e) {
+  QM_TRY(qm__handle_json_value(out, text));
+  return name_to_ref(db, s, f, out, e);
+}
+
+/* Whoever typed it made a mistake: not damaged data, whatever the reader's code. */
+static int mistyped(const qm_field_def *f, int rc, unsigned most, const char *why, qm_error *e) {
+  if (rc == QM_EOVERSIZE || rc == QM_ELIMIT)
+    return qm_fail(e, QM_ELIMIT, "field %.*s: the value is larger than %u bytes", (int)f->name.n,
+                   (const char *)f->name.p, most);
+  return qm_fail(e, QM_ESCHEMA, "field %.*s: %s (%s)", (int)f->name.n, (const char *)f->name.p, why,
+                 qm_err_text(rc));
+}
+
 int qm__handle_value(qm_db *db, qm_space *s, const qm_field_def *f, qm_slice text, uint32_t flags,
                      qm_buf *out, qm_error *e) {
   qm_error none = {0, ""}, *detail = e ? e : &none;
@@ -222,11 +236,40 @@ int qm__handle_value(qm_db *db, qm_space *s, const qm_field_def *f, qm_slice tex
                            : put_text_form(db, s, f, text, out, detail);
   if (rc == QM_OK) rc = qm_buf_status(out);
   if (rc == QM_OK || rc == QM_ENOMEM || detail->code == rc) return rc;
-  /* Whoever typed it made a mistake: not damaged data, whatever the reader's code. */
-  if (rc == QM_EOVERSIZE || rc == QM_ELIMIT)
-    return qm_fail(e, QM_ELIMIT, "field %.*s: the value is larger than %u bytes", (int)f->name.n,
-                   (const char *)f->name.p, QM_VALUE_MAX);
-  const char *why = flags & QM_JSON ? "the value must be JSON" : form_of(f);
-  return qm_fail(e, QM_ESCHEMA, "field %.*s: %s (%s)", (int)f->name.n, (const char *)f->name.p, why,
-                 qm_err_text(rc));
+  return mistyped(f, rc, QM_VALUE_MAX, flags & QM_JSON ? "the value must be JSON" : form_of(f), e);
+}
+
+typedef struct items {
+  qm_db *db;
+  qm_space *s;
+  const qm_field_def *f;
+  qm_buf *out;
+  uint32_t n;
+  qm_error *e;
+} items;
+
+static int take_item(void *payload, qm_slice value) {
+  items *a = payload;
+  qm_buf one;
+  qm_buf_init(&one, a->out->env, (size_t)1 << 20);
+  qm_buf_add(&one, value.p, value.n);
+  int rc = qm_buf_status(&one);
+  if (rc == QM_OK) rc = qm_value_check(value);
+  if (rc == QM_OK) rc = name_to_ref(a->db, a->s, a->f, &one, a->e);
+  qm_buf_add(a->out, one.p, one.n);
+  qm_buf_free(&one);
+  a->n++;
+  return rc == QM_OK ? qm_buf_status(a->out) : rc;
+}
+
+int qm__handle_array(qm_db *db, qm_space *s, const qm_field_def *f, qm_slice json, qm_buf *out,
+                     uint32_t *n, qm_error *e) {
+  qm_error none = {0, ""}, *detail = e ? e : &none;
+  items a = {db, s, f, out, 0, detail};
+  detail->code = QM_OK;
+  int rc = json.n > QM_RECORD_MAX ? QM_EOVERSIZE
+                                  : qm_json_array(out->env, json, take_item, &a, NULL);
+  *n = a.n;
+  if (rc == QM_OK || rc == QM_ENOMEM || detail->code == rc) return rc;
+  return mistyped(f, rc, QM_RECORD_MAX, "the value must be a JSON array", e);
 }

@@ -352,8 +352,86 @@ static int set_text(qm_tx *tx, const verb_target *t, qm_slice value, uint32_t fl
   return rc;
 }
 
+/* ---- lists ---- */
+
+/* One element in place of `cut` at `at`. */
+static int put_element(qm_tx *tx, const verb_target *t, uint64_t at, uint64_t cut, qm_slice value,
+                       uint32_t flags, qm_slice token, qm_error *e) {
+  qm_buf b;
+  int rc = value_of(tx, t, value, flags, &b, e);
+  qm_slice one = qm_buf_slice(&b);
+  if (rc == QM_OK)
+    rc = failed(
+        tx, qm_write_list(tx->write, &t->record, t->field->number, at, cut, &one, 1, token), e);
+  qm_buf_free(&b);
+  return rc;
+}
+
+static int same_value(qm_slice a, qm_slice b) { return qm_slice_cmp(a, b) == 0; }
+
+/* Writes what lies between what old and new list have in common at both ends. */
+static int list_difference(qm_tx *tx, const verb_target *t, const qm_slice *old, uint32_t n_old,
+                           const qm_slice *new, uint32_t n) {
+  uint32_t head = 0, tail = 0;
+  while (head < n && head < n_old && same_value(old[head], new[head])) head++;
+  while (tail < n - head && tail < n_old - head &&
+         same_value(old[n_old - 1 - tail], new[n - 1 - tail]))
+    tail++;
+  if (head + tail == n && n == n_old) return QM_OK;
+  return qm_write_list(tx->write, &t->record, t->field->number, head, n_old - head - tail,
+                       new + head, n - head - tail, t->token);
+}
+
+/* The elements of a JSON array, each in core's form; *b holds them. */
+static int elements_of(qm_tx *tx, const verb_target *t, qm_slice json, qm_arena *arena, qm_buf *b,
+                       qm_slice **out, uint32_t *n, qm_error *e) {
+  qm_cur c;
+  uint32_t count = 0;
+  *n = 0;
+  QM_TRY(qm__handle_array(tx->db, tx->space, t->field, json, b, &count, e));
+  *out = qm_arena_array(arena, count, sizeof **out);
+  if (!*out) return qm_fail(e, QM_ENOMEM, "%s", qm_err_text(QM_ENOMEM));
+  qm_cur_init(&c, qm_buf_slice(b));
+  while (*n < count) QM_TRY(qm_cur_value(&c, QM_VALUE_DEPTH, &(*out)[(*n)++]));
+  return QM_OK;
+}
+
+/* The list as this transaction shows it. */
+static int current_list(qm_tx *tx, const verb_target *t, qm_arena *arena, qm_slice **out,
+                        uint32_t *n) {
+  const qm_record *r;
+  *n = 0;
+  *out = NULL;
+  QM_TRY(qm_engine_read(tx->db->engine, tx->space, &t->record, arena, &r));
+  const qm_cell *cell = qm_record_cell(r, t->field->number, QM_SEQUENCE);
+  return cell ? qm_sequence_values(cell, arena, out, n) : QM_OK;
+}
+
+static int set_list(qm_tx *tx, const verb_target *t, qm_slice value, uint32_t flags, qm_error *e) {
+  qm_slice *old = NULL, *new = NULL;
+  uint32_t n_old = 0, n = 0;
+  qm_arena arena;
+  qm_buf b;
+  if (value.n && !(flags & QM_JSON))
+    return qm_fail(e, QM_ESCHEMA, "field %.*s: the whole list is set as a JSON array",
+                   (int)t->field->name.n, (const char *)t->field->name.p);
+  qm_buf_init(&b, &tx->db->env, QM_RECORD_MAX);
+  qm_arena_init(&arena, &tx->db->env, QM_HANDLE_ARENA_MAX);
+  int clears = !value.n || same_value(value, qm_str("null"));
+  int rc = clears ? QM_OK : elements_of(tx, t, value, &arena, &b, &new, &n, e);
+  if (rc == QM_OK) {
+    rc = current_list(tx, t, &arena, &old, &n_old);
+    if (rc == QM_OK) rc = list_difference(tx, t, old, n_old, new, n);
+    rc = failed(tx, rc, e);
+  }
+  qm_arena_free(&arena);
+  qm_buf_free(&b);
+  return rc;
+}
+
 static int set(qm_tx *tx, const verb_target *t, qm_slice value, uint32_t flags, qm_error *e) {
   if (t->field->type == QM_FIELD_TEXT) return set_text(tx, t, value, flags, e);
+  if (t->field->type == QM_FIELD_LIST) return set_list(tx, t, value, flags, e);
   if (qm_field_shape(t->field) != QM_SIBLINGS) return wrong_type(t, "set", e);
   return set_siblings(tx, t, value, flags, 0, e);
 }
@@ -443,6 +521,8 @@ static int append_text(qm_tx *tx, const verb_target *t, qm_slice value, uint32_t
 static int append(qm_tx *tx, const verb_target *t, qm_slice value, uint32_t flags, qm_error *e) {
   qm_buf b;
   if (t->field->type == QM_FIELD_TEXT) return append_text(tx, t, value, flags, e);
+  if (t->field->type == QM_FIELD_LIST)
+    return put_element(tx, t, UINT64_MAX, 0, value, flags, qm_slice_of(NULL, 0), e);
   if (t->field->type != QM_FIELD_LOG) return wrong_type(t, "append", e);
   int rc = value_of(tx, t, value, flags, &b, e);
   if (rc == QM_OK)
@@ -458,6 +538,7 @@ static int put(qm_tx *tx, const verb_target *t, qm_slice value, uint32_t flags, 
     case QM_FIELD_SET: return add(tx, t, value, flags, e);
     case QM_FIELD_COUNTER: return inc(tx, t, value, flags, e);
     case QM_FIELD_LOG:
+    case QM_FIELD_LIST:
     case QM_FIELD_TEXT: return append(tx, t, value, flags, e);
     default: return set(tx, t, value, flags, e);
   }
@@ -530,4 +611,39 @@ int32_t qm_splice(qm_tx *tx, qm_slice collection, qm_slice record, qm_slice fiel
                 e);
   pthread_mutex_unlock(&tx->db->mutex);
   return rc;
+}
+
+/* Finds the list and takes `cut` elements at `at` out; where `value` is not NULL, puts it in. */
+static int32_t edit_list(qm_tx *tx, const qm_slice named[3], uint64_t at, uint64_t cut,
+                         const qm_slice *value, uint32_t flags, const char *verb_name,
+                         qm_error *e) {
+  verb_target t;
+  if (!tx) return qm_fail(e, QM_EINVAL, "there is no transaction");
+  pthread_mutex_lock(&tx->db->mutex);
+  int rc = find(tx, named[0], named[1], &t, e);
+  if (rc == QM_OK) rc = qm__handle_field(t.collection, named[2], &t.field, e);
+  if (rc == QM_OK && t.field->type != QM_FIELD_LIST) rc = wrong_type(&t, verb_name, e);
+  if (rc == QM_OK && value) rc = put_element(tx, &t, at, cut, *value, flags, t.token, e);
+  else if (rc == QM_OK)
+    rc = failed(tx,
+                qm_write_list(tx->write, &t.record, t.field->number, at, cut, NULL, 0, t.token), e);
+  pthread_mutex_unlock(&tx->db->mutex);
+  return rc;
+}
+
+int32_t qm_insert(qm_tx *tx, qm_slice collection, qm_slice record, qm_slice field, uint64_t at,
+                  qm_slice value, uint32_t flags, qm_error *e) {
+  return edit_list(tx, (qm_slice[]){collection, record, field}, at, 0, &value, flags, "insert", e);
+}
+
+int32_t qm_replace(qm_tx *tx, qm_slice collection, qm_slice record, qm_slice field, uint64_t at,
+                   qm_slice value, uint32_t flags, qm_error *e) {
+  return edit_list(tx, (qm_slice[]){collection, record, field}, at, 1, &value, flags, "replace",
+                   e);
+}
+
+int32_t qm_remove_at(qm_tx *tx, qm_slice collection, qm_slice record, qm_slice field, uint64_t at,
+                     uint64_t count, qm_error *e) {
+  return edit_list(tx, (qm_slice[]){collection, record, field}, at, count, NULL, 0, "remove_at",
+                   e);
 }

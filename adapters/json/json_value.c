@@ -88,6 +88,7 @@ static int put_object(qm_buf *out, const json_t *j, unsigned depth) {
   int done;
   QM_TRY(put_special(out, j, &done));
   if (done) return QM_OK;
+  if (depth == QM_VALUE_DEPTH) return QM_EDEPTH;
   const char **keys = qm_alloc_array(out->env, n + 1, sizeof *keys);
   int rc = QM_OK;
   if (!keys) return QM_ENOMEM;
@@ -104,10 +105,8 @@ static int put_object(qm_buf *out, const json_t *j, unsigned depth) {
   return rc;
 }
 
+/* Recursion ends at QM_VALUE_DEPTH containers; bytes and points look like objects and are none. */
 static int put(qm_buf *out, const json_t *j, unsigned depth) {
-  if (depth > QM_VALUE_DEPTH ||
-      (depth == QM_VALUE_DEPTH && (json_is_array(j) || json_is_object(j))))
-    return QM_EDEPTH;
   switch (json_typeof(j)) {
     case JSON_NULL: qm_mp_nil(out); break;
     case JSON_TRUE: qm_mp_bool(out, 1); break;
@@ -116,6 +115,7 @@ static int put(qm_buf *out, const json_t *j, unsigned depth) {
     case JSON_REAL: put_real(out, json_real_value(j)); break;
     case JSON_STRING: qm_mp_str(out, json_string_value(j), json_string_length(j)); break;
     case JSON_ARRAY:
+      if (depth == QM_VALUE_DEPTH) return QM_EDEPTH;
       qm_mp_array(out, json_array_size(j));
       for (size_t i = 0; i < json_array_size(j); i++)
         QM_TRY(put(out, json_array_get(j, i), depth + 1));
@@ -210,4 +210,21 @@ int qm_json_object(const qm_env *env, qm_slice text, qm_json_member visit, void 
   qm_buf_free(&value);
   json_decref(j);
   return rc == QM_OK ? QM_OK : qm_fail(e, rc, "JSON object: %s", qm_err_text(rc));
+}
+
+int qm_json_array(const qm_env *env, qm_slice text, qm_json_item visit, void *payload,
+                  qm_error *e) {
+  json_t *j;
+  qm_buf value;
+  QM_TRY(parse(env, text, &j, e));
+  int rc = json_is_array(j) ? QM_OK : QM_EFORMAT;
+  qm_buf_init(&value, env, 1u << 20);
+  for (size_t i = 0; i < json_array_size(j) && rc == QM_OK; i++) {
+    qm_buf_clear(&value);
+    rc = put(&value, json_array_get(j, i), 0);
+    if (rc == QM_OK) rc = visit(payload, qm_buf_slice(&value));
+  }
+  qm_buf_free(&value);
+  json_decref(j);
+  return rc == QM_OK ? QM_OK : qm_fail(e, rc, "JSON array: %s", qm_err_text(rc));
 }

@@ -17,4 +17,8 @@ typedef int (*qm_json_member)(void *payload, qm_slice key, qm_slice value);
 int qm_json_object(const qm_env *env, qm_slice text, qm_json_member visit, void *payload,
                    qm_error *e);
 
+/* The same for the items of one JSON array, in order. */
+typedef int (*qm_json_item)(void *payload, qm_slice value);
+int qm_json_array(const qm_env *env, qm_slice text, qm_json_item visit, void *payload, qm_error *e);
+
 #endif

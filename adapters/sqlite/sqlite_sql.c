@@ -193,6 +193,7 @@ static const qm__sql table[QM__SQL_COUNT] = {
     SQL(STAGE_PUT, "INSERT INTO stage (space, manifest) VALUES (?1, ?2)"),
     SQL(STAGE_DROP, "DELETE FROM stage WHERE space = ?1"),
     SQL(PART_PUT, "INSERT OR IGNORE INTO stage_part (space, part, content) VALUES (?1, ?2, ?3)"),
+    SQL(PART_GET, "SELECT content FROM stage_part WHERE space = ?1 AND part = ?2"),
     SQL(PART_NUMBERS, "SELECT part FROM stage_part WHERE space = ?1 ORDER BY part"),
     SQL(PART_LIST, "SELECT part, content FROM stage_part WHERE space = ?1 ORDER BY part"),
     SQL(PART_DROP, "DELETE FROM stage_part WHERE space = ?1"),

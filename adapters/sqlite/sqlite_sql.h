@@ -73,6 +73,7 @@ typedef enum qm__sql_id {
   QM__SQL_STAGE_PUT,
   QM__SQL_STAGE_DROP,
   QM__SQL_PART_PUT,
+  QM__SQL_PART_GET,
   QM__SQL_PART_NUMBERS,
   QM__SQL_PART_LIST,
   QM__SQL_PART_DROP,

@@ -267,6 +267,7 @@ static const qm_store_ops sqlite_ops = {
     .stage_begin = qm__sqlite_stage_begin,
     .stage_part = qm__sqlite_stage_part,
     .stage_parts = qm__sqlite_stage_parts,
+    .stage_read = qm__sqlite_stage_read,
     .stage_swap = qm__sqlite_stage_swap,
     .stage_drop = qm__sqlite_stage_drop,
     .check = sqlite_check,

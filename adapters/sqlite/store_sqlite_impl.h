@@ -71,6 +71,7 @@ int qm__sqlite_aside_scan(qm_store *s, uint32_t space, qm_slice prefix, qm_visit
 int qm__sqlite_stage_begin(qm_store *s, uint32_t space, qm_slice manifest);
 int qm__sqlite_stage_part(qm_store *s, uint32_t space, uint32_t part, qm_slice content);
 int qm__sqlite_stage_parts(qm_store *s, uint32_t space, uint32_t *next_part, qm_buf *manifest);
+int qm__sqlite_stage_read(qm_store *s, uint32_t space, uint32_t part, qm_buf *content);
 int qm__sqlite_stage_swap(qm_store *s, uint32_t space,
                           int (*visit)(void *payload, uint32_t part, qm_slice content),
                           void *payload);

@@ -361,6 +361,23 @@ int qm__sqlite_stage_parts(qm_store *store, uint32_t space, uint32_t *next_part,
   return qm__store_each(s, QM__SQL_PART_NUMBERS, QM__ARGS(qm__int(space)), part_number, next_part);
 }
 
+int qm__sqlite_stage_read(qm_store *store, uint32_t space, uint32_t part, qm_buf *content) {
+  sqlite_store *s = self(store);
+  sqlite3_stmt *st;
+  QM_TRY(reading(s));
+  QM_TRY(qm__db_start(&s->db, QM__SQL_PART_GET, QM__ARGS(qm__int(space), qm__int(part)), &st));
+  int row;
+  int rc = qm__db_step(&s->db, st, &row);
+  if (rc == QM_OK && !row) rc = QM_ENOTFOUND;
+  if (rc == QM_OK) {
+    qm_slice found = qm__db_blob(st, 0);
+    qm_buf_add(content, found.p, found.n);
+    rc = qm_buf_status(content);
+  }
+  qm__db_end(&s->db, QM__SQL_PART_GET, st);
+  return rc;
+}
+
 typedef struct part_visit {
   int (*visit)(void *payload, uint32_t part, qm_slice content);
   void *payload;

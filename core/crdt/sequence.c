@@ -296,23 +296,44 @@ static const qm__run *head_of(const qm_cell *c) {
 }
 
 void qm_sequence_text(const qm_cell *c, qm_buf *out) {
-  for (const qm__run *r = head_of(c); r; r = qm__run_next(r))
+  static const char object[] = "\xef\xbf\xbc";
+  for (const qm__run *r = head_of(c); r; r = qm__run_next(r)) {
     if (r->state == QM_RUN_TEXT) qm_buf_add(out, r->data, r->bytes);
+    for (uint64_t i = 0; r->state == QM_RUN_VALUES && i < r->len; i++)
+      qm_buf_add(out, object, sizeof object - 1);
+  }
+}
+
+/* Each code point as a value; a header of one byte holds up to 31. */
+static int text_values(const qm__run *r, qm_arena *arena, qm_slice *to) {
+  uint8_t *p = qm_arena_alloc(arena, r->bytes + (size_t)r->len);
+  if (!p) return QM_ENOMEM;
+  for (size_t i = 0; i < r->bytes; to++) {
+    size_t n = 1;
+    while (i + n < r->bytes && (r->data[i + n] & 0xc0) == 0x80) n++;
+    *p = (uint8_t)(0xa0u | n);
+    memcpy(p + 1, r->data + i, n);
+    *to = qm_slice_of(p, n + 1);
+    p += n + 1;
+    i += n;
+  }
+  return QM_OK;
 }
 
 int qm_sequence_values(const qm_cell *c, qm_arena *arena, qm_slice **out, uint32_t *n) {
-  size_t bytes = 0, at = 0;
+  uint64_t len = qm_sequence_len(c);
+  qm_slice *p = len <= UINT32_MAX ? qm_arena_array(arena, (size_t)len, sizeof *p) : NULL;
   *n = 0;
-  for (const qm__run *r = head_of(c); r; r = qm__run_next(r))
-    if (r->state == QM_RUN_VALUES) bytes += r->bytes;
-  *out = qm_arena_alloc(arena, bytes);
-  if (!*out) return QM_ENOMEM;
+  *out = p;
+  if (!p) return QM_ENOMEM;
   for (const qm__run *r = head_of(c); r; r = qm__run_next(r)) {
-    if (r->state != QM_RUN_VALUES) continue;
-    memcpy((uint8_t *)*out + at, r->data, r->bytes);
-    at += r->bytes;
+    if (r->state == QM_RUN_DEAD) continue;
+    if (r->state == QM_RUN_VALUES)
+      memcpy(p + *n, r->data, r->bytes);
+    else
+      QM_TRY(text_values(r, arena, p + *n));
+    *n += (uint32_t)r->len;
   }
-  *n = (uint32_t)(bytes / sizeof **out);
   return QM_OK;
 }
 

@@ -24,9 +24,10 @@ static inline const qm_sequence *qm_sequence_of(const qm_cell *c) {
 
 /* Visible elements. c may be an empty cell (content NULL). */
 uint64_t qm_sequence_len(const qm_cell *c);
-/* Appends the visible text, UTF-8. Errors stick in out. Text cells only. */
+/* The visible elements as text, appended in UTF-8; errors stick in out. And as values, in
+ * order. Every element counts in both, so that positions hold: what is no text stands as
+ * U+FFFC in a text, a code point in a list as a text of its own. */
 void qm_sequence_text(const qm_cell *c, qm_buf *out);
-/* List cells: the visible values in order. */
 int qm_sequence_values(const qm_cell *c, qm_arena *arena, qm_slice **out, uint32_t *n);
 /* Where an insert at visible position `at` (0..len) hangs: on a *visible* element:
  * left child of its right neighbour where that lies in the right subtree of the

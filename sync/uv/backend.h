@@ -24,6 +24,10 @@ typedef struct qm_hub_backend {
      own but in a replay. Must be quick: a look-up. */
   int (*admit)(void *payload, const qm_id *device, const qm_cert *cert, qm_id *writes_as);
 
+  /* 1 where the operator admits a state of this device (qm_answer_policy.recover). A look-up.
+     May be NULL. */
+  int (*recovers)(void *payload, const qm_id *device);
+
   /* --- store thread; none of them inside an engine transaction but policy's refusal --- */
 
   /* Before each round of work: takes into the engine what other processes changed (spaces,

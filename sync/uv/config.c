@@ -75,9 +75,10 @@ int qm_address_parse(const char *p, size_t len, char host[64], uint16_t *port) {
   return QM_OK;
 }
 
+static const char *const formats[] = {"text", "json"};
+static const char *const levels[] = {"error", "warn", "info", "debug"}; /* as qm_log_level */
+
 static int apply(qm_hub_config *c, qm_slice key, qm_slice value) {
-  static const char *const formats[] = {"text", "json"};
-  static const char *const levels[] = {"error", "warn", "info", "debug"};
   const struct {
     const char *name;
     uint32_t *to, min, max;
@@ -134,21 +135,22 @@ int qm_hub_config_print(const qm_hub_config *c, char *to, size_t cap) {
       to, cap,
       "# Settings of this hub; read at the start. One `key = value` a line.\n"
       "listen = %s%s%s:%u\n"
-      "name = %s\n"
+      "%s%s%s"
       "# A file or stderr; SIGHUP opens it anew.\n"
       "log = %s\n"
       "# text or json\n"
       "log-format = %s\n"
       "# error, warn, info or debug\n"
-      "log-level = info\n"
+      "log-level = %s\n"
       "# Connections at once, and of one address.\n"
       "connections = %u\n"
       "per-address = %u\n"
       "# Patience with a peer: until TLS is open, until it says what it wants, without\n"
       "# progress, for an enrolment; for all of them after SIGTERM.\n"
       "handshake-ms = %u\nhello-ms = %u\nidle-ms = %u\nenrol-ms = %u\ndrain-ms = %u\n",
-      v6 ? "[" : "", c->host, v6 ? "]" : "", (unsigned)c->port, c->name, c->log,
-      c->log_json ? "json" : "text", (unsigned)c->connections, (unsigned)c->per_address,
-      (unsigned)c->handshake_ms, (unsigned)c->hello_ms, (unsigned)c->idle_ms, (unsigned)c->enrol_ms,
-      (unsigned)c->drain_ms);
+      v6 ? "[" : "", c->host, v6 ? "]" : "", (unsigned)c->port,
+      c->name[0] ? "name = " : "", c->name, c->name[0] ? "\n" : "", c->log,
+      formats[c->log_json != 0], levels[c->log_level], (unsigned)c->connections,
+      (unsigned)c->per_address, (unsigned)c->handshake_ms, (unsigned)c->hello_ms,
+      (unsigned)c->idle_ms, (unsigned)c->enrol_ms, (unsigned)c->drain_ms);
 }

@@ -17,6 +17,8 @@ static int open_session(qm__hub_conn *hc) {
                           .device = *hub_id,
                           .peer = hc->peer,
                           .now_ms = now_of(hc)};
+  const qm_hub_backend *b = hc->hub->options.backend;
+  if (b->recovers && b->recovers(b->payload, &hc->device)) o.flags |= QM_SESSION_RECOVER;
   return qm_session_new(&hc->session, hc->hub->env, QM_SERVER, &o);
 }
 

@@ -113,6 +113,30 @@ q 0 '"written":2' --json new incident title:='"31"'
 q 0 saved set household key:12 phone=
 ./qianmo get household key:12 >out 2>err
 silent 'an empty value clears a field' phone
+item=$(./qianmo new incident title='wet wall' plan='call the plumber' plan='look again')
+q 0 saved insert incident "$item" plan=photo plan='ask the owner' --at 1
+q 0 '^ +3  call the plumber$' get incident "$item"
+q 0 saved replace incident "$item" plan='call the roofer' --at 3
+q 0 saved remove incident "$item" plan --at 1 --count 2
+q 0 saved append incident "$item" 办理计划=report
+q 0 '"plan":\["call the roofer","look again","report"\]' --json get incident "$item"
+q 0 'plan +cut out +2 elements' log incident "$item"
+q 0 saved set incident "$item" 'plan:=["look again"]'
+q 0 '^  plan +1  look again$' get incident "$item"
+q 5 'the whole list is set as a JSON array' set incident "$item" plan=x
+q 2 'counted from 1' replace incident "$item" plan=x
+q 2 'whole number from 1' insert incident "$item" plan=x --at 0
+q 2 'position beyond the end of the list' insert incident "$item" plan=x --at 3
+q 2 'position beyond the end of the list' remove incident "$item" plan --at 1 --count 2
+q 2 'takes one FIELD' remove incident "$item" plan=x --at 1
+q 2 'goes with --at only' remove incident "$item" plan=x --count 1
+q 2 'remove does not fit field "plan", which is a list' remove incident "$item" plan=x
+q 2 'insert does not fit field "title"' insert incident "$item" title=x --at 1
+q 5 'the text is too long' insert incident "$item" plan="$(printf '%081d' 0)"
+token=$(token_of incident "$item")
+q 0 saved insert incident "$item" plan=now --at 1 --token "$token"
+q 4 '' insert incident "$item" plan=late --at 1 --token "$token"
+q 0 saved delete incident "$item"
 ms=$(./qianmo --json log household key:12 | head -1 | field time)
 q 0 "$(perl -MPOSIX=strftime -e 'print strftime "%Y-%m-%d %H:%M:%S", gmtime($ARGV[0] / 1000 + 28800)' "$ms")" \
   log household key:12

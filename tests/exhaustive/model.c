@@ -338,7 +338,7 @@ void model_play(model *m, const setting *s, type type_of, const unsigned char *m
     turn t = {.m = m, .now = 1};
     verb create = {.act = DO_NEW};
     (void)do_verb(&t, &create);
-    if (type_of == TEXT) {
+    if (type_of == TEXT || type_of == LIST) {
       put_letters(m, 1, 0, 0, base_text);
       put(&t, DO_SPLICE, 0, 0, 0, 0);
     }
@@ -448,7 +448,7 @@ void model_read(const model *m, mask have, char out[READING_MAX]) {
     put_number(p, (int64_t)sum(m, have));
   else if (m->type == LOG)
     read_log(m, have, p);
-  else if (m->type == TEXT) {
+  else if (m->type == TEXT || m->type == LIST) {
     unsigned n = letters_shown(m, have, v);
     for (unsigned i = 0; i < n; i++) *p++ = m->l[v[i]].c;
     *p = 0;

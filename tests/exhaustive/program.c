@@ -11,6 +11,7 @@ static const struct {
 } types[TYPES] = {[REGISTER] = {"register", 6}, [REF] = {"ref", 3},          [MAX] = {"max", 6},
                   [MIN] = {"min", 6},           [STATE] = {"state", 6},      [SET] = {"set", 6},
                   [COUNTER] = {"counter", 3},   [LOG] = {"log", 2},          [TEXT] = {"text", 7},
+                  [LIST] = {"list", 7},
                   [PRESENCE] = {"presence", 6}, [CREATION] = {"creation", 4}};
 
 const char *type_name(type t) { return types[t].name; }
@@ -61,6 +62,15 @@ unsigned move_verbs(type t, unsigned move, unsigned i, verb out[VERBS_MAX]) {
       {SPLICES(AT_END, 0, one[i])},
       {SPLICES(0, 1, one[i])},
       {{.act = DO_SPLICE, .at = AT_END, .text = one[i], .form = FORM_VALUES}}};
+  /* insert, remove, replace; one of them from a form, two in one change */
+  const verb lists[][VERBS_MAX] = {
+      {SPLICES(1, 1, two[i])},
+      {SPLICES(0, 1, "")},
+      {SPLICES(1, 0, one[i]), SPLICES(1, 1, two[i])},
+      {SPLICES(0, 2, "")},
+      {SPLICES(AT_END, 0, one[i])},
+      {SPLICES(1, 0, two[i])},
+      {{.act = DO_SPLICE, .at = 0, .cut = 1, .text = one[i], .form = FORM_VALUES}}};
   const verb presence[][VERBS_MAX] = {{SETS(v)},
                                       {{.act = DO_DELETE}},
                                       {{.act = DO_RESTORE}},
@@ -78,6 +88,7 @@ unsigned move_verbs(type t, unsigned move, unsigned i, verb out[VERBS_MAX]) {
     case COUNTER: from = counters[move]; break;
     case LOG: from = logs[move]; break;
     case TEXT: from = texts[move]; break;
+    case LIST: from = lists[move]; break;
     case PRESENCE: from = presence[move]; break;
     case CREATION: from = creation[move]; break;
     default: from = registers[move];
@@ -86,7 +97,7 @@ unsigned move_verbs(type t, unsigned move, unsigned i, verb out[VERBS_MAX]) {
   out[1] = from[1];
   if (t == MIN) out[0].value = -out[0].value;
   int pair = (t == REGISTER && move == 5) || (t == LOG && move == 1) || (t == TEXT && move == 2) ||
-             (t == PRESENCE && move == 5);
+             (t == LIST && move == 2) || (t == PRESENCE && move == 5);
   return pair ? 2 : 1;
 }
 

@@ -19,6 +19,7 @@ typedef enum type {
   COUNTER,
   LOG,
   TEXT,
+  LIST,
   PRESENCE, /* edits, deletes and restores of a record with one register */
   CREATION, /* no base: the record is created in the program, perhaps twice */
   TYPES
@@ -31,7 +32,7 @@ typedef enum act {
   DO_REMOVE,
   DO_INC,
   DO_APPEND,
-  DO_SPLICE,
+  DO_SPLICE, /* of a list: a letter an element */
   DO_NEW,
   DO_DELETE,
   DO_RESTORE

@@ -49,7 +49,7 @@ static qm_field_type field_type(type t) {
   static const qm_field_type of[TYPES] = {QM_FIELD_REGISTER, QM_FIELD_REF,     QM_FIELD_MAX,
                                           QM_FIELD_MIN,      QM_FIELD_STATE,   QM_FIELD_SET,
                                           QM_FIELD_COUNTER,  QM_FIELD_LOG,     QM_FIELD_TEXT,
-                                          QM_FIELD_REGISTER, QM_FIELD_REGISTER};
+                                          QM_FIELD_LIST,     QM_FIELD_REGISTER, QM_FIELD_REGISTER};
   return of[t];
 }
 
@@ -71,10 +71,10 @@ bytes make_schema(void) {
     f[t] = (qm_field_def){.number = FIELD + (uint32_t)t,
                           .name = words(type_name((type)t)),
                           .type = (uint8_t)field_type((type)t),
-                          .value = t == TEXT    ? QM_VALUE_TEXT
-                                   : t == REF   ? QM_VALUE_REF
-                                   : t == STATE ? QM_VALUE_ENUM
-                                                : QM_VALUE_INT,
+                          .value = t == TEXT || t == LIST ? QM_VALUE_TEXT
+                                   : t == REF             ? QM_VALUE_REF
+                                   : t == STATE           ? QM_VALUE_ENUM
+                                                          : QM_VALUE_INT,
                           .cls = QM_CLASS_WORK};
   f[STATE].items = items;
   f[STATE].n_items = ITEMS;
@@ -242,12 +242,26 @@ void replica_tick_new(replica *r) {
   must(qm_write_new(r->write, 1, &tick_id, none, &out, &existing), "new");
 }
 
+static int do_splice(qm_write *w, const qm_id *id, type t, const verb *v, qm_slice token) {
+  const uint64_t at = v->at == AT_END ? UINT64_MAX : v->at;
+  char packed[LETTERS_MAX][2];
+  qm_slice values[LETTERS_MAX];
+  uint32_t n = 0;
+  if (t == TEXT) return qm_write_splice(w, id, FIELD + TEXT, at, v->cut, words(v->text), token);
+  for (; v->text[n]; n++) {
+    packed[n][0] = (char)0xa1;
+    packed[n][1] = v->text[n];
+    values[n] = qm_slice_of(packed[n], 2);
+  }
+  return qm_write_list(w, id, FIELD + LIST, at, v->cut, values, n, token);
+}
+
 void replica_new(replica *r, type t, uint32_t record) {
   qm_id id = id_of(record), out;
   int existing;
   must(qm_write_new(r->write, 1, &id, none, &out, &existing), "new");
-  if (t != TEXT) return;
-  must(qm_write_splice(r->write, &id, FIELD + TEXT, 0, 0, words(base_text), none), "base text");
+  const verb base = {.act = DO_SPLICE, .text = base_text};
+  if (t == TEXT || t == LIST) must(do_splice(r->write, &id, t, &base, none), "base text");
 }
 
 void replica_end(replica *r) {
@@ -278,8 +292,9 @@ static void put_value(qm_buf *b, type t, int64_t v) {
     qm_mp_int(b, v);
 }
 
-static int do_verb(qm_write *w, const qm_id *id, uint32_t field, const verb *v, qm_slice value,
+static int do_verb(qm_write *w, const qm_id *id, type t, const verb *v, qm_slice value,
                    qm_slice token) {
+  const uint32_t field = FIELD + (uint32_t)t;
   qm_id out;
   int existing;
   switch (v->act) {
@@ -289,9 +304,7 @@ static int do_verb(qm_write *w, const qm_id *id, uint32_t field, const verb *v, 
     case DO_REMOVE: return qm_write_remove(w, id, field, value, token);
     case DO_INC: return qm_write_inc(w, id, field, v->value);
     case DO_APPEND: return qm_write_append(w, id, field, value);
-    case DO_SPLICE:
-      return qm_write_splice(w, id, field, v->at == AT_END ? UINT64_MAX : v->at, v->cut,
-                             words(v->text), token);
+    case DO_SPLICE: return do_splice(w, id, t, v, token);
     case DO_NEW: return qm_write_new(w, 1, id, none, &out, &existing);
     case DO_DELETE: return qm_write_delete(w, id, token);
     default: return qm_write_restore(w, id);
@@ -306,7 +319,7 @@ answer replica_verb(replica *r, type t, uint32_t record, const verb *v, qm_slice
   qm_buf_init(&b, &r->env, 100);
   put_value(&b, t, v->value);
   must(qm_buf_status(&b), "value");
-  int rc = do_verb(r->write, &id, FIELD + (uint32_t)t, v, qm_buf_slice(&b), token);
+  int rc = do_verb(r->write, &id, t, v, qm_buf_slice(&b), token);
   qm_buf_free(&b);
   *wrote = qm_write_count(r->write) - before;
   return answer_of(rc);
@@ -367,6 +380,14 @@ static void show_siblings(replica *r, type t, const qm_cell *cell, char *p) {
   }
 }
 
+static void show_list(replica *r, const qm_cell *cell, char *p) {
+  qm_slice *v;
+  uint32_t n;
+  must(qm_sequence_values(cell, &r->arena, &v, &n), "list");
+  for (uint32_t i = 0; i < n; i++) *p++ = (char)v[i].p[1];
+  *p = 0;
+}
+
 static void show_cell(replica *r, type t, const qm_cell *cell, char *p) {
   int64_t sum;
   qm_buf b;
@@ -386,6 +407,10 @@ static void show_cell(replica *r, type t, const qm_cell *cell, char *p) {
         memcpy(p, "range", 6);
       break;
     case QM_SEQUENCE:
+      if (t == LIST) {
+        show_list(r, cell, p);
+        break;
+      }
       qm_buf_init(&b, &r->env, 100);
       qm_sequence_text(cell, &b);
       must(qm_buf_status(&b), "text");

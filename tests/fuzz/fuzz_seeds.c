@@ -9,6 +9,7 @@
 #include "adapters/json/schema_json.h"
 #include "core/aside.h"
 #include "core/mp.h"
+#include "core/state_feed.h"
 #include "core/zip.h"
 #include "sync/enrol.h"
 #include "sync/uv/config.h"
@@ -55,6 +56,34 @@ static qm_buf file(const char *name) {
 static void put_piece(qm_buf *b, qm_slice s) {
   qm_buf_be16(b, (uint16_t)s.n);
   qm_buf_add(b, s.p, s.n);
+}
+
+/* A state of one part as its counts and items. */
+static void put_items(qm_buf *out, const fuzz_parts *parts, const qm_id *space) {
+  qm_manifest m;
+  qm_buf stream = anew();
+  qm_cur c;
+  FUZZ_OK(qm__manifest_read(&m, space, parts->parts[0]));
+  FUZZ_CHECK(parts->n <= 2);
+  for (uint32_t i = 1; i < parts->n; i++) {
+    qm_slice rest = qm_slice_of(parts->parts[i].p + 1, parts->parts[i].n - 1);
+    if (parts->parts[i].p[0])
+      FUZZ_OK(qm_unzip(&stream, rest, QM_STATE_PART));
+    else
+      qm_buf_add(&stream, rest.p, rest.n);
+  }
+  qm_buf_byte(out, (uint8_t)m.authors);
+  qm_buf_byte(out, (uint8_t)m.records);
+  qm_buf_byte(out, (uint8_t)m.batches);
+  qm_cur_init(&c, qm_buf_slice(&stream));
+  while (qm_cur_left(&c)) {
+    uint32_t n;
+    qm_slice item;
+    FUZZ_OK(qm_cur_be32(&c, &n));
+    FUZZ_OK(qm_cur_span(&c, n, &item));
+    put_piece(out, item);
+  }
+  qm_buf_free(&stream);
 }
 
 static void frames(void) {
@@ -171,9 +200,15 @@ static void states(void) {
       qm_buf_free(&batch);
     }
     fuzz_state(&r, r.space, &parts);
-    qm_buf_byte(&out, (uint8_t)seed);
-    for (uint32_t i = 0; i < parts.n; i++) put_piece(&out, parts.parts[i]);
+    qm_buf_byte(&out, (uint8_t)(seed & 3));
+    put_items(&out, &parts, &r.space->id);
     if (out.n < 20000) save("snapshot", qm_buf_slice(&out));
+    if (seed % 4 == 0) {
+      qm_buf_clear(&out);
+      qm_buf_byte(&out, (uint8_t)(seed | 4));
+      for (uint32_t i = 0; i < parts.n; i++) put_piece(&out, parts.parts[i]);
+      if (out.n < 20000) save("snapshot", qm_buf_slice(&out));
+    }
     qm_buf_free(&out);
     FUZZ_OK(r.store->ops->record_scan(r.store, r.space->number, 0, NULL, 64, save_record,
                                       &authors));

@@ -19,7 +19,6 @@ void fuzz_config(qm_slice in) {
     FUZZ_CHECK(rc == QM_EUSAGE && e.message[0]);
     return;
   }
-  if (!c.name[0]) memcpy(c.name, "hub", 4); /* `init` always has one */
   int n = qm_hub_config_print(&c, text, sizeof text);
   FUZZ_CHECK(n > 0 && (size_t)n < sizeof text);
   qm_hub_config_default(&again);
@@ -27,7 +26,7 @@ void fuzz_config(qm_slice in) {
   if (rc != QM_OK) fuzz_fail(__FILE__, __LINE__, "printed settings", e.message);
   FUZZ_CHECK(strcmp(c.host, again.host) == 0 && c.port == again.port);
   FUZZ_CHECK(strcmp(c.name, again.name) == 0 && strcmp(c.log, again.log) == 0);
-  FUZZ_CHECK(c.log_json == again.log_json);
+  FUZZ_CHECK(c.log_json == again.log_json && c.log_level == again.log_level);
   FUZZ_CHECK(c.connections == again.connections && c.per_address == again.per_address);
   FUZZ_CHECK(c.idle_ms == again.idle_ms && c.drain_ms == again.drain_ms);
 }

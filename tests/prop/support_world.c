@@ -67,7 +67,8 @@ static void make_schema(world *w) {
                       field(F_NOTES, "notes", QM_FIELD_TEXT, QM_VALUE_TEXT),
                       field(F_STATE, "state", QM_FIELD_STATE, QM_VALUE_ENUM),
                       field(F_HEAD, "head", QM_FIELD_REGISTER, QM_VALUE_TEXT),
-                      field(F_FIRST, "first", QM_FIELD_MIN, QM_VALUE_INT)};
+                      field(F_FIRST, "first", QM_FIELD_MIN, QM_VALUE_INT),
+                      field(F_PLAN, "plan", QM_FIELD_LIST, QM_VALUE_TEXT)};
   f[7].items = items;
   f[7].n_items = 4;
   f[7].transitions = ways;
@@ -468,6 +469,15 @@ int put_text(device *d, const char *r, uint64_t at, uint64_t cut, const char *te
   return end(w, qm_write_splice(w, &id, F_NOTES, at, cut, qm_slice_of(text, strlen(text)), none));
 }
 
+int put_list(device *d, const char *r, uint64_t at, uint64_t cut, const char *values) {
+  qm_id id = rec(r);
+  qm_slice v[16];
+  uint32_t n = 0;
+  for (; values[n]; n++) v[n] = packed(d->world, (char[]){values[n], 0}, 0);
+  qm_write *w = begin(d);
+  return end(w, qm_write_list(w, &id, F_PLAN, at, cut, v, n, none));
+}
+
 /* --- what is shown --- */
 
 static const qm_record *read_record(device *d, const char *r) {
@@ -515,6 +525,21 @@ static void show_set(qm_buf *b, const qm_cell *cell) {
   }
 }
 
+static void show_sequence(device *d, qm_buf *b, const qm_cell *cell) {
+  qm_slice *v;
+  uint32_t n;
+  if (cell->field != F_PLAN) {
+    qm_sequence_text(cell, b);
+    return;
+  }
+  ok(qm_sequence_values(cell, &d->world->arena, &v, &n));
+  for (uint32_t i = 0; i < n; i++) {
+    qm_buf_byte(b, i ? ' ' : '[');
+    put_value(b, v[i]);
+  }
+  qm_buf_add(b, n ? "]" : "[]", n ? 1 : 2);
+}
+
 static void show_sum(qm_buf *b, const qm_cell *cell) {
   int64_t sum;
   char text[32];
@@ -534,7 +559,7 @@ const char *shown(device *d, const char *r, uint32_t f) {
     case QM_KEYED: show_set(&b, cell); break;
     case QM_TOTALS: show_sum(&b, cell); break;
     case QM_ENTRIES: show_log(&b, cell); break;
-    case QM_SEQUENCE: qm_sequence_text(cell, &b); break;
+    case QM_SEQUENCE: show_sequence(d, &b, cell); break;
     default:
       ok(qm_read_contest(d->space, def, cell, &d->world->arena, &c));
       put_value(&b, c.shown->value);

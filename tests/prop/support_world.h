@@ -18,7 +18,8 @@ enum {
   F_NOTES = 22,
   F_STATE = 23,
   F_HEAD = 24,
-  F_FIRST = 25
+  F_FIRST = 25,
+  F_PLAN = 26
 };
 
 typedef struct device {
@@ -84,6 +85,8 @@ int put_remove(device *d, const char *r, const char *element);
 int put_inc(device *d, const char *r, int64_t delta);
 int put_step(device *d, const char *r, const char *text);
 int put_text(device *d, const char *r, uint64_t at, uint64_t cut, const char *text);
+/* `values`, of one character each, in place of `cut` elements. */
+int put_list(device *d, const char *r, uint64_t at, uint64_t cut, const char *values);
 int put_state(device *d, const char *r, const char *item);
 /* What no schema allows: a number for a text. */
 int put_bad(device *d, const char *r, uint32_t field, int64_t v);
@@ -91,7 +94,8 @@ int put_bad(device *d, const char *r, uint32_t field, int64_t v);
 unsigned asides(device *to, device *from);
 
 /* What is shown, as text in the world's arena: a register's value ("-" for none), a
- * set "a,b", a counter "3", a log "a|b", a text. */
+ * set "a,b", a counter "3", a log "a|b", a text,
+ * a list "[a b]". */
 const char *shown(device *d, const char *r, uint32_t field);
 /* The review list of a field: "value/class" by (time, author) descending, with class s
  * sibling, u unread, c contradiction. "" for none. */

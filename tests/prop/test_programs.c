@@ -247,6 +247,22 @@ static void insert_hangs_on_a_visible_element(void **state) {
   close_equal();
 }
 
+/* [18] The same of a list: what is put behind b stands there on every replica. */
+static void insert_hangs_on_a_visible_value(void **state) {
+  (void)state;
+  open4();
+  ok(put_new(A, "R"));
+  ok(put_list(A, "R", UINT64_MAX, 0, "abQXcd"));
+  meet(A, B);
+  ok(put_list(A, "R", 2, 1, ""));
+  meet(A, B);
+  ok(put_list(B, "R", 2, 0, "Z"));
+  shows(B, "R", F_PLAN, "[a b Z X c d]");
+  meet(A, B);
+  shows(A, "R", F_PLAN, "[a b Z X c d]");
+  close_equal();
+}
+
 /* [20] (S3.7) Edited by one, deleted by another: back as a whole, and told. */
 static void edit_and_delete_collide(void **state) {
   (void)state;
@@ -549,6 +565,7 @@ int main(void) {
                                      cmocka_unit_test(restored_twice_is_two_authors),
                                      cmocka_unit_test(two_copies_close_one_run_alike),
                                      cmocka_unit_test(insert_hangs_on_a_visible_element),
+                                     cmocka_unit_test(insert_hangs_on_a_visible_value),
                                      cmocka_unit_test(edit_and_delete_collide),
                                      cmocka_unit_test(a_phone_by_state_can_tell_a_collision),
                                      cmocka_unit_test(raise_is_the_true_maximum),

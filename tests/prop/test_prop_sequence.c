@@ -421,9 +421,10 @@ static void shows(world *w, const qm_cell *cell, const reference *ref) {
   qm_slice *values;
   uint32_t n;
   qm_buf_init(&b, &w->env, 1u << 20);
-  qm_sequence_text(cell, &b);
+  if (!w->list) qm_sequence_text(cell, &b);
   assert_int_equal(qm_sequence_values(cell, &w->arena, &values, &n), QM_OK);
-  for (uint32_t i = 0; i < n; i++) qm_buf_add(&b, values[i].p, values[i].n);
+  assert_int_equal(n, ref->n_order);
+  for (uint32_t i = 0; w->list && i < n; i++) qm_buf_add(&b, values[i].p, values[i].n);
   assert_int_equal(b.n, ref->size);
   if (b.n) assert_memory_equal(b.p, ref->text, b.n);
   qm_buf_free(&b);

@@ -18,6 +18,7 @@
 
 static const char *const words[] = {"x", "y", "long value", "", "户主", "z"};
 static const char *const texts[] = {"一", "leak in the wall", "𠮷", "ab"};
+static const char *const values[] = {"a", "", "bc", "def"};
 static const char *const states[] = {"open", "assigned", "closed", "escalated"};
 
 static const char *pick(world *w, const char *const *list, unsigned n) {
@@ -45,11 +46,21 @@ static void random_text(world *w, device *d, const char *r) {
   allow(put_text(d, r, at, cut, world_below(w, 4) ? pick(w, texts, 4) : ""));
 }
 
+/* Insert, remove or replace at random places. */
+static void random_list(world *w, device *d, const char *r) {
+  const char *now = shown(d, r, F_PLAN);
+  size_t len = *now == '[' ? strlen(now) / 2 : 0; /* "[a b]"; "[]" counts one too many */
+  if (now[0] == '[' && now[1] == ']') len = 0;
+  uint64_t at = world_below(w, (unsigned)len + 1);
+  uint64_t cut = world_below(w, 2) ? 0 : world_below(w, (unsigned)(len - at) + 1);
+  allow(put_list(d, r, at, cut, pick(w, values, 4)));
+}
+
 static void random_write(world *w) {
   device *d = &w->d[world_below(w, w->n)];
   const char *r = record_name(w);
   const qm_slice token = world_below(w, 4) ? (qm_slice){NULL, 0} : qm_slice_of(NULL, 0);
-  switch (world_below(w, 16)) {
+  switch (world_below(w, 19)) {
     case 0:
     case 1: allow(visible(d, r) || marks(d, r) ? QM_OK : put_new(d, r)); break;
     case 2: allow(put_erase(d, r)); break;
@@ -64,6 +75,9 @@ static void random_write(world *w) {
     case 11: allow(put_inc(d, r, (int64_t)world_below(w, 9) - 4)); break;
     case 12: allow(put_step(d, r, pick(w, words, 6))); break;
     case 13: allow(put_state(d, r, pick(w, states, 4))); break;
+    case 14:
+    case 15:
+    case 16: random_list(w, d, r); break;
     default: random_text(w, d, r);
   }
 }

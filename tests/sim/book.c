@@ -24,6 +24,7 @@ void people_close(world *w) {
     for (int i = 0; i < FORMS; i++) book_form_free(&p->forms[d][i]);
   free(p->saves);
   free(p->records);
+  free(p->labels);
   free(p);
   w->people = NULL;
 }
@@ -59,10 +60,26 @@ void book_enter(world *w, save *s, uint32_t record_number) {
   r->saves[r->n++] = s;
 }
 
-uint32_t book_record(world *w, unsigned space, const qm_id *id, const char *key) {
+static void put_label(people *p, uint32_t label, uint32_t record) {
+  if (label >= p->n_labels) {
+    p->labels = book_need(realloc(p->labels, (label + 1) * sizeof *p->labels));
+    memset(p->labels + p->n_labels, 0, (label + 1 - p->n_labels) * sizeof *p->labels);
+    p->n_labels = label + 1;
+  }
+  p->labels[label] = record + 1;
+}
+
+uint32_t book_labelled(const people *p, uint32_t label) {
+  return label < p->n_labels ? p->labels[label] - 1 : BOOK_NO_RECORD;
+}
+
+uint32_t book_record(world *w, unsigned space, const qm_id *id, uint32_t label) {
   people *p = w->people;
   for (uint32_t i = p->n_records; i-- > 0;)
-    if (p->records[i].space == space && qm_id_cmp(&p->records[i].id, id) == 0) return i;
+    if (p->records[i].space == space && qm_id_cmp(&p->records[i].id, id) == 0) {
+      put_label(p, label, i);
+      return i;
+    }
   if (p->n_records == p->cap_records) {
     p->cap_records = p->cap_records ? p->cap_records * 2 : 64;
     p->records = book_need(realloc(p->records, p->cap_records * sizeof *p->records));
@@ -71,7 +88,8 @@ uint32_t book_record(world *w, unsigned space, const qm_id *id, const char *key)
   memset(r, 0, sizeof *r);
   r->space = space;
   r->id = *id;
-  (void)snprintf(r->key, sizeof r->key, "%s", key);
+  r->label = label;
+  put_label(p, label, p->n_records);
   return p->n_records++;
 }
 
@@ -108,6 +126,8 @@ void book_form(world *w, form *f, uint32_t record_number, const view *v, qm_slic
   f->record = (int)record_number;
   f->seen = bits_of(w, record_number, v, &f->n_words);
   memcpy(f->shown, v->shown, sizeof f->shown);
+  memcpy(f->others, v->others, sizeof f->others);
+  memcpy(f->n_others, v->n_others, sizeof f->n_others);
   memcpy(f->tags, v->tags, sizeof f->tags);
   f->n_tags = v->n_tags;
   f->text = book_need(malloc(strlen(v->text) + 1));

@@ -15,8 +15,10 @@ void *book_need(void *p);
 /* A new entry; record BOOK_NO_RECORD: to be entered later. */
 save *book_save(world *w, const node *n, unsigned space, int kind, uint32_t record);
 void book_enter(world *w, save *s, uint32_t record);
-/* The record of that id, entered where it is new. */
-uint32_t book_record(world *w, unsigned space, const qm_id *id, const char *key);
+/* The record of that id, entered where it is new; the script calls it `label`. */
+uint32_t book_record(world *w, unsigned space, const qm_id *id, uint32_t label);
+/* BOOK_NO_RECORD where the script's `new` did not come about. */
+uint32_t book_labelled(const people *p, uint32_t label);
 /* What its writer's device had, and what the form (NULL: the same) had shown. */
 void book_seen(world *w, save *s, const view *now, const form *f);
 void book_form(world *w, form *f, uint32_t record, const view *v, qm_slice token);

@@ -1,5 +1,6 @@
 /* check_equal: replicas against each other. Equal VV means equal digest and equal views;
  * what a hub has acknowledged, it holds; honest sessions end well; nothing waits for ever. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/space.h"
@@ -80,6 +81,7 @@ void check_session(world *w, node *client, node *server, int code) {
   note(w, "session %u-%u: %s", client->index, server->index,
        code == QM_OK ? "ok" : qm_err_name(code));
   if (code != QM_OK || !client->up || !server->up) return;
+  people_met(w, client, server);
   if (client->liar || server->liar) return;
   if (server->index == HUB) {
     client->fresh = 0;
@@ -121,18 +123,20 @@ void check_acknowledged(world *w) {
 
 /* --- at rest --- */
 
-static void compare_views(world *w, node *hub, node *n, unsigned s) {
+static uint64_t shown_hash(world *w, node *n, const page *r) {
+  view v;
+  qm_arena_reset(&w->arena);
+  if (view_read(n, node_space(n, r->space), &r->id, &v) == QM_OK) return v.hash;
+  violation(w, "record %u cannot be read at %u", r->label, n->index);
+  return 0;
+}
+
+static void compare_views(world *w, const uint64_t *at_hub, node *n, unsigned s) {
   const people *p = w->people;
-  for (uint32_t r = 0; r < p->n_records; r++) {
-    view a, b;
-    if (p->records[r].space != s) continue;
-    qm_arena_reset(&w->arena);
-    if (view_read(hub, node_space(hub, s), &p->records[r].id, &a) != QM_OK ||
-        view_read(n, node_space(n, s), &p->records[r].id, &b) != QM_OK)
-      violation(w, "record %u cannot be read at %u", r, n->index);
-    else if (a.hash != b.hash)
-      violation(w, "record %u is shown otherwise at device %u than at the hub", r, n->index);
-  }
+  for (uint32_t r = 0; r < p->n_records; r++)
+    if (p->records[r].space == s && shown_hash(w, n, &p->records[r]) != at_hub[r])
+      violation(w, "record %u is shown otherwise at device %u than at the hub",
+                p->records[r].label, n->index);
   qm_arena_reset(&w->arena);
 }
 
@@ -155,6 +159,10 @@ static void at_rest(world *w, node *n, unsigned s) {
 
 void check_converged(world *w) {
   node *hub = &w->nodes[HUB];
+  const people *p = w->people;
+  uint64_t *at_hub = calloc(p->n_records + 1, sizeof *at_hub);
+  if (!at_hub) abort();
+  for (uint32_t r = 0; r < p->n_records; r++) at_hub[r] = shown_hash(w, hub, &p->records[r]);
   for (unsigned s = 0; s < SPACES; s++) {
     at_rest(w, hub, s);
     for (unsigned d = 0; d < DEVICES; d++) {
@@ -162,8 +170,9 @@ void check_converged(world *w) {
       if (n->liar || !device_may(w, d, s)) continue;
       at_rest(w, n, s);
       compare_pair(w, hub, n, s, 1);
-      if (node_space(n, s)) compare_views(w, hub, n, s);
+      if (node_space(n, s)) compare_views(w, at_hub, n, s);
     }
   }
+  free(at_hub);
   check_acknowledged(w);
 }

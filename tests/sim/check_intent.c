@@ -9,10 +9,21 @@
 #include "tests/sim/check.h"
 #include "tests/sim/schema_sim.h"
 
+/* The keys that visible records show. */
+typedef struct known_key {
+  const page *record;
+  char key[VALUE_MAX];
+} known_key;
+
+typedef struct known_keys {
+  known_key *p;
+  uint32_t n;
+} known_keys;
+
 typedef struct oracle {
   world *w;
   const page *r;
-  uint32_t number;
+  uint32_t number; /* in the script */
   const view *v;
   uint8_t *present; /* by rank */
 } oracle;
@@ -69,12 +80,13 @@ static void check_order(const oracle *o) {
 
 /* --- values --- */
 
+/* A save from a form answers the value that it had shown; one from the review list, all that
+ * was listed; neither what came later. */
 static int answered(const oracle *o, const save *i, int field) {
   for (uint32_t k = 0; k < o->r->n; k++) {
     const save *j = at(o, k);
-    if (o->present[k] && j->value[field][0] && form_saw(j, i) &&
-        strcmp(j->form_shown[field], i->value[field]) == 0)
-      return 1;
+    if (!o->present[k] || !j->value[field][0] || !form_saw(j, i)) continue;
+    if (j->review || strcmp(j->form_shown[field], i->value[field]) == 0) return 1;
   }
   return 0;
 }
@@ -95,8 +107,17 @@ static int shows(const view *v, int field, const char *value) {
   return 0;
 }
 
+/* Somebody wrote that value and nobody answered it. */
+static int stands(const oracle *o, int field, const char *value) {
+  for (uint32_t k = 0; k < o->r->n; k++) {
+    const save *i = at(o, k);
+    if (o->present[k] && strcmp(i->value[field], value) == 0 && !answered(o, i, field)) return 1;
+  }
+  return 0;
+}
+
 static void check_value(const oracle *o, int field) {
-  unsigned good = 0, other_ok = 0;
+  unsigned good = 0, number = sibling_fields[field];
   int shown_ok = !o->v->shown[field][0];
   for (uint32_t k = 0; k < o->r->n; k++) {
     const save *i = at(o, k);
@@ -104,21 +125,23 @@ static void check_value(const oracle *o, int field) {
     good++;
     if (!shows(o->v, field, i->value[field]) && o->v->n_others[field] < OTHERS_MAX)
       violation(o->w, "record %u field %u: %s (save %u, device %u) is neither shown nor listed",
-                o->number, sibling_fields[field], i->value[field], i->id, i->device);
+                o->number, number, i->value[field], i->id, i->device);
     if (strcmp(i->value[field], o->v->shown[field]) == 0 && !seen_by_other(o, i, field))
       shown_ok = 1;
-    for (unsigned x = 0; x < o->v->n_others[field]; x++)
-      other_ok += strcmp(o->v->others[field][x], i->value[field]) == 0;
   }
   if (!shown_ok && sibling_fields[field] != F_STATE)
     violation(o->w, "record %u field %u shows %s over values whose writers had seen it",
-              o->number, sibling_fields[field], o->v->shown[field]);
-  if (other_ok < o->v->n_others[field])
-    violation(o->w, "record %u field %u lists %u values, %u of them answered", o->number,
-              sibling_fields[field], o->v->n_others[field], o->v->n_others[field] - other_ok);
+              o->number, number, o->v->shown[field]);
+  for (unsigned x = 0; x < o->v->n_others[field]; x++)
+    if (!stands(o, field, o->v->others[field][x]))
+      violation(o->w, "record %u field %u lists %s, which was answered", o->number, number,
+                o->v->others[field][x]);
   if (!good && o->v->shown[field][0])
-    violation(o->w, "record %u field %u shows %s, which nobody wrote", o->number,
-              sibling_fields[field], o->v->shown[field]);
+    violation(o->w, "record %u field %u shows %s, which nobody wrote", o->number, number,
+              o->v->shown[field]);
+  if (good != o->v->n_siblings[field])
+    violation(o->w, "record %u field %u holds %u values, people left %u", o->number, number,
+              o->v->n_siblings[field], good);
   o->w->people->conflicts += o->v->n_others[field];
 }
 
@@ -219,9 +242,10 @@ static void check_text(const oracle *o) {
 /* What save j makes of the mark of i, which it had seen: 1 answers it, 0 lets it stand. */
 static int answers_mark(const oracle *o, const save *j, const save *i) {
   if (j->kind == SAVE_RESTORE) return 1;
-  if (j->kind != SAVE_DELETE) return i->kind != SAVE_DELETE;
+  if (j->kind != SAVE_DELETE) return i->kind != SAVE_DELETE || (j->review && form_saw(j, i));
   if (i->kind == SAVE_DELETE) return 1;
   if (!form_saw(j, i)) return 0;
+  if (j->review) return 1; /* the list shows what was passed over, too */
   for (uint32_t k = 0; k < j->rank; k++) { /* passed over before the form was opened */
     const save *d = at(o, k);
     if (o->present[k] && d->kind == SAVE_DELETE && form_saw(j, d) && saw(d, i) &&
@@ -232,23 +256,24 @@ static int answers_mark(const oracle *o, const save *j, const save *i) {
 }
 
 static void check_presence(oracle *o) {
-  int visible = 0, edited = 0, deleted = 0, any = 0;
+  unsigned edited = 0, deleted = 0;
+  int visible = 0, any = 0;
   for (uint32_t k = 0; k < o->r->n; k++) {
     if (!o->present[k]) continue;
     const save *i = at(o, k);
-    int stands = 1, covered = 0;
+    int open = 1, covered = 0;
     any = 1;
     for (uint32_t x = 0; x < o->r->n; x++) {
       const save *j = at(o, x);
       if (!o->present[x] || !saw(j, i)) continue;
       covered = 1;
-      if (answers_mark(o, j, i)) stands = 0;
+      if (answers_mark(o, j, i)) open = 0;
     }
-    if (!stands) continue;
+    if (!open) continue;
     if (i->kind == SAVE_DELETE)
-      deleted = 1;
+      deleted++;
     else
-      edited = 1;
+      edited++;
     if (i->kind != SAVE_DELETE && !covered) visible = 1;
   }
   if (any && o->v->visible != visible)
@@ -260,24 +285,47 @@ static void check_presence(oracle *o) {
   o->w->people->collisions += (uint64_t)o->v->collides;
 }
 
-static void check_key(const oracle *o) {
-  int made = 0;
-  for (uint32_t k = 0; k < o->r->n; k++) made |= o->present[k] && at(o, k)->kind == SAVE_NEW;
-  if (made && strcmp(o->r->key, o->v->key) != 0)
-    violation(o->w, "record %u shows key %s, it was made for %s", o->number, o->v->key,
-              o->r->key);
+/* Made twice under one key with another name, or another record that is there shows it. */
+static int same_key(const oracle *o, const known_keys *keys) {
+  unsigned made = 0;
+  for (uint32_t k = 0; k < o->r->n; k++) made += o->present[k] && at(o, k)->kind == SAVE_NEW;
+  if (made > 1 && o->v->n_others[V_HEAD]) return 1;
+  if (!o->v->shown[V_KEY][0]) return 0;
+  for (uint32_t i = 0; i < keys->n; i++) {
+    const known_key *x = &keys->p[i];
+    if (x->record != o->r && x->record->space == o->r->space &&
+        x->record->collection == o->r->collection && strcmp(x->key, o->v->shown[V_KEY]) == 0)
+      return 1;
+  }
+  return 0;
 }
 
-static void check_record(world *w, uint32_t number) {
-  const page *r = &w->people->records[number];
+static void check_same_key(const oracle *o, const known_keys *keys) {
+  int expected = same_key(o, keys);
+  unsigned made = 0;
+  for (uint32_t k = 0; k < o->r->n; k++) made += o->present[k] && at(o, k)->kind == SAVE_NEW;
+  if (made != o->v->n_creations)
+    violation(o->w, "record %u has %u creations, people made it %u times", o->number,
+              o->v->n_creations, made);
+  if (!o->v->visible) return;
+  if (o->v->same_key != expected)
+    violation(o->w, "record %u, key %s: a conflict of class same-key is %s", o->number,
+              o->v->shown[V_KEY], expected ? "not listed" : "listed without one");
+  o->w->people->same_keys += (uint64_t)expected;
+}
+
+static int read_at_hub(world *w, const page *r, view *v) {
   node *hub = &w->nodes[HUB];
-  view v;
-  oracle o = {.w = w, .r = r, .number = number, .v = &v};
   qm_arena_reset(&w->arena);
-  if (view_read(hub, node_space(hub, r->space), &r->id, &v) != QM_OK) {
-    violation(w, "record %u cannot be read at the hub", number);
-    return;
-  }
+  if (view_read(hub, node_space(hub, r->space), &r->id, v) == QM_OK) return 1;
+  violation(w, "record %u cannot be read at the hub", r->label);
+  return 0;
+}
+
+static void check_record(world *w, const page *r, const known_keys *keys) {
+  view v;
+  oracle o = {.w = w, .r = r, .number = r->label, .v = &v};
+  if (!read_at_hub(w, r, &v)) return;
   o.present = book_need(calloc(r->n + 1, 1));
   find_present(&o);
   check_order(&o);
@@ -286,11 +334,20 @@ static void check_record(world *w, uint32_t number) {
   check_tags(&o);
   check_text(&o);
   check_presence(&o);
-  check_key(&o);
+  check_same_key(&o, keys);
   free(o.present);
 }
 
 void check_intent(world *w) {
-  for (uint32_t r = 0; r < w->people->n_records; r++) check_record(w, r);
+  const people *p = w->people;
+  known_keys keys = {book_need(calloc(p->n_records + 1, sizeof(known_key))), 0};
+  for (uint32_t r = 0; r < p->n_records; r++) {
+    view v;
+    if (!read_at_hub(w, &p->records[r], &v) || !v.visible || !v.shown[V_KEY][0]) continue;
+    keys.p[keys.n].record = &p->records[r];
+    memcpy(keys.p[keys.n++].key, v.shown[V_KEY], VALUE_MAX);
+  }
+  for (uint32_t r = 0; r < p->n_records; r++) check_record(w, &p->records[r], &keys);
+  free(keys.p);
   qm_arena_reset(&w->arena);
 }

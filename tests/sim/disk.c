@@ -229,6 +229,7 @@ void disk_free(sim_disk *d) {
 }
 
 disk_faults *disk_faults_of(sim_disk *d) { return &d->faults; }
+void disk_reseed(sim_disk *d, uint64_t seed) { d->random.state = seed; }
 const disk_counts *disk_counts_of(const sim_disk *d) { return &d->counts; }
 int disk_dead(const sim_disk *d) { return d->dead; }
 const char *disk_path(const sim_disk *d) { return d->path; }

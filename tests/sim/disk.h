@@ -37,6 +37,8 @@ void disk_reset(uint64_t seed);
 sim_disk *disk_new(unsigned number, uint64_t seed, sim_trace *trace);
 void disk_free(sim_disk *d);
 disk_faults *disk_faults_of(sim_disk *d);
+/* Its chances start again from here. */
+void disk_reseed(sim_disk *d, uint64_t seed);
 const disk_counts *disk_counts_of(const sim_disk *d);
 /* The power went: every call fails until disk_crash. */
 int disk_dead(const sim_disk *d);

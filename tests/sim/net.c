@@ -21,6 +21,8 @@ typedef struct end {
 typedef struct link {
   int used, cut;
   end c, s;
+  int stalls, deaf; /* deaf: 1 the client, 2 the server */
+  sim_prng random;
   uint64_t next_ms, cut_at, moved, steps;
   net_result *result;
 } link;
@@ -87,6 +89,8 @@ static link *start(world *w, node *client, node *server) {
   l->s.n = server;
   l->moved = l->steps = 0;
   l->cut_at = UINT64_MAX;
+  l->stalls = l->deaf = 0;
+  l->random.state = w->seed * UINT64_C(0x9e3779b97f4a7c15) + w->sessions;
   l->result = NULL;
   l->next_ms = w->now;
   if (open_end(l, &l->c, QM_CLIENT, server) != QM_OK ||
@@ -96,12 +100,15 @@ static link *start(world *w, node *client, node *server) {
   return l;
 }
 
-/* Most sessions are short: the place of the cut is drawn on a logarithmic scale. */
-void net_start(world *w, node *client, node *server) {
+int net_start(world *w, node *client, node *server, const step *x, unsigned nth) {
   link *l = start(w, client, server);
-  if (!l) return;
-  if (fires(w, F_CUT, 1, 4)) l->cut_at = prng_below(&w->random, 40u << prng_below(&w->random, 10));
+  if (!l) return 0;
+  l->random.state = x->salt + (nth + 1) * UINT64_C(0x9e3779b97f4a7c15);
+  if (x->arg[A_CUT] && !nth) l->cut_at = (uint64_t)x->arg[A_CUT];
+  l->deaf = (int)x->arg[A_DEAF];
+  l->stalls = x->arg[A_STALLS] != 0;
   trace_u64(&w->trace, (uint64_t)client->index << 8 | server->index);
+  return 1;
 }
 
 /* --- events --- */
@@ -186,7 +193,9 @@ static int drain(world *w, end *x) {
 static void cut(world *w, link *l) {
   l->cut = 1;
   l->c.in.n = l->s.in.n = 0;
-  end *deaf = fires(w, F_HALF_OPEN, 1, 3) ? prng_chance(&w->random, 1, 2) ? &l->c : &l->s : NULL;
+  end *deaf = l->deaf == 1 ? &l->c : l->deaf == 2 ? &l->s : NULL;
+  w->fired[F_CUT]++;
+  w->fired[F_HALF_OPEN] += deaf != NULL;
   if (&l->c != deaf && l->c.s) qm_session_shut(l->c.s, QM_ENET);
   if (&l->s != deaf && l->s.s) qm_session_shut(l->s.s, QM_ENET);
 }
@@ -218,7 +227,7 @@ static void count_bytes(link *l) {
   qm_session_bytes(l->c.s, &l->result->down, &l->result->up);
 }
 
-static void step(world *w, link *l) {
+static void advance(world *w, link *l) {
   node *a = l->c.n, *b = l->s.n;
   int any = 0;
   l->steps++;
@@ -237,9 +246,22 @@ static void step(world *w, link *l) {
   }
   /* Nothing moves: the next thing that can happen is a deadline. */
   l->next_ms = w->now + (any ? 1 + prng_below(&w->random, 40) : 1000);
-  if (fires(w, F_DELAY, 1, 100)) l->next_ms += 1000u << prng_below(&w->random, 8);
+  if (l->stalls && prng_chance(&w->random, 1, 100)) {
+    w->fired[F_DELAY]++;
+    l->next_ms += 1000u << prng_below(&w->random, 8);
+  }
   node_after(a);
   node_after(b);
+}
+
+/* The connection draws from its own stream, whatever else happens. A step may end it, but
+ * starts none: the stream is its own throughout. */
+static void step_link(world *w, link *l) {
+  sim_prng outer = w->random;
+  w->random = l->random;
+  advance(w, l);
+  l->random = w->random;
+  w->random = outer;
 }
 
 uint64_t net_due(const world *w) {
@@ -254,7 +276,7 @@ uint64_t net_due(const world *w) {
 void net_step(world *w) {
   for (int i = 0; i < LINKS_MAX; i++) {
     link *l = &w->links->all[i];
-    if (l->used && l->next_ms <= w->now) step(w, l);
+    if (l->used && l->next_ms <= w->now) step_link(w, l);
   }
 }
 
@@ -300,7 +322,7 @@ int net_session(world *w, node *client, node *server, net_result *out) {
   l->result = out;
   for (int i = 0; i < 20000 && l->used; i++) {
     if (l->next_ms > w->now) w->now = l->next_ms;
-    step(w, l);
+    step_link(w, l);
   }
   return !l->used;
 }

@@ -3,7 +3,7 @@
 #ifndef SIM_NET_H
 #define SIM_NET_H
 
-#include "tests/sim/world.h"
+#include "tests/sim/script.h"
 
 typedef struct net_result {
   int code;              /* the client's */
@@ -14,8 +14,9 @@ typedef struct net_result {
 
 void net_open(world *w);
 void net_close(world *w);
-/* Starts a session; no effect where one of the two is down or there is no room. */
-void net_start(world *w, node *client, node *server);
+/* Starts a session as the step says (NULL: without faults); all chance on its connection is
+ * drawn from the step's salt. 0 where one of the two is down or there is no room. */
+int net_start(world *w, node *client, node *server, const step *x, unsigned nth);
 /* When the next step is due; UINT64_MAX: never. */
 uint64_t net_due(const world *w);
 /* Steps what is due now. */

@@ -4,6 +4,7 @@
 #ifndef SIM_PEOPLE_H
 #define SIM_PEOPLE_H
 
+#include "tests/sim/script.h"
 #include "tests/sim/view.h"
 
 enum { SAVE_EDIT, SAVE_NEW, SAVE_DELETE, SAVE_RESTORE };
@@ -14,8 +15,9 @@ enum { STATUS_SAVED, STATUS_MAYBE, STATUS_NOT };
 typedef struct save {
   uint32_t id, record;
   uint8_t device, space, kind, status, liar;
-  uint32_t rank; /* among the saves of its record */
-  uint64_t *seen, *form_seen; /* bits by rank */
+  uint8_t review;                /* made from the review list: answers all that it listed */
+  uint32_t rank;                 /* among the saves of its record */
+  uint64_t *seen, *form_seen;    /* bits by rank */
   uint32_t n_words;
   char value[SIBLING_FIELDS][VALUE_MAX], form_shown[SIBLING_FIELDS][VALUE_MAX];
   int has_last, has_first;
@@ -29,18 +31,23 @@ typedef struct save {
 } save;
 
 typedef struct page {
-  uint32_t space;
+  uint32_t space, collection;
+  uint32_t label; /* its number in the script */
   qm_id id;
-  char key[VALUE_MAX]; /* "": none */
   save **saves;
   uint32_t n, cap;
+  /* Hints by which people choose what to do; no checker looks at them. */
+  uint16_t known; /* bits of devices */
+  uint8_t gone, contested;
 } page; /* of one record */
 
 typedef struct form {
-  int open, record;
+  int open, record, review;
   uint64_t *seen;
   uint32_t n_words;
   char shown[SIBLING_FIELDS][VALUE_MAX];
+  char others[SIBLING_FIELDS][OTHERS_MAX][VALUE_MAX];
+  unsigned n_others[SIBLING_FIELDS];
   char tags[TAGS_MAX][VALUE_MAX];
   unsigned n_tags;
   char *text;
@@ -56,19 +63,25 @@ typedef struct people {
   uint32_t n, cap;
   page *records;
   uint32_t n_records, cap_records;
+  uint32_t *labels; /* of the script: record + 1; 0: none of that number */
+  uint32_t n_labels;
   form forms[DEVICES][FORMS];
   uint32_t recent[DEVICES][RECENT]; /* ids of saves that a power cut must not lose */
   unsigned n_recent[DEVICES];
   uint32_t pending[DEVICES]; /* the save under way, or one whose end is not known */
-  uint32_t keys;
-  uint64_t refused_saves, stale, collisions, conflicts;
+  uint32_t keys, last_label; /* drawn */
+  uint64_t refused_saves, stale, collisions, conflicts, settled, same_keys;
 } people;
 
 void people_open(world *w);
 void people_close(world *w);
-/* One thing that the member of this device does now: open a form, save one, delete… */
-void people_act(world *w, node *n);
+/* Draws one thing that the member of this device does now; 0: nothing. */
+int people_draw(world *w, node *n, sim_prng *random, step *out);
+/* Opens a form, saves one, deletes, settles… as the step says. */
+void people_do(world *w, node *n, const step *x);
 void people_forget_forms(node *n);
+/* They told each other what they had: a hint. */
+void people_met(world *w, const node *a, const node *b);
 /* Before and after a node goes back in time: what nobody holds any more becomes MAYBE. */
 void people_before_restore(node *n);
 void people_after_restore(node *n);

@@ -13,21 +13,30 @@ $(BUILD)/sim: $(call objects,$(SIM_SRC)) $(LIB)
 $(BUILD)/tests/sim_short: $(BUILD)/sim tests/sim/rules.mk
 	@mkdir -p $(@D)
 	@printf '%s\n' '#!/bin/sh' \
-	  'SEED=$${SEED:-1} SEEDS=$(SIM_CHECK_SEEDS) DAYS=8 exec $(abspath $(BUILD)/sim) -t' > $@
+	  'SEED=$${SEED:-1} SEEDS=$(SIM_CHECK_SEEDS) DAYS=6 KEEP=fixtures/crash \' \
+	  '  exec $(abspath $(BUILD)/sim) -t' > $@
 	@chmod +x $@
 
 ifdef SANITIZE
-SIM_CHECK_SEEDS ?= 12
+SIM_CHECK_SEEDS ?= 14
 else
-SIM_CHECK_SEEDS ?= 32
+SIM_CHECK_SEEDS ?= 42
 endif
 
-EXTRA_TESTS += $(BUILD)/tests/sim_short
-extra-tests: $(BUILD)/tests/sim_short
+# What once failed is played again.
+SIM_SCRIPTS := $(wildcard fixtures/crash/sim-*)
+$(BUILD)/tests/sim_scripts: $(BUILD)/sim $(SIM_SCRIPTS) tests/sim/rules.mk
+	@mkdir -p $(@D)
+	@printf '%s\n' '#!/bin/sh' 'exec $(abspath $(BUILD)/sim) -t $(SIM_SCRIPTS)' > $@
+	@chmod +x $@
+
+SIM_TESTS := $(BUILD)/tests/sim_short $(if $(SIM_SCRIPTS),$(BUILD)/tests/sim_scripts)
+EXTRA_TESTS += $(SIM_TESTS)
+extra-tests: $(SIM_TESTS)
 
 .PHONY: sim sim-mutants
-sim: $(BUILD)/sim  ## simulate SEEDS worlds from SEED on, DAYS days each
-	@SEED=$(SEED) SEEDS=$(SEEDS) DAYS=$(DAYS) $(BUILD)/sim
+sim: $(BUILD)/sim  ## simulate SEEDS worlds from SEED on, DAYS days each; or SCRIPT=file
+	@SEED=$(SEED) SEEDS=$(SEEDS) DAYS=$(DAYS) KEEP=fixtures/crash $(BUILD)/sim $(SCRIPT)
 
 sim-mutants: $(BUILD)/sim  ## plant every bug of tests/sim/mutants.pl and see that the simulator finds it
 	@BUILD=$(BUILD) CC='$(CC)' CFLAGS='$(CFLAGS)' perl tests/sim/mutants.pl

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-const char *const state_names[STATES] = {"open", "assigned", "closed", "escalated"};
+const char *const state_names[STATES] = {"open", "assigned", "closed", "escalated", "reopened"};
 
 static qm_slice text(const char *s) { return qm_slice_of(s, strlen(s)); }
 
@@ -11,8 +11,8 @@ static qm_field_def field(uint32_t number, const char *name, uint8_t type, uint8
       .number = number, .name = text(name), .type = type, .value = value, .cls = QM_CLASS_WORK};
 }
 
-int sim_schema(qm_buf *out) {
-  static const qm_transition ways[] = {{0, 1}, {1, 2}, {1, 3}};
+int sim_schema(unsigned number, qm_buf *out) {
+  static const qm_transition ways[] = {{0, 1}, {1, 2}, {1, 3}, {2, 4}};
   qm_enum_item items[STATES];
   memset(items, 0, sizeof items);
   for (int i = 0; i < STATES; i++) {
@@ -29,26 +29,31 @@ int sim_schema(qm_buf *out) {
                       field(F_STATE, "state", QM_FIELD_STATE, QM_VALUE_ENUM),
                       field(F_HEAD, "head", QM_FIELD_REGISTER, QM_VALUE_TEXT),
                       field(F_FIRST, "first", QM_FIELD_MIN, QM_VALUE_INT),
-                      field(F_REF, "ref", QM_FIELD_REF, QM_VALUE_REF)};
+                      field(F_REF, "ref", QM_FIELD_REF, QM_VALUE_REF),
+                      field(F_PLACE, "place", QM_FIELD_REGISTER, QM_VALUE_ANY),
+                      field(F_MORE, "more", QM_FIELD_REGISTER, QM_VALUE_TEXT)};
   f[7].items = items;
-  f[7].n_items = STATES;
+  f[7].n_items = number < 2 ? STATES - 1 : STATES;
   f[7].transitions = ways;
-  f[7].n_transitions = 3;
+  f[7].n_transitions = number < 2 ? 3 : 4;
   f[8].flags = QM_FIELD_NAMING;
-  qm_collection_def c = {.number = 1,
+  qm_collection_def c[2] = {{.number = 1,
                          .name = text("household"),
                          .purpose = text("simulation"),
                          .retention = text("P1Y"),
                          .key_field = F_KEY,
                          .fields = f,
-                         .n_fields = sizeof f / sizeof f[0]};
-  qm_schema s = {.version = 1,
+                         .n_fields = sizeof f / sizeof f[0] - (number < 1)}};
+  c[1] = c[0];
+  c[1].number = 2;
+  c[1].name = text("incident");
+  qm_schema s = {.version = 1 + number,
                  .name = text("simulated"),
                  .drift_ms = 600000,
                  .lease_days = 90,
                  .review_days = 90,
-                 .collections = &c,
-                 .n_collections = 1};
+                 .collections = c,
+                 .n_collections = number < 3 ? 1 : 2};
   qm_error e = {0, ""};
   if (qm_schema_check(&s, &e) != QM_OK) return -1;
   qm_schema_encode(&s, out);

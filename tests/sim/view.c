@@ -7,10 +7,13 @@
 #include "core/token.h"
 #include "tests/sim/schema_sim.h"
 
-const uint32_t sibling_fields[SIBLING_FIELDS] = {F_TEL, F_HEAD, F_STATE, F_REF};
+const uint32_t sibling_fields[SIBLING_FIELDS] = {
+#define X(name) F_##name,
+    SIBLINGS(X)
+#undef X
+};
 
-/* A value as text: strings as they are, bytes in hex. */
-static void put(char to[VALUE_MAX], qm_slice v) {
+void value_text(qm_slice v, char to[VALUE_MAX]) {
   qm_cur c;
   qm_slice s;
   to[0] = 0;
@@ -19,25 +22,42 @@ static void put(char to[VALUE_MAX], qm_slice v) {
     size_t n = s.n < VALUE_MAX - 1 ? s.n : VALUE_MAX - 1;
     memcpy(to, s.p, n);
     to[n] = 0;
-    return;
+  } else if (v.n) {
+    to[0] = '#';
+    qm_hex(to + 1, v.p, v.n < VALUE_MAX / 2 - 1 ? v.n : VALUE_MAX / 2 - 1);
   }
-  qm_cur_init(&c, v);
-  if (qm_cur_bin(&c, &s) == QM_OK && s.n == 16) qm_hex(to, s.p, s.n);
 }
 
-static const qm_field_def *def_of(const qm_space *s, uint32_t field) {
-  return qm_collection_field(qm_schema_collection(qm_space_schema(s), 1), field);
+qm_slice value_pack(world *w, const char *text) {
+  uint8_t raw[VALUE_MAX];
+  size_t n = strlen(text);
+  qm_buf b;
+  qm_buf_init(&b, w->arena.env, 256);
+  if (text[0] != '#')
+    qm_mp_str(&b, text, n);
+  else if (qm_unhex(raw, n / 2, text + 1, n - 1) == QM_OK)
+    qm_buf_add(&b, raw, n / 2);
+  qm_slice out = {qm_arena_copy(&w->arena, b.p, b.n), b.n};
+  qm_buf_free(&b);
+  return out;
+}
+
+static const qm_field_def *def_of(const qm_space *s, const qm_record *r, uint32_t field) {
+  const qm_collection_def *c =
+      qm_schema_collection(qm_space_schema(s), qm_record_collection(r));
+  return c ? qm_collection_field(c, field) : NULL;
 }
 
 static int read_siblings(world *w, qm_space *s, const qm_record *r, view *v) {
   for (int i = 0; i < SIBLING_FIELDS; i++) {
     qm_contest c;
-    int rc = qm_read_contest(s, def_of(s, sibling_fields[i]),
-                             qm_record_cell(r, sibling_fields[i], QM_SIBLINGS), &w->arena, &c);
+    const qm_cell *cell = qm_record_cell(r, sibling_fields[i], QM_SIBLINGS);
+    int rc = qm_read_contest(s, def_of(s, r, sibling_fields[i]), cell, &w->arena, &c);
+    v->n_siblings[i] = cell ? qm_siblings_of(cell)->n : 0;
     if (rc != QM_OK) return rc;
-    if (c.shown) put(v->shown[i], c.shown->value);
+    if (c.shown) value_text(c.shown->value, v->shown[i]);
     for (uint32_t k = 0; k < c.n_others && v->n_others[i] < OTHERS_MAX; k++)
-      put(v->others[i][v->n_others[i]++], c.others[k].sibling->value);
+      value_text(c.others[k].sibling->value, v->others[i][v->n_others[i]++]);
   }
   return QM_OK;
 }
@@ -45,7 +65,7 @@ static int read_siblings(world *w, qm_space *s, const qm_record *r, view *v) {
 static int read_one(world *w, qm_space *s, const qm_record *r, uint32_t field, qm_slice *out) {
   qm_contest c;
   out->n = 0;
-  int rc = qm_read_contest(s, def_of(s, field), qm_record_cell(r, field, QM_SIBLINGS), &w->arena,
+  int rc = qm_read_contest(s, def_of(s, r, field), qm_record_cell(r, field, QM_SIBLINGS), &w->arena,
                            &c);
   if (rc == QM_OK && c.shown) *out = c.shown->value;
   return rc;
@@ -71,7 +91,7 @@ static int read_steps(world *w, const qm_record *r, view *v) {
   for (uint32_t i = 0; i < e->n; i++) {
     char text[VALUE_MAX];
     unsigned id;
-    put(text, e->p[i].value);
+    value_text(e->p[i].value, text);
     if (strlen(text) > CANARY_SIZE && sscanf(text + CANARY_SIZE, "s%u", &id) == 1)
       v->steps[v->n_steps++] = id;
     else
@@ -84,7 +104,7 @@ static void read_tags(const qm_record *r, view *v) {
   const qm_cell *cell = qm_record_cell(r, F_TAGS, QM_KEYED);
   const qm_keyed *k = cell ? qm_keyed_of(cell) : NULL;
   for (uint32_t i = 0; k && i < k->n && v->n_tags < TAGS_MAX; i++)
-    put(v->tags[v->n_tags++], k->p[i].value);
+    value_text(k->p[i].value, v->tags[v->n_tags++]);
 }
 
 static int read_text(world *w, node *n, const qm_record *r, view *v) {
@@ -103,7 +123,7 @@ static void hash_view(view *v) {
   sim_trace t = {UINT64_C(0xcbf29ce484222325)};
   trace_u64(&t, (uint64_t)v->visible << 2 | (uint64_t)v->collides << 1 | (uint64_t)v->same_key);
   trace_bytes(&t, v->steps, v->n_steps * sizeof *v->steps);
-  trace_bytes(&t, v->key, strlen(v->key));
+  trace_u64(&t, (uint64_t)v->n_marks << 32 | v->n_creations);
   for (int i = 0; i < SIBLING_FIELDS; i++) {
     trace_bytes(&t, v->shown[i], strlen(v->shown[i]) + 1);
     for (unsigned k = 0; k < v->n_others[i]; k++)
@@ -118,14 +138,15 @@ static void hash_view(view *v) {
 }
 
 static int read_all(world *w, node *n, qm_space *s, const qm_record *r, view *v) {
-  qm_slice key;
   const qm_cell *totals = qm_record_cell(r, F_VISITS, QM_TOTALS);
   v->found = 1;
   v->visible = qm_record_visible(r);
   v->collides = qm_marks_collide(&r->marks);
   QM_TRY(read_siblings(w, s, r, v));
-  QM_TRY(read_one(w, s, r, F_KEY, &key));
-  if (key.n) put(v->key, key);
+  if (w->calm) QM_TRY(qm_read_same_key(n->engine, s, r, &v->same_key));
+  v->n_marks = r->marks.n;
+  v->n_creations = r->n_creations;
+  v->collection = qm_record_collection(r);
   QM_TRY(read_int(w, s, r, F_LAST, &v->has_last, &v->last));
   QM_TRY(read_int(w, s, r, F_FIRST, &v->has_first, &v->first));
   if (totals) QM_TRY(qm_totals_sum(qm_totals_of(totals), &v->visits));
@@ -147,15 +168,21 @@ int view_read(node *n, qm_space *s, const qm_id *record, view *out) {
   return rc;
 }
 
-int view_token(node *n, qm_space *s, const qm_id *record, qm_slice *out) {
+int view_token(node *n, qm_space *s, const qm_id *record, unsigned kind, qm_slice *out) {
   const qm_record *r;
   qm_buf b;
   int rc = qm_engine_read(n->engine, s, record, &n->w->arena, &r);
   if (rc != QM_OK) return rc;
   qm_buf_init(&b, &n->env, 1u << 24);
-  rc = qm_token_make(s, r, QM_READ_VALUES, &n->w->arena, &b);
+  rc = qm_token_make(s, r, kind, &n->w->arena, &b);
   out->n = b.n;
   out->p = rc == QM_OK ? qm_arena_copy(&n->w->arena, b.p, b.n) : NULL;
   qm_buf_free(&b);
   return rc == QM_OK && !out->p ? QM_ENOMEM : rc;
+}
+
+int view_contested(const view *v) {
+  for (int i = 0; i < SIBLING_FIELDS; i++)
+    if (v->n_others[i]) return 1;
+  return v->collides;
 }

@@ -4,7 +4,16 @@
 
 #include "tests/sim/world.h"
 
-#define SIBLING_FIELDS 4 /* tel, head, state, ref */
+/* The fields of which the values stand side by side, with the part of a form that fills
+ * each in. */
+#define SIBLINGS(X)                                                                          \
+  X(TEL) X(HEAD) X(STATE) X(REF) X(KEY) X(PLACE) X(MORE)
+enum {
+#define X(name) V_##name,
+  SIBLINGS(X)
+#undef X
+      SIBLING_FIELDS
+};
 #define VALUE_MAX 48
 #define OTHERS_MAX 32
 #define TAGS_MAX 48
@@ -12,14 +21,15 @@
 extern const uint32_t sibling_fields[SIBLING_FIELDS];
 
 typedef struct view {
-  int found, visible, collides, same_key;
+  int found, visible, collides;
+  int same_key; /* looked for in the calm only */
   /* Saves that wrote here, by their steps, in the order shown; foreign: not to be read. */
   uint32_t *steps;
   uint32_t n_steps, foreign;
-  char key[VALUE_MAX];
   char shown[SIBLING_FIELDS][VALUE_MAX]; /* "": nothing */
   char others[SIBLING_FIELDS][OTHERS_MAX][VALUE_MAX];
-  unsigned n_others[SIBLING_FIELDS];
+  unsigned n_others[SIBLING_FIELDS], n_siblings[SIBLING_FIELDS], n_marks;
+  uint32_t n_creations, collection;
   char tags[TAGS_MAX][VALUE_MAX];
   unsigned n_tags;
   int has_last, has_first;
@@ -31,7 +41,12 @@ typedef struct view {
 /* Everything lives in w->arena until it is reset. QM_OK also where nothing is known of the
  * record (found 0). */
 int view_read(node *n, qm_space *s, const qm_id *record, view *out);
-/* The token of a reading now, in w->arena. */
-int view_token(node *n, qm_space *s, const qm_id *record, qm_slice *out);
+/* The token of a reading now, of values or of the review list (QM_READ_…), in w->arena. */
+int view_token(node *n, qm_space *s, const qm_id *record, unsigned kind, qm_slice *out);
+/* Something stands on the review list. */
+int view_contested(const view *v);
+/* A value as text and back: strings as they are, others as # and hexadecimal digits. */
+void value_text(qm_slice v, char to[VALUE_MAX]);
+qm_slice value_pack(world *w, const char *text);
 
 #endif

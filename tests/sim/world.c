@@ -28,6 +28,12 @@ static void tell(const world *w, const char *kind, const char *format, va_list a
 
 void violation(world *w, const char *format, ...) {
   va_list args;
+  if (!w->violations) {
+    (void)snprintf(w->kind, sizeof w->kind, "%s", format);
+    va_start(args, format);
+    (void)vsnprintf(w->message, sizeof w->message, format, args);
+    va_end(args);
+  }
   if (w->violations++ >= 8) return;
   va_start(args, format);
   tell(w, "VIOLATION", format, args);
@@ -222,16 +228,17 @@ static void close_both(node *n) {
   n->store = NULL;
 }
 
-static int hub_spaces(node *n) {
-  if (n->index != HUB) return QM_OK;
+int node_spaces(node *n) {
+  const world *w = n->w;
+  if (n->index != HUB || !n->up) return QM_OK;
   for (unsigned s = 0; s < SPACES; s++) {
     char name[8];
     size_t len = (size_t)snprintf(name, sizeof name, "space%u", s);
-    qm_space_info info = {.id = n->w->spaces[s],
+    qm_space_info info = {.id = w->spaces[s],
                           .name = qm_slice_of(name, len),
                           .role = qm_slice_of("hub", 3),
                           .secret = {(uint8_t)(s + 1), 7},
-                          .schema = qm_buf_slice(&n->w->schema),
+                          .schema = qm_buf_slice(&w->schemas[w->schema_at[s]]),
                           .readable = 1,
                           .writable = 1};
     int rc = qm_engine_space_put(n->engine, &info, NULL);
@@ -249,7 +256,7 @@ int node_open(node *n) {
     memset(&e, 0, sizeof e);
     int rc = open_engine(n, &e);
     n->up = rc == QM_OK;
-    if (rc == QM_OK) rc = hub_spaces(n);
+    if (rc == QM_OK) rc = node_spaces(n);
     if (rc == QM_OK && !disk_dead(n->disk)) {
       f->crash_in = 0;
       qm_answer_init(&n->answer, &n->env, n->engine,
@@ -359,20 +366,24 @@ static void draw_faults(world *w) {
     w->nodes[prng_below(&w->random, DEVICES)].liar = (int)prng_below(&w->random, 2);
 }
 
-void world_open(world *w, uint64_t seed) {
+void world_open(world *w, uint64_t seed, const uint8_t *on) {
   static const char letters[] = "bcdfghjkmnpqrstvwxz";
   static qm_env plain;
   int verbose = w->verbose;
+  FILE *record = w->record;
   memset(w, 0, sizeof *w);
   w->verbose = verbose;
+  w->record = record;
   plain = qm_env_default();
   w->seed = seed;
   w->random.state = seed * UINT64_C(0x2545f4914f6cdd1d) + 1;
   w->trace.hash = UINT64_C(0xcbf29ce484222325);
   w->now = START_MS;
   disk_reset(prng_next(&w->random));
-  qm_buf_init(&w->schema, &plain, 1u << 20);
-  if (sim_schema(&w->schema) != 0) abort();
+  for (unsigned v = 0; v < SCHEMAS; v++) {
+    qm_buf_init(&w->schemas[v], &plain, 1u << 20);
+    if (sim_schema(v, &w->schemas[v]) != 0) abort();
+  }
   qm_arena_init(&w->arena, &plain, (size_t)1 << 28);
   for (unsigned s = 0; s < SPACES; s++) {
     prng_fill(&w->random, w->spaces[s].b, sizeof w->spaces[s].b);
@@ -386,6 +397,8 @@ void world_open(world *w, uint64_t seed) {
   for (unsigned i = 0; i < NODES; i++) make_node(w, i);
   draw_members(w);
   draw_faults(w);
+  if (on) memcpy(w->on, on, sizeof w->on);
+  w->course.state = prng_next(&w->random);
   net_open(w);
   people_open(w);
   w->calm = 1; /* the first morning: everybody is enrolled */
@@ -402,6 +415,6 @@ void world_close(world *w) {
   people_close(w);
   for (unsigned i = 0; i < NODES; i++) disk_free(w->nodes[i].disk);
   free(w->refused);
-  qm_buf_free(&w->schema);
+  for (unsigned v = 0; v < SCHEMAS; v++) qm_buf_free(&w->schemas[v]);
   qm_arena_free(&w->arena);
 }

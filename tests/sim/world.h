@@ -4,10 +4,13 @@
 #ifndef SIM_WORLD_H
 #define SIM_WORLD_H
 
+#include <stdio.h>
+
 #include "adapters/sqlite/store_sqlite.h"
 #include "core/write.h"
 #include "sync/answer.h"
 #include "tests/sim/disk.h"
+#include "tests/sim/schema_sim.h"
 
 #define DEVICES 8
 #define HUB DEVICES
@@ -16,9 +19,12 @@
 #define DAY_MS UINT64_C(86400000)
 #define START_MS UINT64_C(1700000000000)
 #define LINKS_MAX 48
+#define RECORDS_MAX 65536
 #define CANARY_SIZE 8
+#define VIOLATION_MAX 160
 
-/* The kinds of fault, in the order in which they are counted and printed. */
+/* The kinds of fault, in the order in which they are counted and printed. Which are on in a
+ * world is drawn; a new one is drawn in course.c and done in steps.c, or asks fires(). */
 #define FAULTS(X)                                                                            \
   X(CUT, "connections cut")                                                                  \
   X(HALF_OPEN, "half-open connections")                                                      \
@@ -39,6 +45,7 @@
   X(HUB_RESTORE, "hub restored")                                                             \
   X(REVOKE, "devices revoked")                                                               \
   X(GONE, "spaces taken away")                                                               \
+  X(UPGRADE, "newer schemas")                                                                \
   X(LIAR_BYTES, "mutated bytes")                                                             \
   X(LIAR_FORGE, "forged segments")                                                           \
   X(LIAR_RAW, "writes against the schema")
@@ -89,14 +96,18 @@ struct people;
 
 struct world {
   uint64_t seed, now;
-  sim_prng random; /* of the world's course */
+  uint64_t first;    /* when the first day began */
+  sim_prng random;   /* of the step or the connection at hand */
+  sim_prng course;   /* of what is drawn */
+  FILE *record;      /* every step goes there; may be NULL */
   sim_trace trace;
   node nodes[NODES];
   qm_id spaces[SPACES];
   uint8_t member[DEVICES][SPACES], writable[DEVICES][SPACES];
   uint8_t ever[DEVICES][SPACES]; /* was a member once */
   char canary[SPACES][CANARY_SIZE + 1]; /* stands in every value of the space */
-  qm_buf schema;
+  qm_buf schemas[SCHEMAS];
+  uint8_t schema_at[SPACES]; /* of the hub */
   qm_arena arena; /* scratch of readings */
   uint8_t on[F_COUNT];
   uint64_t fired[F_COUNT];
@@ -108,16 +119,20 @@ struct world {
   struct people *people;
   int store_flags, zip_level;
   uint64_t sessions, saves, violations;
+  /* Of the first violation: what it says, without and with the names. */
+  char kind[VIOLATION_MAX], message[VIOLATION_MAX];
   int verbose;
 };
 
-void world_open(world *w, uint64_t seed);
+/* on NULL: the faults are drawn, too. */
+void world_open(world *w, uint64_t seed, const uint8_t *on);
 void world_close(world *w);
 
 /* A checker's finding: printed with the time; counted. */
 void violation(world *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void note(world *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
-int fires(world *w, fault f, uint32_t num, uint32_t den); /* is on, and its turn; counts it */
+/* Within a step or on a connection: is on, and its turn; counts it. */
+int fires(world *w, fault f, uint32_t num, uint32_t den);
 
 /* Opens store and engine; 0 where it cannot now (a fault), to be tried again later. */
 int node_open(node *n);
@@ -125,6 +140,8 @@ int node_open(node *n);
 void node_after(node *n);
 void node_close(node *n);
 void node_restart(node *n);
+/* The hub's spaces, as its operator keeps them. */
+int node_spaces(node *n);
 /* The store goes back to an image. Same or another instance; the engine is closed. */
 void node_restore(node *n, const disk_image *image, int same_instance);
 qm_space *node_space(node *n, unsigned space);

@@ -604,6 +604,15 @@ static void the_open_run_stands_in_order(void **state) {
   expect("300:c;");
 }
 
+static void expect_part(uint32_t space, uint32_t part, const char *content) {
+  qm_buf b;
+  qm_buf_init(&b, &t.env, 1000);
+  GIVES(content ? QM_OK : QM_ENOTFOUND, t.ops->stage_read(t.s, space, part, &b));
+  assert_int_equal(b.n, content ? strlen(content) : 0);
+  if (content) assert_memory_equal(b.p, content, b.n);
+  qm_buf_free(&b);
+}
+
 static void expect_stage(uint32_t part, const char *manifest) {
   qm_buf b;
   uint32_t next = 99;
@@ -643,8 +652,18 @@ static void a_stage_resumes(void **state) {
   commit();
   expect_stage(0, "m2");
   begin();
+  OK(t.ops->stage_part(t.s, 1, 7, SLICE("p7")));
+  expect_part(1, 7, "p7"); /* whatever is missing before it */
+  expect_part(1, 0, NULL);
+  expect_part(2, 7, NULL);
+  OK(t.ops->stage_begin(t.s, 1 | QM_STAGE_OUT, SLICE("out")));
+  OK(t.ops->stage_part(t.s, 1 | QM_STAGE_OUT, 7, SLICE("o7")));
+  expect_part(1, 7, "p7");
   OK(t.ops->stage_drop(t.s, 1));
   OK(t.ops->stage_drop(t.s, 2));
+  expect_part(1, 7, NULL);
+  expect_part(1 | QM_STAGE_OUT, 7, "o7");
+  OK(t.ops->stage_drop(t.s, 1 | QM_STAGE_OUT));
   commit();
   no_stage();
   begin();

@@ -66,7 +66,8 @@ static void make_schema(rig *w) {
                       field(F_NOTES, "notes", QM_FIELD_TEXT, QM_VALUE_TEXT),
                       field(F_STATE, "state", QM_FIELD_STATE, QM_VALUE_ENUM),
                       field(F_HEAD, "head", QM_FIELD_REGISTER, QM_VALUE_TEXT),
-                      field(F_FIRST, "first", QM_FIELD_MIN, QM_VALUE_INT)};
+                      field(F_FIRST, "first", QM_FIELD_MIN, QM_VALUE_INT),
+                      field(F_PLAN, "plan", QM_FIELD_LIST, QM_VALUE_TEXT)};
   f[7].items = items;
   f[7].n_items = 4;
   f[7].transitions = ways;
@@ -372,6 +373,15 @@ int put_text(dev *d, const char *r, uint64_t at, uint64_t cut, const char *text)
   return end(w, qm_write_splice(w, &id, F_NOTES, at, cut, qm_slice_of(text, strlen(text)), none));
 }
 
+int put_list(dev *d, const char *r, uint64_t at, uint64_t cut, const char *values) {
+  qm_id id = rec(r);
+  qm_slice v[16];
+  uint32_t n = 0;
+  for (; values[n]; n++) v[n] = text_value(d->rig, (char[]){values[n], 0});
+  qm_write *w = begin(d);
+  return end(w, qm_write_list(w, &id, F_PLAN, at, cut, v, n, none));
+}
+
 /* --- what is shown --- */
 
 const qm_record *record_of(dev *d, const char *r) {
@@ -419,6 +429,21 @@ static void show_set(qm_buf *b, const qm_cell *cell) {
   }
 }
 
+static void show_sequence(dev *d, qm_buf *b, const qm_cell *cell) {
+  qm_slice *v;
+  uint32_t n;
+  if (cell->field != F_PLAN) {
+    qm_sequence_text(cell, b);
+    return;
+  }
+  ok(qm_sequence_values(cell, &d->rig->arena, &v, &n));
+  for (uint32_t i = 0; i < n; i++) {
+    qm_buf_byte(b, i ? ' ' : '[');
+    put_value(b, v[i]);
+  }
+  qm_buf_add(b, n ? "]" : "[]", n ? 1 : 2);
+}
+
 static void show_sum(qm_buf *b, const qm_cell *cell) {
   int64_t sum;
   char text[32];
@@ -438,7 +463,7 @@ const char *shown(dev *d, const char *r, uint32_t f) {
     case QM_KEYED: show_set(&b, cell); break;
     case QM_TOTALS: show_sum(&b, cell); break;
     case QM_ENTRIES: show_log(&b, cell); break;
-    case QM_SEQUENCE: qm_sequence_text(cell, &b); break;
+    case QM_SEQUENCE: show_sequence(d, &b, cell); break;
     default:
       ok(qm_read_contest(d->space, def, cell, &d->rig->arena, &c));
       put_value(&b, c.shown->value);
@@ -544,7 +569,13 @@ void check_memory(dev *d) {
     assert_memory_equal(x->share, y->share, 16);
   }
   assert_int_equal(s->own, d->space->own);
-  assert_int_equal(s->n_stamps, d->space->n_stamps);
+  assert_int_equal(s->stamps.n, d->space->stamps.n);
+  for (uint32_t i = 0; i < s->stamps.n; i++) {
+    const qm_stamp *x = &s->stamps.p[i], *y = &d->space->stamps.p[i];
+    assert_true(x->author == y->author && x->first == y->first && x->next == y->next);
+    assert_int_equal(x->time, y->time);
+  }
+  assert_int_equal(s->members.n, d->space->members.n);
   assert_int_equal(s->n_notes, d->space->n_notes);
   assert_memory_equal(s->notes, d->space->notes, s->n_notes * sizeof s->notes[0]);
   ok(qm_engine_vv_digest(other, s, a));

@@ -19,7 +19,8 @@ enum {
   F_NOTES = 22,
   F_STATE = 23,
   F_HEAD = 24,
-  F_FIRST = 25
+  F_FIRST = 25,
+  F_PLAN = 26
 };
 
 typedef struct dev {
@@ -83,10 +84,13 @@ int put_remove(dev *d, const char *r, const char *element);
 int put_inc(dev *d, const char *r, int64_t delta);
 int put_step(dev *d, const char *r, const char *text);
 int put_text(dev *d, const char *r, uint64_t at, uint64_t cut, const char *text);
+/* `values`, of one character each, in place of `cut` elements. */
+int put_list(dev *d, const char *r, uint64_t at, uint64_t cut, const char *values);
 int put_state(dev *d, const char *r, const char *item);
 
 /* What is shown, as text in the rig's arena: a register's value ("-" for none), a
- * set "a,b", a counter "3", a log "a|b", a text. */
+ * set "a,b", a counter "3", a log "a|b", a text,
+ * a list "[a b]". */
 const char *shown(dev *d, const char *r, uint32_t field);
 /* The review list of a field: "value/class" by (time, author) descending, with class s
  * sibling, u unread, c contradiction. "" for none. */

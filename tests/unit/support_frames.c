@@ -206,6 +206,54 @@ static int again_bye(qm_slice body, qm_arena *arena, qm_buf *out) {
   return qm_msg_bye_put(out);
 }
 
+static int put_state_want(qm_buf *out) {
+  qm_msg_state_want m = {example_id(0x5a), 300};
+  return qm_msg_state_want_put(out, &m);
+}
+
+static int again_state_want(qm_slice body, qm_arena *arena, qm_buf *out) {
+  qm_msg_state_want m;
+  (void)arena;
+  QM_TRY(qm_msg_state_want_get(&m, body));
+  return qm_msg_state_want_put(out, &m);
+}
+
+static int put_state_begin(qm_buf *out) {
+  qm_msg_state_begin m = {example_id(0x5a), qm_slice_of("manifest", 8)};
+  return qm_msg_state_begin_put(out, &m);
+}
+
+static int again_state_begin(qm_slice body, qm_arena *arena, qm_buf *out) {
+  qm_msg_state_begin m;
+  (void)arena;
+  QM_TRY(qm_msg_state_begin_get(&m, body));
+  return qm_msg_state_begin_put(out, &m);
+}
+
+static int put_state_part(qm_buf *out) {
+  qm_msg_state_part m = {example_id(0x5a), 2, qm_slice_of("part", 4)};
+  return qm_msg_state_part_put(out, &m);
+}
+
+static int again_state_part(qm_slice body, qm_arena *arena, qm_buf *out) {
+  qm_msg_state_part m;
+  (void)arena;
+  QM_TRY(qm_msg_state_part_get(&m, body));
+  return qm_msg_state_part_put(out, &m);
+}
+
+static int put_state_end(qm_buf *out) {
+  qm_msg_end m = {example_id(0x5a)};
+  return qm_msg_state_end_put(out, &m);
+}
+
+static int again_state_end(qm_slice body, qm_arena *arena, qm_buf *out) {
+  qm_msg_end m;
+  (void)arena;
+  QM_TRY(qm_msg_state_end_get(&m, body));
+  return qm_msg_state_end_put(out, &m);
+}
+
 /* The bodies of SPEC §8.11. */
 #define HEX_0                                                                        \
   "9a010101c41011111111111111111111111111111111cf000001a3185c50000102c410dddddddddd" \
@@ -235,7 +283,7 @@ static int again_bye(qm_slice body, qm_arena *arena, qm_buf *out) {
   "abababababab07c408090000000000000090"
 #define HEX_7 "9407c4105a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a01c4056261746368"
 #define HEX_8 "9608c4105a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a01020001"
-#define HEX_21 "9315c4105a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5ac407656e7472696573"
+#define HEX_ASIDE "9315c4105a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5ac407656e7472696573"
 #define HEX_9                                                                        \
   "9609c4105a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5ac418aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" \
   "aaaaaaaaaaaacd012cd0d3a8746f6f206c6f6e67"
@@ -252,6 +300,10 @@ static int again_bye(qm_slice body, qm_arena *arena, qm_buf *out) {
 #define HEX_16 "9110"
 #define HEX_17 "9311c40473706b69c40570726f6f66"
 #define HEX_18 "931200c403646572"
+#define HEX_19 "9313c4105a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5acd012c"
+#define HEX_20 "9318c4105a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5ac4086d616e6966657374"
+#define HEX_21 "9419c4105a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a02c40470617274"
+#define HEX_22 "921ac4105a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a"
 
 const frame_example frame_examples[] = {
     {"HELLO", 1, HEX_0, put_hello, again_hello},
@@ -273,6 +325,10 @@ const frame_example frame_examples[] = {
     {"BYE", 16, HEX_16, put_bye, again_bye},
     {"CERT_RENEW", 17, HEX_17, put_cert_renew, again_cert_renew},
     {"CERT", 18, HEX_18, put_cert, again_cert},
-    {"ASIDE", 21, HEX_21, put_aside, again_aside},
+    {"ASIDE", 21, HEX_ASIDE, put_aside, again_aside},
+    {"STATE_WANT", 19, HEX_19, put_state_want, again_state_want},
+    {"STATE_BEGIN", 24, HEX_20, put_state_begin, again_state_begin},
+    {"STATE_PART", 25, HEX_21, put_state_part, again_state_part},
+    {"STATE_END", 26, HEX_22, put_state_end, again_state_end},
 };
 const size_t frame_examples_n = sizeof frame_examples / sizeof frame_examples[0];

@@ -46,7 +46,16 @@ static void test_config_prints_what_it_reads(void **state) {
   qm_hub_config_default(&a);
   memcpy(a.name, "Stone Bridge", 13);
   a.connections = 77;
+  a.log_level = QM_LOG_DEBUG;
+  a.log_json = 1;
   int n = qm_hub_config_print(&a, text, sizeof text);
+  assert_in_range(n, 1, sizeof text - 1);
+  qm_hub_config_default(&b);
+  ok(qm_hub_config_parse(&b, qm_slice_of(text, (size_t)n), NULL));
+  assert_memory_equal(&a, &b, sizeof a);
+
+  qm_hub_config_default(&a); /* no name yet: none is printed */
+  n = qm_hub_config_print(&a, text, sizeof text);
   assert_in_range(n, 1, sizeof text - 1);
   qm_hub_config_default(&b);
   ok(qm_hub_config_parse(&b, qm_slice_of(text, (size_t)n), NULL));

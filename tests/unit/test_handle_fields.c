@@ -191,6 +191,70 @@ static void test_splice(void **state) {
   app_commit(a, tx);
 }
 
+static void test_list(void **state) {
+  world *w = *state;
+  app *a = &w->a, *b = &w->b;
+  const qm_slice c = S("household"), f = S("agenda");
+  char id[27], token[1000];
+  qm_text t;
+  app_make(a, "12", id);
+  const qm_slice r = S(id);
+  assert_int_equal(app_one(a, qm_append, id, "agenda", "b", 0), QM_OK);
+  assert_int_equal(app_one(a, qm_put, id, "agenda", "\"d\"", QM_JSON), QM_OK);
+  qm_tx *tx = app_begin(a);
+  assert_int_equal(qm_insert(tx, c, r, f, 0, S("a"), 0, &a->e), QM_OK);
+  assert_int_equal(qm_insert(tx, c, r, f, 2, S("\"c\""), QM_JSON, &a->e), QM_OK);
+  assert_int_equal(qm_insert(tx, c, r, f, UINT64_MAX, S("e"), 0, &a->e), QM_OK);
+  assert_int_equal(qm_insert(tx, c, r, f, 6, S("x"), 0, &a->e), QM_EINVAL);
+  assert_int_equal(qm_insert(tx, c, r, f, 0, S("7"), QM_JSON, &a->e), QM_ESCHEMA);
+  assert_int_equal(qm_insert(tx, c, r, S("notes"), 0, S("x"), 0, &a->e), QM_ESCHEMA);
+  assert_int_equal(qm_insert(tx, c, r, S("tags"), 0, S("x"), 0, &a->e), QM_ESCHEMA);
+  assert_int_equal(qm_insert(NULL, c, r, f, 0, S("x"), 0, &a->e), QM_EINVAL);
+  assert_int_equal(qm_replace(tx, c, r, f, 5, S("x"), 0, &a->e), QM_EINVAL);
+  assert_int_equal(qm_remove_at(tx, c, r, f, 4, 2, &a->e), QM_EINVAL);
+  assert_int_equal(qm_remove_at(tx, c, r, S("notes"), 0, 0, &a->e), QM_ESCHEMA);
+  assert_int_equal(qm_splice(tx, c, r, f, 0, 0, S("x"), &a->e), QM_ESCHEMA);
+  assert_int_equal(qm_written(tx), 3);
+  app_commit(a, tx);
+  assert_true(app_shows(a, id, "\"agenda\":[\"a\",\"b\",\"c\",\"d\",\"e\"]"));
+  app_get(a, id, 0, &t);
+  text_member(&t, "\"token\":\"", token, sizeof token);
+  qm_text_free(&t);
+  tx = app_begin(a);
+  assert_int_equal(qm_replace(tx, c, r, f, 1, S("B"), 0, &a->e), QM_OK);
+  assert_int_equal(qm_remove_at(tx, c, r, f, 2, 2, &a->e), QM_OK);
+  assert_int_equal(qm_written(tx), 3);
+  app_commit(a, tx);
+  assert_true(app_shows(a, id, "\"agenda\":[\"a\",\"B\",\"e\"]"));
+  tx = app_begin(a); /* from the reading before */
+  assert_int_equal(qm_shown(tx, S(token), &a->e), QM_OK);
+  assert_int_equal(qm_remove_at(tx, c, r, f, 0, 1, &a->e), QM_ESTALE);
+  assert_int_equal(qm_insert(tx, c, r, f, 0, S("x"), 0, &a->e), QM_ESTALE);
+  assert_int_equal(qm_set(tx, c, r, f, S("[]"), QM_JSON, &a->e), QM_ESTALE);
+  assert_int_equal(qm_append(tx, c, r, f, S("f"), 0, &a->e), QM_OK); /* the end is the end */
+  app_commit(a, tx);
+  app_second(w);
+  app_deliver(a, b);
+  assert_int_equal(app_one(a, qm_set, id, "agenda", "[\"a\",\"X\",\"B\",\"e\",\"f\"]", QM_JSON), 0);
+  assert_int_equal(app_one(b, qm_set, id, "agenda", " [\"a\",\"B\",\"e\",\"Y\"] ", QM_JSON), 0);
+  app_deliver(a, b);
+  app_deliver(b, a);
+  assert_true(app_shows(a, id, "\"agenda\":[\"a\",\"X\",\"B\",\"e\",\"Y\"]"));
+  assert_true(app_shows(b, id, "\"agenda\":[\"a\",\"X\",\"B\",\"e\",\"Y\"]"));
+  static const char *const bad[] = {"7", "{}", "[1]", "[null]", "[", "[\"a\",]", "\"a\""};
+  for (size_t i = 0; i < COUNT(bad); i++)
+    assert_int_equal(app_one(a, qm_set, id, "agenda", bad[i], QM_JSON), QM_ESCHEMA);
+  assert_int_equal(app_one(a, qm_set, id, "agenda", "x", 0), QM_ESCHEMA);
+  assert_int_equal(qm_history(a->db, NONE, c, r, &t, &a->e), QM_OK);
+  assert_true(text_holds(&t, "\"field\":\"agenda\",\"op\":\"insert\",\"value\":[\"B\"]"));
+  assert_true(text_holds(&t, "\"field\":\"agenda\",\"op\":\"cut\",\"count\":2"));
+  qm_text_free(&t);
+  assert_int_equal(app_one(a, qm_set, id, "agenda", "null", QM_JSON), QM_OK);
+  app_get(a, id, 0, &t);
+  assert_null(strstr(t.p, "agenda"));
+  qm_text_free(&t);
+}
+
 static void test_state(void **state) {
   app *a = &((world *)*state)->a;
   qm_text id, t;
@@ -394,6 +458,7 @@ static void test_refused(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       CASE(test_values),   CASE(test_types),   CASE(test_text_merge), CASE(test_splice),
+      CASE(test_list),
       CASE(test_state),    CASE(test_unread),  CASE(test_bad_tokens), CASE(test_collision),
       CASE(test_same_key), CASE(test_history), CASE(test_refused)};
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -44,6 +44,9 @@ static const struct {
     {"{\"$sealed\":true}", NULL, QM_ETYPE},
     {"{\"a\":1,\"a\":2}", NULL, QM_EDUPKEY},
     {"[[[[[[[[[1]]]]]]]]]", NULL, QM_EDEPTH},
+    {"[[[[[[[[{\"a\":1}]]]]]]]]", NULL, QM_EDEPTH},
+    /* Bytes are no container, deep as they may stand. */
+    {"[[[[[[[[{\"$bytes\":\"00ff\"}]]]]]]]]", "9191919191919191c40200ff", 0},
     {"", NULL, QM_EFORMAT},
 };
 

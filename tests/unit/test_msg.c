@@ -119,7 +119,7 @@ static void numbers_and_names(void **state) {
   assert_string_equal(qm_frame_name(20), "PURGE");
   assert_string_equal(qm_frame_name(31), "PRESENCE");
   assert_string_equal(qm_frame_name(0), "?");
-  assert_string_equal(qm_frame_name(19), "?");
+  assert_string_equal(qm_frame_name(19), "STATE_WANT");
   assert_string_equal(qm_frame_name(32), "?");
   assert_string_equal(qm_frame_name(UINT32_MAX), "?");
   static const struct {
@@ -232,7 +232,8 @@ static void lists_are_checked(void **state) {
   } rows[] = {{0, 0, 0, QM_OK},      {1, 0, 0, QM_OK},      {2, 0, 0, QM_OK},
               {3, 0, 0, QM_ERANGE},  {0, 0, 1, QM_EFORMAT}, {1, 0, 1, QM_OK},
               {2, 0, 1, QM_EFORMAT}, {0, 2, 0, QM_OK},      {1, 2, 0, QM_EFORMAT},
-              {2, 3, 0, QM_EFORMAT}, {0, 4, 0, QM_ERANGE}};
+              {2, 3, 0, QM_EFORMAT}, {0, 4, 0, QM_EFORMAT}, {1, 5, 1, QM_OK},
+              {0, 8, 0, QM_ERANGE}};
   for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
     w.result = rows[i].result;
     w.flags = rows[i].flags;

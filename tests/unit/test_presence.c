@@ -133,6 +133,29 @@ static void restore_settles(void **state) {
   assert_true(visible(C, "R") && !collides(C, "R"));
 }
 
+static qm_write *begin(dev *d) {
+  qm_write *x;
+  w.now_ms += 1000;
+  ok(qm_write_begin(&x, d->engine, d->space, 0));
+  return x;
+}
+
+/* So does a restore with edits behind it: it is the whole change's word. */
+static void restore_and_edit_settle(void **state) {
+  (void)state;
+  qm_id r = rec("R");
+  qm_slice none = {NULL, 0};
+  collision();
+  qm_write *x = begin(C);
+  ok(qm_write_restore(x, &r));
+  ok(qm_write_set(x, &r, F_TEL, text_value(&w, "2"), none, 0));
+  ok(qm_write_commit(x, QM_DURABLE));
+  marked(C, "C:e");
+  assert_true(visible(C, "R") && !collides(C, "R"));
+  rig_settle(&w);
+  rig_check_equal(&w);
+}
+
 /* A delete keeps the edit that its form did not show: gone, and told. */
 static void delete_keeps_an_unread_edit(void **state) {
   (void)state;
@@ -273,13 +296,6 @@ static void any_order(void **state) {
   rig_check_equal(&w);
 }
 
-static qm_write *begin(dev *d) {
-  qm_write *x;
-  w.now_ms += 1000;
-  ok(qm_write_begin(&x, d->engine, d->space, 0));
-  return x;
-}
-
 static void last_op_of_a_change_decides(void **state) {
   (void)state;
   const qm_slice none = {NULL, 0};
@@ -343,7 +359,7 @@ int main(void) {
                                      T(edit_keeps_an_unread_delete),
                                      T(settle_reads_the_review_list),
                                      T(second_delete_settles),
-                                     T(restore_settles),
+                                     T(restore_settles), T(restore_and_edit_settle),
                                      T(delete_keeps_an_unread_edit),
                                      T(stale_edit_keeps_deletes_only),
                                      T(stale_delete_keeps_edits_only),

@@ -237,7 +237,8 @@ static void test_init(void **state) {
 static void test_usage(void **state) {
   fixture *f = *state;
   static const char *const verbs[] = {"init",   "run",      "space",  "enroll",  "devices",
-                                      "revoke", "reassign", "backup", "restore", "check"};
+                                      "revoke", "reassign", "backup", "restore", "check",
+                                      "recover"};
   for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
     assert_int_equal(run(f, verbs[i], "--help", NULL), 0);
     assert_true(says(f, "usage: qianmod"));

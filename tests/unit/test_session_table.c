@@ -22,6 +22,7 @@ typedef struct bench {
   uint32_t batches_left; /* of our own, in space 5a */
   uint32_t told[64];
   int commit_rc;
+  int states; /* the next batch asked for needs a state first */
 } bench;
 
 static uint64_t clock_ms(void *payload) {
@@ -58,7 +59,11 @@ static void answer(bench *b, const qm_event *ev) {
   }
   r.info = &info;
   if (ev->kind == QM_EV_COMMIT) rc = b->commit_rc;
-  if (ev->kind == QM_EV_NEXT) {
+  r.parts = 2;
+  if (ev->kind == QM_EV_NEXT && b->states && ev->space.b[0] == 0x5a) {
+    rc = QM_ECUT;
+    b->states = 0;
+  } else if (ev->kind == QM_EV_NEXT) {
     if (b->batches_left == 0 || ev->space.b[0] != 0x5a)
       rc = QM_ENOTFOUND;
     else
@@ -152,6 +157,8 @@ static const struct cells {
     {QM_FRAME_ERROR, "+++++x", "+++++x"},      {QM_FRAME_BYE, "+++++x", "+++++x"},
     {QM_FRAME_CERT_RENEW, "-----x", "---+.x"}, {QM_FRAME_CERT, "---+.x", "-----x"},
     {QM_FRAME_ASIDE, "---+.x", "---+.x"},
+    {QM_FRAME_STATE_WANT, "---+.x", "---+.x"}, {QM_FRAME_STATE_BEGIN, "---+.x", "---+.x"},
+    {QM_FRAME_STATE_PART, "---+.x", "---+.x"}, {QM_FRAME_STATE_END, "---+.x", "---+.x"},
 };
 
 static char wanted(qm_session_role role, qm__state state, uint32_t frame) {
@@ -265,6 +272,31 @@ static void put_script(bench *b, char c) {
       assert_int_equal(qm_msg_safe_put(&b->in, &m), QM_OK);
       break;
     }
+    case 'o':
+    case 'O':
+    case 'y': {
+      qm_msg_state_begin m = {c == 'o' ? a : c == 'O' ? d : foreign, qm_slice_of("m", 1)};
+      assert_int_equal(qm_msg_state_begin_put(&b->in, &m), QM_OK);
+      break;
+    }
+    case '1':
+    case '2': {
+      qm_msg_state_part m = {a, (uint32_t)(c - '1'), qm_slice_of("p", 1)};
+      assert_int_equal(qm_msg_state_part_put(&b->in, &m), QM_OK);
+      break;
+    }
+    case 'w':
+    case 'W': {
+      qm_msg_state_want m = {a, c == 'w' ? 0 : 3};
+      assert_int_equal(qm_msg_state_want_put(&b->in, &m), QM_OK);
+      break;
+    }
+    case 'j':
+    case 'J': {
+      qm_msg_end m = {c == 'j' ? a : foreign};
+      assert_int_equal(qm_msg_state_end_put(&b->in, &m), QM_OK);
+      break;
+    }
     case 'c': put_frame(b, QM_FRAME_CREDIT); break;
     case 'p': put_frame(b, QM_FRAME_SPACE); break;
     case 'k': put_frame(b, QM_FRAME_CERT); break;
@@ -278,14 +310,17 @@ static void put_script(bench *b, char c) {
 /* v VV, b BATCH (B: seq skips one), e END, a ACK 1 (A: 2), r REFUSED of the space (R: of an
  * author, Q: of a space that is not agreed), d DIGEST, D its answer, s SAFE, c CREDIT, x
  * BATCH of a foreign space, n of one the peer may not write (V its VV), Z VV and u END of a
- * foreign space, p SPACE, k CERT, K CERT_RENEW, f a reserved frame, g no MessagePack, 0 an
+ * foreign space, o STATE_BEGIN of a state of two parts (O: of a space the peer may not write,
+ * y: of a foreign one), 1 and 2 its parts, w STATE_WANT of part 0 (W: of part 3 of two), j
+ * STATE_END (J: foreign), p SPACE, k CERT, K CERT_RENEW, f a reserved frame, g no MessagePack, 0 an
  * empty frame. The last letter is in order (ok 1) or a violation. */
 static const struct script {
   qm_session_role role;
   const char *letters;
   int ok;
   uint32_t batches; /* of our own */
-  uint8_t plain;    /* without a hub */
+  uint8_t plain;    /* 1: without a hub; 2: our log does not reach back, so that a state of two
+                       parts is offered */
 } scripts[] = {
     {QM_SERVER, "v", 1, 0, 0},     {QM_SERVER, "vb", 1, 0, 0},   {QM_SERVER, "vbb", 1, 0, 0},
     {QM_SERVER, "vB", 0, 0, 0},    {QM_SERVER, "vbB", 0, 0, 0},  {QM_SERVER, "b", 0, 0, 0},
@@ -310,6 +345,25 @@ static const struct script {
     {QM_CLIENT, "ves", 0, 1, 0},   {QM_CLIENT, "veas", 1, 1, 0}, {QM_CLIENT, "veasD", 1, 1, 0},
     {QM_CLIENT, "veDs", 1, 0, 0},  {QM_CLIENT, "p", 0, 0, 0},    {QM_CLIENT, "k", 0, 0, 0},
     {QM_CLIENT, "vresD", 0, 0, 0}, {QM_CLIENT, "vres", 1, 0, 0},
+    /* taking a state */
+    {QM_CLIENT, "vo12e", 1, 0, 0}, {QM_CLIENT, "vo12be", 1, 0, 0},
+    {QM_CLIENT, "o", 0, 0, 0},     {QM_CLIENT, "veo", 0, 0, 0},
+    {QM_CLIENT, "voo", 0, 0, 0},   {QM_CLIENT, "vo12o", 0, 0, 0},
+    {QM_CLIENT, "y", 0, 0, 0},     {QM_CLIENT, "v1", 0, 0, 0},
+    {QM_CLIENT, "vo2", 0, 0, 0},   {QM_CLIENT, "vo11", 0, 0, 0},
+    {QM_CLIENT, "vo122", 0, 0, 0}, {QM_CLIENT, "vo1b", 0, 0, 0},
+    {QM_CLIENT, "vo1e", 1, 0, 0},  {QM_CLIENT, "voe", 1, 0, 0},
+    {QM_CLIENT, "voe1", 0, 0, 0},  {QM_CLIENT, "vbo12be", 1, 0, 0},
+    {QM_SERVER, "vo", 0, 0, 0},    {QM_SERVER, "vo12e", 1, 0, 1},
+    {QM_SERVER, "VO", 1, 0, 1},    {QM_CLIENT, "vo1re", 1, 0, 0},
+    /* giving one */
+    {QM_SERVER, "vwje", 1, 0, 2},  {QM_SERVER, "vwjed", 1, 0, 2},
+    {QM_SERVER, "w", 0, 0, 2},     {QM_SERVER, "vw", 0, 0, 0},
+    {QM_SERVER, "vww", 0, 0, 2},   {QM_SERVER, "vW", 0, 0, 2},
+    {QM_SERVER, "vj", 0, 0, 2},    {QM_SERVER, "vwjj", 0, 0, 2},
+    {QM_SERVER, "vJ", 0, 0, 2},    {QM_SERVER, "vrwe", 1, 0, 2},
+    {QM_SERVER, "vwrje", 1, 0, 2}, {QM_SERVER, "ved", 0, 0, 2},
+    {QM_CLIENT, "vwje", 1, 0, 3},
 };
 
 static void order_within_an_open_session(void **state) {
@@ -318,9 +372,10 @@ static void order_within_an_open_session(void **state) {
     const struct script *x = &scripts[i];
     bench b;
     int rc = QM_OK;
-    bench_open(&b, x->role, x->plain ? 0 : QM_SESSION_HUB);
+    bench_open(&b, x->role, x->plain & 1 ? 0 : QM_SESSION_HUB);
     bring(&b, QM_S_OPEN);
     b.batches_left = x->batches;
+    b.states = x->plain & 2;
     size_t n = strlen(x->letters);
     for (size_t k = 0; k < n; k++) {
       if (rc != QM_OK)

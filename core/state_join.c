@@ -1,0 +1,443 @@
+/* Joining a staged state: its stream and the records here are walked together in ascending
+ * id; what is at hand is joined, saved and let go, inside one transaction. */
+#include <string.h>
+
+#include "core/crdt/entries.h"
+#include "core/crdt/keyed.h"
+#include "core/crdt/siblings.h"
+#include "core/crdt/totals.h"
+#include "core/mp.h"
+#include "core/state_feed.h"
+
+#define NEXT_MAX (UINT64_MAX >> 1) /* counters that a store can hold */
+#define AT_HAND ((size_t)1 << 20)  /* records are let go once they take so much */
+#define PAGE 64u                   /* ids of records here, looked up at once */
+
+/* The changes of one author that came with the state, in a row. */
+typedef struct qm_run {
+  uint64_t start, next;
+  uint8_t head[QM_HEAD_SIZE];
+} qm_run;
+
+typedef struct qm_joining {
+  qm_engine *e;
+  qm_space *s;
+  qm_feed feed;
+  qm_manifest m;
+  qm_buf manifest;
+  qm_arena keep;  /* of what lives as long as the join; the engine's is of what is at hand */
+  uint32_t *map;  /* place in the snapshot -> local number */
+  uint64_t *next; /* by place */
+  qm_hash *heads; /* by place */
+  qm_run *runs;   /* by place */
+  uint32_t n_map;
+  qm_vv old, theirs; /* VVs of both sides before the join */
+  qm_id page[PAGE];  /* ids here, not walked yet */
+  uint32_t page_n, page_at;
+  int page_last; /* nothing behind the page */
+  qm_id walked;  /* the last id walked */
+  int any_walked;
+} qm_joining;
+
+/* What was changed is saved and forgotten; the transaction goes on. */
+static int let_go(qm_joining *j) {
+  qm_space *s = j->s;
+  QM_TRY(qm__space_save(s));
+  s->table = NULL;
+  s->table_cap = s->table_n = 0;
+  qm_arena_reset(&j->e->arena);
+  return QM_OK;
+}
+
+/* --- authors --- */
+
+static int read_author(qm_joining *j, uint32_t i, qm_author *id, qm_hash *head, uint64_t *time) {
+  qm_slice item;
+  qm_cur c;
+  QM_TRY(qm__feed_item(&j->feed, &item));
+  qm_cur_init(&c, item);
+  qm_cur_array_n(&c, 4);
+  qm_cur_bin_n(&c, id->b, sizeof id->b);
+  qm_cur_uint(&c, &j->next[i]);
+  qm_cur_bin_n(&c, head->b, sizeof head->b);
+  qm_cur_uint(&c, time);
+  QM_TRY(qm_cur_end(&c));
+  return j->next[i] > NEXT_MAX ? QM_ERANGE : QM_OK;
+}
+
+/* Another head at one counter: the state goes on behind our back. */
+static int take_author(qm_joining *j, uint32_t a, uint64_t next, const qm_hash *head,
+                       qm_time time) {
+  qm_space *s = j->s;
+  qm_author_state *st = &s->states[a];
+  uint64_t mine = qm_vv_get(&j->old, a);
+  if (next && next == mine && memcmp(head->b, st->head.b, QM_HASH_SIZE) != 0) return QM_EFORK;
+  if (next <= mine) return QM_OK;
+  if (qm_author_cmp(&s->authors.ids[a], &j->e->author) == 0)
+    j->e->epoch_stale = 1; /* a peer knew more of it (S2.4) */
+  st->closed = next;
+  st->head = *head;
+  st->time = time;
+  st->dirty = 1;
+  st->clock.n = 0;
+  QM_TRY(qm_vv_set(j->e->env, &st->clock, a, next));
+  return qm_vv_set(j->e->env, &s->vv, a, next);
+}
+
+/* *news = 0 where the state holds nothing that is not here; then nothing more is read. */
+static int take_authors(qm_joining *j, int *news) {
+  uint32_t n = j->m.authors, old = j->s->authors.n;
+  qm_author *ids = qm_arena_array(&j->keep, n, sizeof *ids);
+  uint64_t *times = qm_arena_array(&j->keep, n, sizeof *times);
+  j->map = qm_arena_array(&j->keep, n, sizeof *j->map);
+  j->next = qm_arena_array(&j->keep, n, sizeof *j->next);
+  j->heads = qm_arena_array(&j->keep, n, sizeof *j->heads);
+  j->runs = qm_arena_zero(&j->keep, n * sizeof *j->runs);
+  if (!ids || !j->heads || !times || !j->map || !j->next || !j->runs) return QM_ENOMEM;
+  for (uint32_t i = 0; i < n; i++) QM_TRY(read_author(j, i, &ids[i], &j->heads[i], &times[i]));
+  QM_TRY(qm_authors_add_all(&j->s->authors, ids, n, j->map));
+  QM_TRY(qm__space_authors_added(j->s, old));
+  j->n_map = n;
+  for (uint32_t i = 0; i < n; i++)
+    QM_TRY(qm_vv_set(j->e->env, &j->theirs, j->map[i], j->next[i]));
+  for (uint32_t i = 0; i < n; i++)
+    QM_TRY(take_author(j, j->map[i], j->next[i], &j->heads[i], times[i]));
+  *news = !qm_vv_includes(&j->old, &j->theirs);
+  return QM_OK;
+}
+
+static int take_clock(qm_joining *j, uint32_t place) {
+  uint32_t a = j->map[place], count = 0;
+  qm_vv *clock = &j->s->states[a].clock;
+  int newer = j->next[place] > qm_vv_get(&j->old, a);
+  qm_slice item;
+  qm_cur c;
+  QM_TRY(qm__feed_item(&j->feed, &item));
+  qm_cur_init(&c, item);
+  QM_TRY(qm_cur_array(&c, &count));
+  if (count % 2) return QM_EFORMAT;
+  for (uint32_t i = 0; i < count / 2; i++) {
+    uint32_t other = 0;
+    uint64_t seen = 0;
+    QM_TRY(qm_cur_uint32(&c, &other));
+    QM_TRY(qm_cur_uint(&c, &seen));
+    if (other >= j->n_map || seen > j->next[other] || other == place) return QM_EFORMAT;
+    if (newer) QM_TRY(qm_vv_set(j->e->env, clock, j->map[other], seen));
+  }
+  return qm_cur_end(&c);
+}
+
+/* --- records --- */
+
+/* The same blob with the names as local numbers here: their order is by id, so only
+ * the list itself changes. */
+static int renumber(qm_joining *j, qm_slice blob, qm_slice *out) {
+  qm_cur c;
+  qm_buf b;
+  uint32_t count = 0;
+  qm_cur_init(&c, blob);
+  QM_TRY(qm_cur_array_n(&c, 4));
+  QM_TRY(qm_cur_array(&c, &count));
+  qm_buf_init(&b, j->e->env, QM_RECORD_MAX + (count + 1) * 5u);
+  qm_mp_array(&b, 4);
+  qm_mp_array(&b, count);
+  int rc = QM_OK;
+  for (uint32_t i = 0; i < count && rc == QM_OK; i++) {
+    uint32_t place = 0;
+    rc = qm_cur_uint32(&c, &place);
+    if (rc == QM_OK && place >= j->n_map) rc = QM_EFORMAT;
+    if (rc == QM_OK) qm_mp_uint(&b, j->map[place]);
+  }
+  qm_buf_add(&b, c.at, qm_cur_left(&c));
+  if (rc == QM_OK) rc = qm_buf_status(&b);
+  uint8_t *p = rc == QM_OK ? qm_arena_copy(&j->e->arena, b.p, b.n) : NULL;
+  *out = qm_slice_of(p, b.n);
+  qm_buf_free(&b);
+  return rc == QM_OK && !p ? QM_ENOMEM : rc;
+}
+
+/* Every creation dot is found by the ops that name it. */
+static int put_creations(qm_joining *j, const qm_record *r) {
+  for (uint32_t i = 0; i < r->n_creations; i++) {
+    qm_creation_row row = {r->creations[i].dot, r->id};
+    QM_TRY(j->e->store->ops->creation_put(j->e->store, j->s->number, &row, 1));
+  }
+  return QM_OK;
+}
+
+static int dots_covered(const qm_vv *vv, qm_dots dots) {
+  for (uint32_t i = 0; i < dots.n; i++)
+    if (!qm_vv_covers(vv, dots.p[i])) return 0;
+  return 1;
+}
+
+static int siblings_covered(const qm_vv *vv, const qm_siblings *v) {
+  for (uint32_t i = 0; i < v->n; i++)
+    if (!qm_vv_covers(vv, v->p[i].dot) || !dots_covered(vv, v->p[i].hides) ||
+        !dots_covered(vv, v->p[i].keeps))
+      return 0;
+  return 1;
+}
+
+/* Of sequences the join itself looks after (a dot that is there has no second effect). */
+static int cell_covered(const qm_vv *vv, const qm_cell *cell) {
+  if (cell->shape == QM_SIBLINGS) return siblings_covered(vv, qm_siblings_of(cell));
+  if (cell->shape == QM_TOTALS) {
+    const qm_totals *t = qm_totals_of(cell);
+    for (uint32_t i = 0; i < t->n; i++)
+      if (t->p[i].next > qm_vv_get(vv, t->p[i].author)) return 0;
+  }
+  if (cell->shape == QM_KEYED) {
+    const qm_keyed *k = qm_keyed_of(cell);
+    for (uint32_t i = 0; i < k->n; i++)
+      for (uint32_t d = 0; d < k->p[i].n; d++)
+        if (!qm_vv_covers(vv, k->p[i].dots[d].dot)) return 0;
+  }
+  if (cell->shape == QM_ENTRIES) {
+    const qm_entries *e = qm_entries_of(cell);
+    for (uint32_t i = 0; i < e->n; i++)
+      if (!qm_vv_covers(vv, e->p[i].dot)) return 0;
+  }
+  return 1;
+}
+
+/* A dot beyond the state's own VV would come once more with its op. */
+static int record_covered(const qm_vv *vv, const qm_record *r) {
+  for (uint32_t i = 0; i < r->n_creations; i++)
+    if (!qm_vv_covers(vv, r->creations[i].dot)) return 0;
+  for (uint32_t i = 0; i < r->marks.n; i++)
+    if (!qm_vv_covers(vv, r->marks.p[i].dot)) return 0;
+  for (uint32_t i = 0; i < r->n_cells; i++)
+    if (!cell_covered(vv, &r->cells[i])) return 0;
+  return 1;
+}
+
+static int join_record(qm_joining *j, const qm_id *id, const qm_record *theirs) {
+  qm_loaded *l;
+  qm_record joined;
+  QM_TRY(qm__space_record(j->s, id, &l));
+  const qm_record *mine = qm_record_empty(&l->record) ? NULL : &l->record;
+  if (!mine && !theirs) return QM_OK;
+  QM_TRY(qm_record_join(&joined, mine, &j->old, theirs, &j->theirs, &j->s->authors, &j->e->arena));
+  l->record = joined;
+  l->dirty = 1;
+  if (qm_id_is_zero(id)) j->s->stamps_stale = 1;
+  QM_TRY(put_creations(j, &l->record));
+  return j->e->arena.used > AT_HAND ? let_go(j) : QM_OK;
+}
+
+static int note_id(void *payload, const qm_record_row *row) {
+  qm_joining *j = payload;
+  j->page[j->page_n++] = row->id;
+  return QM_OK;
+}
+
+static int turn_page(qm_joining *j) {
+  qm_store *store = j->e->store;
+  j->page_n = j->page_at = 0;
+  QM_TRY(store->ops->record_scan(store, j->s->number, 0, j->any_walked ? &j->walked : NULL, PAGE,
+                                 note_id, j));
+  j->page_last = j->page_n < PAGE;
+  return QM_OK;
+}
+
+/* Walks the records here that lie below `to` (NULL: all): the state does not have them, so
+ * what it covers of them is gone. `to` itself is left out. */
+static int walk_to(qm_joining *j, const qm_id *to) {
+  for (;;) {
+    if (j->page_at == j->page_n && !j->page_last) QM_TRY(turn_page(j));
+    if (j->page_at == j->page_n) return QM_OK;
+    qm_id id = j->page[j->page_at];
+    int order = to ? qm_id_cmp(&id, to) : -1;
+    if (order > 0) return QM_OK;
+    j->page_at++;
+    j->walked = id;
+    j->any_walked = 1;
+    if (order < 0) QM_TRY(join_record(j, &id, NULL));
+  }
+}
+
+static int take_record(qm_joining *j, qm_id *last, int first) {
+  qm_record theirs;
+  qm_slice item, blob;
+  qm_cur c;
+  qm_id id;
+  QM_TRY(qm__feed_item(&j->feed, &item));
+  qm_cur_init(&c, item);
+  qm_cur_array_n(&c, 2);
+  qm_cur_bin_n(&c, id.b, sizeof id.b);
+  qm_cur_bin(&c, &blob);
+  QM_TRY(qm_cur_end(&c));
+  if (!first && qm_id_cmp(last, &id) >= 0) return QM_ECANON;
+  *last = id;
+  QM_TRY(walk_to(j, &id));
+  QM_TRY(renumber(j, blob, &blob));
+  QM_TRY(qm_record_decode(&theirs, &id, blob, &j->s->authors, &j->e->arena));
+  if (!record_covered(&j->theirs, &theirs)) return QM_EFORMAT;
+  return join_record(j, &id, &theirs);
+}
+
+static int take_records(qm_joining *j) {
+  qm_id last = {{0}};
+  for (uint64_t i = 0; i < j->m.records; i++) QM_TRY(take_record(j, &last, i == 0));
+  QM_TRY(walk_to(j, NULL));
+  return let_go(j);
+}
+
+/* --- the changes that came with it --- */
+
+/* Keeps what this replica did not hold. An author's segments come in a row, each the
+ * continuation of the one before; that they are the author's own is judged where they are
+ * taken as changes. */
+static int pick(qm_joining *j, const uint32_t *places, qm_batch *batch) {
+  uint32_t n = 0;
+  for (uint32_t i = 0; i < batch->n_segments; i++) {
+    qm_segment *g = &batch->segments[i];
+    uint32_t place = places[i];
+    qm_run *run = &j->runs[place];
+    QM_TRY(qm_segment_check(g, NULL));
+    if (g->next > j->next[place]) return QM_EFORMAT;
+    if (run->next && (g->start != run->next || memcmp(g->previous, run->head, QM_HEAD_SIZE)))
+      return QM_EFORMAT;
+    run->next = g->next;
+    memcpy(run->head, g->head, QM_HEAD_SIZE);
+    uint64_t mine = qm_vv_get(&j->old, g->author);
+    if (g->next <= mine) continue;
+    if (g->start < mine) return QM_EFORK;
+    if (!run->start) run->start = g->start + 1; /* 0: none kept */
+    batch->segments[n++] = *g;
+  }
+  batch->n_segments = n;
+  return QM_OK;
+}
+
+static int append(qm_joining *j, const qm_batch *batch) {
+  qm_engine *e = j->e;
+  qm_segment_row *rows = qm_arena_array(&e->arena, batch->n_segments, sizeof *rows);
+  qm_buf blob;
+  uint64_t seq;
+  if (!rows) return QM_ENOMEM;
+  for (uint32_t i = 0; i < batch->n_segments; i++) {
+    const qm_segment *g = &batch->segments[i];
+    rows[i] = (qm_segment_row){g->author, g->start, g->next};
+  }
+  qm_buf_init(&blob, e->env, QM_BATCH_MAX);
+  int rc = qm_batch_encode(&blob, batch, &j->s->authors, e->zip_level);
+  qm_log_row row = {0, qm_buf_slice(&blob), rows, batch->n_segments};
+  if (rc == QM_OK) rc = e->store->ops->log_append(e->store, j->s->number, &row, &seq);
+  qm_buf_free(&blob);
+  return rc;
+}
+
+static int take_batch(qm_joining *j) {
+  qm_slice item;
+  qm_batch_in in;
+  qm_batch batch;
+  memset(&in, 0, sizeof in);
+  QM_TRY(qm__feed_item(&j->feed, &item));
+  qm_arena_reset(&j->e->arena);
+  QM_TRY(qm_batch_open(&in, item, &j->e->arena));
+  uint32_t *places = qm_arena_array(&j->e->arena, in.n_segments, sizeof *places);
+  uint32_t *place_of = qm_arena_array(&j->e->arena, j->s->authors.n, sizeof *place_of);
+  if (!places || !place_of) return QM_ENOMEM;
+  for (uint32_t a = 0; a < j->s->authors.n; a++) place_of[a] = UINT32_MAX;
+  for (uint32_t i = 0; i < j->n_map; i++) place_of[j->map[i]] = i;
+  for (uint32_t i = 0; i < in.n_authors; i++)
+    if (qm_authors_find(&j->s->authors, &in.authors[i], &in.map[i]) != QM_OK) return QM_EFORMAT;
+  QM_TRY(qm_batch_read(&in, &batch));
+  for (uint32_t i = 0; i < batch.n_segments; i++) {
+    places[i] = place_of[batch.segments[i].author];
+    if (places[i] == UINT32_MAX) return QM_EFORMAT;
+  }
+  QM_TRY(pick(j, places, &batch));
+  return batch.n_segments ? append(j, &batch) : QM_OK;
+}
+
+/* S12.6: what the state moved is in the log from its run on, or not at all. */
+static int move_floor(qm_joining *j) {
+  qm_space *s = j->s;
+  for (uint32_t i = 0; i < j->n_map; i++) {
+    uint32_t a = j->map[i];
+    uint64_t mine = qm_vv_get(&j->old, a), next = j->next[i], from = next;
+    const qm_run *run = &j->runs[i];
+    int ends = run->next == next && !memcmp(run->head, j->heads[i].b, QM_HEAD_SIZE);
+    if (run->next && !ends) return QM_EFORMAT;
+    if (next <= mine) continue;
+    if (run->start) from = run->start - 1;
+    if (from == mine) continue; /* the log here goes on without a gap */
+    QM_TRY(qm_vv_set(j->e->env, &s->floor, a, from));
+    s->floor_moved = 1;
+  }
+  return QM_OK;
+}
+
+/* --- all of it --- */
+
+static int open_stage(qm_joining *j) {
+  qm_store *store = j->e->store;
+  uint32_t next = 0;
+  QM_TRY(store->ops->stage_parts(store, j->s->number, &next, &j->manifest));
+  QM_TRY(qm__manifest_read(&j->m, &j->s->id, qm_buf_slice(&j->manifest)));
+  return next < j->m.parts ? QM_ETRUNCATED : QM_OK;
+}
+
+static int join_all(qm_joining *j, int *joined) {
+  qm_space *s = j->s;
+  int news = 0;
+  QM_TRY(open_stage(j));
+  QM_TRY(qm_vv_copy(j->e->env, &j->old, &s->vv));
+  s->touched = 1;
+  s->floor_moved = 1; /* a rollback reads the floor again */
+  QM_TRY(take_authors(j, &news));
+  if (!news) return QM_OK;
+  for (uint32_t i = 0; i < j->n_map; i++) QM_TRY(take_clock(j, i));
+  QM_TRY(take_records(j));
+  for (uint32_t i = 0; i < j->m.batches; i++) QM_TRY(take_batch(j));
+  QM_TRY(qm__feed_end(&j->feed));
+  QM_TRY(move_floor(j));
+  *joined = 1;
+  s->ingested = 1;
+  return j->e->store->ops->stage_drop(j->e->store, s->number);
+}
+
+/* Failures of this replica, after which the same state may be tried again. */
+static int is_ours(int rc) {
+  return rc == QM_ENOMEM || rc == QM_EINTERNAL || rc == QM_EBUSY || rc == QM_ETRUNCATED ||
+         qm_err_class(rc) == QM_CLASS_STORAGE;
+}
+
+static int join_staged(qm_engine *e, qm_space *s, int *joined) {
+  qm_joining j = {.e = e, .s = s};
+  qm_arena_init(&j.keep, e->env, (size_t)64 << 20);
+  qm_buf_init(&j.manifest, e->env, QM_STATE_MANIFEST_MAX);
+  qm__feed_init(&j.feed, s, s->number, &j.m);
+  int rc = open_stage(&j);
+  qm_buf_clear(&j.manifest);
+  j.feed.left = j.m.bytes;
+  if (rc == QM_OK) rc = qm_engine_begin(e);
+  if (rc == QM_OK) {
+    rc = join_all(&j, joined);
+    if (rc == QM_OK && *joined)
+      rc = qm_engine_commit(e, QM_DURABLE, NULL, NULL);
+    else
+      qm_engine_rollback(e);
+  }
+  qm__feed_free(&j.feed);
+  qm_buf_free(&j.manifest);
+  qm_vv_free(e->env, &j.old);
+  qm_vv_free(e->env, &j.theirs);
+  qm_arena_free(&j.keep);
+  return rc;
+}
+
+int qm_state_take(qm_engine *e, qm_space *s, int *joined, qm_error *err) {
+  *joined = 0;
+  int rc = qm_engine_push(e, s);
+  if (rc == QM_OK && e->open) rc = QM_ESTATE;
+  if (rc != QM_OK) return qm_fail(err, rc, "state: %s", qm_err_text(rc));
+  rc = join_staged(e, s, joined);
+  if (rc != QM_OK) *joined = 0;
+  /* What cannot be joined is not kept: it would be offered to itself for ever. */
+  if (rc == QM_OK ? !*joined : !is_ours(rc)) (void)qm_state_drop(e, s);
+  return rc == QM_OK ? rc : qm_fail(err, rc, "state: %s", qm_err_text(rc));
+}

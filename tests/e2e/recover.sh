@@ -1,0 +1,70 @@
+#!/bin/sh
+# A hub loses its records. By its operator's word one phone gives its state back; until then
+# nothing but changes is taken, and afterwards another phone brings what was missing.
+set -u
+dir=$(mktemp -d) || exit 1
+hub=
+trap 'test -z "$hub" || kill -9 "$hub" 2>/dev/null; rm -rf "$dir"' EXIT
+LC_ALL=C.UTF-8
+export LC_ALL
+n=0
+
+check() { # status, name
+  n=$((n + 1))
+  if test "$1" = 0; then echo "ok $n - $2"; else echo "not ok $n - $2"; fi
+}
+
+phone() { name=$1; shift; "$BUILD/qianmo" --db "$dir/$name.db" "$@" 2>>"$dir/err"; }
+hubd() { "$BUILD/qianmod" "$@" 2>>"$dir/err"; }
+
+start() { # waits for the line that says where it listens
+  rm -f "$dir/fifo" && mkfifo "$dir/fifo"
+  "$BUILD/qianmod" run "$dir/hub" --listen "127.0.0.1:${port:-0}" >"$dir/fifo" 2>>"$dir/log" &
+  hub=$!
+  read -r line <"$dir/fifo"
+  port=${line##*:}
+}
+
+stop() { kill -TERM "$hub"; wait "$hub"; hub=; }
+
+echo "1..12"
+hubd init "$dir/hub" --name 'Stone Bridge' --listen 127.0.0.1:0 >"$dir/out" &&
+  hubd space add "$dir/hub" grid --schema fixtures/schemas/plain.json >"$dir/out"
+check $? "a hub with a space"
+start
+for who in east west; do
+  code=$(hubd enroll "$dir/hub" --member "$who" --role grid --space grid |
+    sed -n 's/^  \([0-9A-Z*~$=-]*\)$/\1/p')
+  phone "$who" init >/dev/null && phone "$who" enroll --hub "127.0.0.1:$port" --code "$code" >"$dir/out"
+  check $? "phone $who enrols"
+done
+phone east new household number=101 head=Wei >/dev/null
+record=$(phone east list household --json | sed -n 's/.*"id":"\([^"]*\)".*/\1/p' | head -1)
+long=$(awk 'BEGIN { for (i = 0; i < 20000; i++) printf "x" }')
+phone east append household "$record" notes="$long" >/dev/null
+phone east sync >/dev/null && phone west sync >/dev/null
+check $? "both sync"
+phone west new household number=102 head=Sun >/dev/null
+stop
+
+rm -f "$dir"/hub/spaces.db*
+check $? "the records are lost"
+hubd recover "$dir/hub" ZZZZ --space grid >/dev/null; test $? = 3
+check $? "recover wants a device that is known"
+device=$(hubd devices "$dir/hub" --json | grep '"member":"east"' | sed -n 's/.*"device":"\([^"]*\)".*/\1/p')
+hubd recover "$dir/hub" "$device" --space nowhere >/dev/null; test $? = 3
+check $? "and a space that is known"
+hubd recover "$dir/hub" "$device" --space grid | grep -q grid
+check $? "the operator admits a device"
+start
+phone east sync >"$dir/out"
+check $? "it syncs"
+grep -q 'its state was taken' "$dir/log"
+check $? "the hub took its state"
+phone west sync >/dev/null && phone east sync >/dev/null
+check $? "the other phone brings what was missing"
+phone east list household >"$dir/east"
+hubd check "$dir/hub" >/dev/null && grep -q Sun "$dir/east" && grep -q Wei "$dir/east"
+check $? "everything is there"
+stop
+sed 's/^/# /' "$dir/err"

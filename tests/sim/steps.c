@@ -1,0 +1,206 @@
+#include "tests/sim/steps.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/sim/net.h"
+#include "tests/sim/people.h"
+#include "tests/sim/liar.h"
+
+/* --- power and disks --- */
+
+static void step_wake(world *w, node *n, const step *x) {
+  (void)w;
+  (void)x;
+  if (!n->up) (void)node_open(n);
+}
+
+static void step_crash(world *w, node *n, const step *x) {
+  (void)w;
+  disk_reseed(n->disk, x->salt);
+  disk_faults_of(n->disk)->crash_in = (uint32_t)x->arg[A_WRITES];
+}
+
+static void step_disk(world *w, node *n, const step *x) {
+  disk_faults *f = disk_faults_of(n->disk);
+  (void)w;
+  disk_reseed(n->disk, x->salt);
+  f->read_eio = (uint32_t)x->arg[A_READ_EIO];
+  f->write_eio = (uint32_t)x->arg[A_WRITE_EIO];
+  f->sync_eio = (uint32_t)x->arg[A_SYNC_EIO];
+  f->full = x->arg[A_FULL] != 0;
+}
+
+/* --- clocks --- */
+
+static void step_clock_off(world *w, node *n, const step *x) {
+  w->fired[F_CLOCK_OFF]++;
+  n->skew_ms = x->arg[A_MS];
+  n->moved_ms = w->now;
+}
+
+static void step_clock_jump(world *w, node *n, const step *x) {
+  w->fired[F_CLOCK_JUMP]++;
+  n->skew_ms += x->arg[A_MS];
+  n->moved_ms = w->now;
+}
+
+static void step_freeze(world *w, node *n, const step *x) {
+  (void)x;
+  w->fired[F_CLOCK_FROZEN]++;
+  n->frozen_ms = n->moved_ms = w->now;
+}
+
+static void step_thaw(world *w, node *n, const step *x) {
+  (void)x;
+  n->frozen_ms = 0;
+  n->moved_ms = w->now;
+}
+
+/* --- backups and copies --- */
+
+static int all_up(const world *w) {
+  for (unsigned i = 0; i < NODES; i++)
+    if (!w->nodes[i].up) return 0; /* who holds what cannot be told now */
+  return 1;
+}
+
+/* A backup is taken as the disk is. For a copy to another device the open runs are closed
+ * first: it has not the key to sign them. */
+static disk_image *image_of(node *n, int closed) {
+  int rc = QM_OK;
+  for (unsigned s = 0; s < SPACES && closed; s++)
+    if (node_space(n, s) && rc == QM_OK) rc = qm_engine_push(n->engine, node_space(n, s));
+  if (rc == QM_EIO) n->sick = 1;
+  if (rc == QM_OK) return disk_backup(n->disk);
+  node_after(n);
+  return NULL;
+}
+
+static void step_backup(world *w, node *n, const step *x) {
+  (void)x;
+  if (!all_up(w)) return;
+  disk_image_free(n->backup);
+  n->backup = image_of(n, 0);
+}
+
+static void go_back(node *n, const disk_image *image) {
+  people_before_restore(n);
+  node_restore(n, image, 0);
+  people_after_restore(n);
+}
+
+static void step_back(world *w, node *n, const step *x) {
+  (void)x;
+  if (!n->backup || !all_up(w) || n->revoked) return;
+  w->fired[n->index == HUB ? F_HUB_RESTORE : F_RESTORE]++;
+  note(w, "node %u goes back to its backup", n->index);
+  if (n->index == HUB) w->hub_lives++;
+  go_back(n, n->backup);
+}
+
+static int same_members(const world *w, unsigned a, unsigned b) {
+  return memcmp(w->ever[a], w->ever[b], SPACES) == 0 &&
+         memcmp(w->member[a], w->member[b], SPACES) == 0 &&
+         memcmp(w->writable[a], w->writable[b], SPACES) == 0;
+}
+
+static void step_copy(world *w, node *n, const step *x) {
+  node *from = &w->nodes[x->arg[A_OTHER]];
+  if (from == n || from->index == HUB || n->index == HUB || !all_up(w)) return;
+  if (from->liar || from->revoked || n->revoked) return;
+  if (!same_members(w, n->index, from->index)) return;
+  disk_image *image = image_of(from, 1);
+  if (!image) return;
+  w->fired[F_COPY]++;
+  note(w, "device %u gets a copy of the database of device %u", n->index, from->index);
+  go_back(n, image);
+  disk_image_free(image);
+}
+
+/* --- rights and schemas --- */
+
+static void leave(world *w, node *n, unsigned space, int all) {
+  note(w, "device %u: %s", n->index, all ? "revoked" : "a space is taken away");
+  net_cut_node(w, n); /* the driver throws it out */
+  people_before_restore(n);
+  if (all)
+    n->revoked = 1;
+  else
+    w->member[n->index][space] = 0;
+  int up = n->up;
+  n->up = 0;
+  people_after_restore(n);
+  n->up = up;
+}
+
+static void step_revoke(world *w, node *n, const step *x) {
+  (void)x;
+  if (n->index == HUB || n->revoked || n->liar) return;
+  w->fired[F_REVOKE]++;
+  leave(w, n, 0, 1);
+}
+
+static void step_leave(world *w, node *n, const step *x) {
+  unsigned s = (unsigned)x->arg[A_SPACE];
+  if (n->index == HUB || n->revoked || n->liar || !w->member[n->index][s]) return;
+  w->fired[F_GONE]++;
+  leave(w, n, s, 0);
+}
+
+/* The operator gives a space of the hub a newer schema; devices have it with their next
+ * session, each on its day. */
+static void step_upgrade(world *w, node *n, const step *x) {
+  unsigned s = (unsigned)x->arg[A_SPACE];
+  int64_t version = x->arg[A_VERSION];
+  if (n->index != HUB || version <= w->schema_at[s] || version >= SCHEMAS) return;
+  note(w, "space %u has schema %d", s, (int)version);
+  w->fired[F_UPGRADE]++;
+  w->schema_at[s] = (uint8_t)version;
+  node_spaces(n);
+}
+
+static void step_lie(world *w, node *n, const step *x) {
+  (void)x;
+  if (!n->up || !n->liar) return;
+  w->fired[F_LIAR_RAW]++;
+  liar_write(n);
+  node_after(n);
+}
+
+/* --- sessions --- */
+
+static void step_sync(world *w, node *n, const step *x) {
+  node *hub = &w->nodes[HUB];
+  if (n == hub || !net_start(w, n, hub, x, 0)) return;
+  if (x->arg[A_TWICE] && net_start(w, n, hub, x, 1)) w->fired[F_REPEAT]++;
+}
+
+static void step_meet(world *w, node *n, const step *x) {
+  node *other = &w->nodes[x->arg[A_OTHER]];
+  if (other != n && other->index != HUB && n->index != HUB) (void)net_start(w, n, other, x, 0);
+}
+
+/* --- all of them --- */
+
+static const struct {
+  void (*run)(world *w, node *n, const step *x);
+} kinds[S_COUNT] = {
+#define X(name, word, run) {run},
+    STEPS(X)
+#undef X
+};
+
+void step_do(world *w, const step *x) {
+  node *n = &w->nodes[x->device];
+  if (w->record) {
+    script_print_step(w->record, x);
+    (void)fflush(w->record); /* whatever comes of it */
+  }
+  if (w->verbose) {
+    printf("# ");
+    script_print_step(stdout, x);
+  }
+  w->random.state = x->salt;
+  kinds[x->kind].run(w, n, x);
+}
