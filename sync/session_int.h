@@ -23,7 +23,8 @@
  *   I1 acked_out <= seq_out; acked_in <= seq_in; commits = slots of this space of COMMIT and
  *      of STATE_STAGE, _TAKE and _JOIN; part_in <= part_seen <= parts_in
  *   I2 credit_out <= QM_SYNC_WINDOW; a BATCH is put out only with credit for the largest
- *   I3 credit_in + owed_in + bytes of COMMIT and STATE_TAKE slots and of the held frame = QM_SYNC_WINDOW
+ *   I3 credit_in + owed_in + bytes of COMMIT and STATE_TAKE slots and of the held frame =
+ *      QM_SYNC_WINDOW
  *   I4 todo = spaces not done; open = spaces started and not done <= QM_SYNC_OPEN_MAX
  *   I5 held is set only while the frame it was made from stands in the reader */
 #ifndef QM_SYNC_SESSION_INT_H

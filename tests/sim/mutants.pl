@@ -69,6 +69,12 @@ my @mutants = (
     sub { s/  return QM_ESTALE;\n\}/  return QM_OK;\n}/ }],
   ['insert-at-root', 'core/crdt/sequence.c', 'what is typed hangs on the wrong side',
     sub { s/op->flags \|= QM_OP_LEFT;/op->flags |= 0;/ }],
+  ['set-aside-has-effect', 'core/ingest.c', 'at the hub what is set aside takes effect',
+    sub { s/QM_TRY\(flags\[i\] \? /QM_TRY(flags[i] \&\& !(s->engine->flags \& QM_ENGINE_HUB) ? / }],
+  ['set-aside-not-undone', 'core/aside.c', 'who had seen what is set aside goes on showing it',
+    sub { s/int rc = qm__rebuild\(t->s, t->ids, t->n_ids\);/int rc = QM_OK;/ }],
+  ['run-not-continued', 'core/ingest.c', 'a run that was closed twice is a fork',
+    sub { s/return qm__fork_continues\(j->s, g, &j->previous, &j->held\);/return QM_EFORK;/ }],
   ['poison-forgotten', 'adapters/sqlite/sqlite_db.c', 'a store goes on after a failed sync',
     sub { s/db->poisoned = 1;\n  return rc;/(void)db;\n  return rc;/ }],
 );

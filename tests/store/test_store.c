@@ -280,29 +280,6 @@ static void meta_is_a_map(void **state) {
   expect("ab=2;");
 }
 
-static void what_is_set_aside_is_of_a_space(void **state) {
-  (void)state;
-  GIVES(QM_ESTATE, t.ops->aside_put(t.s, 1, SLICE("e1"), SLICE("a")));
-  begin();
-  OK(t.ops->aside_put(t.s, 1, SLICE("e2"), SLICE("b")));
-  OK(t.ops->aside_put(t.s, 1, SLICE("e1"), SLICE("a")));
-  OK(t.ops->aside_put(t.s, 2, SLICE("e1"), SLICE("x")));
-  OK(t.ops->aside_put(t.s, 1, SLICE("c"), SLICE("copy")));
-  OK(t.ops->aside_put(t.s, 1, SLICE("e2"), SLICE("bb")));
-  OK(t.ops->aside_put(t.s, 1, SLICE("gone"), SLICE("z")));
-  OK(t.ops->aside_put(t.s, 1, SLICE("gone"), SLICE("")));
-  OK(t.ops->aside_put(t.s, 1, SLICE("never"), SLICE("")));
-  commit();
-  OK(t.ops->aside_scan(t.s, 1, SLICE(""), text_meta, &out));
-  expect("c=copy;e1=a;e2=bb;");
-  OK(t.ops->aside_scan(t.s, 1, SLICE("e"), text_meta, &out));
-  expect("e1=a;e2=bb;");
-  OK(t.ops->aside_scan(t.s, 2, SLICE(""), text_meta, &out));
-  expect("e1=x;");
-  OK(t.ops->aside_scan(t.s, 3, SLICE(""), text_meta, &out));
-  expect("");
-}
-
 static void spaces_stand_by_number(void **state) {
   (void)state;
   qm_space_row rows[] = {{3, id_of(30), SLICE("c")},
@@ -780,7 +757,6 @@ static const struct CMUnitTest suite[] = {
     cmocka_unit_test(a_refusal_leaves_the_transaction),
     cmocka_unit_test(the_hook_sees_every_save),
     cmocka_unit_test(meta_is_a_map),
-    cmocka_unit_test(what_is_set_aside_is_of_a_space),
     cmocka_unit_test(spaces_stand_by_number),
     cmocka_unit_test(a_dropped_space_is_empty),
     cmocka_unit_test(authors_keep_every_bit),
