@@ -56,7 +56,7 @@ PROGRAMS := $(if $(wildcard adapters/cli/qianmo.c),$(BUILD)/qianmo) \
 TESTS := $(BUILD)/tests/core_alone \
          $(foreach t,$(TEST_SRC),$(BUILD)/tests/$(basename $(notdir $(t))))
 
-.PHONY: all help deps demo check check-run asan asan-run lint tests install clean
+.PHONY: all help year deps demo check check-run asan asan-run lint tests install clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -101,6 +101,9 @@ check-run:
 extra-tests:
 
 tests: $(TESTS) extra-tests  ## build the test programs
+
+year: $(BUILD)/tests/test_year  ## play a year of edits and show that what is stored stays small
+	@QM_YEAR_DAYS=$(or $(YEAR_DAYS),365) $(BUILD)/tests/test_year
 
 lint:  ## check the rules of layering and form
 	@tests/lint/lint

@@ -54,7 +54,10 @@ static int copy_row(void *payload, const qm_log_row *row) {
   qm_segment_row *segments =
       qm_arena_copy(f->arena, row->segments, row->n_segments * sizeof *segments);
   if (!batch || !segments) return QM_ENOMEM;
-  *f->out = (qm_log_row){row->seq, {batch, row->batch.n}, segments, row->n_segments};
+  *f->out = (qm_log_row){.seq = row->seq,
+                         .batch = {batch, row->batch.n},
+                         .segments = segments,
+                         .n_segments = row->n_segments};
   return QM_OK;
 }
 

@@ -140,6 +140,7 @@ typedef struct qm_ingest {
   int check_author; /* 1: segments of other devices than the peer need a signature that verifies */
   int check_schema; /* 1: judge against schema and `role` (a hub) */
   qm_slice role;
+  qm_id home; /* the space's home hub, whose trims a hub takes; zero: this engine's device */
   /* ECDSA check by author device; NULL with check_author: other devices' segments
      are QM_EFORGED. 0 or QM_EHASH / QM_ENOTFOUND (device unknown). */
   int (*verify)(void *payload, const qm_id *device, const uint8_t digest[32],

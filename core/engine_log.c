@@ -3,6 +3,8 @@
 #include <string.h>
 
 #include "core/aside_int.h"
+#include "core/logged.h"
+#include "core/space.h"
 
 /* --- push: the open run becomes segments --- */
 
@@ -115,8 +117,9 @@ static int close_segment(qm_run *r, uint32_t first, uint32_t n) {
   qm_buf_init(&out, e->env, QM_BATCH_MAX);
   int rc = qm_batch_encode(&out, &batch, &s->authors, e->zip_level);
   if (rc == QM_OK) {
-    qm_log_row log = {0, qm_buf_slice(&out), &row, 1};
-    rc = e->store->ops->log_append(e->store, s->number, &log, &seq);
+    qm_log_row log = {.batch = qm_buf_slice(&out), .segments = &row, .n_segments = 1};
+    rc = qm__logged_records(&batch, r->arena, &log);
+    if (rc == QM_OK) rc = e->store->ops->log_append(e->store, s->number, &log, &seq);
   }
   qm_buf_free(&out);
   st->closed = g.next;
@@ -247,16 +250,11 @@ typedef struct qm_pick {
 
 /* Keeps the segments the peer lacks, in their order. */
 static int recode(qm_pick *k, const qm_log_row *row) {
-  qm_batch_in in;
   qm_batch batch;
   qm_arena arena;
   uint32_t n = 0;
-  memset(&in, 0, sizeof in);
   qm_arena_init(&arena, k->s->engine->env, (size_t)64 << 20);
-  int rc = qm_batch_open(&in, row->batch, &arena);
-  for (uint32_t i = 0; i < in.n_authors && rc == QM_OK; i++)
-    rc = qm_authors_find(&k->s->authors, &in.authors[i], &in.map[i]);
-  if (rc == QM_OK) rc = qm_batch_read(&in, &batch);
+  int rc = qm__logged_batch(k->s, row->batch, 0, &arena, &batch);
   if (rc == QM_OK) {
     for (uint32_t i = 0; i < batch.n_segments; i++)
       if (batch.segments[i].next > qm_vv_get(k->vv, batch.segments[i].author))
@@ -346,16 +344,11 @@ static int count_open(void *payload, const qm_open_row *row) {
 
 static int count_row(void *payload, const qm_log_row *row) {
   qm_count *k = payload;
-  qm_batch_in in;
   qm_batch batch;
   qm_arena arena;
-  memset(&in, 0, sizeof in);
   k->seq = row->seq;
   qm_arena_init(&arena, k->s->engine->env, (size_t)64 << 20);
-  int rc = qm_batch_open(&in, row->batch, &arena);
-  for (uint32_t i = 0; i < in.n_authors && rc == QM_OK; i++)
-    rc = qm_authors_find(&k->s->authors, &in.authors[i], &in.map[i]);
-  if (rc == QM_OK) rc = qm_batch_read(&in, &batch);
+  int rc = qm__logged_batch(k->s, row->batch, 0, &arena, &batch);
   for (uint32_t i = 0; rc == QM_OK && i < batch.n_segments; i++) {
     qm_id device;
     qm_author_device(&k->s->authors.ids[batch.segments[i].author], &device);

@@ -4,6 +4,7 @@
 
 #include "core/aside_int.h"
 #include "core/home.h"
+#include "core/logged.h"
 #include "core/norm.h"
 
 typedef struct qm_judge {
@@ -153,13 +154,25 @@ static int check_new(qm_judge *j, const qm_op *op) {
   return QM_OK;
 }
 
+/* S6.7: trims rest on what all live devices have seen, which the home hub alone knows. (Its
+ * own come back to it from devices where it was restored from a backup.) */
+static int by_home(const qm_judge *j, const qm_segment *g) {
+  const qm_id *home = qm_id_is_zero(&j->in->home) ? &j->e->device : &j->in->home;
+  qm_id device;
+  qm_author_device(&j->s->authors.ids[g->author], &device);
+  return qm_id_cmp(&device, home) == 0;
+}
+
 /* What the sender's role may write, and what the schema allows. Its writer had seen the
  * `new` of every record, so the collection is known here by now. */
-static int check_op(qm_judge *j, const qm_op *op) {
+static int check_op(qm_judge *j, const qm_segment *g, const qm_op *op) {
   qm_loaded *l;
   const qm_schema *schema = j->s->schema;
+  if (op->shape == QM_SEQUENCE && op->kind == QM_KIND_TRIM && !by_home(j, g))
+    return qm_fail(&j->why, QM_EACCESS, "only the home hub trims");
   if (qm_id_is_zero(&op->record))
-    return qm_fail(&j->why, QM_EACCESS, "only the hub writes the space record");
+    return by_home(j, g) ? QM_OK
+                         : qm_fail(&j->why, QM_EACCESS, "only the hub writes the space record");
   if (!schema) return QM_OK;
   QM_TRY(qm__space_record(j->s, &op->record, &l));
   if (!l->collection && !l->record.n_creations)
@@ -181,7 +194,8 @@ static int is_ours(int rc) {
 static int check_schema(qm_judge *j, const qm_segment *g) {
   if (!j->in->check_schema || (j->e->flags & QM_ENGINE_HUB)) return QM_OK;
   for (uint32_t i = 0; i < g->n_changes; i++)
-    for (uint32_t o = 0; o < g->changes[i].n_ops; o++) QM_TRY(check_op(j, &g->changes[i].ops[o]));
+    for (uint32_t o = 0; o < g->changes[i].n_ops; o++)
+      QM_TRY(check_op(j, g, &g->changes[i].ops[o]));
   return QM_OK;
 }
 
@@ -206,9 +220,9 @@ static int enter_change(qm_judge *j, const qm_change *c, int enter) {
   return QM_OK;
 }
 
-static int judge_change(qm_judge *j, const qm_change *c) {
+static int judge_change(qm_judge *j, const qm_segment *g, const qm_change *c) {
   QM_TRY(enter_change(j, c, 1));
-  for (uint32_t o = 0; o < c->n_ops; o++) QM_TRY(check_op(j, &c->ops[o]));
+  for (uint32_t o = 0; o < c->n_ops; o++) QM_TRY(check_op(j, g, &c->ops[o]));
   return QM_OK;
 }
 
@@ -230,10 +244,11 @@ static int judge_changes(qm_judge *j, const qm_segment *g) {
   j->reasons = qm_arena_zero(&j->e->arena, g->n_changes * sizeof *j->reasons);
   if (!j->codes || !j->reasons) return QM_ENOMEM;
   if (!j->in->check_schema || !(j->e->flags & QM_ENGINE_HUB)) return QM_OK;
+  if (by_home(j, g)) return QM_OK; /* what the office approved; a restored hub gets it back */
   for (uint32_t i = 0; i < g->n_changes; i++) QM_TRY(enter_change(j, &g->changes[i], 0));
   for (uint32_t i = j->held; i < g->n_changes; i++) {
     memset(&j->why, 0, sizeof j->why);
-    int rc = judge_change(j, &g->changes[i]);
+    int rc = judge_change(j, g, &g->changes[i]);
     if (rc == QM_OK) continue;
     if (is_ours(rc)) return rc;
     j->codes[i] = rc;
@@ -378,13 +393,15 @@ static int map_authors(qm_judge *j, qm_batch_in *in) {
   return qm__space_authors_added(s, old);
 }
 
-static int log_append(qm_judge *j, const qm_segment *p, uint32_t n, qm_slice blob) {
+static int log_append(qm_judge *j, qm_segment *p, uint32_t n, qm_slice blob) {
   qm_store *store = j->e->store;
   qm_segment_row *rows = qm_arena_array(&j->e->arena, n, sizeof *rows);
   uint64_t seq;
   if (!rows) return QM_ENOMEM;
   for (uint32_t i = 0; i < n; i++) rows[i] = (qm_segment_row){p[i].author, p[i].start, p[i].next};
-  qm_log_row row = {0, blob, rows, n};
+  qm_batch batch = {p, n};
+  qm_log_row row = {.batch = blob, .segments = rows, .n_segments = n};
+  QM_TRY(qm__logged_records(&batch, &j->e->arena, &row));
   return store->ops->log_append(store, j->s->number, &row, &seq);
 }
 

@@ -112,10 +112,13 @@ typedef struct qm_options {
      the file's device and inode number, and /etc/machine-id. (A copy of a whole disk is not
      noticed by that; it is found when two copies sync.) */
   int32_t (*instance)(void *payload, uint8_t out[16]);
+  /* For so many days the log here says who changed what (qm_history); older parts go after a
+     sync, where the hub holds them and own changes are in a backup too. 90; 0: for ever. */
+  uint32_t history_days;
 } qm_options;
 
 #define QM_OPTIONS_INIT \
-  { (uint32_t)sizeof(qm_options), 0, NULL, 5000, 0, NULL, NULL, NULL, NULL, NULL }
+  { (uint32_t)sizeof(qm_options), 0, NULL, 5000, 0, NULL, NULL, NULL, NULL, NULL, 90 }
 QM_API void qm_options_init(qm_options *o);
 
 /* *out: close it with qm_close. QM_ENOTFOUND: no database and no QM_OPEN_CREATE; QM_EEXIST;
@@ -270,9 +273,14 @@ QM_API int32_t qm_conflicts(qm_db *db, qm_slice space, qm_slice collection, qm_t
                             qm_error *e);
 /* Who changed which field of a record when, as far back as the log here goes: a line an effect,
  * in the order of arrival,
- *   {who,"field","op","value","acknowledged"}
+ *   {who,"field","op","value","from","concurrent","acknowledged"}
  * op: new, delete, restore, set, raise, add, remove, inc, append, insert (text, or an array of
- * elements), cut ("count" characters or elements). Reads the whole log of the space. */
+ * elements), cut ("count" characters or elements). from: what the field showed to the writer (a
+ * counter: its sum; cut: the piece); concurrent: true where another value stood there that the
+ * writer had not seen; both are left out where there is nothing to say. The last line is
+ * {"older":"hub"} where the beginning is not kept here: the hub keeps the log for longer. Reads
+ * the parts of the log that are on the record and, of writers who met there, what tells what
+ * they had seen. */
 QM_API int32_t qm_history(qm_db *db, qm_slice space, qm_slice collection, qm_slice record,
                           qm_text *out, qm_error *e);
 /* One object:

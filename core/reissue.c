@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/aside_int.h"
+#include "core/logged.h"
 
 typedef struct mover {
   qm_space *s;
@@ -179,8 +180,9 @@ static int store_segment(qm_space *s, qm_segment *g) {
   qm_buf_init(&b, s->engine->env, QM_BATCH_MAX);
   int rc = qm_batch_encode(&b, &batch, &s->authors, s->engine->zip_level);
   if (rc == QM_OK) {
-    qm_log_row log = {0, qm_buf_slice(&b), &row, 1};
-    rc = store->ops->log_append(store, s->number, &log, &seq);
+    qm_log_row log = {.batch = qm_buf_slice(&b), .segments = &row, .n_segments = 1};
+    rc = qm__logged_records(&batch, &s->engine->arena, &log);
+    if (rc == QM_OK) rc = store->ops->log_append(store, s->number, &log, &seq);
   }
   qm_buf_free(&b);
   return rc;

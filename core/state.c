@@ -269,14 +269,12 @@ int qm_state_offered(qm_engine *e, qm_space *s, qm_vv_list peer, qm_arena *arena
 int qm_state_part(qm_engine *e, qm_space *s, const uint8_t manifest_hash[16], uint32_t part,
                   qm_buf *out) {
   qm_buf manifest;
-  qm_hash hash;
   if (e->poisoned) return QM_EINTERNAL;
   if (!may_give(s)) return QM_EACCESS;
   int rc = kept_manifest(s, &manifest);
-  if (rc == QM_OK) qm_sha256(manifest.p, manifest.n, &hash);
+  if (rc == QM_OK && !qm__manifest_is(qm_buf_slice(&manifest), manifest_hash)) rc = QM_ENOTFOUND;
   qm_buf_free(&manifest);
   QM_TRY(rc);
-  if (memcmp(hash.b, manifest_hash, 16) != 0) return QM_ENOTFOUND;
   return e->store->ops->stage_read(e->store, stage_out(s), part, out);
 }
 
@@ -328,7 +326,8 @@ int qm_state_stage(qm_engine *e, qm_space *s, qm_slice manifest, uint32_t *next,
   return rc;
 }
 
-int qm_state_stage_part(qm_engine *e, qm_space *s, uint32_t part, qm_slice content) {
+int qm_state_stage_part(qm_engine *e, qm_space *s, const uint8_t *manifest_hash, uint32_t part,
+                        qm_slice content) {
   qm_manifest m;
   qm_buf held;
   uint32_t next;
@@ -337,6 +336,7 @@ int qm_state_stage_part(qm_engine *e, qm_space *s, uint32_t part, qm_slice conte
   qm_buf_init(&held, e->env, QM_STATE_MANIFEST_MAX);
   int rc = content.n <= QM_STATE_PART_MAX ? QM_OK : QM_EOVERSIZE;
   if (rc == QM_OK) rc = store->ops->stage_parts(store, s->number, &next, &held);
+  if (rc == QM_OK && !qm__manifest_is(qm_buf_slice(&held), manifest_hash)) rc = QM_ENOTFOUND;
   if (rc == QM_OK) rc = qm__manifest_read(&m, &s->id, qm_buf_slice(&held));
   if (rc == QM_OK) rc = qm__manifest_check(&m, part, content);
   qm_buf_free(&held);
@@ -377,8 +377,8 @@ int qm_state_join(qm_engine *e, qm_space *s, const qm_slice *pieces, uint32_t n,
   int rc = qm_state_stage(e, s, pieces[0], &next, &parts);
   if (rc == QM_OK && n - 1 > parts) rc = QM_ETRAILING;
   for (uint32_t part = next; rc == QM_OK && part < parts && part < n - 1; part++)
-    rc = qm_state_stage_part(e, s, part, pieces[part + 1]);
-  if (rc == QM_OK) return qm_state_take(e, s, joined, err);
+    rc = qm_state_stage_part(e, s, NULL, part, pieces[part + 1]);
+  if (rc == QM_OK) return qm_state_take(e, s, NULL, joined, err);
   if (!e->open) (void)qm_state_drop(e, s);
   return qm_fail(err, rc, "state: %s", qm_err_text(rc));
 }

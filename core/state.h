@@ -47,13 +47,17 @@ int qm_state_forget(qm_engine *e, qm_space *s);
  * drops what was staged. Errors of the manifest: QM_EVERSION, QM_EFORMAT, QM_EOVERSIZE… */
 int qm_state_stage(qm_engine *e, qm_space *s, qm_slice manifest, uint32_t *next, uint32_t *parts);
 /* Stages one part; durable when it returns. QM_EHASH: not what the manifest names (nothing
- * is staged), QM_ERANGE: no such part, QM_ENOTFOUND: nothing was begun. */
-int qm_state_stage_part(qm_engine *e, qm_space *s, uint32_t part, qm_slice content);
+ * is staged), QM_ERANGE: no such part, QM_ENOTFOUND: nothing was begun, or (manifest_hash
+ * not NULL) another manifest's. */
+int qm_state_stage_part(qm_engine *e, qm_space *s, const uint8_t *manifest_hash, uint32_t part,
+                        qm_slice content);
 /* Joins what is staged, in one durable transaction, and drops it. *joined = 0: the state
  * holds nothing that is not here. A state that goes on behind our back (another head at one
  * counter of some author) is QM_EFORK; one that does not read QM_EFORMAT, QM_ECANON… with
- * *err: nothing changes but that the stage is dropped. QM_ETRUNCATED: parts are missing. */
-int qm_state_take(qm_engine *e, qm_space *s, int *joined, qm_error *err);
+ * *err: nothing changes but that the stage is dropped. QM_ETRUNCATED: parts are missing.
+ * QM_ENOTFOUND as above. */
+int qm_state_take(qm_engine *e, qm_space *s, const uint8_t *manifest_hash, int *joined,
+                  qm_error *err);
 int qm_state_drop(qm_engine *e, qm_space *s);
 
 /* --- both at once, for callers that hold a whole snapshot --- */

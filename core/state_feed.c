@@ -50,6 +50,13 @@ int qm__manifest_read(qm_manifest *m, const qm_id *space, qm_slice in) {
   return parts_of(m->bytes) == m->parts ? QM_OK : QM_EFORMAT;
 }
 
+int qm__manifest_is(qm_slice manifest, const uint8_t *hash) {
+  qm_hash mine;
+  if (!hash) return 1;
+  qm_sha256(manifest.p, manifest.n, &mine);
+  return memcmp(mine.b, hash, 16) == 0;
+}
+
 int qm__manifest_check(const qm_manifest *m, uint32_t part, qm_slice content) {
   qm_hash hash;
   if (part >= m->parts) return QM_ERANGE;

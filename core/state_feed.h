@@ -26,6 +26,9 @@ int qm__manifest_read(qm_manifest *m, const qm_id *space, qm_slice in);
 /* QM_EHASH where the part is not the one that the manifest names. */
 int qm__manifest_check(const qm_manifest *m, uint32_t part, qm_slice content);
 
+/* 1 where this manifest is the one named; NULL names any. */
+int qm__manifest_is(qm_slice manifest, const uint8_t *hash);
+
 /* Writes items into a stage; inside a store transaction. */
 typedef struct qm_pour {
   qm_space *s;

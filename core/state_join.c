@@ -323,7 +323,9 @@ static int append(qm_joining *j, const qm_batch *batch) {
   }
   qm_buf_init(&blob, e->env, QM_BATCH_MAX);
   int rc = qm_batch_encode(&blob, batch, &j->s->authors, e->zip_level);
-  qm_log_row row = {0, qm_buf_slice(&blob), rows, batch->n_segments};
+  /* Its ops are not resolved: the row stands for every record. */
+  qm_log_row row = {
+      .batch = qm_buf_slice(&blob), .segments = rows, .n_segments = batch->n_segments};
   if (rc == QM_OK) rc = e->store->ops->log_append(e->store, j->s->number, &row, &seq);
   qm_buf_free(&blob);
   return rc;
@@ -403,15 +405,19 @@ static int join_all(qm_joining *j, int *joined) {
 /* Failures of this replica, after which the same state may be tried again. */
 static int is_ours(int rc) {
   return rc == QM_ENOMEM || rc == QM_EINTERNAL || rc == QM_EBUSY || rc == QM_ETRUNCATED ||
+         rc == QM_ENOTFOUND ||
          qm_err_class(rc) == QM_CLASS_STORAGE;
 }
 
-static int join_staged(qm_engine *e, qm_space *s, int *joined) {
+static int join_staged(qm_engine *e, qm_space *s, const uint8_t *manifest_hash, int *joined) {
   qm_joining j = {.e = e, .s = s};
   qm_arena_init(&j.keep, e->env, (size_t)64 << 20);
   qm_buf_init(&j.manifest, e->env, QM_STATE_MANIFEST_MAX);
   qm__feed_init(&j.feed, s, s->number, &j.m);
   int rc = open_stage(&j);
+  if ((rc == QM_OK || rc == QM_ETRUNCATED) &&
+      !qm__manifest_is(qm_buf_slice(&j.manifest), manifest_hash))
+    rc = QM_ENOTFOUND;
   qm_buf_clear(&j.manifest);
   j.feed.left = j.m.bytes;
   if (rc == QM_OK) rc = qm_engine_begin(e);
@@ -430,12 +436,13 @@ static int join_staged(qm_engine *e, qm_space *s, int *joined) {
   return rc;
 }
 
-int qm_state_take(qm_engine *e, qm_space *s, int *joined, qm_error *err) {
+int qm_state_take(qm_engine *e, qm_space *s, const uint8_t *manifest_hash, int *joined,
+                  qm_error *err) {
   *joined = 0;
   int rc = qm_engine_push(e, s);
   if (rc == QM_OK && e->open) rc = QM_ESTATE;
   if (rc != QM_OK) return qm_fail(err, rc, "state: %s", qm_err_text(rc));
-  rc = join_staged(e, s, joined);
+  rc = join_staged(e, s, manifest_hash, joined);
   if (rc != QM_OK) *joined = 0;
   /* What cannot be joined is not kept: it would be offered to itself for ever. */
   if (rc == QM_OK ? !*joined : !is_ours(rc)) (void)qm_state_drop(e, s);

@@ -87,6 +87,10 @@ typedef struct qm_log_row {
   qm_slice batch;
   const qm_segment_row *segments;
   uint32_t n_segments;
+  /* To append: the records its ops are on, each once, for log_of. None: not told, and
+   * log_of finds the row for every record. Not given to visitors. */
+  uint32_t n_records;
+  const qm_id *records;
 } qm_log_row;
 
 /* A change of this replica's open run, in row form, not yet in a segment. */
@@ -178,6 +182,10 @@ typedef struct qm_store_ops {
    * (log n each), not with the rows passed over. */
   int (*log_after)(qm_store *s, uint32_t space, const qm_vv *vv, uint64_t after_seq,
                    qm_visit_log visit, void *payload);
+  /* The next row after `after_seq` that is on `record`, or of which that was not told, visited
+   * once. QM_ENOTFOUND where there is none; cost log n. */
+  int (*log_of)(qm_store *s, uint32_t space, const qm_id *record, uint64_t after_seq,
+                qm_visit_log visit, void *payload);
   /* Deletes the rows all of whose segments lie below vv. Raises in `gone` (may be NULL)
    * each author's entry to the greatest next among the segments deleted. */
   int (*log_cut)(qm_store *s, uint32_t space, const qm_vv *vv, qm_vv *gone);

@@ -216,6 +216,7 @@ static const qm_store_ops mem_ops = {
     .key_find = qm__mem_key_find,
     .log_append = qm__mem_log_append,
     .log_after = qm__mem_log_after,
+    .log_of = qm__mem_log_of,
     .log_cut = qm__mem_log_cut,
     .log_replace = qm__mem_log_replace,
     .open_append = qm__mem_open_append,

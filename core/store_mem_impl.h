@@ -41,6 +41,8 @@ typedef enum kind {
   SEGMENT,
   SEGMENT_SEQ,
   LOG_LAST,
+  LOG_OF,  /* space, record, seq */
+  LOG_ANY, /* space, seq: of which the records were not told */
   OPEN,
   STAGE,
   PART,
@@ -187,6 +189,8 @@ int qm__mem_key_find(qm_store *s, uint32_t space, uint32_t index, qm_slice name,
 int qm__mem_log_append(qm_store *s, uint32_t space, const qm_log_row *row, uint64_t *seq);
 int qm__mem_log_after(qm_store *s, uint32_t space, const qm_vv *vv, uint64_t after_seq,
                       qm_visit_log visit, void *payload);
+int qm__mem_log_of(qm_store *s, uint32_t space, const qm_id *record, uint64_t after_seq,
+                   qm_visit_log visit, void *payload);
 int qm__mem_log_cut(qm_store *s, uint32_t space, const qm_vv *vv, qm_vv *gone);
 int qm__mem_log_replace(qm_store *s, uint32_t space, uint64_t seq, qm_slice batch);
 int qm__mem_open_append(qm_store *s, uint32_t space, const qm_open_row *row);

@@ -30,10 +30,34 @@ static uint64_t log_last(mem_store *m, uint32_t space) {
   return n ? get_be(qm__map_value(n).p, 8) : 0;
 }
 
+static key key_log_of(uint32_t space, const qm_id *record, uint64_t seq) {
+  key k = key_of(LOG_OF, space);
+  key_id(&k, record);
+  key_u64(&k, seq);
+  return k;
+}
+
+static key key_log_any(uint32_t space, uint64_t seq) {
+  key k = key_of(LOG_ANY, space);
+  key_u64(&k, seq);
+  return k;
+}
+
+static int log_index(mem_store *m, uint32_t space, uint64_t seq, const qm_log_row *row) {
+  for (uint32_t i = 0; i < row->n_records; i++) {
+    key k = key_log_of(space, &row->records[i], seq);
+    QM_TRY(put(m, key_slice(&k), qm_slice_of(NULL, 0)));
+  }
+  if (row->n_records) return QM_OK;
+  key k = key_log_any(space, seq);
+  return put(m, key_slice(&k), qm_slice_of(NULL, 0));
+}
+
 static int log_put(mem_store *m, uint32_t space, uint64_t seq, const qm_log_row *row) {
   key k = key_of(LOG, space), last = key_of(LOG_LAST, space);
   key_u64(&k, seq);
   uint8_t number[8];
+  QM_TRY(log_index(m, space, seq, row));
   put_be(number, seq, 8);
   QM_TRY(put(m, key_slice(&last), qm_slice_of(number, 8)));
   qm_buf_clear(&m->value);
@@ -122,7 +146,10 @@ static int log_visit(mem_store *m, const qm__map_node *n, uint64_t seq, qm_visit
   if (!segments) return QM_ENOMEM;
   for (uint32_t i = 0; i < count; i++)
     log_segment(v.p + 4 + (size_t)i * SEGMENT_SIZE, &segments[i]);
-  qm_log_row row = {seq, qm_slice_of(v.p + head, v.n - head), segments, count};
+  qm_log_row row = {.seq = seq,
+                    .batch = qm_slice_of(v.p + head, v.n - head),
+                    .segments = segments,
+                    .n_segments = count};
   int rc = visit(payload, &row);
   qm_free(m->base.env, segments);
   return visited(rc);
@@ -139,6 +166,41 @@ int qm__mem_log_after(qm_store *s, uint32_t space, const qm_vv *vv, uint64_t aft
   key_u64(&k, seq);
   const qm__map_node *n = qm__map_find(&m->map, key_slice(&k));
   return n ? log_visit(m, n, seq, visit, payload) : QM_EINTERNAL;
+}
+
+/* The first seq behind the key's own, under the key less its seq; UINT64_MAX: none. */
+static uint64_t seq_after(mem_store *m, const key *k) {
+  qm_slice rest, prefix = qm_slice_of(k->b, k->n - 8);
+  return within(qm__map_seek(&m->map, key_slice(k)), prefix, &rest) ? get_be(rest.p, 8)
+                                                                    : UINT64_MAX;
+}
+
+int qm__mem_log_of(qm_store *s, uint32_t space, const qm_id *record, uint64_t after_seq,
+                   qm_visit_log visit, void *payload) {
+  mem_store *m = self(s);
+  QM_TRY(reading(m));
+  if (after_seq >= log_last(m, space)) return QM_ENOTFOUND;
+  key told = key_log_of(space, record, after_seq + 1), any = key_log_any(space, after_seq + 1);
+  uint64_t seq = seq_after(m, &told), other = seq_after(m, &any);
+  if (other < seq) seq = other;
+  if (seq == UINT64_MAX) return QM_ENOTFOUND;
+  key k = key_of(LOG, space);
+  key_u64(&k, seq);
+  const qm__map_node *n = qm__map_find(&m->map, key_slice(&k));
+  return n ? log_visit(m, n, seq, visit, payload) : QM_EINTERNAL;
+}
+
+/* What the index says of rows that are gone. */
+static int log_sweep(mem_store *m, kind what, uint32_t space) {
+  key all = key_of(what, space);
+  qm_slice rest, prefix = key_slice(&all);
+  for (const qm__map_node *n = qm__map_seek(&m->map, prefix); within(n, prefix, &rest);
+       n = qm__map_next(n)) {
+    key k = key_of(LOG, space);
+    key_u64(&k, get_be(rest.p + rest.n - 8, 8));
+    if (!qm__map_find(&m->map, key_slice(&k))) QM_TRY(qm__map_delete(&m->map, qm__map_key(n)));
+  }
+  return QM_OK;
 }
 
 static int log_delete(mem_store *m, uint32_t space, const qm__map_node *n, uint64_t seq,
@@ -168,7 +230,8 @@ int qm__mem_log_cut(qm_store *s, uint32_t space, const qm_vv *vv, qm_vv *gone) {
     if (log_covered(qm__map_value(n), vv))
       QM_TRY(wrote(m, log_delete(m, space, n, get_be(rest.p, 8), gone)));
   }
-  return QM_OK;
+  QM_TRY(wrote(m, log_sweep(m, LOG_OF, space)));
+  return wrote(m, log_sweep(m, LOG_ANY, space));
 }
 
 int qm__mem_log_replace(qm_store *s, uint32_t space, uint64_t seq, qm_slice batch) {

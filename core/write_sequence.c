@@ -3,6 +3,8 @@
 
 #include "core/write_int.h"
 
+#define CUTS_MAX 1024u /* ranges of a cut that is being typed */
+
 /* What takes the place of the elements cut: text, or values. */
 typedef struct filling {
   qm_field_type type;
@@ -37,15 +39,150 @@ static int insert(qm_write *w, const qm_target *t, uint32_t field, uint64_t at, 
   return qm__write_op(w, t, op);
 }
 
+/* --- typing --- */
+
+int qm__write_typed(qm_write *w) {
+  qm_typing *y = &w->typing;
+  qm_buf b;
+  if (!y->insert) return QM_OK;
+  qm_op *op = &w->change.ops[y->insert - 1];
+  qm_buf_init(&b, w->e->env, QM_VALUE_MAX);
+  qm_mp_str(&b, y->text, y->n);
+  int rc = qm_buf_status(&b);
+  uint8_t *p = rc == QM_OK ? qm_arena_copy(qm__write_arena(w), b.p, b.n) : NULL;
+  if (rc == QM_OK && !p) rc = QM_ENOMEM;
+  op->value = qm_slice_of(p, b.n);
+  qm_buf_free(&b);
+  y->insert = 0;
+  return rc;
+}
+
+static int keep_text(qm_write *w, qm_slice text) {
+  qm_typing *y = &w->typing;
+  if (y->cap - y->n < text.n) {
+    size_t cap = (y->n + text.n) * 2 + 32;
+    y->text = qm_arena_grow(qm__write_arena(w), y->text, y->cap, cap, 1);
+    if (!y->text) return QM_ENOMEM;
+    y->cap = cap;
+  }
+  memcpy(y->text + y->n, text.p, text.n);
+  y->n += text.n;
+  return QM_OK;
+}
+
+/* Is the change's last op an edit of this text, made without a token? */
+static int is_typing(const qm_write *w, const qm_id *record, uint32_t field) {
+  const qm_typing *y = &w->typing;
+  return y->ops && y->ops == w->change.n_ops && y->field == field && !w->broken &&
+         qm_id_cmp(&y->t.l->record.id, record) == 0;
+}
+
+/* Lets a part of the last op take effect that it did not have before. */
+static int apply_more(qm_write *w, const qm_op *op, uint64_t counters) {
+  qm_author_state *st = &w->s->states[w->s->own];
+  qm_apply a = {&w->s->authors, &st->clock, &w->change, qm__write_arena(w)};
+  QM_TRY(qm_record_apply(&w->typing.t.l->record, &a, op));
+  w->change.next += counters;
+  st->clock.next[w->s->own] = w->change.next;
+  return QM_OK;
+}
+
+/* *done: the last op is an insert that ends where this one hangs. */
+static int type_on(qm_write *w, const filling *in, qm_op *op, int *done) {
+  qm_typing *y = &w->typing;
+  uint8_t value[2] = {0xa1, 0};
+  *done = y->insert && y->insert == w->change.n_ops && !(op->flags & (QM_OP_LEFT | QM_OP_ROOT)) &&
+          op->parent.author == w->change.author && op->parent.counter + 1 == w->change.next &&
+          y->n + in->text.n <= QM_VALUE_MAX - 8;
+  if (!*done) return QM_OK;
+  QM_TRY(keep_text(w, in->text));
+  op->counter = w->change.next;
+  op->span = in->points;
+  qm_buf b;
+  qm_buf_init(&b, w->e->env, QM_VALUE_MAX);
+  if (in->text.n == 1) { /* a key on its own needs no memory but the text's */
+    value[1] = in->text.p[0];
+    op->value = qm_slice_of(value, 2);
+  } else {
+    qm_mp_str(&b, in->text.p, in->text.n);
+    op->value = qm_slice_of(qm_arena_copy(qm__write_arena(w), b.p, b.n), b.n);
+  }
+  int rc = qm_buf_status(&b);
+  if (rc == QM_OK && !op->value.p) rc = QM_ENOMEM;
+  qm_buf_free(&b);
+  QM_TRY(rc);
+  w->change.ops[y->insert - 1].span += in->points;
+  return apply_more(w, op, in->points);
+}
+
 static int insert_text(qm_write *w, const qm_target *t, uint32_t field, uint64_t at,
                        const filling *in) {
+  const qm_cell empty = {field, QM_SEQUENCE, NULL};
+  const qm_cell *cell = qm_record_cell(&t->l->record, field, QM_SEQUENCE);
+  qm_op op = {.field = field, .shape = QM_SEQUENCE, .kind = QM_KIND_INSERT};
+  int done = 0;
+  QM_TRY(qm_sequence_place(cell ? cell : &empty, &w->s->authors, at, &op));
+  if (!qm__write_raw(w)) QM_TRY(type_on(w, in, &op, &done));
+  if (done) return QM_OK;
   qm_buf b;
   qm_buf_init(&b, w->e->env, QM_VALUE_MAX);
   qm_mp_str(&b, in->text.p, in->text.n);
+  op.span = in->points;
+  op.value = qm_buf_slice(&b);
   int rc = qm_buf_status(&b);
-  if (rc == QM_OK) rc = insert(w, t, field, at, in->points, qm_buf_slice(&b));
+  if (rc == QM_OK) rc = qm__write_op(w, t, op);
   qm_buf_free(&b);
-  return rc;
+  if (rc != QM_OK || qm__write_raw(w)) return rc;
+  QM_TRY(qm__write_typed(w));
+  w->typing.n = 0;
+  w->typing.insert = w->change.n_ops;
+  return keep_text(w, in->text);
+}
+
+/* Appends to the ranges of the op being typed. */
+static int keep_cuts(qm_write *w, qm_ranges more) {
+  qm_typing *y = &w->typing;
+  qm_op *op = &w->change.ops[w->change.n_ops - 1];
+  for (uint32_t i = 0; i < more.n; i++) {
+    qm_range *last = &y->cuts[op->cuts.n - 1];
+    const qm_range *r = &more.p[i];
+    if (last->author == r->author && last->counter + last->len == r->counter) {
+      last->len += r->len;
+    } else if (last->author == r->author && r->counter + r->len == last->counter) {
+      last->counter = r->counter;
+      last->len += r->len;
+    } else {
+      if (op->cuts.n == y->cap_cuts) {
+        uint32_t cap = y->cap_cuts * 2 + 4;
+        y->cuts = qm_arena_grow(qm__write_arena(w), y->cuts, y->cap_cuts, cap, sizeof *y->cuts);
+        if (!y->cuts) return QM_ENOMEM;
+        y->cap_cuts = cap;
+      }
+      y->cuts[op->cuts.n++] = *r;
+    }
+    op->cuts.p = y->cuts;
+  }
+  return QM_OK;
+}
+
+static int cut_out(qm_write *w, const qm_target *t, uint32_t field, uint64_t at, uint64_t cut,
+                   int typing) {
+  const qm_cell empty = {field, QM_SEQUENCE, NULL};
+  const qm_cell *cell = qm_record_cell(&t->l->record, field, QM_SEQUENCE);
+  qm_op op = {.field = field, .shape = QM_SEQUENCE, .kind = QM_KIND_CUT};
+  QM_TRY(qm_sequence_cut(cell ? cell : &empty, qm__write_arena(w), at, cut, &op.cuts));
+  qm_typing *y = &w->typing;
+  const qm_op *last = typing ? &w->change.ops[w->change.n_ops - 1] : NULL;
+  if (last && last->kind == QM_KIND_CUT && last->cuts.n + op.cuts.n <= CUTS_MAX) {
+    op.counter = last->counter;
+    op.span = 1;
+    QM_TRY(keep_cuts(w, op.cuts));
+    return apply_more(w, &op, 0);
+  }
+  QM_TRY(qm__write_op(w, t, op));
+  y->cuts = qm_arena_copy(qm__write_arena(w), op.cuts.p, op.cuts.n * sizeof *y->cuts);
+  y->cap_cuts = op.cuts.n;
+  return y->cuts ? QM_OK : QM_ENOMEM;
 }
 
 /* How many of the values from p on fit one op. */
@@ -78,7 +215,9 @@ static int check_filling(qm_write *w, const qm_target *t, filling *in) {
   if (t->field && !qm__write_raw(w) && t->field->type != in->type)
     return qm_fail(&w->error, QM_ESCHEMA, "%.*s: a field of another type", (int)t->field->name.n,
                    (const char *)t->field->name.p);
-  if (!qm_utf8_check(in->text, &in->points)) return QM_EUTF8;
+  in->points = in->text.n;
+  int key = in->text.n == 1 && in->text.p[0] < 0x80; /* as mostly, while somebody types */
+  if (!key && !qm_utf8_check(in->text, &in->points)) return QM_EUTF8;
   if (in->text.n > QM_VALUE_MAX - 8) return QM_ELIMIT;
   for (uint32_t i = 0; i < in->n; i++) {
     QM_TRY(qm__write_check(w, t, in->values[i]));
@@ -87,27 +226,44 @@ static int check_filling(qm_write *w, const qm_target *t, filling *in) {
   return QM_OK;
 }
 
+/* The record and field, and that nothing of the verb can be refused any more. */
+static int prepare(qm_write *w, const qm_id *record, uint32_t field, filling *in, qm_slice token,
+                   qm_target *t) {
+  QM_TRY(qm__write_target(w, record, field, QM_SEQUENCE, token, t));
+  QM_TRY(check_filling(w, t, in));
+  if (qm__write_raw(w)) return QM_OK;
+  return check_version(w, t, record, field, qm_record_cell(&t->l->record, field, QM_SEQUENCE),
+                       token);
+}
+
 static int splice(qm_write *w, const qm_id *record, uint32_t field, uint64_t at, uint64_t cut,
                   filling in, qm_slice token) {
-  qm_target t;
-  QM_TRY(qm__write_target(w, record, field, QM_SEQUENCE, token, &t));
-  const qm_cell *cell = qm_record_cell(&t.l->record, field, QM_SEQUENCE);
-  const qm_cell empty = {field, QM_SEQUENCE, NULL};
-  int fills = in.text.n || in.n;
-  QM_TRY(check_filling(w, &t, &in));
-  if (!qm__write_raw(w)) QM_TRY(check_version(w, &t, record, field, cell, token));
+  qm_target fresh, *t = &fresh;
+  /* What was checked for the edit before holds for this one. */
+  int typing = !token.n && in.type == QM_FIELD_TEXT && is_typing(w, record, field);
+  if (typing) {
+    t = &w->typing.t;
+    QM_TRY(check_filling(w, t, &in));
+  } else {
+    QM_TRY(prepare(w, record, field, &in, token, t));
+  }
+  const qm_cell *cell = qm_record_cell(&t->l->record, field, QM_SEQUENCE);
   uint64_t len = cell ? qm_sequence_len(cell) : 0;
   if (at == UINT64_MAX) at = len;
   if (at > len || cut > len - at)
     return qm_fail(&w->error, QM_ERANGE, "position beyond the end of the %s",
                    in.type == QM_FIELD_TEXT ? "text" : "list");
-  if (cut || (qm__write_raw(w) && !fills)) {
-    qm_op op = {.field = field, .shape = QM_SEQUENCE, .kind = QM_KIND_CUT};
-    QM_TRY(qm_sequence_cut(cell ? cell : &empty, qm__write_arena(w), at, cut, &op.cuts));
-    QM_TRY(qm__write_op(w, &t, op));
+  int fills = in.text.n || in.n;
+  if (cut || (qm__write_raw(w) && !fills)) QM_TRY(cut_out(w, t, field, at, cut, typing));
+  if (!fills && !cut) return QM_OK;
+  if (in.n) QM_TRY(insert_values(w, t, field, at, &in));
+  if (in.text.n) QM_TRY(insert_text(w, t, field, at, &in));
+  if (in.type == QM_FIELD_TEXT && !qm__write_raw(w)) {
+    if (!typing) w->typing.t = *t;
+    w->typing.field = field;
+    w->typing.ops = w->change.n_ops;
   }
-  if (in.text.n) return insert_text(w, &t, field, at, &in);
-  return insert_values(w, &t, field, at, &in);
+  return QM_OK;
 }
 
 int qm_write_splice(qm_write *w, const qm_id *record, uint32_t field, uint64_t at, uint64_t cut,

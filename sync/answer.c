@@ -219,7 +219,7 @@ static int run_state_stage(qm_answer *a, const qm_event *ev, qm_space *sp, qm_an
 static int run_state_join(qm_answer *a, const qm_event *ev, qm_space *sp, qm_answered *out) {
   int joined;
   QM_TRY(may_take(a, ev));
-  QM_TRY(qm_state_take(a->engine, sp, &joined, &out->error));
+  QM_TRY(qm_state_take(a->engine, sp, ev->digest, &joined, &out->error));
   if (!(a->flags & QM_ANSWER_HUB)) return QM_OK;
   return a->policy->recover(a->policy->payload, &ev->peer, &ev->space, 1);
 }
@@ -294,7 +294,7 @@ static int run_in_space(qm_answer *a, const qm_event *ev, qm_answered *out) {
     case QM_EV_STATE: return run_state(a, ev, sp, out);
     case QM_EV_STATE_READ: return run_state_read(a, ev, sp, out);
     case QM_EV_STATE_STAGE: return run_state_stage(a, ev, sp, out);
-    case QM_EV_STATE_TAKE: return qm_state_stage_part(a->engine, sp, ev->seq, ev->blob);
+    case QM_EV_STATE_TAKE: return qm_state_stage_part(a->engine, sp, ev->digest, ev->seq, ev->blob);
     case QM_EV_STATE_JOIN: return run_state_join(a, ev, sp, out);
     default: return QM_EINVAL;
   }

@@ -90,13 +90,24 @@ int qm_cert_renewal_due(const qm_cert *cert, uint64_t now_ms) {
 
 /* Reading. */
 
+/* DER has one form; OpenSSL reads some others too (unused bits that are set), and would
+ * write such a certificate in other bytes than those that were checked. */
+static int is_canonical(X509 *x, qm_slice der) {
+  unsigned char *again = NULL;
+  int n = i2d_X509(x, &again);
+  int same = n >= 0 && (size_t)n == der.n && memcmp(again, der.p, der.n) == 0;
+  OPENSSL_free(again);
+  return same;
+}
+
 int qm__cert_decode(qm_slice der, struct x509_st **out) {
   *out = NULL;
   if (der.n == 0 || der.n > QM_CERT_SIZE_MAX) return QM_EFORMAT;
   const unsigned char *at = der.p;
   X509 *x = d2i_X509(NULL, &at, (long)der.n);
+  int good = x != NULL && at == der.p + der.n && is_canonical(x, der);
   ERR_clear_error();
-  if (x == NULL || at != der.p + der.n) {
+  if (!good) {
     X509_free(x);
     return QM_EFORMAT;
   }

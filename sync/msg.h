@@ -215,9 +215,13 @@ typedef struct qm_msg_state_part {
 int qm_msg_state_part_put(qm_buf *out, const qm_msg_state_part *m);
 int qm_msg_state_part_get(qm_msg_state_part *m, qm_slice body);
 
-/* The taker's: the state has taken effect and is durable. */
-int qm_msg_state_end_put(qm_buf *out, const qm_msg_end *m);
-int qm_msg_state_end_get(qm_msg_end *m, qm_slice body);
+/* The taker's: the state has taken effect and is durable; or it is no longer staged here. */
+typedef struct qm_msg_state_end {
+  qm_id space;
+  int taken;
+} qm_msg_state_end;
+int qm_msg_state_end_put(qm_buf *out, const qm_msg_state_end *m);
+int qm_msg_state_end_get(qm_msg_state_end *m, qm_slice body);
 
 typedef struct qm_msg_credit {
   uint32_t bytes;

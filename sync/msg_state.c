@@ -59,16 +59,18 @@ int qm_msg_state_part_get(qm_msg_state_part *m, qm_slice body) {
   return qm_cur_end(&c);
 }
 
-int qm_msg_state_end_put(qm_buf *out, const qm_msg_end *m) {
-  size_t at = qm__msg_begin(out, QM_FRAME_STATE_END, 1);
+int qm_msg_state_end_put(qm_buf *out, const qm_msg_state_end *m) {
+  size_t at = qm__msg_begin(out, QM_FRAME_STATE_END, 2);
   qm_mp_bin(out, m->space.b, QM_ID_SIZE);
+  qm_mp_bool(out, m->taken);
   return qm_wire_end(out, at);
 }
 
-int qm_msg_state_end_get(qm_msg_end *m, qm_slice body) {
+int qm_msg_state_end_get(qm_msg_state_end *m, qm_slice body) {
   qm_cur c;
   memset(m, 0, sizeof *m);
-  QM_TRY(qm__msg_open(&c, body, QM_FRAME_STATE_END, 1));
+  QM_TRY(qm__msg_open(&c, body, QM_FRAME_STATE_END, 2));
   QM_TRY(qm_cur_bin_n(&c, m->space.b, QM_ID_SIZE));
+  QM_TRY(qm_cur_bool(&c, &m->taken));
   return qm_cur_end(&c);
 }

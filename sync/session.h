@@ -70,8 +70,10 @@ typedef enum qm_event_kind {
   QM_EV_STATE_READ = 14,  /* seq: part, digest: names the snapshot (S9.3) -> blob; QM_ENOTFOUND:
                              that snapshot is no longer kept */
   QM_EV_STATE_STAGE = 15, /* blob: manifest -> part: the first that is missing, parts */
-  QM_EV_STATE_TAKE = 16,  /* seq: part, blob: content; QM_OK: staged, durable */
-  QM_EV_STATE_JOIN = 17,  /* QM_OK: the staged state has taken effect, durable */
+  QM_EV_STATE_TAKE = 16,  /* seq: part, blob: content, digest: as above; QM_OK: staged, durable;
+                             QM_ENOTFOUND: another session took or replaced what was staged */
+  QM_EV_STATE_JOIN = 17,  /* digest; QM_OK: the staged state has taken effect, durable;
+                             QM_ENOTFOUND */
   QM_EV_ASIDE = 18,       /* blob: entries -> asides: what is held then; QM_OK: durable */
   QM_EV_ASIDE_READ = 19,  /* asides of the peer -> blob: entries it lacks, asides: what it has
                              then; QM_ENOTFOUND: none */

@@ -57,13 +57,15 @@ typedef enum qm__out {
   QM_OUT_ENDED
 } qm__out;
 /* Taking a state: NONE -(STATE_BEGIN)-> ASKED -(STATE_WANT sent)-> PARTS -(all staged)-> WHOLE
- * -(ask)-> JOINING -> DONE (STATE_END sent). */
+ * -(ask)-> JOINING -> DONE (STATE_END sent). LOST: another session took or replaced what was
+ * staged; said so by STATE_END, parts under way are dropped. */
 typedef enum qm__take {
   QM_TAKE_NONE,
   QM_TAKE_ASKED,
   QM_TAKE_PARTS,
   QM_TAKE_WHOLE,
   QM_TAKE_JOINING,
+  QM_TAKE_LOST,
   QM_TAKE_DONE
 } qm__take;
 /* A step of the tail, a grant, the certificate: not begun; may be asked of the driver;
@@ -95,7 +97,7 @@ typedef struct qm__space {
   uint8_t offered, wanted, joined; /* a state: STATE_BEGIN sent, STATE_WANT, STATE_END here */
   uint32_t part_out, parts_out;    /* the next to be sent, of how many */
   uint32_t part_seen, part_in, parts_in; /* the next to come, how many are staged, of how many */
-  uint8_t snapshot[QM_SYNC_DIGEST_SIZE];
+  uint8_t snapshot[QM_SYNC_DIGEST_SIZE], staged[QM_SYNC_DIGEST_SIZE]; /* given, taken (S9.3) */
   qm_vv_entry *vv; /* the peer's, until END is sent */
   uint32_t n_vv;
   qm_aside_count *asides, *peer_asides; /* entries held here, and by the peer by now */

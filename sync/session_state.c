@@ -74,12 +74,13 @@ int qm__on_state_want(qm_session *s, qm_slice body) {
 }
 
 int qm__on_state_end(qm_session *s, qm_slice body) {
-  qm_msg_end m;
+  qm_msg_state_end m;
   QM_TRY(qm_msg_state_end_get(&m, body));
   qm__space *sp = qm__find(s, &m.space);
   if (!sp || !sp->wanted || sp->joined) return QM_EPROTO;
   sp->joined = 1;
-  if (sp->out == QM_OUT_ENDED && sp->part_out == sp->parts_out) return QM_OK; /* crossed */
+  if (sp->out == QM_OUT_ENDED) return QM_OK; /* it crossed our END */
+  if (!m.taken) return give_up(s, sp);
   if (sp->out != QM_OUT_JOINING) return QM_EPROTO;
   sp->out = QM_OUT_SEND;
   qm__enqueue(s, sp);
@@ -96,6 +97,7 @@ static int takes_states(const qm_session *s) {
 static int asked(qm_session *s, qm__space *sp, qm_event_kind kind, uint32_t bytes, qm_slice blob,
                  uint32_t part) {
   qm_event *ev = qm__hold(s, kind, &sp->id);
+  memcpy(ev->digest, sp->staged, sizeof ev->digest);
   qm__slot *slot = qm__ask(s, ev, kind, sp);
   if (!slot) {
     s->held_is = 0;
@@ -115,9 +117,20 @@ int qm__on_state_begin(qm_session *s, qm_slice body) {
   if (!sp || !(sp->agreed & QM_AGREED_SYNC) || !takes_states(s)) return QM_EPROTO;
   if (!sp->vv_got || sp->in == QM_IN_ENDED || sp->taking != QM_TAKE_NONE) return QM_EPROTO;
   if (sp->in != QM_IN_OPEN && !sp->refusing) return QM_EPROTO;
+  qm_hash hash;
+  qm_sha256(m.manifest.p, m.manifest.n, &hash);
+  memcpy(sp->staged, hash.b, sizeof sp->staged);
   sp->taking = QM_TAKE_ASKED;
   if (!sp->writable && !sp->refusing) QM_TRY(qm__stop(s, sp, QM_EACCESS, 0));
   return sp->refusing ? QM_OK : asked(s, sp, QM_EV_STATE_STAGE, 0, m.manifest, 0);
+}
+
+/* The giver ENDs then; the next session goes on. */
+static int lost(qm_session *s, qm__space *sp) {
+  qm_msg_state_end m = {sp->id, 0};
+  if (sp->taking == QM_TAKE_LOST || sp->refusing) return QM_OK;
+  sp->taking = QM_TAKE_LOST;
+  return qm__wrote(s, qm_msg_state_end_put(&s->out, &m));
 }
 
 static void joins_if_whole(qm_session *s, qm__space *sp) {
@@ -149,11 +162,12 @@ int qm__on_state_part(qm_session *s, qm_slice body) {
   uint32_t bytes = (uint32_t)body.n;
   if (bytes > s->credit_in) return QM_EPROTO;
   qm__space *sp = qm__find(s, &m.space);
-  if (!sp || sp->in == QM_IN_ENDED || sp->taking != QM_TAKE_PARTS) return QM_EPROTO;
+  if (!sp || sp->in == QM_IN_ENDED) return QM_EPROTO;
+  if (sp->taking != QM_TAKE_PARTS && sp->taking != QM_TAKE_LOST) return QM_EPROTO;
   if (m.part != sp->part_seen || m.part >= sp->parts_in) return QM_EPROTO;
   sp->part_seen++;
   s->credit_in -= bytes;
-  if (sp->refusing) return qm__return_credit(s, bytes);
+  if (sp->refusing || sp->taking == QM_TAKE_LOST) return qm__return_credit(s, bytes);
   return asked(s, sp, QM_EV_STATE_TAKE, bytes, m.content, m.part);
 }
 
@@ -161,8 +175,9 @@ int qm__done_state_take(qm_session *s, qm__space *sp, uint32_t bytes, int rc) {
   sp->commits--;
   if (rc != QM_OK && !qm__stops_space(rc)) return qm__fail(s, rc, "state: %s", qm_err_text(rc));
   QM_TRY(qm__return_credit(s, bytes));
-  if (rc != QM_OK) return qm__stop(s, sp, rc, 0);
-  sp->part_in++;
+  if (rc == QM_ENOTFOUND) QM_TRY(lost(s, sp));
+  else if (rc != QM_OK) return qm__stop(s, sp, rc, 0);
+  else sp->part_in++;
   sp->progress.bytes_down += bytes;
   sp->notes |= QM_NOTE_PROGRESS;
   if (!sp->refusing) joins_if_whole(s, sp);
@@ -171,9 +186,10 @@ int qm__done_state_take(qm_session *s, qm__space *sp, uint32_t bytes, int rc) {
 }
 
 int qm__done_state_join(qm_session *s, qm__space *sp, int rc) {
-  qm_msg_end m = {sp->id};
+  qm_msg_state_end m = {sp->id, rc == QM_OK};
   sp->commits--;
   sp->taking = QM_TAKE_DONE;
+  if (rc == QM_ENOTFOUND) rc = QM_OK; /* another session was faster */
   if (rc != QM_OK && !qm__stops_space(rc)) return qm__fail(s, rc, "state: %s", qm_err_text(rc));
   if (rc != QM_OK) return qm__stop(s, sp, rc, rc == QM_EFORK);
   if (!sp->refusing) QM_TRY(qm__wrote(s, qm_msg_state_end_put(&s->out, &m)));
@@ -192,6 +208,7 @@ int qm__ask_state(qm_session *s, qm__space *sp, qm_event *ev) {
   if (sp->taking == QM_TAKE_WHOLE && !sp->refusing && free_to_ask(s, QM_EV_STATE_JOIN)) {
     sp->taking = QM_TAKE_JOINING;
     if (!qm__ask(s, ev, QM_EV_STATE_JOIN, sp)) return 0;
+    memcpy(ev->digest, sp->staged, sizeof ev->digest);
     sp->commits++;
     return 1;
   }

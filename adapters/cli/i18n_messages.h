@@ -55,6 +55,7 @@
   X(OPT_DELETED, "deleted records too", "也显示已删除的记录")                                            \
   X(OPT_LIMIT, "at most so many records", "最多显示这么多条")                                           \
   X(OPT_FIELDS, "the fields to show, separated by commas", "要显示的字段，用逗号分隔")                      \
+  X(OPT_FIELD, "only changes of this field", "只看此字段的改动")                                       \
   X(OPT_FAST, "leave out what needs a look at every record", "省略要逐条检查的内容")                        \
   X(OPT_AT, "the place in the list, counted from 1", "列表中的位置，从 1 数起")                             \
   X(OPT_NUMBER, "so many elements (1)", "元素个数（缺省为 1）")
@@ -208,6 +209,9 @@
   X(WORD_BY, "by", "何人")                                                                        \
   X(WORD_WHAT, "what", "操作")                                                                    \
   X(WORD_VALUE, "value", "值")                                                                   \
+  X(WORD_BEFORE, "before", "此前")                                                               \
+  X(LOG_CONCURRENT, "(beside another)", "（与他人同时）")                                             \
+  X(LOG_OLDER, "Older entries are at the hub.", "更早的记录在中心。")                                   \
   X(WORD_SPACE, "space", "空间")                                                                  \
   X(WORD_RECORD, "record", "记录")                                                                \
   X(WORD_WHY, "why", "原因")                                                                      \

@@ -22,7 +22,8 @@
     "  backup     copy everything to a new directory, checked; also while it runs\n"             \
     "  restore    make a hub from a backup\n"                                                    \
     "  check      read everything and compare it with its digests\n"                             \
-    "  recover    after the loss of its records: take them from a device\n\n"                    \
+    "  recover    after the loss of its records: take them from a device\n"                      \
+    "  maintain   clear out what no device needs any more\n\n"                                  \
     "qianmod VERB --help says more. --json prints one object a line. Exit codes: 0 done,\n"      \
     "1 check failed, 2 usage, 3 not found, 4 network or busy, 5 refused, 6 storage full or\n"    \
     "read-only, 7 damaged.\n",                                                                   \
@@ -39,7 +40,8 @@
     "  backup     把全部数据复制到新目录并校验，运行时也可以\n"                                  \
     "  restore    由备份恢复出一个中心\n"                                                        \
     "  check      读出全部数据，与其摘要比对\n"                                                  \
-    "  recover    记录丢失之后，从一台设备取回\n\n"                                              \
+    "  recover    记录丢失之后，从一台设备取回\n"                                                \
+    "  maintain   清除各设备都不再需要的内容\n\n"                                                \
     "qianmod 命令 --help 有详细说明。--json 每行输出一个对象。退出码：0 完成，1 校验不符，\n"    \
     "2 用法错误，3 未找到，4 网络或占用，5 被拒绝，6 存储已满或只读，7 数据损坏。\n")            \
   X(HELP_INIT,                                                                                   \
@@ -88,13 +90,13 @@
     "输出一个登记码，供一台设备在 N 小时（24）内使用一次。登记码只在这里显示。\n")               \
   X(HELP_DEVICES,                                                                                \
     "usage: qianmod devices DIR [--stale DAYS]\n\n"                                              \
-    "Lists member, role, spaces, last sync, how far behind it was then, refused changes, clock\n" \
+    "Lists member, role, spaces, last sync, how far behind it was then, refused changes, clock\n"\
     "offset and the end of the certificate. --stale: only those without a sync in DAYS.\n",      \
     "用法：qianmod devices 目录 [--stale 天数]\n\n"                                              \
     "列出成员、角色、空间、上次同步、当时落后多少、被拒绝的改动、时钟偏差和证书到期日。\n"       \
     "--stale：只列出若干天内没有同步过的设备。\n")                                               \
   X(HELP_REVOKE,                                                                                 \
-    "usage: qianmod revoke DIR DEVICE\n\nDEVICE: four or more characters of its id. Its next "     \
+    "usage: qianmod revoke DIR DEVICE\n\nDEVICE: four or more characters of its id. Its next "   \
     "connection gets a TLS alert,\na running one ends. What it has sent stays.\n",               \
     "用法：qianmod revoke 目录 设备\n\n设备：编号的前四位或更多。它的下一次连接只会得到 TLS "    \
     "警报，\n进行中的连接被中断。它已送来的内容保留。\n")                                        \
@@ -133,7 +135,7 @@
   X(HELP_RECOVER,                                                                                \
     "usage: qianmod recover DIR DEVICE --space SPACE…\n\n"                                       \
     "For a hub that lost its records and has no backup of them: with its next sync the device\n" \
-    "gives all that it holds of these spaces, state and changes. Each space is taken once; the\n" \
+    "gives all that it holds of these spaces, state and changes. Each space is taken once; the\n"\
     "other devices then sync as usual and bring what this one lacked. Choose the device that\n"  \
     "synced last. Otherwise a hub never takes a state from a device.\n",                         \
     "用法：qianmod recover 目录 设备 --space 空间…\n\n"                                          \
@@ -160,6 +162,16 @@
     "usage: qianmod check DIR\n\nReads all pages and all records and compares them with their "  \
     "hashes and digests.\nBeside a running hub it checks a copy.\n",                             \
     "用法：qianmod check 目录\n\n读出全部页和全部记录，与其散列和摘要比对。中心运行时校验的是副本。\n") \
+  X(HELP_MAINTAIN,                                                                               \
+    "usage: qianmod maintain DIR\n\nTakes deleted text out for good and cuts the log, as far as "\
+    "every device that\nstill syncs has seen it (log-days in qianmod.conf). A running hub does\n"  \
+    "this by itself once a day, when it has nothing else to do.\n",                             \
+    "用法：qianmod maintain 目录\n\n清除各设备均已见到删除的文字，并按 qianmod.conf 的 log-days "                       \
+    "裁剪日志。\n运行中的中心每天空闲时自动进行。\n")                                                                 \
+  X(MAINTAINED, "%llu characters taken out, the log cut in %u spaces\n",                         \
+    "清除 %llu 个字符，裁剪了 %u 个空间的日志\n")                                                               \
+  X(MAINTAIN_RUNNING, "%s: the hub is running; it does this by itself once a day",               \
+    "%s：中心正在运行，每天空闲时会自动进行")                                                                      \
   X(UNKNOWN_VERB, "unknown verb: %s; see qianmod --help", "未知命令：%s，请看 qianmod --help")   \
   X(UNKNOWN_OPTION, "unknown option: %s", "未知选项：%s")                                        \
   X(NO_VALUE, "%s needs a value", "%s 缺少值")                                                   \

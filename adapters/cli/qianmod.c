@@ -52,7 +52,8 @@ static const struct verb {
              {"backup", hub_verb_backup, QM_HUB_HELP_BACKUP, 1, 2},
              {"restore", hub_verb_restore, QM_HUB_HELP_RESTORE, 1, 2},
              {"check", hub_verb_check, QM_HUB_HELP_CHECK, 1, 1},
-             {"recover", hub_verb_recover, QM_HUB_HELP_RECOVER, 1, 2}};
+             {"recover", hub_verb_recover, QM_HUB_HELP_RECOVER, 1, 2},
+             {"maintain", hub_verb_maintain, QM_HUB_HELP_MAINTAIN, 1, 1}};
 
 static const struct verb *find_verb(const char *name) {
   for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)

@@ -120,6 +120,31 @@ int hub_recover_any(qm_hubdb *db, const qm_env *env, const qm_id *device);
  * the schema changed: of one space, of one device (the other NULL). */
 int hub_judge_again(hub_dir *d, const qm_id *space, const qm_id *device);
 
+/* --- upkeep (qianmod_upkeep.c) --- */
+
+/* What a device of a running session said it holds of a space. */
+typedef struct hub_held {
+  struct hub_held *next;
+  qm_id device, space;
+  qm_buf vv; /* as in hub.db */
+} hub_held;
+
+/* A round over all spaces, a piece at a time. */
+typedef struct hub_upkeep {
+  qm_hubdb *db;
+  const qm_env *env;
+  pthread_mutex_t *lock; /* of db, or NULL */
+  uint32_t log_days;     /* 0: nothing is cut */
+  int running, has_after;
+  uint32_t space; /* place in the engine */
+  qm_id after;    /* records done */
+  uint64_t last_ms, trimmed;
+  uint32_t cut; /* spaces whose log lost something */
+} hub_upkeep;
+
+/* The next piece; *more = 0: the round is done. */
+int hub_upkeep_step(hub_upkeep *u, qm_engine *e, int *more);
+
 /* --- the backend over hub.db (qianmod_backend.c) --- */
 typedef struct hub_backend {
   qm_hub_backend calls;
@@ -131,7 +156,13 @@ typedef struct hub_backend {
   uint32_t version;
   int has_version;
   uint64_t crash_at; /* 0: never */
+  hub_held *held;    /* of running sessions */
+  hub_upkeep upkeep;
 } hub_backend;
+void hub_held_note(hub_backend *b, const qm_id *device, const qm_id *space, qm_vv_list vv);
+int hub_held_write(hub_backend *b, const qm_id *device, int complete);
+void hub_held_free(hub_backend *b);
+int hub_upkeep_idle(hub_backend *b, qm_engine *engine, int *more);
 int hub_backend_open(hub_backend *b, hub_dir *d, qm_engine *engine, qm_error *e);
 void hub_backend_close(hub_backend *b);
 
@@ -148,5 +179,6 @@ int hub_verb_backup(const hub_args *a);
 int hub_verb_restore(const hub_args *a);
 int hub_verb_check(const hub_args *a);
 int hub_verb_recover(const hub_args *a);
+int hub_verb_maintain(const hub_args *a);
 
 #endif

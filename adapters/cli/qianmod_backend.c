@@ -179,7 +179,11 @@ static int do_touch(void *payload, const qm_id *device, const qm_hub_seen *seen)
                     .refused = seen->refused,
                     .refused_code = seen->refused_code,
                     .clock_offset_ms = seen->clock_offset_ms};
-  int rc = qm_hubdb_device_touch(b->db, device, &t);
+  QM_TRY(qm_hubdb_begin(b->db));
+  int rc = hub_held_write(b, device, seen->complete);
+  if (rc == QM_OK) rc = qm_hubdb_device_touch(b->db, device, &t);
+  if (rc == QM_OK) return qm_hubdb_commit(b->db);
+  qm_hubdb_rollback(b->db);
   return rc == QM_ENOTFOUND ? QM_OK : rc;
 }
 
@@ -568,6 +572,14 @@ static int policy_cert_renew(void *payload, const qm_id *peer, qm_slice spki, qm
   return rc;
 }
 
+static void backend_held(void *payload, const qm_id *device, const qm_id *space, qm_vv_list vv) {
+  hub_held_note(payload, device, space, vv); /* on the store thread, as touch */
+}
+
+static int backend_idle(void *payload, qm_engine *engine, int *more) {
+  return hub_upkeep_idle(payload, engine, more);
+}
+
 /* --- life --- */
 
 int hub_backend_open(hub_backend *b, hub_dir *d, qm_engine *engine, qm_error *e) {
@@ -593,12 +605,15 @@ int hub_backend_open(hub_backend *b, hub_dir *d, qm_engine *engine, qm_error *e)
                               .policy = &b->policy,
                               .enrol = backend_enrol,
                               .touch = backend_touch,
+                              .held = d->is_replay ? NULL : backend_held,
+                              .idle = d->is_replay ? NULL : backend_idle,
                               .committed = backend_committed};
   return QM_OK;
 }
 
 void hub_backend_close(hub_backend *b) {
   if (!b->db) return;
+  hub_held_free(b);
   pthread_mutex_destroy(&b->lock);
   b->db = NULL;
 }

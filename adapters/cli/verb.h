@@ -29,6 +29,7 @@ typedef enum qm_option {
   QM_OPT_DELETED,
   QM_OPT_LIMIT,
   QM_OPT_FIELDS,
+  QM_OPT_FIELD,
   QM_OPT_FAST,
   QM_OPT_AT,
   QM_OPT_NUMBER,

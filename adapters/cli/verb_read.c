@@ -404,47 +404,80 @@ void qm_verb_effect(const qm_ctx *c, qm_table *table, const qm_node *collection,
   qm_line_free(&l);
 }
 
-static int print_history(qm_ctx *c, const qm_node *collection, qm_slice rest) {
-  static const qm_say_id heads[] = {QM_SAY_WORD_TIME, QM_SAY_WORD_BY,    QM_SAY_WORD_FIELD,
-                                    QM_SAY_WORD_WHAT, QM_SAY_WORD_VALUE, QM_SAY_WORD_SENT};
+/* An effect of another field is left out. */
+static int is_wanted(const qm_node *field, const qm_node *effect) {
+  return !field ||
+         qm_node_is(qm_node_get(effect, "field"), qm_node_string(qm_node_get(field, "name")));
+}
+
+/* What stood there before, behind the value. */
+static void put_before(const qm_ctx *c, qm_table *table, const qm_node *collection,
+                       const qm_node *effect) {
+  const qm_node *before = qm_node_get(effect, "from");
+  qm_line l = QM_LINE_INIT;
+  if (before)
+    qm_verb_value(c, &l, field_of(collection, qm_node_text(qm_node_get(effect, "field"))), before,
+                  " ");
+  if (qm_node_true(qm_node_get(effect, "concurrent")))
+    qm_line_format(&l, "%s%s", l.n ? " " : "", QM_SAY(c, LOG_CONCURRENT));
+  qm_table_cell(table, qm_line_slice(&l));
+  qm_line_free(&l);
+}
+
+static void put_history(qm_ctx *c, qm_table *table, const qm_node *collection,
+                        const qm_node *effect) {
+  qm_line l = QM_LINE_INIT;
+  qm_verb_time(&l, qm_node_get(effect, "time"), "?");
+  qm_verb_clock(c, &l, effect);
+  qm_table_cell(table, qm_line_slice(&l));
+  qm_line_clear(&l);
+  qm_verb_who(c, &l, effect);
+  qm_table_cell(table, qm_line_slice(&l));
+  qm_verb_effect(c, table, collection, effect);
+  put_before(c, table, collection, effect);
+  qm_table_text(table, qm_node_true(qm_node_get(effect, "acknowledged")) ? QM_SAY(c, WORD_YES)
+                                                                         : QM_SAY(c, WORD_NOT_YET));
+  qm_line_free(&l);
+}
+
+static int print_history(qm_ctx *c, const qm_node *collection, const qm_node *field,
+                         qm_slice rest) {
+  static const qm_say_id heads[] = {QM_SAY_WORD_TIME,  QM_SAY_WORD_BY,     QM_SAY_WORD_FIELD,
+                                    QM_SAY_WORD_WHAT,  QM_SAY_WORD_VALUE,  QM_SAY_WORD_BEFORE,
+                                    QM_SAY_WORD_SENT};
   qm_tree t = QM_TREE_INIT;
   qm_table table;
   qm_slice line;
-  int exit_code = QM_EXIT_DONE;
-  qm_table_init(&table, 6);
-  for (size_t i = 0; i < 6; i++) qm_table_text(&table, qm_say(c->cli.lang, heads[i]));
+  int exit_code = QM_EXIT_DONE, older = 0;
+  qm_table_init(&table, 7);
+  for (size_t i = 0; i < 7; i++) qm_table_text(&table, qm_say(c->cli.lang, heads[i]));
   while (!exit_code && qm_next_line(&rest, &line)) {
-    qm_line l = QM_LINE_INIT;
     exit_code = qm_verb_parse(c, &t, line);
     if (exit_code) break;
-    qm_verb_time(&l, qm_node_get(t.root, "time"), "?");
-    qm_table_cell(&table, qm_line_slice(&l));
-    qm_line_clear(&l);
-    qm_verb_who(c, &l, t.root);
-    qm_table_cell(&table, qm_line_slice(&l));
-    qm_verb_effect(c, &table, collection, t.root);
-    qm_table_text(&table, qm_node_true(qm_node_get(t.root, "acknowledged"))
-                              ? QM_SAY(c, WORD_YES)
-                              : QM_SAY(c, WORD_NOT_YET));
-    qm_line_free(&l);
+    int is_note = qm_node_get(t.root, "older") != NULL, shown = is_wanted(field, t.root);
+    older |= is_note;
+    if (c->cli.json && (is_note || shown)) printf("%.*s\n", (int)line.n, (const char *)line.p);
+    else if (!is_note && shown) put_history(c, &table, collection, t.root);
   }
-  if (!exit_code) exit_code = qm_verb_print_table(c, &table);
+  if (!exit_code && !c->cli.json) exit_code = qm_verb_print_table(c, &table);
+  if (!exit_code && !c->cli.json && older) qm_cli_note(&c->cli, QM_SAY_LOG_OLDER);
   qm_table_free(&table);
   qm_tree_free(&t);
   return exit_code;
 }
 
 int qm_verb_log(qm_ctx *c) {
-  const qm_node *collection;
+  const qm_node *collection, *field = NULL;
+  const char *name = c->values[QM_OPT_FIELD];
   qm_text text = {0};
   qm_error e = {0};
   int exit_code = prepare(c, &collection);
+  if (!exit_code && name) exit_code = qm_verb_field(c, collection, qm_str(name), &field);
   if (exit_code) return exit_code;
   if (qm_history(c->db, qm_verb_space(c), qm_verb_name(collection), qm_str(c->args[1]), &text,
                  &e) != QM_OK)
     return qm_verb_record_failed(c, &e, collection);
-  exit_code = c->cli.json ? qm_verb_print_lines(&text)
-                          : print_history(c, collection, qm_slice_of(text.p, text.n));
+  exit_code = print_history(c, collection, field, qm_slice_of(text.p, text.n));
   qm_text_free(&text);
   return exit_code;
 }

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "adapters/handle/handle.h"
+#include "core/logged.h"
 
 /* ---- walking the log and the open run ---- */
 
@@ -18,44 +19,12 @@ static int visit_change(walk *w, const qm_change *c, qm_arena *arena) {
   return QM_OK;
 }
 
-/* In a batch a record may be named by the dot that created it. */
-static int resolve(walk *w, qm_segment *g, qm_arena *arena) {
-  qm_dot *dots = qm_arena_array(arena, g->n_ops, sizeof *dots);
-  qm_op **ops = qm_arena_array(arena, g->n_ops, sizeof *ops);
-  qm_id *ids = qm_arena_array(arena, g->n_ops, sizeof *ids);
-  uint8_t *found = qm_arena_zero(arena, g->n_ops);
-  size_t n = 0;
-  if (!dots || !ops || !ids || !found) return QM_ENOMEM;
-  for (uint32_t i = 0; i < g->n_changes; i++)
-    for (uint32_t k = 0; k < g->changes[i].n_ops; k++) {
-      qm_op *op = &g->changes[i].ops[k];
-      if (op->named != QM_BY_CREATION) continue;
-      dots[n] = op->created;
-      ops[n++] = op;
-    }
-  if (!n) return QM_OK;
-  qm_store *store = w->db->store;
-  QM_TRY(store->ops->creation_find(store, qm__handle_number(w->s), dots, n, ids, found));
-  for (size_t i = 0; i < n; i++) {
-    if (!found[i]) return QM_ECORRUPT;
-    ops[i]->record = ids[i];
-  }
-  return QM_OK;
-}
-
 static int visit_batch(walk *w, qm_slice blob, qm_arena *arena) {
-  qm_batch_in in;
   qm_batch batch;
-  memset(&in, 0, sizeof in);
-  QM_TRY(qm_batch_open(&in, blob, arena));
-  for (uint32_t i = 0; i < in.n_authors; i++)
-    QM_TRY(qm_authors_find(qm_space_authors(w->s), &in.authors[i], &in.map[i]));
-  QM_TRY(qm_batch_read(&in, &batch));
-  for (uint32_t i = 0; i < batch.n_segments; i++) {
-    qm_segment *g = &batch.segments[i];
-    QM_TRY(resolve(w, g, arena));
-    for (uint32_t k = 0; k < g->n_changes; k++) QM_TRY(visit_change(w, &g->changes[k], arena));
-  }
+  QM_TRY(qm__logged_batch(w->s, blob, 1, arena, &batch));
+  for (uint32_t i = 0; i < batch.n_segments; i++)
+    for (uint32_t k = 0; k < batch.segments[i].n_changes; k++)
+      QM_TRY(visit_change(w, &batch.segments[i].changes[k], arena));
   return QM_OK;
 }
 
@@ -203,33 +172,59 @@ static void put_removed(history *h, const qm_op *op) {
       }
 }
 
-static int take_effect(void *payload, const qm_change *change, const qm_op *op, qm_arena *arena) {
+static void put_before(history *h, const qm_past *past) {
+  const qm_op *op = past->op;
+  const qm_field_def *f = h->c ? qm_collection_field(h->c, op->field) : NULL;
+  if (past->before.n) {
+    qm__handle_put(h->out, ",\"from\":");
+    qm__handle_put_value(h->out, f, past->before);
+  }
+  if (past->concurrent) qm__handle_put(h->out, ",\"concurrent\":true");
+}
+
+static int take_past(void *payload, const qm_past *past) {
   history *h = payload;
+  const qm_op *op = past->op;
   qm_buf *b = h->out;
-  (void)arena;
-  if (qm_id_cmp(&op->record, &h->record) != 0) return QM_OK;
+  qm_dot dot = {op->counter, past->change->author};
   int keyed = op->shape == QM_KEYED;
-  if (keyed && op->kind == QM_KIND_ADD && op->value.n) QM_TRY(note_added(h, change, op));
+  if (keyed && op->kind == QM_KIND_ADD && op->value.n) QM_TRY(note_added(h, past->change, op));
   qm_buf_byte(b, '{');
-  qm__handle_put_who(b, &h->who, h->s, change->author, change->time);
+  qm__handle_put_dot(b, &h->who, h->s, dot, past->change->time);
   qm_buf_byte(b, ',');
   qm__handle_put_effect(b, h->c, op);
   if (keyed && op->kind == QM_KIND_REMOVE) put_removed(h, op);
-  int held = qm_vv_covers(qm_space_acknowledged(h->s), (qm_dot){op->counter, change->author});
+  put_before(h, past);
+  int held = qm_vv_covers(qm_space_acknowledged(h->s), dot);
   qm__handle_put(b, held ? ",\"acknowledged\":true}\n" : ",\"acknowledged\":false}\n");
   return qm_buf_status(b) == QM_OK ? QM_OK : QM_ENOMEM;
+}
+
+/* 1 where the record is known here at all. */
+static int is_known(qm_db *db, const history *h, int *out) {
+  const qm_record *r;
+  qm_reading reading = {.db = db, .s = h->s};
+  qm_arena_init(&reading.arena, &db->env, QM_HANDLE_ARENA_MAX);
+  int rc = qm__handle_load(&reading, &h->record, &r);
+  qm_arena_free(&reading.arena);
+  *out = rc == QM_OK;
+  return rc == QM_ENOTFOUND ? QM_OK : rc;
 }
 
 static int put_history(qm_db *db, qm_slice space, qm_slice collection, qm_slice name, qm_buf *b,
                        qm_error *e) {
   history h = {.out = b};
+  int whole = 0, known = 0;
   QM_TRY(qm__handle_space(db, space, &h.s, e));
   QM_TRY(qm__handle_collection(h.s, collection, &h.c, e));
   QM_TRY(qm__handle_record(db, h.s, h.c, name, &h.record, e));
   qm_arena_init(&h.arena, &db->env, QM_HANDLE_ARENA_MAX);
   int rc = qm__handle_who(db, &h.who);
-  if (rc == QM_OK) rc = qm__handle_effects(db, h.s, take_effect, &h);
-  if (rc == QM_OK && !b->n) rc = QM_ENOTFOUND;
+  if (rc == QM_OK)
+    rc = qm_engine_history(db->engine, h.s, &h.record, take_past, &h, &whole);
+  if (rc == QM_OK && !whole) rc = is_known(db, &h, &known);
+  if (rc == QM_OK && !b->n && !known) rc = QM_ENOTFOUND;
+  if (rc == QM_OK && !whole) qm__handle_put(b, "{\"older\":\"hub\"}\n");
   qm__handle_who_free(&h.who);
   qm_arena_free(&h.arena);
   return rc == QM_OK ? rc : qm_fail(e, rc, "log: %s", qm_err_text(rc));

@@ -253,6 +253,31 @@ int qm_hubdb_space_devices(qm_hubdb *h, const qm_id *space, qm_visit_hub_id visi
                       &v);
 }
 
+int qm_hubdb_held_put(qm_hubdb *h, const qm_id *space, const qm_id *device, qm_slice vv) {
+  return qm__hub_run(h, QM__SQL_HELD_PUT,
+                     QM__ARGS(qm__blob(space->b, QM_ID_SIZE), qm__blob(device->b, QM_ID_SIZE),
+                              qm__slice(vv)));
+}
+
+typedef struct held_visit {
+  qm_visit_hub_held visit;
+  void *payload;
+} held_visit;
+
+static int held_row(void *payload, sqlite3_stmt *st) {
+  const held_visit *v = payload;
+  qm_id id;
+  QM_TRY(qm__db_fixed(st, 0, id.b, QM_ID_SIZE));
+  return v->visit(v->payload, &id, qm__db_blob(st, 1));
+}
+
+int qm_hubdb_held_live(qm_hubdb *h, const qm_id *space, uint64_t since_ms,
+                       qm_visit_hub_held visit, void *payload) {
+  held_visit v = {visit, payload};
+  return qm__hub_each(h, QM__SQL_HELD_LIVE,
+                      QM__ARGS(qm__blob(space->b, QM_ID_SIZE), qm__u64(since_ms)), held_row, &v);
+}
+
 static int may_row(void *payload, sqlite3_stmt *st) {
   (void)payload;
   if (sqlite3_column_int64(st, 0) != 0) return QM_EREVOKED;

@@ -146,6 +146,15 @@ int qm_hubdb_space_devices(qm_hubdb *h, const qm_id *space, qm_visit_hub_id visi
 /* QM_OK; QM_EREVOKED; QM_EACCESS where the device is unknown or may not read the space. */
 int qm_hubdb_device_may(qm_hubdb *h, const qm_id *device, const qm_id *space);
 
+/* What a device said that it holds of a space, at the end of a session in which both sides
+ * gave all they had. */
+int qm_hubdb_held_put(qm_hubdb *h, const qm_id *space, const qm_id *device, qm_slice vv);
+typedef int (*qm_visit_hub_held)(void *payload, const qm_id *device, qm_slice vv);
+/* The live devices of a space, ascending: it may read it, is not revoked, and has synced since
+ * since_ms. vv is empty where nothing is noted of it. */
+int qm_hubdb_held_live(qm_hubdb *h, const qm_id *space, uint64_t since_ms,
+                       qm_visit_hub_held visit, void *payload);
+
 /* ---- spaces and schemas ---- */
 
 /* QM_EEXIST: the id or the name is taken. QM_EINVAL: empty or too long a name.

@@ -48,6 +48,10 @@ static const char *const store_steps[] = {
     "CREATE TABLE stage (space INTEGER NOT NULL PRIMARY KEY, manifest BLOB NOT NULL);"
     "CREATE TABLE stage_part (space INTEGER NOT NULL, part INTEGER NOT NULL,"
     "  content BLOB NOT NULL, PRIMARY KEY (space, part)) WITHOUT ROWID;",
+    /* log_record: the log rows that are on a record; an empty record: not told. */
+    "CREATE TABLE log_record (space INTEGER NOT NULL, record BLOB NOT NULL, seq INTEGER NOT NULL,"
+    "  PRIMARY KEY (space, record, seq)) WITHOUT ROWID;"
+    "INSERT INTO log_record SELECT space, X'', seq FROM log;",
     /* entries and readable copies of what was set aside */
     "CREATE TABLE aside (space INTEGER NOT NULL, key BLOB NOT NULL, value BLOB NOT NULL,"
     "  PRIMARY KEY (space, key)) WITHOUT ROWID;",
@@ -80,6 +84,9 @@ static const char *const hub_steps[] = {
     "  tries INTEGER NOT NULL) WITHOUT ROWID;"
     "CREATE TABLE note (space BLOB NOT NULL, name TEXT NOT NULL, value BLOB NOT NULL,"
     "  PRIMARY KEY (space, name)) WITHOUT ROWID;",
+    /* held: the VV that a device said it holds of a space: author and next, 32 bytes each. */
+    "CREATE TABLE held (space BLOB NOT NULL, device BLOB NOT NULL, vv BLOB NOT NULL,"
+    "  PRIMARY KEY (space, device)) WITHOUT ROWID;",
 };
 
 const qm__sql_schema qm__sql_hub = {0x514d6862, "qianmo hub database", hub_steps,
@@ -178,6 +185,14 @@ static const qm__sql table[QM__SQL_COUNT] = {
         " WHERE space = ?1 AND author = ?2 AND seq > ?3 ORDER BY seq LIMIT 1"),
     SQL(SEGMENT_DELETE, "DELETE FROM segment WHERE space = ?1 AND author = ?2 AND next = ?3"),
     SQL(SEGMENT_DROP, "DELETE FROM segment WHERE space = ?1"),
+    SQL(LOG_OF_PUT, "INSERT INTO log_record (space, record, seq) VALUES (?1, ?2, ?3)"),
+    SQL(LOG_OF_NEXT,
+        "SELECT seq FROM log_record WHERE space = ?1 AND record = ?2 AND seq > ?3"
+        " ORDER BY seq LIMIT 1"),
+    SQL(LOG_OF_SWEEP,
+        "DELETE FROM log_record WHERE space = ?1 AND NOT EXISTS"
+        " (SELECT 1 FROM log WHERE log.space = ?1 AND log.seq = log_record.seq)"),
+    SQL(LOG_OF_DROP, "DELETE FROM log_record WHERE space = ?1"),
     SQL(OPEN_PUT,
         "INSERT OR REPLACE INTO open_change (space, counter, change)"
         " VALUES (?1, ?2, ?3)"),
@@ -222,6 +237,12 @@ static const qm__sql table[QM__SQL_COUNT] = {
     SQL(DEVICE_MAY,
         "SELECT d.revoked, s.space IS NOT NULL FROM device d LEFT JOIN device_space s"
         " ON s.device = d.id AND s.space = ?2 WHERE d.id = ?1"),
+    SQL(HELD_PUT, "INSERT OR REPLACE INTO held (space, device, vv) VALUES (?1, ?2, ?3)"),
+    SQL(HELD_LIVE,
+        "SELECT d.id, coalesce(h.vv, X'') FROM device_space s JOIN device d ON d.id = s.device"
+        " LEFT JOIN held h ON h.space = s.space AND h.device = d.id"
+        " WHERE s.space = ?1 AND d.revoked = 0 AND d.last_sync > 0 AND d.last_sync >= ?2"
+        " ORDER BY d.id"),
 
     SQL(HUB_SPACE_ADD,
         "INSERT OR IGNORE INTO space_name (space, name, schema)"

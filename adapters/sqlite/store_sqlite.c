@@ -183,7 +183,8 @@ static int sqlite_space_drop(qm_store *store, uint32_t space) {
   static const qm__sql_id all[] = {
       QM__SQL_SPACE_DELETE, QM__SQL_AUTHOR_DROP,   QM__SQL_RECORD_DROP, QM__SQL_CREATION_DROP,
       QM__SQL_KEY_DROP,     QM__SQL_LOG_LAST_DROP, QM__SQL_LOG_DROP,    QM__SQL_SEGMENT_DROP,
-      QM__SQL_OPEN_DROP,    QM__SQL_STAGE_DROP,    QM__SQL_PART_DROP,  QM__SQL_ASIDE_DROP};
+      QM__SQL_LOG_OF_DROP,  QM__SQL_OPEN_DROP,     QM__SQL_STAGE_DROP,  QM__SQL_PART_DROP,
+      QM__SQL_ASIDE_DROP};
   sqlite_store *s = self(store);
   QM_TRY(writing(s));
   for (size_t i = 0; i < sizeof all / sizeof *all; i++)
@@ -257,6 +258,7 @@ static const qm_store_ops sqlite_ops = {
     .key_find = qm__sqlite_key_find,
     .log_append = qm__sqlite_log_append,
     .log_after = qm__sqlite_log_after,
+    .log_of = qm__sqlite_log_of,
     .log_cut = qm__sqlite_log_cut,
     .log_replace = qm__sqlite_log_replace,
     .open_append = qm__sqlite_open_append,

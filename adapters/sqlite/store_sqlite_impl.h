@@ -57,6 +57,8 @@ int qm__sqlite_key_find(qm_store *s, uint32_t space, uint32_t index, qm_slice ke
 int qm__sqlite_log_append(qm_store *s, uint32_t space, const qm_log_row *row, uint64_t *seq);
 int qm__sqlite_log_after(qm_store *s, uint32_t space, const qm_vv *vv, uint64_t after_seq,
                          qm_visit_log visit, void *payload);
+int qm__sqlite_log_of(qm_store *s, uint32_t space, const qm_id *record, uint64_t after_seq,
+                      qm_visit_log visit, void *payload);
 int qm__sqlite_log_cut(qm_store *s, uint32_t space, const qm_vv *vv, qm_vv *gone);
 int qm__sqlite_log_replace(qm_store *s, uint32_t space, uint64_t seq, qm_slice batch);
 

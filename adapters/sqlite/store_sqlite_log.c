@@ -58,6 +58,16 @@ static int log_last(sqlite_store *s, uint32_t space, int64_t *out) {
   return rc == QM_ENOTFOUND ? QM_OK : rc;
 }
 
+static int log_index(sqlite_store *s, uint32_t space, int64_t seq, const qm_log_row *row) {
+  for (uint32_t i = 0; i < row->n_records; i++)
+    QM_TRY(qm__db_run(
+        &s->db, QM__SQL_LOG_OF_PUT,
+        QM__ARGS(qm__int(space), qm__blob(row->records[i].b, QM_ID_SIZE), qm__int(seq))));
+  if (row->n_records) return QM_OK;
+  return qm__db_run(&s->db, QM__SQL_LOG_OF_PUT,
+                    QM__ARGS(qm__int(space), qm__blob(NULL, 0), qm__int(seq)));
+}
+
 static int log_put(sqlite_store *s, uint32_t space, int64_t seq, const qm_log_row *row,
                    uint8_t *packed) {
   for (uint32_t i = 0; i < row->n_segments; i++) {
@@ -70,6 +80,7 @@ static int log_put(sqlite_store *s, uint32_t space, int64_t seq, const qm_log_ro
         qm__db_run(&s->db, QM__SQL_SEGMENT_PUT,
                    QM__ARGS(qm__int(space), qm__int(g->author), qm__u64(g->next), qm__int(seq))));
   }
+  QM_TRY(log_index(s, space, seq, row));
   QM_TRY(qm__db_run(&s->db, QM__SQL_LOG_LAST_PUT, QM__ARGS(qm__int(space), qm__int(seq))));
   return qm__db_run(
       &s->db, QM__SQL_LOG_PUT,
@@ -151,7 +162,8 @@ static int log_visit(sqlite_store *s, sqlite3_stmt *st, uint64_t seq, qm_visit_l
   qm_segment_row *segments = qm_alloc_array(s->base.env, n, sizeof *segments);
   if (!segments) return QM_ENOMEM;
   for (uint32_t i = 0; i < n; i++) segments[i] = segment_at(packed, i);
-  qm_log_row row = {seq, qm__db_blob(st, 1), segments, n};
+  qm_log_row row = {
+      .seq = seq, .batch = qm__db_blob(st, 1), .segments = segments, .n_segments = n};
   int rc = visit(payload, &row);
   qm_free(s->base.env, segments);
   return visited(rc);
@@ -184,6 +196,17 @@ static int log_next(sqlite_store *s, uint32_t space, uint64_t after, const qm_vv
   return rc;
 }
 
+static int log_give(sqlite_store *s, uint32_t space, int64_t seq, qm_visit_log visit,
+                    void *payload) {
+  sqlite3_stmt *st;
+  QM_TRY(qm__db_start(&s->db, QM__SQL_LOG_GET, QM__ARGS(qm__int(space), qm__int(seq)), &st));
+  int row;
+  int rc = qm__db_step(&s->db, st, &row);
+  if (rc == QM_OK) rc = row ? log_visit(s, st, (uint64_t)seq, visit, payload) : QM_ECORRUPT;
+  qm__db_end(&s->db, QM__SQL_LOG_GET, st);
+  return rc;
+}
+
 int qm__sqlite_log_after(qm_store *store, uint32_t space, const qm_vv *vv, uint64_t after_seq,
                          qm_visit_log visit, void *payload) {
   sqlite_store *s = self(store);
@@ -193,13 +216,27 @@ int qm__sqlite_log_after(qm_store *store, uint32_t space, const qm_vv *vv, uint6
   int covered;
   QM_TRY(log_next(s, space, after_seq, vv, &seq, &covered));
   if (covered) QM_TRY(log_seek(s, space, vv, (uint64_t)seq, &seq));
-  sqlite3_stmt *st;
-  QM_TRY(qm__db_start(&s->db, QM__SQL_LOG_GET, QM__ARGS(qm__int(space), qm__int(seq)), &st));
-  int row;
-  int rc = qm__db_step(&s->db, st, &row);
-  if (rc == QM_OK) rc = row ? log_visit(s, st, (uint64_t)seq, visit, payload) : QM_ECORRUPT;
-  qm__db_end(&s->db, QM__SQL_LOG_GET, st);
-  return rc;
+  return log_give(s, space, seq, visit, payload);
+}
+
+/* The least seq > after_seq of the rows that are on `record`; INT64_MAX: none. */
+static int seq_of(sqlite_store *s, uint32_t space, qm_slice record, uint64_t after_seq,
+                  int64_t *out) {
+  int rc = qm__db_get_int(&s->db, QM__SQL_LOG_OF_NEXT,
+                          QM__ARGS(qm__int(space), qm__slice(record), bound(after_seq)), out);
+  if (rc == QM_ENOTFOUND) *out = INT64_MAX;
+  return rc == QM_ENOTFOUND ? QM_OK : rc;
+}
+
+int qm__sqlite_log_of(qm_store *store, uint32_t space, const qm_id *record, uint64_t after_seq,
+                      qm_visit_log visit, void *payload) {
+  sqlite_store *s = self(store);
+  int64_t told, any;
+  QM_TRY(reading(s));
+  QM_TRY(seq_of(s, space, qm_slice_of(record->b, QM_ID_SIZE), after_seq, &told));
+  QM_TRY(seq_of(s, space, qm_slice_of(NULL, 0), after_seq, &any));
+  if (any < told) told = any;
+  return told == INT64_MAX ? QM_ENOTFOUND : log_give(s, space, told, visit, payload);
 }
 
 /* ---- cut, replace ---- */
@@ -246,12 +283,15 @@ static int log_delete(sqlite_store *s, uint32_t space, int64_t seq, qm_vv *gone)
 int qm__sqlite_log_cut(qm_store *store, uint32_t space, const qm_vv *vv, qm_vv *gone) {
   sqlite_store *s = self(store);
   QM_TRY(writing(s));
-  for (int64_t seq = 0;;) {
+  for (int64_t seq = 0, any = 0;;) {
     int covered;
     int rc = log_next(s, space, (uint64_t)seq, vv, &seq, &covered);
-    if (rc == QM_ENOTFOUND) return QM_OK;
+    if (rc == QM_ENOTFOUND && !any) return QM_OK;
+    if (rc == QM_ENOTFOUND)
+      return wrote(s, qm__db_run(&s->db, QM__SQL_LOG_OF_SWEEP, QM__ARGS(qm__int(space))));
     QM_TRY(wrote(s, rc));
     if (covered) QM_TRY(wrote(s, log_delete(s, space, seq, gone)));
+    any |= covered;
   }
 }
 

@@ -77,6 +77,7 @@ static int extend(qm_sequence *s, const qm_apply *a, const qm__run *more, int *d
   QM_TRY(add_payload(r, more, a->arena));
   r->len += more->len;
   qm__run_recount(r, shown);
+  if (s->near != r) s->near = NULL;
   *done = 1;
   return QM_OK;
 }
@@ -132,7 +133,7 @@ static int disjoint(const qm_apply *a, qm_ranges in, qm_ranges *out) {
     p[i] = (qm__point){a->authors->rank[in.p[i].author], in.p[i].counter,
                        in.p[i].len < most ? in.p[i].len : most, NULL};
   }
-  qm__points_sort(p, in.n);
+  qm__points_sort(a->arena->env, p, in.n);
   for (uint32_t i = 0; i < in.n; i++) {
     uint32_t author = a->authors->sorted[p[i].rank];
     qm_range *last = n ? &to[n - 1] : NULL;
@@ -182,8 +183,18 @@ static int cut(qm_sequence *s, const qm_apply *a, const qm_range *range) {
       k++;
       continue;
     }
+    uint64_t r_end = qm__run_end(r);
+    if (range->counter > r->first.counter && end >= r_end &&
+        qm__run_give_end(s, r, r_end - range->counter)) {
+      k++;
+      continue;
+    }
+    if (range->counter <= r->first.counter && end < r_end &&
+        qm__run_give_start(s, a->authors, r, end - r->first.counter))
+      return QM_OK;
     QM_TRY(edges(s, a, c, &k, range->counter, end, &r));
     uint64_t shown = qm__run_shown(r);
+    s->near = NULL;
     r->state = QM_RUN_DEAD;
     r->data = NULL;
     r->bytes = r->room = 0;
@@ -370,7 +381,12 @@ int qm_sequence_place(const qm_cell *c, const qm_authors *authors, uint64_t at, 
   const qm__run *l = NULL, *r = NULL;
   if (at > len) return QM_ERANGE;
   if (at) l = qm__sequence_at(s, at - 1, &l_at);
-  if (at < len) r = qm__sequence_at(s, at, &r_at);
+  if (l && l_at + 1 < l->len)
+    r = l, r_at = l_at + 1;
+  else if (l && at < len && !l->rights.n)
+    r = NULL; /* nothing in the right subtree of l: never a left child */
+  else if (at < len)
+    r = qm__sequence_at(s, at, &r_at);
   int left = r && (l == r || (l ? in_right_subtree(s, authors, l, r) : under_root(s, r)));
   op->flags = (uint8_t)(op->flags & ~(QM_OP_ROOT | QM_OP_LEFT));
   memset(&op->parent, 0, sizeof op->parent);

@@ -41,5 +41,10 @@ int qm_sequence_cut(const qm_cell *c, qm_arena *arena, uint64_t at, uint64_t n, 
  * holds it, and an edit at positions is refused where it has changed. It is the
  * first 8 bytes of SHA-256 over the visible ranges with full author ids. */
 uint64_t qm_sequence_version(const qm_cell *c, const qm_authors *authors);
+/* The tombstones that nothing stays under, each of them covered by `seen` and not in
+ * `spared`: at most `most` ranges, children before parents, so that any first part of the
+ * list is as good. What is in the cell does not change. QM_ENOMEM. */
+int qm_sequence_trimmable(qm_cell *c, const qm_authors *authors, const qm_vv *seen,
+                          qm_ranges spared, uint32_t most, qm_arena *arena, qm_ranges *out);
 
 #endif

@@ -266,7 +266,7 @@ static int get_entry(reader *d) {
 
 static int assemble(reader *d, qm_sequence *s) {
   int placed = 0;
-  qm__points_sort(d->points, d->n);
+  qm__points_sort(d->arena->env, d->points, d->n);
   qm__run **runs = qm_arena_array(d->arena, d->n, sizeof *runs);
   if (!runs) return qm_cur_fail(d->in, QM_ENOMEM);
   for (uint32_t i = 0; i < d->n; i++) {

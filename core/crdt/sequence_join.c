@@ -17,7 +17,7 @@ static int take(joiner *j, const qm__run *from, uint64_t lo, uint64_t hi, int cu
   if (!r) return QM_ENOMEM;
   memset(&r->lefts, 0, sizeof r->lefts);
   memset(&r->rights, 0, sizeof r->rights);
-  r->up = r->before = r->after = NULL;
+  r->up = r->before = r->after = r->next = r->prev = NULL;
   r->room = 0; /* the bytes behind belong to the side it came from */
   qm__run_clip(r, lo - from->first.counter, hi - lo);
   if (cut) {

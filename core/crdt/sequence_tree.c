@@ -28,37 +28,35 @@ qm__run *qm__sequence_head(const qm_sequence *s) {
   return r;
 }
 
-qm__run *qm__run_next(const qm__run *r) {
-  if (r->after) {
-    qm__run *x = r->after;
-    while (x->before) x = x->before;
-    return x;
-  }
-  while (r->up && r->up->after == r) r = r->up;
-  return r->up;
+qm__run *qm__run_next(const qm__run *r) { return r->next; }
+qm__run *qm__run_prev(const qm__run *r) { return r->prev; }
+
+static void thread(qm__run *prev, qm__run *r, qm__run *next) {
+  r->prev = prev;
+  r->next = next;
+  if (prev) prev->next = r;
+  if (next) next->prev = r;
 }
 
-qm__run *qm__run_prev(const qm__run *r) {
-  if (r->before) {
-    qm__run *x = r->before;
-    while (x->after) x = x->after;
-    return x;
-  }
-  while (r->up && r->up->before == r) r = r->up;
-  return r->up;
-}
-
-qm__run *qm__sequence_at(const qm_sequence *s, uint64_t at, uint64_t *offset) {
+qm__run *qm__sequence_at(qm_sequence *s, uint64_t at, uint64_t *offset) {
   qm__run *r = s->top;
+  uint64_t passed = 0;
+  if (s->near && at >= s->near_at && at - s->near_at < qm__run_shown(s->near)) {
+    *offset = at - s->near_at;
+    return s->near;
+  }
   for (;;) {
     uint64_t left = shown_of(r->before), own = qm__run_shown(r);
     if (at < left)
       r = r->before;
     else if (at < left + own) {
       *offset = at - left;
+      s->near = r;
+      s->near_at = passed + left;
       return r;
     } else {
       at -= left + own;
+      passed += left + own;
       r = r->after;
     }
   }
@@ -121,6 +119,7 @@ static void settle_up(qm_sequence *s, qm__run *r) {
 }
 
 static void stand_after(qm_sequence *s, qm__run *where, qm__run *r) {
+  thread(where, r, where->next);
   if (!where->after) {
     where->after = r;
   } else {
@@ -133,6 +132,7 @@ static void stand_after(qm_sequence *s, qm__run *where, qm__run *r) {
 }
 
 static void stand_before(qm_sequence *s, qm__run *where, qm__run *r) {
+  thread(where ? where->prev : NULL, r, where);
   if (!where) {
     r->up = NULL;
     s->top = r;
@@ -149,6 +149,8 @@ static void stand_before(qm_sequence *s, qm__run *where, qm__run *r) {
 }
 
 static void leave(qm_sequence *s, qm__run *r) {
+  if (r->prev) r->prev->next = r->next;
+  if (r->next) r->next->prev = r->prev;
   while (r->before || r->after) {
     qm__run *x = !r->before                                 ? r->after
                  : !r->after                                ? r->before
@@ -182,6 +184,7 @@ qm__column *qm__sequence_column(const qm_sequence *s, const qm_authors *authors,
 
 uint32_t qm__column_from(const qm__column *c, uint64_t counter) {
   uint32_t lo = 0, hi = c->runs.n;
+  if (hi && qm__run_end(c->runs.p[hi - 1]) <= counter) return hi; /* as for all that is new */
   while (lo < hi) {
     uint32_t mid = lo + (hi - lo) / 2;
     if (qm__run_end(c->runs.p[mid]) <= counter)
@@ -342,6 +345,7 @@ int qm__sequence_insert(qm_sequence *s, const qm_authors *authors, qm_arena *are
     list = r->on == QM_ON_RIGHT ? &host->rights : &host->lefts;
   }
   uint32_t at = list_place(list, authors, r->first);
+  s->near = NULL;
   QM_TRY(list_add(list, arena, at, r));
   if (at)
     stand_after(s, last_of(list->p[at - 1]), r);
@@ -370,6 +374,42 @@ void qm__sequence_remove(qm_sequence *s, const qm_authors *authors, qm__run *r) 
   index_drop(s, authors, r);
   leave(s, r);
   if (s->hot == r) s->hot = NULL;
+}
+
+int qm__run_give_end(qm_sequence *s, qm__run *r, uint64_t k) {
+  qm__run *d = r->rights.n == 1 ? r->rights.p[0] : NULL;
+  uint64_t shown = qm__run_shown(r);
+  if (!d || k >= r->len || d->state != QM_RUN_DEAD || d->lefts.n ||
+      d->first.author != r->first.author || d->first.counter != qm__run_end(r))
+    return 0;
+  r->bytes = bytes_before(r, r->len - k);
+  r->room = 0;
+  r->len -= k;
+  d->first.counter -= k;
+  d->len += k;
+  d->parent = qm__run_last(r);
+  qm__run_recount(r, shown);
+  if (s->near != r) s->near = NULL;
+  return 1;
+}
+
+int qm__run_give_start(qm_sequence *s, const qm_authors *authors, qm__run *r, uint64_t k) {
+  uint64_t shown = qm__run_shown(r);
+  if (k >= r->len || r->on != QM_ON_RIGHT || r->stray || r->lefts.n || !r->first.counter ||
+      r->parent.author != r->first.author || r->parent.counter + 1 != r->first.counter)
+    return 0;
+  qm__run *d = qm__sequence_find(s, authors, r->parent);
+  if (!d || d->state != QM_RUN_DEAD || d->rights.n != 1) return 0;
+  size_t skip = bytes_before(r, k);
+  r->data += skip;
+  r->bytes -= skip;
+  r->first.counter += k;
+  r->len -= k;
+  d->len += k;
+  r->parent = qm__run_last(d);
+  qm__run_recount(r, shown);
+  if (s->near != r) s->near = NULL;
+  return 1;
 }
 
 int qm__sequence_merge(qm_sequence *s, const qm_authors *authors, qm__run *first, qm__run *second) {
@@ -402,10 +442,49 @@ static void sift(qm__point *p, size_t root, size_t n) {
   }
 }
 
-void qm__points_sort(qm__point *p, size_t n) {
+static unsigned byte_of(const qm__point *p, unsigned digit) {
+  uint64_t v = digit < 8 ? p->counter >> (8 * digit) : p->rank >> (8 * (digit - 8));
+  return (unsigned)(v & 0xff);
+}
+
+/* Stable, by one byte. */
+static void by_byte(qm__point *to, const qm__point *from, size_t n, unsigned digit) {
+  size_t at[256] = {0}, sum = 0;
+  for (size_t i = 0; i < n; i++) at[byte_of(&from[i], digit)]++;
+  for (unsigned b = 0; b < 256; b++) {
+    size_t here = at[b];
+    at[b] = sum;
+    sum += here;
+  }
+  for (size_t i = 0; i < n; i++) to[at[byte_of(&from[i], digit)]++] = from[i];
+}
+
+/* Least byte first; bytes that are the same in all points are left out. 0: no memory. */
+static int radix_sort(const qm_env *env, qm__point *p, size_t n) {
+  qm__point differ = {0, 0, 0, NULL}, *from = p, *to = qm_alloc_array(env, n, sizeof *to);
+  qm__point *spare = to;
+  if (!to) return 0;
+  for (size_t i = 1; i < n; i++) {
+    differ.counter |= p[i].counter ^ p[0].counter;
+    differ.rank |= p[i].rank ^ p[0].rank;
+  }
+  for (unsigned digit = 0; digit < 12; digit++) {
+    if (!byte_of(&differ, digit)) continue;
+    by_byte(to, from, n, digit);
+    qm__point *x = from;
+    from = to;
+    to = x;
+  }
+  if (from != p) memcpy(p, from, n * sizeof *p);
+  qm_free(env, spare);
+  return 1;
+}
+
+void qm__points_sort(const qm_env *env, qm__point *p, size_t n) {
   size_t i = 1;
   while (i < n && !point_less(&p[i], &p[i - 1])) i++;
   if (i >= n) return; /* as mostly: in order already */
+  if (n >= 256 && radix_sort(env, p, n)) return;
   for (i = n / 2; i-- > 0;) sift(p, i, n);
   for (size_t end = n; end-- > 1;) {
     qm__point t = p[0];
@@ -443,7 +522,7 @@ static int build_columns(qm_sequence *s, const qm_authors *authors, qm_arena *ar
     cuts[n_cuts].run = NULL;
     cuts[n_cuts++].counter = r->parent.counter + (r->on == QM_ON_RIGHT);
   }
-  qm__points_sort(cuts, n_cuts);
+  qm__points_sort(arena->env, cuts, n_cuts);
   for (size_t i = 0; i < n; i++) {
     qm__run *r = runs[i];
     qm__point here = {authors->rank[r->first.author], r->first.counter, 0, NULL};
@@ -482,6 +561,7 @@ static int build_lists(qm_sequence *s, const qm_authors *authors, qm_arena *aren
 /* Appends at the end of the treap: `last` is its rightmost node, whose ancestors to
  * the right get their sums when something comes to stand beside them. */
 static qm__run *append(qm_sequence *s, qm__run *last, qm__run *r) {
+  thread(last, r, NULL);
   qm__run *below = NULL;
   while (last && last->priority < r->priority) {
     update(last);

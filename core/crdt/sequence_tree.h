@@ -40,6 +40,7 @@ struct qm__run {
   uint8_t *tail; /* == data + bytes where `room` more bytes there are ours */
   size_t room;
   qm__runs lefts, rights;       /* children of the first, of the last element */
+  qm__run *next, *prev;         /* in the document */
   qm__run *up, *before, *after; /* treap */
   uint64_t shown;               /* visible elements in the treap's subtree */
   uint32_t priority;
@@ -56,6 +57,10 @@ struct qm_sequence {
   uint32_t n_columns, cap_columns;
   qm__runs tops, strays;
   qm__run *hot; /* the run met last: typing stays where it is. May be NULL */
+  /* The run found last by position, and how many visible elements stand before it; NULL
+   * once another run has changed. */
+  qm__run *near;
+  uint64_t near_at;
 };
 
 /* A counter of an author in the sort order of dots, with what stands there. */
@@ -76,17 +81,23 @@ static inline uint64_t qm__run_shown(const qm__run *r) {
   return r->state == QM_RUN_DEAD ? 0 : r->len;
 }
 
-/* In place by rank and counter: n log n, no recursion. */
-void qm__points_sort(qm__point *p, size_t n);
+/* By rank and counter. Many points by their bytes, in memory of env (where there is none, as
+ * few); few in place, n log n. No recursion. */
+void qm__points_sort(const qm_env *env, qm__point *p, size_t n);
 
 /* Neighbours in document order; NULL at the ends. */
 qm__run *qm__run_next(const qm__run *r);
 qm__run *qm__run_prev(const qm__run *r);
 qm__run *qm__sequence_head(const qm_sequence *s);
 /* The run that shows visible element `at`, and in *offset its place there. at < shown. */
-qm__run *qm__sequence_at(const qm_sequence *s, uint64_t at, uint64_t *offset);
+qm__run *qm__sequence_at(qm_sequence *s, uint64_t at, uint64_t *offset);
 /* 1 where a stands before b in the document (a != b). */
 int qm__run_precedes(const qm__run *a, const qm__run *b);
+/* Gives k elements of the end of `r` to the tombstones behind it, or of the start of `r` to
+ * those before it, where the two are one stretch but for their state, and some of r stays.
+ * 1 where done: rubbing out goes on without a new run. */
+int qm__run_give_end(qm_sequence *s, qm__run *r, uint64_t k);
+int qm__run_give_start(qm_sequence *s, const qm_authors *authors, qm__run *r, uint64_t k);
 /* To be called after r's state or len changed from `shown_before` visible elements. */
 void qm__run_recount(qm__run *r, uint64_t shown_before);
 

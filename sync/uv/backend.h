@@ -44,6 +44,12 @@ typedef struct qm_hub_backend {
                qm_enrol_response *out);
   /* A session ended. */
   int (*touch)(void *payload, const qm_id *device, const qm_hub_seen *seen);
+  /* Of a running session: the VV that the device says it holds of a space, first at the start,
+     then, where it ends equal to the hub, the hub's own. May be NULL. */
+  void (*held)(void *payload, const qm_id *device, const qm_id *space, qm_vv_list vv);
+  /* Nothing to do for QM_HUB_IDLE_TICK_MS: a bounded piece of upkeep. *more = 1: there is more
+     that should not wait a whole tick. May be NULL. */
+  int (*idle)(void *payload, qm_engine *engine, int *more);
   /* A group is durable and none of it is answered yet: its number, and the last batch of
      it. For tests of crash positions. May be NULL. */
   void (*committed)(void *payload, uint64_t number, const qm_id *space, uint32_t taken);

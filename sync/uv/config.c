@@ -70,6 +70,8 @@ int qm_address_parse(const char *p, size_t len, char host[64], uint16_t *port) {
   size_t n = colon - 1;
   if (n >= 2 && p[0] == '[' && p[n - 1] == ']') p++, n -= 2;
   else if (memchr(p, ':', n)) return QM_EUSAGE;
+  for (size_t i = 0; i < n; i++)
+    if (is_space(p[i])) return QM_EUSAGE;
   QM_TRY(text(qm_slice_of(p, n), host, 64));
   *port = (uint16_t)v;
   return QM_OK;
@@ -84,6 +86,7 @@ static int apply(qm_hub_config *c, qm_slice key, qm_slice value) {
     uint32_t *to, min, max;
   } numbers[] = {{"connections", &c->connections, 1, 1000000},
                  {"per-address", &c->per_address, 1, 1000000},
+                 {"log-days", &c->log_days, 0, 36500},
                  {"handshake-ms", &c->handshake_ms, 50, 600000},
                  {"hello-ms", &c->hello_ms, 50, QM_SYNC_HELLO_MS},
                  {"idle-ms", &c->idle_ms, 50, QM_SYNC_IDLE_MS},
@@ -145,12 +148,15 @@ int qm_hub_config_print(const qm_hub_config *c, char *to, size_t cap) {
       "# Connections at once, and of one address.\n"
       "connections = %u\n"
       "per-address = %u\n"
+      "# For so many days at least the log says who changed what; 0: for ever. Older parts go\n"
+      "# once every device that still syncs has them.\n"
+      "log-days = %u\n"
       "# Patience with a peer: until TLS is open, until it says what it wants, without\n"
       "# progress, for an enrolment; for all of them after SIGTERM.\n"
       "handshake-ms = %u\nhello-ms = %u\nidle-ms = %u\nenrol-ms = %u\ndrain-ms = %u\n",
       v6 ? "[" : "", c->host, v6 ? "]" : "", (unsigned)c->port,
       c->name[0] ? "name = " : "", c->name, c->name[0] ? "\n" : "", c->log,
       formats[c->log_json != 0], levels[c->log_level], (unsigned)c->connections,
-      (unsigned)c->per_address, (unsigned)c->handshake_ms, (unsigned)c->hello_ms,
-      (unsigned)c->idle_ms, (unsigned)c->enrol_ms, (unsigned)c->drain_ms);
+      (unsigned)c->per_address, (unsigned)c->log_days, (unsigned)c->handshake_ms,
+      (unsigned)c->hello_ms, (unsigned)c->idle_ms, (unsigned)c->enrol_ms, (unsigned)c->drain_ms);
 }

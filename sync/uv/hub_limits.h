@@ -39,4 +39,7 @@
 /* One TLS record's plain bytes. */
 #define QM_CONN_PLAIN_SIZE 16384u
 
+/* Without work for so long, the store thread does a piece of upkeep. */
+#define QM_HUB_IDLE_TICK_MS 60000u
+
 #endif

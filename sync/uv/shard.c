@@ -154,10 +154,30 @@ static uint64_t lacking(qm__shard *s, const qm_event *ev) {
   return sum;
 }
 
+/* The device names its VV at the end by its digest: where it is ours, it holds what we do. */
+static void note_equal(qm__shard *s, const qm__job *job) {
+  const qm_hub_backend *b = s->options.backend;
+  qm_engine *e = s->options.engine;
+  qm_space *sp = qm_engine_space(e, &job->ev.space);
+  uint8_t mine[16];
+  qm_vv_list heads;
+  qm_arena arena;
+  if (!sp || qm_engine_vv_digest(e, sp, mine) != QM_OK || memcmp(mine, job->ev.vv_digest, 16) != 0)
+    return;
+  qm_arena_init(&arena, s->env, (size_t)16 << 20);
+  if (qm_engine_heads(e, sp, &arena, &heads) == QM_OK)
+    b->held(b->payload, &job->device, &job->ev.space, heads);
+  qm_arena_free(&arena);
+}
+
 static void run_request(qm__shard *s, qm__job *job) {
+  const qm_hub_backend *b = s->options.backend;
   if (!admitted(s, job)) return;
   if (job->ev.kind == QM_EV_COMPARE) job->lacks = lacking(s, &job->ev);
   job->rc = qm_answer_run(&s->answer, &job->ev, &job->out);
+  if (b->held && job->rc == QM_OK && job->ev.kind == QM_EV_COMPARE)
+    b->held(b->payload, &job->device, &job->ev.space, job->ev.vv);
+  if (b->held && job->rc == QM_OK && job->ev.kind == QM_EV_DIGEST_CHECK) note_equal(s, job);
   if (job->rc == QM_OK) job->rc = job->out.rc = detach(job);
   note_failure(s, job->rc);
 }
@@ -308,14 +328,35 @@ static void run_round(qm__shard *s, queue *in, queue *later) {
   }
 }
 
+/* With the lock held and nothing to do. Upkeep comes a piece at a time, and only when a tick
+ * has passed without work, or the piece before said that there is more. */
+static void rest(qm__shard *s, int *more) {
+  const qm_hub_backend *b = s->options.backend;
+  if (!b->idle) {
+    uv_cond_wait(&s->wake, &s->lock);
+    return;
+  }
+  if (!*more && uv_cond_timedwait(&s->wake, &s->lock, QM_HUB_IDLE_TICK_MS * UINT64_C(1000000)) == 0)
+    return;
+  uv_mutex_unlock(&s->lock);
+  int rc = b->idle(b->payload, s->options.engine, more);
+  if (rc != QM_OK) {
+    *more = 0;
+    note_failure(s, rc);
+    qm_log(s->env, QM_LOG_ERROR, "upkeep: %s", qm_err_text(rc));
+  }
+  uv_mutex_lock(&s->lock);
+}
+
 static void work(void *payload) {
   qm__shard *s = payload;
   queue in, later;
+  int more = 0;
   queue_init(&later);
   for (;;) {
     queue_init(&in);
     uv_mutex_lock(&s->lock);
-    while (!s->in.first && !later.first && !s->stopping) uv_cond_wait(&s->wake, &s->lock);
+    while (!s->in.first && !later.first && !s->stopping) rest(s, &more);
     if (!s->in.first && !later.first) break;
     /* What had to wait goes first. */
     in = later.first ? later : in;

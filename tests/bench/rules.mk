@@ -13,6 +13,10 @@ bench: deps  ## measure, five runs each (some minutes); RUNS=n SUITE="grid …"
 	@COMMIT=$$(git rev-parse --short HEAD 2>/dev/null) $(BENCH_BUILD)/bench --runs $(RUNS) \
 	  --json build/bench.json $(SUITE)
 
+.PHONY: bench-text
+bench-text:  ## measure typing alone
+	@$(MAKE) bench SUITE=text
+
 $(BUILD)/bench: $(call objects,$(BENCH_SRC) $(BENCH_CLI)) $(LIB)
 	$(LINK) -o $@ $^ $(PKG_LIBS)
 

@@ -1,6 +1,7 @@
 #!/bin/sh
 # A hub loses its records. By its operator's word one phone gives its state back; until then
-# nothing but changes is taken, and afterwards another phone brings what was missing.
+# nothing but changes is taken, and afterwards another phone brings what was missing; a new
+# one takes the state from the hub.
 set -u
 dir=$(mktemp -d) || exit 1
 hub=
@@ -27,7 +28,7 @@ start() { # waits for the line that says where it listens
 
 stop() { kill -TERM "$hub"; wait "$hub"; hub=; }
 
-echo "1..12"
+echo "1..14"
 hubd init "$dir/hub" --name 'Stone Bridge' --listen 127.0.0.1:0 >"$dir/out" &&
   hubd space add "$dir/hub" grid --schema fixtures/schemas/plain.json >"$dir/out"
 check $? "a hub with a space"
@@ -66,5 +67,14 @@ check $? "the other phone brings what was missing"
 phone east list household >"$dir/east"
 hubd check "$dir/hub" >/dev/null && grep -q Sun "$dir/east" && grep -q Wei "$dir/east"
 check $? "everything is there"
+code=$(hubd enroll "$dir/hub" --member north --role grid --space grid |
+  sed -n 's/^  \([0-9A-Z*~$=-]*\)$/\1/p')
+phone north init >/dev/null && phone north enroll --hub "127.0.0.1:$port" --code "$code" >"$dir/out" &&
+  phone north sync >/dev/null && phone north list household >"$dir/north" &&
+  grep -q Sun "$dir/north" && grep -q Wei "$dir/north"
+check $? "a new phone takes the state"
+phone north new household number=103 head=Qian >/dev/null && phone north sync >/dev/null &&
+  phone west sync >/dev/null && phone west list household | grep -q Qian
+check $? "and works on from there"
 stop
 sed 's/^/# /' "$dir/err"

@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/space.h"
 #include "core/state.h"
 #include "tests/faults/faults.h"
 
@@ -99,6 +100,87 @@ void cut_sessions(unsigned step, unsigned *number) {
            d ? "down" : "up", cuts, end, d ? r.o.down.batches : r.o.up.batches);
     (void)fflush(stdout);
   }
+}
+
+/* --- sessions that carry a state --- */
+
+/* The hub's log no longer reaches back to where the phone stands. */
+static void cut_log(node *hub) {
+  hub->engine->flags |= QM_ENGINE_HUB;
+  must(qm_engine_push(hub->engine, hub->space), "push");
+  must(qm_engine_cut(hub->engine, hub->space, qm_space_vv(hub->space)), "cut");
+}
+
+static void make_below(node *phone, node *hub, unsigned large) {
+  if (!large) {
+    make_pair(phone, hub);
+    cut_log(hub);
+    return;
+  }
+  node_init(phone, 'P');
+  node_init(hub, 'H');
+  node_memory(phone);
+  node_memory(hub);
+  node_engine(phone);
+  node_engine(hub);
+  node_write_large(hub, large);
+  for (unsigned i = 0; i < 8; i++) node_write(phone, i);
+  cut_log(hub);
+}
+
+/* One cut; then a session that ends with everything. Of the state comes again at most the
+ * part that was on its way. */
+static void cut_state_once(const reference *r, unsigned large, cut where, size_t at) {
+  node phone, hub;
+  uint8_t digest[32];
+  const char *way = where == CUT_UP ? "up" : "down";
+  make_below(&phone, &hub, large);
+  int64_t sum = sum_to(large ? 8 : CHANGES) + (large ? 0 : sum_to(OTHERS));
+  outcome a = node_session(&phone, &hub, where, at);
+  node_check(&phone);
+  node_check(&hub);
+  outcome b = node_session(&phone, &hub, CUT_NEVER, 0);
+  if (!b.whole) broken("state cut %s at %zu: the next session does not end well", way, at);
+  nodes_equal(&phone, &hub);
+  node_digest(&hub, digest);
+  if (memcmp(digest, r->digest, 32) != 0) broken("state cut %s at %zu: another end", way, at);
+  if (node_sum(&phone) != sum) broken("state cut %s at %zu: the sum is wrong", way, at);
+  if (a.down.parts + b.down.parts > r->o.down.parts || a.up.joins + b.up.joins)
+    broken("state cut %s at %zu: %u and %u parts were taken of %u", way, at, a.down.parts,
+           b.down.parts, r->o.down.parts);
+  if (a.up.known + b.up.known) broken("state cut %s at %zu: segments came twice", way, at);
+  if (a.up.taken + b.up.taken != r->o.up.taken)
+    broken("state cut %s at %zu: %u + %u segments came up, not %u", way, at, a.up.taken, b.up.taken,
+           r->o.up.taken);
+  node_close(&phone);
+  node_close(&hub);
+}
+
+static void cut_below(unsigned step, unsigned large, unsigned *number) {
+  reference r;
+  node phone, hub;
+  make_below(&phone, &hub, large);
+  r.o = node_session(&phone, &hub, CUT_NEVER, 0);
+  if (!r.o.whole || r.o.down.joins != 1) broken("the reference session carries no state");
+  if (large && r.o.down.parts < 3) broken("a state of %u parts", r.o.down.parts);
+  nodes_equal(&phone, &hub);
+  node_digest(&hub, r.digest);
+  node_close(&phone);
+  node_close(&hub);
+  for (int d = 0; d < 2; d++) {
+    size_t end = d ? r.o.down.bytes : r.o.up.bytes, cuts = 0;
+    size_t each = large && end / 24 > step ? end / 24 : step;
+    for (size_t at = (*number + (size_t)d) % each; at < end; at += each, cuts++)
+      cut_state_once(&r, large, d ? CUT_DOWN : CUT_UP, at);
+    printf("ok %u - session with a state of %u parts cut %s: %zu cuts in %zu bytes\n", ++*number,
+           r.o.down.parts, d ? "down" : "up", cuts, end);
+    (void)fflush(stdout);
+  }
+}
+
+void cut_state_sessions(unsigned step, unsigned *number) {
+  cut_below(step, 0, number);
+  cut_below(step, 700, number);
 }
 
 /* --- states --- */

@@ -15,6 +15,7 @@ int main(int argc, char **argv) {
   (void)signal(SIGPIPE, SIG_IGN);
   if (!*only || strcmp(only, "session") == 0) cut_sessions(step, &number);
   if (!*only || strcmp(only, "state") == 0) cut_states(step, &number);
+  if (!*only || strcmp(only, "state-session") == 0) cut_state_sessions(step, &number);
   if (!*only || strcmp(only, "crash") == 0) crash_stores(step, &number);
   if (!*only || strcmp(only, "tls") == 0) cut_tls(full ? 40 : 4, &number);
   printf("1..%u\n", number);

@@ -9,6 +9,8 @@
 void cut_sessions(unsigned step, unsigned *number);
 /* A state of which parts are missing or cut. */
 void cut_states(unsigned step, unsigned *number);
+/* A session that carries a state, cut in both directions. */
+void cut_state_sessions(unsigned step, unsigned *number);
 /* A phone and a hub on SQLite, killed at each write, sync or commit. */
 void crash_stores(unsigned step, unsigned *number);
 /* A session through TLS and a real hub process, cut by a relay in about `cuts` places. */

@@ -304,6 +304,8 @@ static void side_events(side *x) {
     if (kind == QM_EV_DIFFER) broken("a session says that the replicas differ");
     if (kind == QM_EV_STOPPED || kind == QM_EV_FORK) broken("a session stops: %d", ev.code);
     must(qm_answer_event(&x->answer, x->s, &ev), "an answer");
+    x->came->parts += kind == QM_EV_STATE_TAKE;
+    x->came->joins += kind == QM_EV_STATE_JOIN;
     if (kind != QM_EV_COMMIT) continue;
     if (x->answer.own.reply.n_refusals)
       broken("refused: %s", x->answer.own.reply.refusals[0].message);

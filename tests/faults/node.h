@@ -51,6 +51,7 @@ typedef struct flow { /* what came through in one direction */
   unsigned batches;      /* whole BATCH frames */
   unsigned commits;      /* durable at the receiver */
   unsigned taken, known; /* segments */
+  unsigned parts, joins; /* of states */
 } flow;
 
 typedef struct outcome {

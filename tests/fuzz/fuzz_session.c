@@ -5,6 +5,7 @@
  * Input: how, then for each hostile frame an action with its arguments. */
 #include <string.h>
 
+#include "core/space.h"
 #include "core/mp.h"
 #include "sync/answer.h"
 #include "tests/fuzz/support_fuzz_build.h"
@@ -13,7 +14,7 @@
 #define STEPS_MAX 3000u
 #define FRAMES_MAX 400u /* that a hostile side sends in all */
 
-enum { HOW_HUB = 1, HOW_SCHEMA = 2, HOW_AUTHOR = 4, HOW_RENEW = 8, HOW_SLOW = 16 };
+enum { HOW_HUB = 1, HOW_SCHEMA = 2, HOW_AUTHOR = 4, HOW_RENEW = 8, HOW_SLOW = 16, HOW_CUT = 32 };
 
 typedef struct side {
   fuzz_replica r;
@@ -337,6 +338,16 @@ static void check_honest(meeting *m) {
                         qm_engine_space(m->b.r.engine, &t)));
 }
 
+/* The server's log no longer reaches back: what it has travels as a state. */
+static void cut_logs(fuzz_replica *r) {
+  r->engine->flags |= QM_ENGINE_HUB;
+  for (uint32_t i = 0; i < qm_engine_space_count(r->engine); i++) {
+    qm_space *s = qm_engine_space_at(r->engine, i);
+    FUZZ_OK(qm_engine_push(r->engine, s));
+    FUZZ_OK(qm_engine_cut(r->engine, s, qm_space_vv(s)));
+  }
+}
+
 static void meet(qm_slice in, int hostile_client) {
   meeting m;
   memset(&m, 0, sizeof m);
@@ -349,6 +360,7 @@ static void meet(qm_slice in, int hostile_client) {
   fuzz_fill(&m.b.r, m.b.r.space);
   fuzz_fill(&m.b.r, fuzz_space(&m.b.r, 't'));
   (void)fuzz_space(&m.a.r, 'u');
+  if (m.how & HOW_CUT) cut_logs(&m.b.r);
   *(hostile_client ? &m.a.hostile : &m.b.hostile) = 1;
   fuzz_builder_init(&m.builder, 's', hostile_client ? 3 : 9, NULL);
   side_open(&m.a, &m, QM_CLIENT, &m.b.r.device);

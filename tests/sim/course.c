@@ -104,6 +104,8 @@ static void draw_morning(drawing *d) {
   if (n->index == HUB) {
     draw_backup(d, F_HUB_RESTORE, 2);
     draw_upgrade(d);
+    /* A hub that goes back needs every log there is: what only states hold it does not take. */
+    if (!d->w->on[F_HUB_RESTORE] && drawn(d, F_CUT_LOG, 2, 3)) simple(d, S_CUT_LOG);
     return;
   }
   draw_clocks(d);

@@ -75,6 +75,10 @@ my @mutants = (
     sub { s/int rc = qm__rebuild\(t->s, t->ids, t->n_ids\);/int rc = QM_OK;/ }],
   ['run-not-continued', 'core/ingest.c', 'a run that was closed twice is a fork',
     sub { s/return qm__fork_continues\(j->s, g, &j->previous, &j->held\);/return QM_EFORK;/ }],
+  ['snapshot-in-parts', 'core/state_join.c', 'a state takes effect in parts, each committed for itself',
+    sub { s/QM_TRY\(qm__space_save\(s\)\);/QM_TRY(qm__space_save(s));\n  QM_TRY(j->e->store->ops->commit(j->e->store, QM_DURABLE, NULL, NULL));\n  QM_TRY(j->e->store->ops->begin(j->e->store));/ && s/\(size_t\)1 << 20/(size_t)1 << 12/ }],
+  ['state-without-clocks', 'core/state_join.c', 'a joined state brings no clock rows',
+    sub { s/if \(newer\) QM_TRY\(qm_vv_set\(j->e->env, clock/if (0) QM_TRY(qm_vv_set(j->e->env, clock/ }],
   ['poison-forgotten', 'adapters/sqlite/sqlite_db.c', 'a store goes on after a failed sync',
     sub { s/db->poisoned = 1;\n  return rc;/(void)db;\n  return rc;/ }],
 );

@@ -44,7 +44,8 @@
   X(COPY, "copy", step_copy)                                                                 \
   X(REVOKE, "revoke", step_revoke)                                                           \
   X(LEAVE, "leave", step_leave)                                                              \
-  X(LIE, "lie", step_lie)
+  X(LIE, "lie", step_lie)                                                                    \
+  X(CUT_LOG, "cut-log", step_cut_log)
 
 typedef enum step_kind {
 #define X(name, word, run) S_##name,

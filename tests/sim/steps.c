@@ -168,6 +168,27 @@ static void step_lie(world *w, node *n, const step *x) {
   node_after(n);
 }
 
+/* The hub keeps no more of its log than it likes: whoever lies below it takes a state. */
+static void step_cut_log(world *w, node *n, const step *x) {
+  (void)x;
+  if (n->index != HUB || !n->up) return;
+  for (unsigned s = 0; s < SPACES; s++) {
+    qm_space *sp = node_space(n, s);
+    qm_vv below = {NULL, 0, 0};
+    int rc = QM_OK;
+    for (uint32_t a = 0; rc == QM_OK && a < qm_space_authors(sp)->n; a++) {
+      uint32_t next = (uint32_t)qm_vv_get(qm_space_vv(sp), a);
+      rc = qm_vv_set(&n->env, &below, a, prng_chance(&w->random, 1, 2) ? next
+                                         : next ? prng_below(&w->random, next) : 0);
+    }
+    if (rc == QM_OK) rc = qm_engine_cut(n->engine, sp, &below);
+    qm_vv_free(&n->env, &below);
+    if (rc == QM_OK) w->fired[F_CUT_LOG]++;
+    else if (rc == QM_EIO || rc == QM_EINTERNAL || rc == QM_ECORRUPT) n->sick = 1;
+  }
+  node_after(n);
+}
+
 /* --- sessions --- */
 
 static void step_sync(world *w, node *n, const step *x) {

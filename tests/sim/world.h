@@ -48,7 +48,8 @@
   X(UPGRADE, "newer schemas")                                                                \
   X(LIAR_BYTES, "mutated bytes")                                                             \
   X(LIAR_FORGE, "forged segments")                                                           \
-  X(LIAR_RAW, "writes against the schema")
+  X(LIAR_RAW, "writes against the schema")                                                   \
+  X(CUT_LOG, "logs cut below what devices have")
 
 typedef enum fault {
 #define X(name, text) F_##name,

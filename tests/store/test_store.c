@@ -46,7 +46,7 @@ static void a_write_needs_a_transaction(void **state) {
   qm_record_row record = record_of(1, 1, "x");
   qm_creation_row creation = {{0, 0}, id_of(1)};
   qm_segment_row segment = {0, 0, 1};
-  qm_log_row row = {0, SLICE("b"), &segment, 1};
+  qm_log_row row = {.batch = SLICE("b"), .segments = &segment, .n_segments = 1};
   qm_open_row change = {0, SLICE("c")};
   qm_slice key = SLICE("k");
   qm_vv vv = {0};
@@ -126,7 +126,7 @@ static void fill(const char *word) {
   int first = t.ops->log_after(t.s, 1, &none, 0, text_log, &out) == QM_ENOTFOUND;
   text_clear(&out);
   qm_segment_row segment = {1, first ? 0 : 5, first ? 5 : 9};
-  qm_log_row row = {0, slice_of(word), &segment, 1};
+  qm_log_row row = {.batch = slice_of(word), .segments = &segment, .n_segments = 1};
   qm_open_row change = {7, slice_of(word)};
   qm_slice key = SLICE("k1");
   qm_id id = id_of((uint8_t)word[0]);
@@ -205,7 +205,7 @@ static void a_failed_write_leaves_only_rollback(void **state) {
 
 static void a_refusal_leaves_the_transaction(void **state) {
   (void)state;
-  qm_log_row empty = {0, SLICE("b"), NULL, 0};
+  qm_log_row empty = {.batch = SLICE("b"), .segments = NULL, .n_segments = 0};
   qm_space_row zero = {0, id_of(1), SLICE("")};
   uint64_t seq;
   begin();
@@ -438,7 +438,7 @@ static void large_values_come_back(void **state) {
   for (size_t i = 0; i < COUNT(sizes); i++) {
     qm_record_row row = record_of(1, 1, "");
     qm_segment_row segment = {0, i, i + 1};
-    qm_log_row log = {0, qm_slice_of(large, sizes[i]), &segment, 1};
+    qm_log_row log = {.batch = qm_slice_of(large, sizes[i]), .segments = &segment, .n_segments = 1};
     qm_vv none = {0};
     row.state = qm_slice_of(large, sizes[i]);
     begin();

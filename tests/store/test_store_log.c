@@ -27,7 +27,8 @@ static void commit(void) { OK(t.ops->commit(t.s, QM_RELAXED, NULL, NULL)); }
 
 static int append(uint32_t space, const qm_segment_row *segments, uint32_t n, const char *batch,
                   uint64_t *seq) {
-  qm_log_row row = {12345, slice_of(batch), segments, n};
+  qm_log_row row = {
+      .seq = 12345, .batch = slice_of(batch), .segments = segments, .n_segments = n};
   return t.ops->log_append(t.s, space, &row, seq);
 }
 
@@ -95,6 +96,69 @@ static void rows_come_by_seq_and_vv(void **state) {
   after(all, 3, 3, NULL);
   qm_vv none = {0};
   GIVES(QM_ENOTFOUND, t.ops->log_after(t.s, 3, &none, 0, text_log, &out));
+}
+
+/* --- log_of --- */
+
+static int append_on(uint32_t space, const qm_segment_row *segment, const char *batch,
+                     const qm_id *records, uint32_t n, uint64_t *seq) {
+  qm_log_row row = {.batch = slice_of(batch),
+                    .segments = segment,
+                    .n_segments = 1,
+                    .records = records,
+                    .n_records = n};
+  return t.ops->log_append(t.s, space, &row, seq);
+}
+
+static void of(uint32_t space, uint8_t record, uint64_t after_seq, const char *wanted) {
+  qm_id id = {{record}};
+  int rc = t.ops->log_of(t.s, space, &id, after_seq, text_log, &out);
+  GIVES(wanted ? QM_OK : QM_ENOTFOUND, rc);
+  expect(wanted ? wanted : "");
+}
+
+static void rows_of_a_record(void **state) {
+  (void)state;
+  static const qm_id both[] = {{{1}}, {{2}}}, none = {{0}};
+  static const qm_segment_row s[] = {{0, 0, 5}, {0, 5, 7}, {0, 7, 8}, {0, 8, 9}};
+  uint64_t seq;
+  begin();
+  OK(append_on(1, &s[0], "both", both, 2, &seq));
+  OK(append_on(1, &s[1], "two", both + 1, 1, &seq));
+  OK(append_on(1, &s[2], "untold", NULL, 0, &seq));
+  OK(append_on(1, &s[3], "space", &none, 1, &seq));
+  OK(append_on(2, &s[0], "elsewhere", both, 1, &seq));
+  of(1, 2, 0, "1[0:0-5]both;"); /* also inside the transaction */
+  commit();
+  of(1, 1, 0, "1[0:0-5]both;");
+  of(1, 1, 1, "3[0:7-8]untold;");
+  of(1, 1, 3, NULL);
+  of(1, 2, 1, "2[0:5-7]two;");
+  of(1, 0, 0, "3[0:7-8]untold;"); /* the space record is one like others */
+  of(1, 0, 3, "4[0:8-9]space;");
+  of(1, 9, 0, "3[0:7-8]untold;"); /* it may be on any */
+  of(1, 9, UINT64_MAX, NULL);
+  of(2, 1, 0, "1[0:0-5]elsewhere;");
+  of(2, 2, 0, NULL);
+  of(3, 1, 0, NULL);
+  /* What is cut is found no more; a failed transaction changes nothing. */
+  static const uint64_t most[] = {8};
+  qm_vv vv = vv_of(&t.env, most, 1);
+  begin();
+  OK(t.ops->log_cut(t.s, 1, &vv, NULL));
+  t.ops->rollback(t.s);
+  of(1, 1, 0, "1[0:0-5]both;");
+  begin();
+  OK(t.ops->log_cut(t.s, 1, &vv, NULL));
+  commit();
+  qm_free(&t.env, vv.next);
+  of(1, 1, 0, NULL);
+  of(1, 0, 0, "4[0:8-9]space;");
+  of(2, 1, 0, "1[0:0-5]elsewhere;");
+  begin();
+  OK(t.ops->space_drop(t.s, 2));
+  commit();
+  of(2, 1, 0, NULL);
 }
 
 static int refuse(void *payload, const qm_log_row *row) {
@@ -318,6 +382,7 @@ static int run(const char *name, CMFixtureFunction setup) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(what_is_set_aside_is_of_a_space, setup, teardown),
       cmocka_unit_test_setup_teardown(rows_come_by_seq_and_vv, setup, teardown),
+      cmocka_unit_test_setup_teardown(rows_of_a_record, setup, teardown),
       cmocka_unit_test_setup_teardown(the_visitor_decides, setup, teardown),
       cmocka_unit_test_setup_teardown(segments_must_rise, setup, teardown),
       cmocka_unit_test_setup_teardown(a_cut_takes_whole_rows, setup, teardown),

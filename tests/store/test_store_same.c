@@ -39,7 +39,7 @@ static step draw_step(uint64_t *seed) {
 
 static int log_step(test_store *t, const step *s) {
   qm_segment_row segments[] = {{s->a % 4, s->c, s->c + 1 + s->b}, {s->b, s->c / 2, s->c}};
-  qm_log_row row = {0, slice_of(s->word), segments, 1 + s->a % 2};
+  qm_log_row row = {.batch = slice_of(s->word), .segments = segments, .n_segments = 1 + s->a % 2};
   uint64_t seq = 0;
   int rc = t->ops->log_append(t->s, s->space, &row, &seq);
   return rc == QM_OK ? (int)seq : rc;

@@ -243,12 +243,12 @@ static int again_state_part(qm_slice body, qm_arena *arena, qm_buf *out) {
 }
 
 static int put_state_end(qm_buf *out) {
-  qm_msg_end m = {example_id(0x5a)};
+  qm_msg_state_end m = {example_id(0x5a), 1};
   return qm_msg_state_end_put(out, &m);
 }
 
 static int again_state_end(qm_slice body, qm_arena *arena, qm_buf *out) {
-  qm_msg_end m;
+  qm_msg_state_end m;
   (void)arena;
   QM_TRY(qm_msg_state_end_get(&m, body));
   return qm_msg_state_end_put(out, &m);
@@ -303,7 +303,7 @@ static int again_state_end(qm_slice body, qm_arena *arena, qm_buf *out) {
 #define HEX_19 "9313c4105a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5acd012c"
 #define HEX_20 "9318c4105a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5ac4086d616e6966657374"
 #define HEX_21 "9419c4105a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a02c40470617274"
-#define HEX_22 "921ac4105a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a"
+#define HEX_22 "931ac4105a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5ac3"
 
 const frame_example frame_examples[] = {
     {"HELLO", 1, HEX_0, put_hello, again_hello},

@@ -215,6 +215,16 @@ static void damaged_certificates_are_refused(void **state) {
     der.p[i] ^= (uint8_t)(1u << (i % 8));
   }
   assert_int_equal(qm_cert_check_issuer(qm_buf_slice(&der), qm_ca_cert(ca)), QM_OK);
+  /* Unused bits at the end of the signature, some of them set: not DER. */
+  static const uint8_t ecdsa[] = {0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02};
+  size_t at = der.n - sizeof ecdsa;
+  while (memcmp(der.p + at, ecdsa, sizeof ecdsa) != 0) at--;
+  at += sizeof ecdsa + 2; /* behind the header of the bit string */
+  assert_int_equal(der.p[at], 0);
+  der.p[at] = 4;
+  der.p[der.n - 1] |= 1;
+  assert_int_equal(qm_cert_read(qm_buf_slice(&der), &info), QM_EFORMAT);
+  der.p[at] = 0;
   qm_buf_byte(&der, 0);
   assert_int_equal(qm_cert_read(qm_buf_slice(&der), &info), QM_EFORMAT);
   assert_int_equal(qm_cert_to_pem(qm_buf_slice(&der), &pem), QM_EFORMAT);

@@ -21,6 +21,7 @@ static void test_config(void **state) {
                {"listen = ::1:0", QM_EUSAGE},
                {"listen = a", QM_EUSAGE},
                {"listen = a:65536", QM_EUSAGE},
+               {"listen = [ 1]:0", QM_EUSAGE},
                {"idle-ms = 60001", QM_EUSAGE},
                {"idle-ms = -1", QM_EUSAGE},
                {"log-level = loud", QM_EUSAGE},

@@ -618,6 +618,49 @@ static void it_is_read_and_backed_up(void **state) {
   qm_hubdb_close(NULL);
 }
 
+typedef struct held_list {
+  uint32_t n;
+  qm_id device[4];
+  size_t bytes[4];
+} held_list;
+
+static int take_held(void *payload, const qm_id *device, qm_slice vv) {
+  held_list *l = payload;
+  assert_true(l->n < 4);
+  l->device[l->n] = *device;
+  l->bytes[l->n++] = vv.n;
+  return QM_OK;
+}
+
+static void live_devices_hold_something(void **state) {
+  (void)state;
+  qm_id space = {{1}}, ids[] = {{{11}}, {{12}}, {{13}}, {{14}}};
+  held_list l = {0};
+  for (int i = 0; i < 4; i++) {
+    qm_hub_device d = {.id = ids[i], .member = "m", .role = "r", .spki_len = 1};
+    qm_hub_touch touch = {.now_ms = 1000 * (uint64_t)(i + 1)};
+    OK(qm_hubdb_device_put(h, &d));
+    OK(qm_hubdb_device_spaces_put(h, &ids[i], &space, 1));
+    if (i < 3) OK(qm_hubdb_device_touch(h, &ids[i], &touch)); /* the last never synced */
+  }
+  OK(qm_hubdb_held_put(h, &space, &ids[1], qm_slice_of("0123456789abcdef0123456789abcdef", 32)));
+  OK(qm_hubdb_held_live(h, &space, 2000, take_held, &l));
+  assert_int_equal(l.n, 2); /* the first has been away for too long */
+  assert_int_equal(l.device[0].b[0], 12);
+  assert_int_equal(l.bytes[0], 32);
+  assert_int_equal(l.bytes[1], 0); /* nothing is known of it */
+  OK(qm_hubdb_held_put(h, &space, &ids[1], qm_slice_of(NULL, 0)));
+  OK(qm_hubdb_device_revoke(h, &ids[2], 9));
+  l.n = 0;
+  OK(qm_hubdb_held_live(h, &space, 0, take_held, &l));
+  assert_int_equal(l.n, 2);
+  assert_int_equal(l.device[1].b[0], 12);
+  assert_int_equal(l.bytes[1], 0);
+  l.n = 0;
+  OK(qm_hubdb_held_live(h, &ids[0], 0, take_held, &l));
+  assert_int_equal(l.n, 0);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(int argc, char **argv) {
@@ -627,6 +670,7 @@ int main(int argc, char **argv) {
       TEST(devices_are_listed),
       TEST(one_verb_changes_one_thing),
       TEST(devices_read_their_spaces),
+      TEST(live_devices_hold_something),
       TEST(spaces_have_one_name),
       TEST(schemas_only_rise),
       TEST(a_refused_author_stays_stopped),

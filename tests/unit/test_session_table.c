@@ -292,8 +292,9 @@ static void put_script(bench *b, char c) {
       break;
     }
     case 'j':
-    case 'J': {
-      qm_msg_end m = {c == 'j' ? a : foreign};
+    case 'J':
+    case 'l': {
+      qm_msg_state_end m = {c == 'J' ? foreign : a, c != 'l'};
       assert_int_equal(qm_msg_state_end_put(&b->in, &m), QM_OK);
       break;
     }
@@ -308,12 +309,12 @@ static void put_script(bench *b, char c) {
 }
 
 /* v VV, b BATCH (B: seq skips one), e END, a ACK 1 (A: 2), r REFUSED of the space (R: of an
- * author, Q: of a space that is not agreed), d DIGEST, D its answer, s SAFE, c CREDIT, x
- * BATCH of a foreign space, n of one the peer may not write (V its VV), Z VV and u END of a
- * foreign space, o STATE_BEGIN of a state of two parts (O: of a space the peer may not write,
- * y: of a foreign one), 1 and 2 its parts, w STATE_WANT of part 0 (W: of part 3 of two), j
- * STATE_END (J: foreign), p SPACE, k CERT, K CERT_RENEW, f a reserved frame, g no MessagePack, 0 an
- * empty frame. The last letter is in order (ok 1) or a violation. */
+ * author, Q: of a space that is not agreed), d DIGEST, D its answer, s SAFE, c CREDIT, x BATCH
+ * of a foreign space, n of one the peer may not write (V its VV), Z VV and u END of a foreign
+ * space, o STATE_BEGIN of a state of two parts (O: of a space the peer may not write, y: of a
+ * foreign one), 1 and 2 its parts, w STATE_WANT of part 0 (W: of part 3 of two), j STATE_END
+ * (J: foreign, l: not taken), p SPACE, k CERT, K CERT_RENEW, f a reserved frame, g no
+ * MessagePack, 0 an empty frame. The last letter is in order (ok 1) or a violation. */
 static const struct script {
   qm_session_role role;
   const char *letters;
@@ -361,7 +362,8 @@ static const struct script {
     {QM_SERVER, "w", 0, 0, 2},     {QM_SERVER, "vw", 0, 0, 0},
     {QM_SERVER, "vww", 0, 0, 2},   {QM_SERVER, "vW", 0, 0, 2},
     {QM_SERVER, "vj", 0, 0, 2},    {QM_SERVER, "vwjj", 0, 0, 2},
-    {QM_SERVER, "vJ", 0, 0, 2},    {QM_SERVER, "vrwe", 1, 0, 2},
+    {QM_SERVER, "vwle", 1, 0, 2},  {QM_SERVER, "vwll", 0, 0, 2},
+    {QM_SERVER, "vl", 0, 0, 2},    {QM_SERVER, "vJ", 0, 0, 2},    {QM_SERVER, "vrwe", 1, 0, 2},
     {QM_SERVER, "vwrje", 1, 0, 2}, {QM_SERVER, "ved", 0, 0, 2},
     {QM_CLIENT, "vwje", 1, 0, 3},
 };

@@ -30,7 +30,7 @@ static int write_all(qm_store *s, const char *value) {
   qm_creation_row creation = {{0, 0}, {{9}}};
   qm_slice keys[] = {word(value), word("second")};
   qm_segment_row segment = {0, 0, (uint64_t)strlen(value)};
-  qm_log_row row = {0, word(value), &segment, 1};
+  qm_log_row row = {.batch = word(value), .segments = &segment, .n_segments = 1};
   qm_open_row change = {4, word(value)};
   uint64_t seq;
   QM_TRY(o->meta_put(s, word("name"), word(value)));

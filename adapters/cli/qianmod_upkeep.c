@@ -1,0 +1,205 @@
+/* Upkeep: what every live device holds, trims of texts below that, and cuts of the log. In a
+ * running hub a piece at a time when nothing else is to be done, else by `qianmod maintain`. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "adapters/cli/qianmod.h"
+#include "core/home_trim.h"
+#include "core/retain.h"
+
+#define DAY_MS UINT64_C(86400000)
+#define VV_ENTRY 32u
+#define LEASE_DAYS 90u
+#define TRIM_RECORDS 256u /* of one piece */
+
+/* --- what devices say they hold --- */
+
+static hub_held **held_find(hub_backend *b, const qm_id *device, const qm_id *space) {
+  hub_held **at = &b->held;
+  while (*at && (qm_id_cmp(&(*at)->device, device) != 0 || qm_id_cmp(&(*at)->space, space) != 0))
+    at = &(*at)->next;
+  return at;
+}
+
+static void held_free(hub_backend *b, hub_held **at) {
+  hub_held *h = *at;
+  *at = h->next;
+  qm_buf_free(&h->vv);
+  qm_free(&b->dir->env, h);
+}
+
+/* Without memory it is not noted: the log is then kept for longer. */
+void hub_held_note(hub_backend *b, const qm_id *device, const qm_id *space, qm_vv_list vv) {
+  hub_held **at = held_find(b, device, space);
+  if (!*at) {
+    *at = qm_alloc_zero(&b->dir->env, sizeof **at);
+    if (!*at) return;
+    (*at)->device = *device;
+    (*at)->space = *space;
+    qm_buf_init(&(*at)->vv, &b->dir->env, (size_t)VV_ENTRY << 16);
+  }
+  qm_buf *to = &(*at)->vv;
+  qm_buf_clear(to);
+  for (uint32_t i = 0; i < vv.n; i++) {
+    qm_buf_add(to, vv.p[i].author.b, QM_AUTHOR_SIZE);
+    qm_buf_be64(to, vv.p[i].next);
+  }
+  if (qm_buf_status(to) != QM_OK) held_free(b, at);
+}
+
+/* Only after a session in which both sides gave all they had it is what the device holds. */
+int hub_held_write(hub_backend *b, const qm_id *device, int complete) {
+  int rc = QM_OK;
+  for (hub_held **at = &b->held; *at;) {
+    hub_held *h = *at;
+    if (qm_id_cmp(&h->device, device) != 0) {
+      at = &h->next;
+      continue;
+    }
+    if (complete && rc == QM_OK)
+      rc = qm_hubdb_held_put(b->db, &h->space, &h->device, qm_buf_slice(&h->vv));
+    held_free(b, at);
+  }
+  return rc;
+}
+
+void hub_held_free(hub_backend *b) {
+  while (b->held) held_free(b, &b->held);
+}
+
+/* --- live devices --- */
+
+typedef struct live {
+  qm_arena arena;
+  qm_vv_list *p;
+  uint32_t n, cap;
+} live;
+
+static int take_live(void *payload, const qm_id *device, qm_slice vv) {
+  live *l = payload;
+  (void)device;
+  if (vv.n % VV_ENTRY) return QM_ECORRUPT;
+  if (l->n == l->cap) {
+    uint32_t cap = l->cap ? l->cap * 2 : 16;
+    l->p = qm_arena_grow(&l->arena, l->p, l->cap, cap, sizeof *l->p);
+    if (!l->p) return QM_ENOMEM;
+    l->cap = cap;
+  }
+  uint32_t n = (uint32_t)(vv.n / VV_ENTRY);
+  qm_vv_entry *p = qm_arena_zero(&l->arena, n * sizeof *p);
+  if (!p) return QM_ENOMEM;
+  for (uint32_t i = 0; i < n; i++) {
+    const uint8_t *at = vv.p + (size_t)i * VV_ENTRY;
+    memcpy(p[i].author.b, at, QM_AUTHOR_SIZE);
+    for (int k = 0; k < 8; k++) p[i].next = p[i].next << 8 | at[QM_AUTHOR_SIZE + k];
+  }
+  l->p[l->n++] = (qm_vv_list){p, n};
+  return QM_OK;
+}
+
+static uint64_t lease_of(const qm_space *s) {
+  const qm_schema *schema = qm_space_schema(s);
+  return (schema && schema->lease_days ? schema->lease_days : LEASE_DAYS) * DAY_MS;
+}
+
+static int read_live(hub_upkeep *u, const qm_space *s, live *l) {
+  qm_space_info info;
+  uint64_t now = hub_now(), lease = lease_of(s);
+  qm_space_info_get(s, &info);
+  if (u->lock) pthread_mutex_lock(u->lock);
+  int rc = qm_hubdb_held_live(u->db, &info.id, now > lease ? now - lease : 0, take_live, l);
+  if (u->lock) pthread_mutex_unlock(u->lock);
+  return rc;
+}
+
+/* --- one piece --- */
+
+/* A peer below what is cut takes a state; until then nothing must be missing in the log. */
+static int trim(hub_upkeep *u, qm_engine *e, qm_space *s, const live *l, int *more) {
+  qm_trimmed out;
+  int rc = qm_home_trim(e, s, l->p, l->n, u->has_after ? &u->after : NULL, TRIM_RECORDS, &out);
+  *more = rc == QM_OK && out.more;
+  u->after = out.last;
+  u->has_after = *more;
+  if (rc == QM_OK) u->trimmed += out.elements;
+  return rc == QM_EGAP || rc == QM_EACCESS ? QM_OK : rc;
+}
+
+static int cut(hub_upkeep *u, qm_engine *e, qm_space *s, const live *l) {
+  qm_vv below;
+  int moved = 0;
+  if (!u->log_days) return QM_OK;
+  QM_TRY(qm_engine_least(e, s, l->p, l->n, &below));
+  qm_retention r = {.keep_ms = u->log_days * DAY_MS, .below = &below};
+  int rc = qm_engine_retain(e, s, &r, &moved);
+  qm_vv_free(u->env, &below);
+  u->cut += (uint32_t)moved;
+  return rc;
+}
+
+int hub_upkeep_step(hub_upkeep *u, qm_engine *e, int *more) {
+  qm_space *s = qm_engine_space_at(e, u->space);
+  live l = {.p = NULL};
+  int again = 0;
+  *more = 0;
+  if (!s) return QM_OK;
+  qm_arena_init(&l.arena, u->env, (size_t)256 << 20);
+  int rc = read_live(u, s, &l);
+  if (rc == QM_OK) rc = trim(u, e, s, &l, &again);
+  if (rc == QM_OK && !again) rc = cut(u, e, s, &l);
+  qm_arena_free(&l.arena);
+  if (!again) u->space++;
+  *more = rc == QM_OK && (again || u->space < qm_engine_space_count(e));
+  return rc;
+}
+
+int hub_upkeep_idle(hub_backend *b, qm_engine *engine, int *more) {
+  hub_upkeep *u = &b->upkeep;
+  uint64_t now = hub_now();
+  *more = 0;
+  if (!u->running && u->last_ms && now >= u->last_ms && now - u->last_ms < DAY_MS) return QM_OK;
+  if (!u->running) {
+    *u = (hub_upkeep){.db = b->db,
+                      .env = &b->dir->env,
+                      .lock = &b->lock,
+                      .log_days = b->dir->config.log_days,
+                      .running = 1,
+                      .last_ms = now ? now : 1};
+  }
+  int rc = hub_upkeep_step(u, engine, more);
+  if (*more) return rc;
+  u->running = 0;
+  if (u->trimmed || u->cut)
+    qm_log(u->env, QM_LOG_INFO, "upkeep: %" PRIu64 " elements trimmed, the log cut in %u spaces",
+           u->trimmed, (unsigned)u->cut);
+  return rc;
+}
+
+/* --- qianmod maintain --- */
+
+int hub_verb_maintain(const hub_args *a) {
+  hub_dir d;
+  hub_engine h;
+  qm_error e = {0, ""};
+  int more = 1;
+  memset(&h, 0, sizeof h);
+  int rc = hub_open(&d, a->positional[0], QM_DIR_KEYS | QM_DIR_LOCK, &e);
+  if (rc == QM_EBUSY && d.lock < 0)
+    return hub_refuse(a, rc, QM_HUB_MAINTAIN_RUNNING, a->positional[0]);
+  if (rc != QM_OK) return hub_error(a, rc, &e);
+  hub_upkeep u = {.db = d.db, .env = &d.env, .log_days = d.config.log_days};
+  rc = hub_engine_open(&d, NULL, &h, &e);
+  if (rc == QM_OK && !qm_engine_space_count(h.engine)) more = 0;
+  while (rc == QM_OK && more) rc = hub_upkeep_step(&u, h.engine, &more);
+  if (rc == QM_OK && a->json)
+    printf("{\"trimmed\":%" PRIu64 ",\"spaces_cut\":%u,\"log_days\":%u}\n", u.trimmed,
+           (unsigned)u.cut, (unsigned)u.log_days);
+  else if (rc == QM_OK)
+    hub_print(a, QM_HUB_MAINTAINED, (unsigned long long)u.trimmed, (unsigned)u.cut);
+  hub_engine_close(&h);
+  hub_close(&d);
+  if (rc == QM_OK) return QM_EXIT_DONE;
+  if (!e.message[0]) qm_fail(&e, rc, "%s", qm_err_text(rc));
+  return hub_error(a, rc, &e);
+}

@@ -1,0 +1,26 @@
+/* retain: how long the log is kept (SPEC S12.7). A change's own time may be wrong, so age is
+ * counted from when it was here: a replica notes now and then at which VV it stands (a
+ * *mark*); what lies below a mark is at least as old as the mark. */
+#ifndef QM_RETAIN_H
+#define QM_RETAIN_H
+
+#include "core/engine.h"
+
+#define QM_MARKS_MAX 32u
+
+typedef struct qm_retention {
+  uint64_t keep_ms;   /* what came within this time stays; 0: no time is asked for */
+  const qm_vv *below; /* nothing at or above it goes (a hub: what all live devices hold); may be
+                         NULL */
+} qm_retention;
+
+/* Sets a mark where the last one is older than a sixteenth of keep_ms (at least an hour), and
+ * cuts the log below what the retention allows (qm_engine_cut keeps what it must). *floor_moved
+ * (may be NULL) says whether anything went. Durable transactions of its own. QM_ESTATE inside
+ * one; errors of the store. */
+int qm_engine_retain(qm_engine *e, qm_space *s, const qm_retention *r, int *floor_moved);
+/* The pointwise least of n lists; an author that one of them does not name stands at 0. n 0:
+ * all that is here. Memory from the engine's env: free with qm_vv_free. */
+int qm_engine_least(qm_engine *e, qm_space *s, const qm_vv_list *lists, uint32_t n, qm_vv *out);
+
+#endif
