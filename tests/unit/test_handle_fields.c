@@ -443,7 +443,8 @@ static void test_refused(void **state) {
   assert_int_equal(qm_export_refused(a->db, &t, &a->e), QM_OK);
   assert_true(text_holds(&t, "\"space\":\"grid 3\",\"collection\":\"household\",\"id\":\""));
   assert_true(text_holds(&t, "\"field\":\"head\",\"op\":\"set\",\"value\":\"Wang\",\"time\":"));
-  assert_true(text_holds(&t, "\"code\":\"EACCESS\",\"message\":\"no right\",\"status\":\"refused\"}"));
+  assert_true(text_holds(&t, "\"code\":\"EACCESS\",\"message\":\"no right\","
+                             "\"status\":\"refused\"}"));
   assert_null(strstr(t.p, "\"no\"")); /* what came before is not refused */
   qm_text_free(&t);
   qm_vv_entry held = {.author = row.author, .next = 3};
