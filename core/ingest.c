@@ -181,7 +181,9 @@ static int check_op(qm_judge *j, const qm_segment *g, const qm_op *op) {
   if (c && !qm_collection_writable(c, j->in->role))
     return qm_fail(&j->why, QM_EACCESS, "this role may not write collection %u", l->collection);
   if (op->shape == QM_PRESENCE && op->kind == QM_KIND_NEW) QM_TRY(check_new(j, op));
-  return qm_schema_op_check(schema, l->collection, op, &j->why);
+  int newer = j->in->check_schema == QM_CHECK_NEWER;
+  return newer ? qm_schema_op_check_newer(schema, l->collection, op, &j->why)
+               : qm_schema_op_check(schema, l->collection, op, &j->why);
 }
 
 /* Failures of this replica, not of the segment. */

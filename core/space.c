@@ -171,6 +171,7 @@ int qm__space_deps(qm_space *s, const qm_change *c) {
 
 int qm__space_marks(qm_space *s, const qm_change *c) {
   uint64_t serial = ++s->change_serial;
+  QM_TRY(qm__feed_change(s, c));
   qm_apply a = {&s->authors, &s->states[c->author].clock, c, &s->engine->arena};
   for (uint32_t i = c->n_ops; i-- > 0;) {
     const qm_op *op = &c->ops[i];
@@ -206,6 +207,7 @@ int qm__space_apply(qm_space *s, const qm_change *c) {
     qm_loaded *l;
     clock->next[c->author] = op->counter;
     QM_TRY(qm__space_record(s, &op->record, &l));
+    QM_TRY(qm__feed_edge(s, l, op, c->author != s->own));
     QM_TRY(qm_record_apply(&l->record, &a, op));
     l->dirty = 1;
     if (qm_id_is_zero(&op->record)) s->stamps_stale = 1;
@@ -261,6 +263,7 @@ static int save_record(qm_space *s, qm_loaded *l, qm_buf *blob, qm_record_row *r
   row->state = qm_slice_of(NULL, blob->n - at);
   QM_TRY(qm_record_hash(&row->id, qm_slice_of(blob->p + at, blob->n - at), &s->authors, row->hash));
   qm_digest_add(&s->digest, row->hash);
+  l->feed_same = l->stored && memcmp(l->old_hash, row->hash, 16) == 0;
   return save_keys(s, &l->record);
 }
 
@@ -364,6 +367,7 @@ int qm__space_save(qm_space *s) {
     QM_TRY(space_record_read(s, &l->record));
   }
   QM_TRY(save_records(s));
+  QM_TRY(qm__feed_save(s));
   QM_TRY(save_digest(s));
   return s->ingested ? qm__space_note(s) : QM_OK;
 }

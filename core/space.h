@@ -10,6 +10,7 @@
 
 #include "aside.h"
 #include "engine.h"
+#include "feed.h"
 #include "member.h"
 #include "stamp.h"
 
@@ -54,6 +55,10 @@ typedef struct qm_loaded {
   uint64_t judged, bytes_more;
   uint32_t collection; /* the record's, or of the first `new` in the segment; 0: neither */
   uint32_t marks_more, cells_more;
+  /* for the feed: fields touched (NULL: none by ops), visible before the first of them, and
+     1 where the record came out as it was */
+  struct qm_feed_set *feed;
+  uint8_t feed_visible, feed_same;
 } qm_loaded;
 
 typedef struct qm_note {
@@ -170,6 +175,15 @@ int qm__space_marks(qm_space *s, const qm_change *c);
  * collection that the segment's ops there are judged by. */
 int qm__space_work(qm_space *s, const qm_segment *g, uint64_t *work, qm_error *why);
 void qm__space_advance(qm_space *s, const qm_change *c);
+/* The feed (core/feed.h). Of a change whose ops were applied and whose marks were not. */
+typedef struct qm_feed_set qm_feed_set;
+int qm__feed_change(qm_space *s, const qm_change *c);
+/* Before an op on edges is applied: the ends that it may part. Of other ops no effect. */
+int qm__feed_edge(qm_space *s, qm_loaded *l, const qm_op *op, int remote);
+/* Writes the entries of what the transaction touched. */
+int qm__feed_save(qm_space *s);
+/* Anything of the space may be shown otherwise; inside a transaction of the store. */
+int qm__feed_space(qm_engine *e, uint32_t number);
 /* Encodes and saves what the transaction changed. */
 int qm__space_save(qm_space *s);
 /* Forgets the transaction's records; after a failure also reads the space anew. */

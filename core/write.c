@@ -129,6 +129,7 @@ static int emit(qm_write *w, qm_loaded *l, qm_op op) {
   if (!c->n_ops) QM_TRY(qm__space_deps(s, c));
   qm_apply a = {&s->authors, &s->states[s->own].clock, c, arena_of(w)};
   s->states[s->own].clock.next[s->own] = op.counter;
+  QM_TRY(qm__feed_edge(s, l, &op, 0));
   QM_TRY(qm_record_apply(&l->record, &a, &op));
   l->dirty = 1;
   if (op.shape == QM_PRESENCE && op.kind == QM_KIND_NEW) {

@@ -31,6 +31,9 @@ typedef enum qm_option {
   QM_OPT_FIELDS,
   QM_OPT_FIELD,
   QM_OPT_FAST,
+  QM_OPT_SINCE,
+  QM_OPT_FOLLOW,
+  QM_OPT_STAY,
   QM_OPT_AT,
   QM_OPT_NUMBER,
   QM_OPT_COUNT
@@ -132,6 +135,10 @@ int qm_verb_init(qm_ctx *c);
 int qm_verb_enroll(qm_ctx *c);
 int qm_verb_spaces(qm_ctx *c);
 int qm_verb_schema_show(qm_ctx *c);
+int qm_verb_schema_check(qm_ctx *c); /* schema check FILE */
+int qm_verb_schema_diff(qm_ctx *c);  /* schema diff OLD NEW */
+/* Appends a file of at most some MiB. */
+int qm_verb_read_file(qm_ctx *c, const char *path, qm_line *out);
 
 int qm_verb_new(qm_ctx *c);
 /* set, add, remove, inc, append, insert, replace, raise, lower, settle */
@@ -148,6 +155,8 @@ int qm_verb_conflicts(qm_ctx *c);
 /* The collection of the one record in conflict whose id begins so; prints what is wrong. */
 int qm_verb_conflict_collection(qm_ctx *c, const char *prefix, qm_line *out);
 
+int qm_verb_changes(qm_ctx *c);
+
 int qm_verb_status(qm_ctx *c);
 int qm_verb_sync(qm_ctx *c);
 int qm_verb_export_refused(qm_ctx *c);
@@ -158,5 +167,7 @@ int qm_help_all(const qm_ctx *c);
 int qm_help_verb(const qm_ctx *c, const qm_verb *verb);
 /* Too few arguments: says how the verb is used. */
 int qm_help_few(const qm_ctx *c);
+/* Too many. */
+int qm_help_many(const qm_ctx *c);
 
 #endif

@@ -45,6 +45,8 @@
 struct qm_db {
   pthread_mutex_t mutex;
   pthread_cond_t ended; /* a transaction ended */
+  pthread_cond_t changed; /* something was committed, or interrupts rose */
+  uint32_t interrupts;    /* calls of qm_interrupt */
   qm_options options;   /* path is ours */
   qm_env env;
   qm_store *store;
@@ -52,6 +54,7 @@ struct qm_db {
   qm_key *key;
   qm_tx *tx;
   int syncing;
+  struct qm_client_wake *wake; /* of a session that stays */
   int test_data;
 };
 
@@ -70,6 +73,12 @@ int qm__handle_enter(qm_db *db, qm_error *e);
 /* The same, and no transaction is open: waits busy_ms for it to end, else QM_EBUSY. */
 int qm__handle_enter_alone(qm_db *db, qm_error *e);
 void qm__handle_leave(qm_db *db);
+/* What is read between the two is of one moment, whatever another process commits. With the
+ * mutex held from before until after, and not across qm__handle_again. */
+int qm__handle_view(qm_db *db);
+void qm__handle_view_end(qm_db *db);
+/* So many milliseconds from here, on the clock of the conditions. */
+struct timespec qm__handle_deadline(uint32_t ms);
 /* With the mutex held: reads the store anew after another process has written. QM_EBUSY where
  * something holds on to the engine. */
 int qm__handle_reopen(qm_db *db, qm_error *e);

@@ -239,7 +239,9 @@ int32_t qm_history(qm_db *db, qm_slice space, qm_slice collection, qm_slice reco
   qm_buf_init(&b, &db->env, QM_HANDLE_TEXT_MAX);
   do {
     qm_buf_clear(&b);
-    rc = put_history(db, space, collection, record, &b, e);
+    rc = qm__handle_view(db);
+    if (rc == QM_OK) rc = put_history(db, space, collection, record, &b, e);
+    qm__handle_view_end(db);
   } while (qm__handle_again(db, rc, &tried));
   qm__handle_leave(db);
   if (rc == QM_OK) return qm__handle_result(&b, out, e);

@@ -315,7 +315,9 @@ int32_t qm_get(qm_db *db, qm_slice space, qm_slice collection, qm_slice record, 
   qm_buf_init(&b, &db->env, QM_HANDLE_TEXT_MAX);
   do {
     qm_buf_clear(&b);
-    rc = get(db, space, collection, record, flags, &b, e);
+    rc = qm__handle_view(db);
+    if (rc == QM_OK) rc = get(db, space, collection, record, flags, &b, e);
+    qm__handle_view_end(db);
   } while (qm__handle_again(db, rc, &tried));
   qm__handle_leave(db);
   if (rc == QM_OK) return qm__handle_result(&b, out, e);
@@ -372,7 +374,9 @@ int32_t qm_list(qm_db *db, qm_slice space, qm_slice collection, qm_slice after, 
   qm_buf_init(&b, &db->env, QM_HANDLE_TEXT_MAX);
   do {
     qm_buf_clear(&b);
-    rc = list(db, space, collection, after, limit, flags, &b, e);
+    rc = qm__handle_view(db);
+    if (rc == QM_OK) rc = list(db, space, collection, after, limit, flags, &b, e);
+    qm__handle_view_end(db);
   } while (qm__handle_again(db, rc, &tried));
   qm__handle_leave(db);
   if (rc == QM_OK) return qm__handle_result(&b, out, e);

@@ -159,7 +159,9 @@ int32_t qm_conflicts(qm_db *db, qm_slice space, qm_slice collection, qm_text *ou
   qm_buf_init(&b, &db->env, QM_HANDLE_TEXT_MAX);
   do {
     qm_buf_clear(&b);
-    rc = conflicts(db, space, collection, &b, e);
+    rc = qm__handle_view(db);
+    if (rc == QM_OK) rc = conflicts(db, space, collection, &b, e);
+    qm__handle_view_end(db);
   } while (qm__handle_again(db, rc, &tried));
   qm__handle_leave(db);
   if (rc == QM_OK) return qm__handle_result(&b, out, e);

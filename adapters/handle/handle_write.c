@@ -4,6 +4,7 @@
 
 #include "adapters/handle/handle.h"
 #include "core/norm.h"
+#include "sync/uv/client.h"
 
 /* The last token given for a record counts. */
 typedef struct qm_shown_token {
@@ -54,6 +55,8 @@ int32_t qm_commit(qm_tx *tx, qm_error *e) {
   pthread_mutex_lock(&db->mutex);
   int rc = qm_write_commit(tx->write, QM_DURABLE);
   end(tx);
+  pthread_cond_broadcast(&db->changed);
+  if (db->wake) qm_client_poke(db->wake);
   pthread_mutex_unlock(&db->mutex);
   return rc == QM_OK ? rc : qm_fail(e, rc, "nothing was saved: %s", qm_err_text(rc));
 }

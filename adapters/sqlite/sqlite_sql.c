@@ -52,6 +52,10 @@ static const char *const store_steps[] = {
     "CREATE TABLE log_record (space INTEGER NOT NULL, record BLOB NOT NULL, seq INTEGER NOT NULL,"
     "  PRIMARY KEY (space, record, seq)) WITHOUT ROWID;"
     "INSERT INTO log_record SELECT space, X'', seq FROM log;",
+    /* feed: the last row is never taken without one after it, so seqs only rise. */
+    "CREATE TABLE feed (seq INTEGER NOT NULL PRIMARY KEY, space INTEGER NOT NULL,"
+    "  record BLOB NOT NULL, fields BLOB NOT NULL);"
+    "CREATE UNIQUE INDEX feed_record ON feed (space, record);",
     /* entries and readable copies of what was set aside */
     "CREATE TABLE aside (space INTEGER NOT NULL, key BLOB NOT NULL, value BLOB NOT NULL,"
     "  PRIMARY KEY (space, key)) WITHOUT ROWID;",
@@ -99,6 +103,7 @@ const qm__sql_schema qm__sql_hub = {0x514d6862, "qianmo hub database", hub_steps
 static const qm__sql table[QM__SQL_COUNT] = {
 #define SQL(name, text) [QM__SQL_##name] = {QM__SQL_##name, text}
     SQL(BEGIN, "BEGIN IMMEDIATE"),
+    SQL(VIEW, "BEGIN"),
     SQL(COMMIT, "COMMIT"),
     SQL(ROLLBACK, "ROLLBACK"),
     SQL(DATA_VERSION, "PRAGMA data_version"),
@@ -203,6 +208,13 @@ static const qm__sql table[QM__SQL_COUNT] = {
     SQL(ASIDE_DELETE, "DELETE FROM aside WHERE space = ?1 AND key = ?2"),
     SQL(ASIDE_SCAN, "SELECT key, value FROM aside WHERE space = ?1 AND key >= ?2 ORDER BY key"),
     SQL(ASIDE_DROP, "DELETE FROM aside WHERE space = ?1"),
+    SQL(FEED_LAST, "SELECT coalesce(max(seq), 0) FROM feed"),
+    SQL(FEED_PUT, "INSERT OR REPLACE INTO feed (seq, space, record, fields)"
+                  " VALUES (?1, ?2, ?3, ?4)"),
+    SQL(FEED_LOAD, "SELECT seq, space, record, fields FROM feed WHERE space = ?1 AND record = ?2"),
+    SQL(FEED_AFTER,
+        "SELECT seq, space, record, fields FROM feed WHERE seq > ?1 ORDER BY seq LIMIT ?2"),
+    SQL(FEED_DROP, "DELETE FROM feed WHERE space = ?1"),
 
     SQL(STAGE_GET, "SELECT manifest FROM stage WHERE space = ?1"),
     SQL(STAGE_PUT, "INSERT INTO stage (space, manifest) VALUES (?1, ?2)"),

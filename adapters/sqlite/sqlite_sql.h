@@ -9,6 +9,7 @@
 typedef enum qm__sql_id {
   /* both files */
   QM__SQL_BEGIN,
+  QM__SQL_VIEW,
   QM__SQL_COMMIT,
   QM__SQL_ROLLBACK,
   QM__SQL_DATA_VERSION,
@@ -72,6 +73,12 @@ typedef enum qm__sql_id {
   QM__SQL_ASIDE_DELETE,
   QM__SQL_ASIDE_SCAN,
   QM__SQL_ASIDE_DROP,
+  /* store: feed */
+  QM__SQL_FEED_LAST,
+  QM__SQL_FEED_PUT,
+  QM__SQL_FEED_LOAD,
+  QM__SQL_FEED_AFTER,
+  QM__SQL_FEED_DROP,
   /* store: stage */
   QM__SQL_STAGE_GET,
   QM__SQL_STAGE_PUT,
