@@ -163,61 +163,8 @@ static int range_add(qm_space *s, const qm_aside *a) {
   return QM_OK;
 }
 
-/* --- twins --- */
-
-#define TWIN_KEY (1 + QM_AUTHOR_SIZE + 2 * QM_HEAD_SIZE)
-
-static int twin_in_memory(qm_space *s, const qm__twin *t) {
-  qm__twin *p = qm_realloc_array(s->engine->env, s->twins, s->n_twins + 1u, sizeof *p);
-  if (!p) return QM_ENOMEM;
-  s->twins = p;
-  p[s->n_twins++] = *t;
-  return QM_OK;
-}
-
-int qm__twin_add(qm_space *s, const qm_author *author, const uint8_t *one, const uint8_t *other) {
-  qm_store *store = s->engine->store;
-  qm__twin t = {*author, {0}, {0}};
-  uint8_t key[TWIN_KEY];
-  memcpy(t.one, one, QM_HEAD_SIZE);
-  memcpy(t.other, other, QM_HEAD_SIZE);
-  key[0] = 't';
-  memcpy(key + 1, author->b, QM_AUTHOR_SIZE);
-  memcpy(key + 1 + QM_AUTHOR_SIZE, one, QM_HEAD_SIZE);
-  memcpy(key + 1 + QM_AUTHOR_SIZE + QM_HEAD_SIZE, other, QM_HEAD_SIZE);
-  s->touched = 1;
-  QM_TRY(twin_in_memory(s, &t));
-  return store->ops->aside_put(store, s->number, qm_slice_of(key, sizeof key), qm_slice_of("t", 1));
-}
-
-static int load_twin(void *payload, qm_slice key, qm_slice value) {
-  qm__twin t;
-  (void)value;
-  if (key.n != TWIN_KEY) return QM_ECORRUPT;
-  memcpy(t.author.b, key.p + 1, QM_AUTHOR_SIZE);
-  memcpy(t.one, key.p + 1 + QM_AUTHOR_SIZE, QM_HEAD_SIZE);
-  memcpy(t.other, key.p + 1 + QM_AUTHOR_SIZE + QM_HEAD_SIZE, QM_HEAD_SIZE);
-  return twin_in_memory(payload, &t);
-}
-
-/* The same head, or those of twins, one or more steps apart. */
-static int same_head(const qm_space *s, const qm_author *author, const uint8_t *a,
-                     const uint8_t *b, unsigned steps) {
-  if (memcmp(a, b, QM_HEAD_SIZE) == 0) return 1;
-  for (uint32_t i = 0; steps && i < s->n_twins; i++) {
-    const qm__twin *t = &s->twins[i];
-    if (qm_author_cmp(&t->author, author) != 0) continue;
-    if (memcmp(t->one, a, QM_HEAD_SIZE) == 0 && same_head(s, author, t->other, b, steps - 1))
-      return 1;
-    if (memcmp(t->other, a, QM_HEAD_SIZE) == 0 && same_head(s, author, t->one, b, steps - 1))
-      return 1;
-  }
-  return 0;
-}
-
-int qm__aside_same(const qm_space *s, const qm_author *author, const uint8_t *a,
-                   const uint8_t *b) {
-  return same_head(s, author, a, b, 3);
+int qm__aside_is(int32_t code, const uint8_t *named, const uint8_t *head) {
+  return code != QM_EFORK || memcmp(named, head, QM_HEAD_SIZE) == 0;
 }
 
 const qm__aside_range *qm__aside_covers(const qm_space *s, const qm_author *author,
@@ -226,7 +173,7 @@ const qm__aside_range *qm__aside_covers(const qm_space *s, const qm_author *auth
        i < s->n_asides && qm_author_cmp(&s->asides[i].author, author) == 0; i++) {
     const qm__aside_range *r = &s->asides[i];
     if (r->first > c->counter) break;
-    if (r->next >= c->next && qm__aside_same(s, author, r->head, head)) return r;
+    if (r->next >= c->next && qm__aside_is(r->code, r->head, head)) return r;
   }
   return NULL;
 }
@@ -309,18 +256,16 @@ static int load_dirty(void *payload, qm_slice key, qm_slice value) {
 
 int qm__aside_load(qm_space *s) {
   qm_store *store = s->engine->store;
-  s->n_asides = s->n_aside_counts = s->n_twins = 0;
+  s->n_asides = s->n_aside_counts = 0;
   s->aside_sum = (qm_digest){0, 0};
   s->dirty = 0;
   QM_TRY(store->ops->aside_scan(store, s->number, qm_slice_of("e", 1), load_entry, s));
-  QM_TRY(store->ops->aside_scan(store, s->number, qm_slice_of("t", 1), load_twin, s));
   return store->ops->aside_scan(store, s->number, qm_slice_of("dirty", 5), load_dirty, s);
 }
 
 void qm__aside_free(qm_space *s) {
   qm_free(s->engine->env, s->asides);
   qm_free(s->engine->env, s->aside_counts);
-  qm_free(s->engine->env, s->twins);
 }
 
 /* --- from one replica to another --- */

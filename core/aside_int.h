@@ -18,15 +18,11 @@ int qm__aside_make(qm_space *s, qm_aside *a);
  * aside. */
 const qm__aside_range *qm__aside_covers(const qm_space *s, const qm_author *author,
                                         const uint8_t *head, const qm_change *c);
-/* 1 where two heads are of one segment, or of twins. */
-int qm__aside_same(const qm_space *s, const qm_author *author, const uint8_t *a,
-                   const uint8_t *b);
+/* Of two continuations of an author that differ (QM_EFORK) an entry names one; else whatever
+ * that author wrote at these counters (S16.8). */
+int qm__aside_is(int32_t code, const uint8_t *named, const uint8_t *head);
 /* Hashes the counts into a sync digest; nothing where there are no entries. */
 void qm__aside_sha(const qm_space *s, qm_sha *sha);
-
-/* Two segments of one author that begin with the same changes: what names one of them names
- * those in both. */
-int qm__twin_add(qm_space *s, const qm_author *author, const uint8_t *one, const uint8_t *other);
 
 /* --- aside_copy.c --- */
 

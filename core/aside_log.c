@@ -319,7 +319,7 @@ static int hold_row(holding *h) {
     qm_segment *g = &h->batch.segments[i];
     if (g->author != h->author || g->start > h->a->first || h->a->first >= g->next) continue;
     h->met = 1;
-    if (!qm__aside_same(s, &h->a->author, g->head, h->a->segment.b)) continue;
+    if (!qm__aside_is(h->a->code, h->a->segment.b, g->head)) continue;
     h->g = g;
     QM_TRY(pick_changes(h));
     QM_TRY(keep_held(h));
@@ -342,7 +342,7 @@ int qm__aside_hold(qm_space *s, const qm_aside *a, qm_id **ids, uint32_t *n) {
     h.met = 0;
     rc = store->ops->log_after(store, s->number, &vv, h.row.seq, copy_row, &f);
     if (rc == QM_OK) rc = hold_row(&h);
-    more = h.met; /* twins follow each other */
+    more = h.met; /* a run closed twice stands there twice */
     h.met |= met;
   }
   qm_vv_free(s->engine->env, &vv);

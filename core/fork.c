@@ -10,12 +10,18 @@
 
 /* --- equal changes --- */
 
-/* How a batch names the record is no part of a change. */
-static void row_of(const qm_space *s, const qm_change *c, qm_op *ops, qm_buf *out) {
+/* How a batch names the record is no part of a change. Where either of the two was erased
+ * nothing can be said of the value; it has no effect in either. */
+static void row_of(const qm_space *s, const qm_change *c, const qm_change *other, qm_op *ops,
+                   qm_buf *out) {
   qm_change plain = *c;
   for (uint32_t i = 0; i < c->n_ops; i++) {
     ops[i] = c->ops[i];
     ops[i].named = QM_BY_ID;
+    if (!((c->ops[i].flags | other->ops[i].flags) & QM_OP_ERASED)) continue;
+    ops[i].flags |= QM_OP_ERASED;
+    ops[i].value = qm_slice_of(NULL, 0);
+    memset(ops[i].leaf, 0, sizeof ops[i].leaf);
   }
   plain.ops = ops;
   qm_buf_clear(out);
@@ -31,8 +37,8 @@ static int same_change(qm_space *s, const qm_change *a, const qm_change *b, int 
   if (!ops) return QM_ENOMEM;
   qm_buf_init(&x, s->engine->env, SIZE_MAX / 2);
   qm_buf_init(&y, s->engine->env, SIZE_MAX / 2);
-  row_of(s, a, ops, &x);
-  row_of(s, b, ops, &y);
+  row_of(s, a, b, ops, &x);
+  row_of(s, b, a, ops, &y);
   int rc = qm_buf_status(&x) != QM_OK ? qm_buf_status(&x) : qm_buf_status(&y);
   *same = rc == QM_OK && qm_slice_cmp(qm_buf_slice(&x), qm_buf_slice(&y)) == 0;
   qm_buf_free(&x);
@@ -119,7 +125,7 @@ static int meet_closed(held *h) {
                  memcmp(l->previous, h->g->previous, QM_HEAD_SIZE) != 0;
     for (uint32_t k = 0; k < l->n_changes && !h->differs; k++)
       QM_TRY(meet_change(h, &l->changes[k]));
-    if (!h->differs) return qm__twin_add(s, &s->authors.ids[l->author], l->head, h->g->head);
+    break;
   }
   return QM_OK;
 }

@@ -91,12 +91,6 @@ typedef struct qm__aside_range {
   uint8_t head[QM_HEAD_SIZE];
 } qm__aside_range;
 
-/* S16.8: segments that begin with the same changes. */
-typedef struct qm__twin {
-  qm_author author;
-  uint8_t one[QM_HEAD_SIZE], other[QM_HEAD_SIZE];
-} qm__twin;
-
 struct qm_space {
   qm_engine *engine;
   uint32_t number;
@@ -123,8 +117,6 @@ struct qm_space {
   uint32_t n_asides, cap_asides, n_aside_counts;
   qm_aside_count *aside_counts; /* ascending by author */
   qm_digest aside_sum;          /* the entries' share of the digest */
-  qm__twin *twins;
-  uint32_t n_twins;
   int dirty;                    /* holds effects of what is set aside */
   /* the open transaction */
   int touched;  /* something here differs from the store */
