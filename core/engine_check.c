@@ -98,6 +98,9 @@ int qm_engine_check(qm_engine *e, qm_space *s, qm_error *err) {
     QM_TRY(qm__space_share(s, a, share));
     qm_digest_add(&c.sum, share);
   }
+  uint8_t asides[16];
+  qm_digest_bytes(&s->aside_sum, asides);
+  qm_digest_add(&c.sum, asides);
   if (!qm_digest_eq(&c.sum, &s->digest))
     return qm_fail(err, QM_EDIFFER, "digest is not the sum of what is stored");
   return QM_OK;

@@ -146,6 +146,7 @@ int qm_engine_digest_check(qm_engine *e, qm_space *s, const uint8_t vv_digest[16
   uint8_t vv[16], mine[16];
   *out = QM_COMPARE_NONE;
   if (e->poisoned) return QM_EINTERNAL;
+  if (s->dirty) return QM_OK; /* S18.6 */
   QM_TRY(qm_engine_vv_digest(e, s, vv));
   qm_digest_bytes(&s->digest, mine);
   if (memcmp(vv, vv_digest, 16) == 0) {

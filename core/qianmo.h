@@ -320,11 +320,12 @@ QM_API int32_t qm_history(qm_db *db, qm_slice space, qm_slice collection, qm_sli
 /* One object:
  *   {"device","member","name","hub","enrolled","certificate":{"not_after","days_left"},
  *    "clock","clock_offset_ms","last_sync","last_try","last_code","unsent","oldest_unsent",
- *    "refused","conflicts","free_bytes","test_data","author",
+ *    "refused","set_aside","conflicts","free_bytes","test_data","author",
  *    "spaces":[{"id","name","role","version","records","unsent","oldest_unsent","written",
- *               "acknowledged","safe","refused","conflicts","digest"},…]}
+ *               "acknowledged","safe","refused","set_aside","conflicts","digest"},…]}
  * unsent: changes not acknowledged by a hub; written, acknowledged, safe: effects written here
- * ever, held by the hub, and in a verified backup; null where there is nothing to say. */
+ * ever, held by the hub, and in a verified backup; null where there is nothing to say.
+ * set_aside: own changes that the hub took without effect and has not approved. */
 QM_API int32_t qm_status(qm_db *db, uint32_t flags, qm_text *out, qm_error *e);
 
 /* ---- what changed ---- */
@@ -406,7 +407,8 @@ QM_API int32_t qm_attachments(qm_db *db, qm_slice space, qm_slice collection, qm
 
 typedef struct qm_sync_result {
   uint32_t size;      /* sizeof(qm_sync_result), set by the caller */
-  uint32_t refused;   /* segments that the hub refused: see qm_export_refused */
+  uint32_t refused;   /* segments that the hub refused, and changes that it set aside:
+                         see qm_export_refused */
   uint64_t bytes_up, bytes_down;       /* of the session, before TLS */
   uint64_t segments_up, segments_down; /* taken by the hub; taken here */
   uint32_t spaces;           /* in this session */
@@ -435,8 +437,9 @@ QM_API int32_t qm_sync(qm_db *db, qm_sync_result *out, qm_error *e);
  * where it is lost, and so on; it must not call qianmo, qm_interrupt excepted. */
 QM_API int32_t qm_sync_stay(qm_db *db, void (*told)(void *payload, int32_t code), void *payload,
                             qm_error *e);
-/* The own changes that the hub refuses, with their content: a line an effect,
- *   {"space","collection","id","field","op","value","time","code","message"}. */
+/* The own changes that the hub refuses or has set aside, with their content: a line an effect,
+ *   {"space","collection","id","field","op","value","time","code","message","status"}.
+ * status: refused, set-aside (the office decides), declined (message: why). */
 QM_API int32_t qm_export_refused(qm_db *db, qm_text *out, qm_error *e);
 
 #ifdef __cplusplus

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "core/aside_int.h"
 #include "core/class.h"
 #include "core/crdt/siblings.h"
 
@@ -77,6 +78,10 @@ int qm__space_record(qm_space *s, const qm_id *id, qm_loaded **out) {
   QM_TRY(table_open(s, id, out, &fresh));
   if (!fresh) return QM_OK;
   return s->engine->store->ops->record_load(s->engine->store, s->number, id, 1, take_row, s);
+}
+
+qm_loaded *qm__space_peek(qm_space *s, const qm_id *id) {
+  return s->table_cap ? *find_slot(s, id) : NULL;
 }
 
 int qm__space_preload(qm_space *s, const qm_id *ids, size_t n) {
@@ -227,6 +232,17 @@ int qm__space_apply(qm_space *s, const qm_change *c) {
     if (op->shape == QM_KEYED && !op->field) QM_TRY(qm__space_edges_touched(s, l));
   }
   QM_TRY(qm__space_marks(s, c));
+  qm__space_advance(s, c);
+  return qm_vv_set(s->engine->env, &s->vv, c->author, c->next);
+}
+
+int qm__space_pass(qm_space *s, const qm_change *c) {
+  QM_TRY(qm__space_deps(s, c));
+  for (uint32_t i = 0; i < c->n_ops; i++) {
+    const qm_op *op = &c->ops[i];
+    /* A name for others' ops on that record, and no more than that. */
+    if (op->shape == QM_PRESENCE && op->kind == QM_KIND_NEW) QM_TRY(put_creation(s, c, op));
+  }
   qm__space_advance(s, c);
   return qm_vv_set(s->engine->env, &s->vv, c->author, c->next);
 }
@@ -495,6 +511,7 @@ int qm__space_load(qm_space *s) {
   s->edges = QM_EDGES_UNKNOWN;
   qm__stamps_free(&s->stamps, s->engine->env);
   s->members.n = 0;
+  QM_TRY(qm__aside_load(s));
   return store->ops->record_load(store, s->number, &zero, 1, take_space_record, s);
 }
 
@@ -531,6 +548,7 @@ void qm__space_free(qm_space *s) {
   qm_vv_free(env, &s->floor);
   qm__stamps_free(&s->stamps, env);
   qm__members_free(&s->members);
+  qm__aside_free(s);
   while (s->parked) {
     qm_parked *next = s->parked->next;
     qm_free(env, s->parked);

@@ -8,6 +8,7 @@
 #ifndef QM_SPACE_H
 #define QM_SPACE_H
 
+#include "aside.h"
 #include "engine.h"
 #include "feed.h"
 #include "member.h"
@@ -47,7 +48,7 @@ typedef struct qm_loaded {
   qm_record record;
   uint8_t old_hash[16];
   uint8_t stored; /* a row is in the store, old_hash is in the digest */
-  uint8_t dirty;
+  uint8_t dirty, rebuilt;
   uint64_t mark_change; /* serial of the change that last marked presence */
   uint32_t touched;     /* by the open write: its place there, plus one */
   uint64_t bytes;       /* encoded size, at least; exact as loaded */
@@ -88,6 +89,14 @@ typedef struct qm_parked {
   qm_wait waits[];
 } qm_parked;
 
+/* Changes that an entry names. */
+typedef struct qm__aside_range {
+  qm_author author;
+  uint64_t first, next;
+  int32_t code;
+  uint8_t head[QM_HEAD_SIZE];
+} qm__aside_range;
+
 struct qm_space {
   qm_engine *engine;
   uint32_t number;
@@ -110,6 +119,11 @@ struct qm_space {
   qm_stamps stamps;
   qm_members members;
   qm_parked *parked;
+  qm__aside_range *asides; /* ascending by author and first */
+  uint32_t n_asides, cap_asides, n_aside_counts;
+  qm_aside_count *aside_counts; /* ascending by author */
+  qm_digest aside_sum;          /* the entries' share of the digest */
+  int dirty;                    /* holds effects of what is set aside */
   /* the open transaction */
   int touched;  /* something here differs from the store */
   int ingested; /* a batch was taken: note (VV, digest) at commit */

@@ -362,6 +362,7 @@
   X(ST_OLDEST, ", the oldest %s old", "，最早的已有 %s")                                              \
   X(ST_HELD, "written here", "本机所写")                                                            \
   X(ST_HELD_COUNT, "%s; acknowledged %s, safe in a backup %s", "%s；已确认 %s，已备份 %s")              \
+  X(ST_SET_ASIDE, "set aside", "被搁置")                                                           \
   X(ST_REFUSED, "refused", "被拒收")                                                               \
   X(ST_CONFLICTS, "conflicts", "冲突")                                                            \
   X(ST_CLOCK, "clock", "时钟")                                                                    \

@@ -18,6 +18,7 @@
 
 #include "adapters/sqlite/project.h"
 #include "adapters/sqlite/query.h"
+#include "core/aside.h"
 #include "core/class.h"
 #include "core/engine.h"
 #include "core/member.h"
@@ -223,5 +224,7 @@ int qm__handle_refused_put(qm_db *db, const qm_refused_row *row);
 /* Own changes refused and not taken since. */
 typedef int (*qm_visit_refused)(void *payload, qm_space *s, const qm_refused_row *row);
 int qm__handle_refused_each(qm_db *db, qm_visit_refused visit, void *payload);
+/* Own changes that the hub has set aside and not approved: of one space (NULL: of all). */
+int qm__handle_aside_count(qm_db *db, qm_space *s, uint64_t *out);
 
 #endif

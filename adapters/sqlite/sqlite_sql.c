@@ -69,6 +69,9 @@ static const char *const store_steps[] = {
     "CREATE TABLE feed (seq INTEGER NOT NULL PRIMARY KEY, space INTEGER NOT NULL,"
     "  record BLOB NOT NULL, fields BLOB NOT NULL);"
     "CREATE UNIQUE INDEX feed_record ON feed (space, record);",
+    /* entries and readable copies of what was set aside */
+    "CREATE TABLE aside (space INTEGER NOT NULL, key BLOB NOT NULL, value BLOB NOT NULL,"
+    "  PRIMARY KEY (space, key)) WITHOUT ROWID;",
 };
 
 const qm__sql_schema qm__sql_store = {0x514d7374, "qianmo store", store_steps,
@@ -214,6 +217,10 @@ static const qm__sql table[QM__SQL_COUNT] = {
     SQL(OPEN_LIST, "SELECT counter, change FROM open_change WHERE space = ?1 ORDER BY counter"),
     SQL(OPEN_DROP, "DELETE FROM open_change WHERE space = ?1"),
 
+    SQL(ASIDE_PUT, "INSERT OR REPLACE INTO aside (space, key, value) VALUES (?1, ?2, ?3)"),
+    SQL(ASIDE_DELETE, "DELETE FROM aside WHERE space = ?1 AND key = ?2"),
+    SQL(ASIDE_SCAN, "SELECT key, value FROM aside WHERE space = ?1 AND key >= ?2 ORDER BY key"),
+    SQL(ASIDE_DROP, "DELETE FROM aside WHERE space = ?1"),
     SQL(FEED_LAST, "SELECT coalesce(max(seq), 0) FROM feed"),
     SQL(FEED_PUT, "INSERT OR REPLACE INTO feed (seq, space, record, fields)"
                   " VALUES (?1, ?2, ?3, ?4)"),

@@ -68,6 +68,11 @@ typedef enum qm__sql_id {
   QM__SQL_OPEN_PUT,
   QM__SQL_OPEN_LIST,
   QM__SQL_OPEN_DROP,
+  /* store: set aside */
+  QM__SQL_ASIDE_PUT,
+  QM__SQL_ASIDE_DELETE,
+  QM__SQL_ASIDE_SCAN,
+  QM__SQL_ASIDE_DROP,
   /* store: feed */
   QM__SQL_FEED_LAST,
   QM__SQL_FEED_PUT,

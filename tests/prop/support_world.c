@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "core/mp.h"
+#include "core/space.h"
 #include "core/state.h"
 
 #define ok(call) assert_int_equal(call, QM_OK)
@@ -96,7 +97,7 @@ static void make_schema(world *w) {
 /* --- opening --- */
 
 static void open_engine(device *d) {
-  qm_engine_options o = {.size = sizeof o, .device = d->id};
+  qm_engine_options o = {.size = sizeof o, .flags = d->flags, .device = d->id};
   qm_error e = {0, ""};
   if (qm_engine_open(&d->engine, &d->env, d->store, &o, &e) != QM_OK) fail_msg("%s", e.message);
   if (d->world->hooks.opened) d->world->hooks.opened(d);
@@ -245,6 +246,29 @@ void copy_store(device *to, device *from) {
 
 /* --- syncing --- */
 
+unsigned asides(device *to, device *from) {
+  qm_arena arena;
+  qm_buf b;
+  qm_aside_counts after = qm_space_asides(to->space);
+  unsigned all = 0;
+  qm_arena_init(&arena, &to->env, (size_t)1 << 28);
+  qm_buf_init(&b, &to->env, (size_t)1 << 24);
+  for (;;) {
+    uint32_t fresh = 0;
+    qm_error e = {0, ""};
+    qm_buf_clear(&b);
+    int rc = qm_engine_aside_read(from->engine, from->space, after, &arena, &b, &after);
+    if (rc == QM_ENOTFOUND) break;
+    ok(rc);
+    if (qm_engine_aside_take(to->engine, to->space, qm_buf_slice(&b), NULL, NULL, &fresh, &e))
+      fail_msg("%s", e.message);
+    all += fresh;
+  }
+  qm_buf_free(&b);
+  qm_arena_free(&arena);
+  return all;
+}
+
 unsigned pull_some(device *to, device *from, unsigned batches) {
   qm_arena arena;
   qm_vv_list have;
@@ -253,11 +277,14 @@ unsigned pull_some(device *to, device *from, unsigned batches) {
   unsigned taken = 0;
   qm_arena_init(&arena, &to->env, (size_t)1 << 30);
   qm_buf_init(&batch, &to->env, QM_BATCH_MAX);
+  taken += asides(to, from);
   ok(qm_engine_push(from->engine, from->space));
   ok(qm_engine_push(to->engine, to->space));
   ok(qm_engine_heads(to->engine, to->space, &arena, &have));
   while (batches--) {
-    qm_ingest in = {.peer = from->id};
+    qm_ingest in = {.peer = from->id,
+                    .check_schema = (to->flags & QM_ENGINE_HUB) != 0,
+                    .role = qm_slice_of("grid", 4)};
     qm_error e = {0, ""};
     qm_buf_clear(&batch);
     int rc = qm_engine_next_batch(from->engine, from->space, have, &cursor, &batch);
@@ -661,4 +688,22 @@ qm_slice form(device *d, const char *r, unsigned kind) {
   qm_slice s = {qm_arena_copy(&d->world->arena, b.p, b.n), b.n};
   qm_buf_free(&b);
   return s;
+}
+
+int put_bad(device *d, const char *r, uint32_t field, int64_t v) {
+  qm_write *w;
+  qm_id id = rec(r);
+  qm_buf b;
+  const qm_schema *schema = d->space->schema; /* whoever writes it knows none */
+  int rc = qm_write_begin(&w, d->engine, d->space, QM_WRITE_RAW);
+  if (rc != QM_OK) return rc;
+  d->space->schema = NULL;
+  qm_buf_init(&b, &d->env, 32);
+  qm_mp_int(&b, v);
+  rc = qm_write_set(w, &id, field, qm_buf_slice(&b), qm_slice_of(NULL, 0), 0);
+  qm_buf_free(&b);
+  d->space->schema = schema;
+  if (rc == QM_OK) return qm_write_commit(w, QM_DURABLE);
+  qm_write_cancel(w);
+  return rc;
 }

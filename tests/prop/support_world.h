@@ -3,6 +3,7 @@
 #ifndef SUPPORT_WORLD_H
 #define SUPPORT_WORLD_H
 
+#include "core/aside.h"
 #include "core/class.h"
 #include "core/write.h"
 
@@ -31,6 +32,7 @@ typedef struct device {
   qm_id id;
   uint8_t instance[16];
   int64_t skew_ms; /* of this device's clock */
+  uint32_t flags;  /* of its engine, from the next reopen on */
 } device;
 
 /* What a test puts in place of memory, and beside the engines. Each may be NULL. */
@@ -100,6 +102,10 @@ int put_list(device *d, const char *r, uint64_t at, uint64_t cut, const char *va
 int put_state(device *d, const char *r, const char *item);
 int put_merge(device *d, const char *a, const char *b);
 int put_unmerge(device *d, const char *r);
+/* What no schema allows: a number for a text. */
+int put_bad(device *d, const char *r, uint32_t field, int64_t v);
+/* `to` takes the set-aside entries that it lacks; how many. */
+unsigned asides(device *to, device *from);
 
 /* What is shown, as the record's class shows it, as text in the world's arena: a register's
  * value ("-" for none), a set "a,b", a counter "3", a log "a|b", a text, a list "[a b]". */

@@ -559,11 +559,12 @@ static void test_refused(void **state) {
   row.space = info.id;
   row.author = *qm_engine_author(a->db->engine);
   assert_int_equal(qm__handle_refused_put(a->db, &row), QM_OK);
-  assert_true(app_status_holds(a, "\"refused\":1,\"conflicts\":0,\"free_bytes\""));
+  assert_true(app_status_holds(a, "\"refused\":1,\"set_aside\":0,\"conflicts\":0,\"free_bytes\""));
   assert_int_equal(qm_export_refused(a->db, &t, &a->e), QM_OK);
   assert_true(text_holds(&t, "\"space\":\"grid 3\",\"collection\":\"household\",\"id\":\""));
   assert_true(text_holds(&t, "\"field\":\"head\",\"op\":\"set\",\"value\":\"Wang\",\"time\":"));
-  assert_true(text_holds(&t, "\"code\":\"EACCESS\",\"message\":\"no right\"}"));
+  assert_true(text_holds(&t, "\"code\":\"EACCESS\",\"message\":\"no right\","
+                             "\"status\":\"refused\"}"));
   assert_null(strstr(t.p, "\"no\"")); /* what came before is not refused */
   qm_text_free(&t);
   qm_vv_entry held = {.author = row.author, .next = 3};
