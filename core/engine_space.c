@@ -113,7 +113,10 @@ int qm_engine_space_put(qm_engine *e, const qm_space_info *info, qm_error *err) 
     rc = qm_buf_status(&blob);
   }
   int same = held && qm_slice_cmp(qm_buf_slice(&held->info), qm_buf_slice(&blob)) == 0;
-  if (rc == QM_OK && !same) rc = put_info(e, held, &info->id, qm_buf_slice(&blob));
+  if (rc == QM_OK && !same) {
+    rc = put_info(e, held, &info->id, qm_buf_slice(&blob));
+    if (rc == QM_OK && e->projector.spaces) e->projector.spaces(e->projector.payload);
+  }
   qm_buf_free(&blob);
   qm_arena_free(&arena);
   return rc == QM_OK
