@@ -2,6 +2,7 @@
  * asks about VVs and batches. */
 #include <string.h>
 
+#include "core/aside_int.h"
 #include "core/logged.h"
 #include "core/space.h"
 
@@ -189,6 +190,7 @@ static int vv_hash(const qm_space *s, int with_schema, uint8_t out[16]) {
   qm_hash hash;
   qm_sha_init(&sha);
   sha_vv(s, &sha);
+  qm__aside_sha(s, &sha);
   if (with_schema) sha_u64(&sha, s->schema ? s->schema->version : 0);
   qm_sha_end(&sha, &hash);
   memcpy(out, hash.b, 16);

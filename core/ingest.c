@@ -2,8 +2,11 @@
  * whole before any of it takes effect, so a refused one leaves no trace. */
 #include <string.h>
 
+#include "core/aside_int.h"
+#include "core/class.h"
 #include "core/home.h"
 #include "core/logged.h"
+#include "core/norm.h"
 
 typedef struct qm_judge {
   qm_engine *e;
@@ -15,7 +18,12 @@ typedef struct qm_judge {
   qm_wait wait;   /* of the segment at hand, where it is parked */
   qm_wait *waits; /* of the parked segments of the batch at hand; in the engine's arena */
   uint32_t n_waits;
-  uint64_t ops; /* of the batch at hand */
+  uint64_t ops;      /* of the batch at hand */
+  uint32_t held;     /* so many of the segment's first changes took effect already (S18.8) */
+  qm_hash previous;  /* what the segment stands on */
+  int took, recode;  /* the segment took effect; a segment of the batch was erased in place */
+  int32_t *codes;    /* of the changes at hand: why the hub sets it aside, or 0 */
+  qm_slice *reasons; /* the same as text */
 } qm_judge;
 
 /* --- refusals --- */
@@ -85,7 +93,7 @@ static int check_context(qm_judge *j, const qm_segment *g, qm_vv *seen) {
   qm_time last = s->states[g->author].time;
   int parked = 0;
   QM_TRY(qm_vv_copy(env, seen, &s->states[g->author].clock));
-  for (uint32_t i = 0; i < g->n_changes; i++) {
+  for (uint32_t i = j->held; i < g->n_changes; i++) {
     const qm_change *c = &g->changes[i];
     if (c->time <= last) return qm_fail(&j->why, QM_EMALFORMED, "time stamp does not rise");
     last = c->time;
@@ -108,35 +116,14 @@ static int check_context(qm_judge *j, const qm_segment *g, qm_vv *seen) {
   return parked ? QM_EPARKED : QM_OK;
 }
 
-/* Fills in the record ids of ops that name a creation dot. */
 static int resolve(qm_judge *j, qm_segment *g) {
-  qm_arena *arena = &j->e->arena;
-  qm_dot *dots = qm_arena_array(arena, g->n_ops, sizeof *dots);
-  qm_op **ops = qm_arena_array(arena, g->n_ops, sizeof *ops);
-  qm_id *ids = qm_arena_array(arena, g->n_ops, sizeof *ids);
-  uint8_t *found = qm_arena_zero(arena, g->n_ops);
-  uint32_t n = 0;
-  if (!dots || !ops || !ids || !found) return QM_ENOMEM;
-  for (uint32_t i = 0; i < g->n_changes; i++)
-    for (uint32_t o = 0; o < g->changes[i].n_ops; o++) {
-      qm_op *op = &g->changes[i].ops[o];
-      if (op->named != QM_BY_CREATION) continue;
-      dots[n] = op->created;
-      ops[n++] = op;
-    }
-  if (!n) return QM_OK;
-  QM_TRY(j->e->store->ops->creation_find(j->e->store, j->s->number, dots, n, ids, found));
-  for (uint32_t i = 0; i < n; i++) {
-    if (!found[i])
-      return qm_fail(&j->why, QM_EMALFORMED, "an op names a record by a dot that created none");
-    ops[i]->record = ids[i];
-  }
-  return QM_OK;
+  int rc = qm__log_resolve(j->s, g, &j->e->arena);
+  if (rc != QM_ENOTFOUND) return rc;
+  return qm_fail(&j->why, QM_EMALFORMED, "an op names a record by a dot that created none");
 }
 
 static int check_hash(qm_judge *j, const qm_segment *g, qm_hash *hash) {
-  const qm_author_state *st = &j->s->states[g->author];
-  QM_TRY(qm_segment_hash(g, &j->s->id, &st->head, &j->s->authors, &j->e->arena, hash));
+  QM_TRY(qm_segment_hash(g, &j->s->id, &j->previous, &j->s->authors, &j->e->arena, hash));
   if (memcmp(hash->b, g->head, QM_HEAD_SIZE) != 0)
     return qm_fail(&j->why, QM_EHASH, "segment hash does not match its content");
   return QM_OK;
@@ -168,6 +155,19 @@ static int check_new(qm_judge *j, const qm_op *op) {
   return QM_OK;
 }
 
+/* An edge joins records of one collection: whoever may write the one may write the other.
+ * Its writer had seen the `new` of both. */
+static int check_edge(qm_judge *j, const qm_op *op, uint32_t collection) {
+  qm_id other;
+  qm_loaded *l;
+  if (op->kind != QM_KIND_ADD || !qm__edge_read(&op->record, op->value, &other)) return QM_OK;
+  QM_TRY(qm__space_record(j->s, &other, &l));
+  uint32_t of_other = qm_record_collection(&l->record);
+  if (!of_other) of_other = l->collection; /* created in this very segment */
+  if (of_other == collection) return QM_OK;
+  return qm_fail(&j->why, QM_ESCHEMA, "merges records of two collections");
+}
+
 /* S6.7: trims rest on what all live devices have seen, which the home hub alone knows. (Its
  * own come back to it from devices where it was restored from a backup.) */
 static int by_home(const qm_judge *j, const qm_segment *g) {
@@ -195,29 +195,99 @@ static int check_op(qm_judge *j, const qm_segment *g, const qm_op *op) {
   if (c && !qm_collection_writable(c, j->in->role))
     return qm_fail(&j->why, QM_EACCESS, "this role may not write collection %u", l->collection);
   if (op->shape == QM_PRESENCE && op->kind == QM_KIND_NEW) QM_TRY(check_new(j, op));
+  if (op->shape == QM_KEYED && !op->field) QM_TRY(check_edge(j, op, l->collection));
   int newer = j->in->check_schema == QM_CHECK_NEWER;
   return newer ? qm_schema_op_check_newer(schema, l->collection, op, &j->why)
                : qm_schema_op_check(schema, l->collection, op, &j->why);
 }
 
+/* Failures of this replica, not of the segment. */
+static int is_ours(int rc) {
+  qm_class c = qm_err_class(rc);
+  return rc == QM_ENOMEM || rc == QM_EINTERNAL || c == QM_CLASS_STORAGE || rc == QM_ECORRUPT ||
+         rc == QM_EBUSY;
+}
+
 static int check_schema(qm_judge *j, const qm_segment *g) {
-  if (!j->in->check_schema) return QM_OK;
+  if (!j->in->check_schema || (j->e->flags & QM_ENGINE_HUB)) return QM_OK;
   for (uint32_t i = 0; i < g->n_changes; i++)
     for (uint32_t o = 0; o < g->changes[i].n_ops; o++)
       QM_TRY(check_op(j, g, &g->changes[i].ops[o]));
   return QM_OK;
 }
 
+/* --- what the home hub does not accept (S18.1) --- */
+
+/* A record that only this segment creates has a collection once that change is accepted. */
+static int enter_change(qm_judge *j, const qm_change *c, int enter) {
+  for (uint32_t o = 0; o < c->n_ops; o++) {
+    const qm_op *op = &c->ops[o];
+    qm_loaded *l;
+    qm_cur cur;
+    if (op->shape != QM_PRESENCE || op->kind != QM_KIND_NEW) continue;
+    QM_TRY(qm__space_record(j->s, &op->record, &l));
+    if (l->record.n_creations) continue;
+    if (!enter) {
+      l->collection = 0;
+    } else if (!l->collection) {
+      qm_cur_init(&cur, op->value);
+      if (qm_cur_uint32(&cur, &l->collection) != QM_OK) l->collection = 0;
+    }
+  }
+  return QM_OK;
+}
+
+static int judge_change(qm_judge *j, const qm_segment *g, const qm_change *c) {
+  QM_TRY(enter_change(j, c, 1));
+  for (uint32_t o = 0; o < c->n_ops; o++) QM_TRY(check_op(j, g, &c->ops[o]));
+  return QM_OK;
+}
+
+static int copy_why(qm_judge *j, int code, qm_slice *out) {
+  const char *text = j->why.code == code && j->why.message[0] ? j->why.message : qm_err_text(code);
+  size_t n = strlen(text);
+  if (n > QM_ASIDE_TEXT_MAX) n = QM_ASIDE_TEXT_MAX;
+  while (n && !qm_utf8_check(qm_slice_of(text, n), NULL)) n--;
+  uint8_t *p = qm_arena_copy(&j->e->arena, text, n);
+  if (!p) return QM_ENOMEM;
+  *out = qm_slice_of(p, n);
+  return QM_OK;
+}
+
+/* Change by change: what is not accepted has no effect, so what comes after it is judged as
+ * if it were not there. */
+static int judge_changes(qm_judge *j, const qm_segment *g) {
+  j->codes = qm_arena_zero(&j->e->arena, g->n_changes * sizeof *j->codes);
+  j->reasons = qm_arena_zero(&j->e->arena, g->n_changes * sizeof *j->reasons);
+  if (!j->codes || !j->reasons) return QM_ENOMEM;
+  if (!j->in->check_schema || !(j->e->flags & QM_ENGINE_HUB)) return QM_OK;
+  if (by_home(j, g)) return QM_OK; /* what the office approved; a restored hub gets it back */
+  for (uint32_t i = 0; i < g->n_changes; i++) QM_TRY(enter_change(j, &g->changes[i], 0));
+  for (uint32_t i = j->held; i < g->n_changes; i++) {
+    memset(&j->why, 0, sizeof j->why);
+    int rc = judge_change(j, g, &g->changes[i]);
+    if (rc == QM_OK) continue;
+    if (is_ours(rc)) return rc;
+    j->codes[i] = rc;
+    QM_TRY(copy_why(j, rc, &j->reasons[i]));
+    QM_TRY(enter_change(j, &g->changes[i], 0));
+  }
+  memset(&j->why, 0, sizeof j->why);
+  return QM_OK;
+}
+
 /* --- one segment --- */
 
-static int place(qm_judge *j, const qm_segment *g) {
+static int place(qm_judge *j, qm_segment *g) {
   const qm_author_state *st = &j->s->states[g->author];
   uint64_t next = qm_vv_get(&j->s->vv, g->author);
+  j->held = 0;
+  j->previous = st->head;
   if (g->next <= next) {
     if (g->next == st->closed && memcmp(g->head, st->head.b, QM_HEAD_SIZE) != 0) return QM_EFORK;
     return QM_EEXIST;
   }
-  if (g->start < next) return QM_EFORK;
+  if (g->start < next) return qm__fork_continues(j->s, g, &j->previous, &j->held);
   if (g->start > next) return QM_EGAP;
   return memcmp(g->previous, st->head.b, QM_HEAD_SIZE) == 0 ? QM_OK : QM_EFORK;
 }
@@ -232,13 +302,6 @@ static int preload(qm_judge *j, const qm_segment *g) {
       if (!n || qm_id_cmp(&ids[n - 1], id) != 0) ids[n++] = *id;
     }
   return qm__space_preload(j->s, ids, n);
-}
-
-/* Failures of this replica, not of the segment. */
-static int is_ours(int rc) {
-  qm_class c = qm_err_class(rc);
-  return rc == QM_ENOMEM || rc == QM_EINTERNAL || c == QM_CLASS_STORAGE || rc == QM_ECORRUPT ||
-         rc == QM_EBUSY;
 }
 
 static int judge(qm_judge *j, qm_segment *g, qm_hash *hash) {
@@ -257,12 +320,26 @@ static int judge(qm_judge *j, qm_segment *g, qm_hash *hash) {
   QM_TRY(preload(j, g));
   QM_TRY(qm__space_work(j->s, g, &j->work, &j->why));
   QM_TRY(qm__home_check(j->s, g));
-  return check_schema(j, g);
+  QM_TRY(check_schema(j, g));
+  return judge_changes(j, g);
 }
 
-static int take(qm_judge *j, const qm_segment *g, const qm_hash *hash) {
+/* Where something of it is set aside it is erased, and the batch is no longer as it came. */
+static int take(qm_judge *j, qm_segment *g, const qm_hash *hash) {
   qm_space *s = j->s;
-  for (uint32_t i = 0; i < g->n_changes; i++) QM_TRY(qm__home_apply(s, g, &g->changes[i]));
+  uint8_t *flags = qm_arena_zero(&j->e->arena, g->n_changes);
+  int any = 0;
+  if (!flags) return QM_ENOMEM;
+  int rc = qm__aside_segment(s, g, hash, j->codes, j->reasons, flags, &any);
+  if (rc == QM_ELIMIT) return refuse(j, g, rc);
+  QM_TRY(rc);
+  j->recode |= any;
+  /* An open run of which this is the longer form is closed by it. */
+  if (j->held && s->states[g->author].closed == g->start)
+    QM_TRY(j->e->store->ops->open_clear(j->e->store, s->number));
+  for (uint32_t i = j->held; i < g->n_changes; i++)
+    QM_TRY(flags[i] ? qm__space_pass(s, &g->changes[i]) : qm__home_apply(s, g, &g->changes[i]));
+  j->took = 1;
   qm_author_state *st = &s->states[g->author];
   st->closed = g->next;
   st->head = *hash;
@@ -300,8 +377,10 @@ static int one(qm_judge *j, qm_segment *g, int *taken) {
     return QM_OK;
   }
   if (rc == QM_OK) {
-    *taken = 1;
-    return take(j, g, &hash);
+    j->took = 0;
+    rc = take(j, g, &hash);
+    *taken = j->took;
+    return rc;
   }
   return is_ours(rc) ? rc : refuse(j, g, rc);
 }
@@ -331,32 +410,42 @@ static int map_authors(qm_judge *j, qm_batch_in *in) {
   return qm__space_authors_added(s, old);
 }
 
+static int log_append(qm_judge *j, qm_segment *p, uint32_t n, qm_slice blob) {
+  qm_store *store = j->e->store;
+  qm_segment_row *rows = qm_arena_array(&j->e->arena, n, sizeof *rows);
+  uint64_t seq;
+  if (!rows) return QM_ENOMEM;
+  for (uint32_t i = 0; i < n; i++) rows[i] = (qm_segment_row){p[i].author, p[i].start, p[i].next};
+  qm_batch batch = {p, n};
+  qm_log_row row = {.batch = blob, .segments = rows, .n_segments = n};
+  QM_TRY(qm__logged_records(&batch, &j->e->arena, &row));
+  return store->ops->log_append(store, j->s->number, &row, &seq);
+}
+
+/* Erased ops are larger than the small ones they were: where a batch would pass its bound,
+ * its segments stand in several rows. Each alone fits (qm__aside_erase). */
+static int log_recoded(qm_judge *j, qm_segment *p, uint32_t n) {
+  qm_batch part = {p, n};
+  qm_buf b;
+  qm_buf_init(&b, j->e->env, QM_BATCH_MAX);
+  int rc = qm_batch_encode(&b, &part, &j->s->authors, j->e->zip_level);
+  if (rc == QM_OK) rc = log_append(j, p, n, qm_buf_slice(&b));
+  qm_buf_free(&b);
+  if (rc != QM_ELIMIT || n == 1) return rc;
+  QM_TRY(log_recoded(j, p, n / 2));
+  return log_recoded(j, p + n / 2, n - n / 2);
+}
+
 /* The log keeps a batch as it came where all of it was taken, else re-encoded. */
 static int log_taken(qm_judge *j, qm_slice blob, const qm_batch *batch, const uint8_t *took) {
-  qm_engine *e = j->e;
-  qm_batch part = {qm_arena_array(&e->arena, batch->n_segments, sizeof *part.segments), 0};
-  qm_segment_row *rows = qm_arena_array(&e->arena, batch->n_segments, sizeof *rows);
-  qm_buf recoded;
-  uint64_t seq;
-  int rc = QM_OK;
-  if (!part.segments || !rows) return QM_ENOMEM;
-  for (uint32_t i = 0; i < batch->n_segments; i++) {
-    const qm_segment *g = &batch->segments[i];
-    if (!took[i]) continue;
-    rows[part.n_segments] = (qm_segment_row){g->author, g->start, g->next};
-    part.segments[part.n_segments++] = *g;
-  }
-  if (!part.n_segments) return QM_OK;
-  qm_buf_init(&recoded, e->env, QM_BATCH_MAX);
-  if (part.n_segments < batch->n_segments) {
-    rc = qm_batch_encode(&recoded, &part, &j->s->authors, e->zip_level);
-    blob = qm_buf_slice(&recoded);
-  }
-  qm_log_row row = {.batch = blob, .segments = rows, .n_segments = part.n_segments};
-  if (rc == QM_OK) rc = qm__logged_records(&part, &e->arena, &row);
-  if (rc == QM_OK) rc = e->store->ops->log_append(e->store, j->s->number, &row, &seq);
-  qm_buf_free(&recoded);
-  return rc;
+  qm_segment *p = qm_arena_array(&j->e->arena, batch->n_segments, sizeof *p);
+  uint32_t n = 0;
+  if (!p) return QM_ENOMEM;
+  for (uint32_t i = 0; i < batch->n_segments; i++)
+    if (took[i]) p[n++] = batch->segments[i];
+  if (!n) return QM_OK;
+  if (n < batch->n_segments || j->recode) return log_recoded(j, p, n);
+  return log_append(j, p, n, blob);
 }
 
 /* The author table is not filled by what was not taken. An author of whom nothing is
@@ -392,6 +481,7 @@ static int ingest_one(qm_judge *j, qm_slice blob, int *any_taken) {
   memset(&in, 0, sizeof in);
   j->n_waits = 0;
   j->ops = j->work = 0;
+  j->recode = 0;
   QM_TRY(qm_batch_open(&in, blob, &j->e->arena));
   int rc = map_authors(j, &in);
   if (rc == QM_OK) rc = qm_batch_read(&in, &batch);

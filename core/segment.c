@@ -263,3 +263,83 @@ int qm_segment_erase(qm_segment *s, uint64_t counter, const qm_authors *authors,
   op->flags |= QM_OP_ERASED;
   return QM_OK;
 }
+
+/* --- many at once --- */
+
+typedef struct eraser {
+  const qm_segment *s;
+  const qm_authors *authors;
+  qm_op **ops;    /* by leaf */
+  uint32_t *upto; /* how many to erase stand below a leaf */
+  uint8_t (*hashes)[QM_HASH_SIZE];
+  qm_salt *salts;
+  uint32_t n_salts;
+  qm_buf row;
+} eraser;
+
+/* Depth is at most log2 of QM_SEGMENT_OPS_MAX. */
+static int erase_under(eraser *x, const qm_salt *node) {
+  uint32_t end = node->first + node->count;
+  if (x->upto[end] == x->upto[node->first]) {
+    x->salts[x->n_salts++] = *node;
+    return QM_OK;
+  }
+  if (node->count == 1)
+    return leaf_hash(x->ops[node->first], node->b, x->authors, &x->row, x->hashes[node->first]);
+  uint8_t salts[2 * QM_SALT_SIZE];
+  uint32_t half = qm__salt_half(node->count);
+  qm_salt left = {node->first, half, {0}}, right = {node->first + half, node->count - half, {0}};
+  qm__salt_split(node->b, salts);
+  memcpy(left.b, salts, QM_SALT_SIZE);
+  memcpy(right.b, salts + QM_SALT_SIZE, QM_SALT_SIZE);
+  qm_wipe(salts, sizeof salts);
+  int rc = erase_under(x, &left);
+  if (rc == QM_OK) rc = erase_under(x, &right);
+  qm_wipe(&left, sizeof left);
+  qm_wipe(&right, sizeof right);
+  return rc;
+}
+
+static int eraser_open(eraser *x, const uint8_t *chosen, qm_arena *arena) {
+  const qm_segment *s = x->s;
+  uint32_t n = s->n_ops, at = 0;
+  x->ops = qm_arena_array(arena, n, sizeof *x->ops);
+  x->upto = qm_arena_array(arena, (size_t)n + 1, sizeof *x->upto);
+  x->hashes = qm_arena_array(arena, n, sizeof *x->hashes);
+  /* At least half of the leaves under a node that is given up lie under others. */
+  x->salts = qm_arena_array(arena, (size_t)n + s->n_salts, sizeof *x->salts);
+  if (!x->ops || !x->upto || !x->hashes || !x->salts) return QM_ENOMEM;
+  x->upto[0] = 0;
+  for (uint32_t i = 0; i < s->n_changes; i++)
+    for (uint32_t k = 0; k < s->changes[i].n_ops; k++, at++) {
+      x->ops[at] = &s->changes[i].ops[k];
+      x->upto[at + 1] = x->upto[at] + (chosen[at] && qm__op_has_value(x->ops[at]));
+    }
+  qm_buf_init(&x->row, arena->env, ROW_MAX);
+  return QM_OK;
+}
+
+int qm_segment_erase_all(qm_segment *s, const uint8_t *chosen, const qm_authors *authors,
+                         qm_arena *arena) { /* S4.11 */
+  eraser x = {.s = s, .authors = authors};
+  QM_TRY(count_ops(s));
+  QM_TRY(eraser_open(&x, chosen, arena));
+  int rc = QM_OK;
+  for (uint32_t i = 0; i < s->n_salts && rc == QM_OK; i++) {
+    const qm_salt *node = &s->salts[i];
+    int fits = node->count && node->count <= s->n_ops && node->first <= s->n_ops - node->count;
+    rc = fits ? erase_under(&x, node) : QM_EMALFORMED;
+  }
+  if (x.row.p) qm_wipe(x.row.p, x.row.n);
+  qm_buf_free(&x.row);
+  QM_TRY(rc);
+  for (uint32_t i = 0; i < s->n_ops; i++) {
+    if (x.upto[i + 1] == x.upto[i]) continue;
+    memcpy(x.ops[i]->leaf, x.hashes[i], QM_HASH_SIZE);
+    x.ops[i]->value = qm_slice_of(NULL, 0);
+    x.ops[i]->flags |= QM_OP_ERASED;
+  }
+  s->salts = x.salts;
+  s->n_salts = x.n_salts;
+  return QM_OK;
+}

@@ -67,6 +67,12 @@ int qm_segment_check(const qm_segment *s, qm_error *e);
  * QM_OP_ERASED is malformed (S4.3). */
 int qm_segment_erase(qm_segment *s, uint64_t counter, const qm_authors *authors, qm_arena *arena);
 
+/* The same for many at once, in one walk: `chosen` has a byte for each op, in leaf order.
+ * Of the chosen those that carry a value, kept or erased, are erased; the others stay as
+ * they are. After an error *s is as it was. */
+int qm_segment_erase_all(qm_segment *s, const uint8_t *chosen, const qm_authors *authors,
+                         qm_arena *arena);
+
 /* Row form of one op (SPEC §4). Errors stick in out. */
 void qm_op_row(const qm_op *op, const qm_authors *authors, qm_buf *out);
 

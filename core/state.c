@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "core/aside_int.h"
 #include "core/mp.h"
 #include "core/state_feed.h"
 
@@ -22,6 +23,7 @@ static int ready(const qm_engine *e) {
 
 /* One predicate for every way out. */
 static int may_give(const qm_space *s) {
+  if (s->dirty) return 0; /* S18.6 */
   (void)s;
   return 1;
 }
@@ -283,6 +285,8 @@ static int forget(qm_space *s) {
   QM_TRY(store->ops->stage_drop(store, stage_out(s)));
   return store->ops->meta_put(store, qm_slice_of(key, (size_t)n), qm_slice_of(NULL, 0));
 }
+
+int qm__state_forget(qm_space *s) { return forget(s); }
 
 typedef int (*step)(qm_space *s);
 

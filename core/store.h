@@ -211,6 +211,11 @@ typedef struct qm_store_ops {
                    void *payload); /* ascending by counter */
   int (*open_clear)(qm_store *s, uint32_t space);
 
+  /* Set-aside entries and readable copies of what was set aside, by name; the names and
+   * what stands under them are the engine's. As meta, but of one space, and gone with it. */
+  int (*aside_put)(qm_store *s, uint32_t space, qm_slice key, qm_slice value);
+  int (*aside_scan)(qm_store *s, uint32_t space, qm_slice prefix, qm_visit_meta visit,
+                    void *payload); /* ascending */
   /* The feed: at most one row a record, over all spaces in one order. feed_put replaces the
    * rows of the records it names; seqs must rise and be greater than any that was ever
    * there (QM_EINVAL, and nothing written). space_drop takes the rows of the space and leaves

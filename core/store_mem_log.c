@@ -279,6 +279,43 @@ int qm__mem_open_clear(qm_store *s, uint32_t space) {
   return wrote(m, delete_kind(m, OPEN, space));
 }
 
+/* ---- set aside ---- */
+
+static int aside_key(mem_store *m, uint32_t space, qm_slice name, qm_buf *k) {
+  key head = key_of(ASIDE, space);
+  qm_buf_init(k, m->base.env, SIZE_MAX);
+  qm_buf_add(k, head.b, head.n);
+  qm_buf_add(k, name.p, name.n);
+  return qm_buf_status(k);
+}
+
+int qm__mem_aside_put(qm_store *s, uint32_t space, qm_slice name, qm_slice value) {
+  mem_store *m = self(s);
+  QM_TRY(writing(m));
+  qm_buf k;
+  int rc = aside_key(m, space, name, &k);
+  if (rc == QM_OK)
+    rc = value.n ? put(m, qm_buf_slice(&k), value) : qm__map_delete(&m->map, qm_buf_slice(&k));
+  qm_buf_free(&k);
+  return wrote(m, rc);
+}
+
+int qm__mem_aside_scan(qm_store *s, uint32_t space, qm_slice prefix, qm_visit_meta visit,
+                       void *payload) {
+  mem_store *m = self(s);
+  QM_TRY(reading(m));
+  qm_buf k;
+  int rc = aside_key(m, space, prefix, &k);
+  qm_slice rest;
+  for (const qm__map_node *n = qm__map_seek(&m->map, qm_buf_slice(&k));
+       rc == QM_OK && within(n, qm_buf_slice(&k), &rest); n = qm__map_next(n)) {
+    qm_slice whole = qm__map_key(n);
+    rc = visit(payload, qm_slice_of(whole.p + 5, whole.n - 5), qm__map_value(n));
+  }
+  qm_buf_free(&k);
+  return visited(rc);
+}
+
 /* ---- stage ---- */
 
 static const qm__map_node *stage_find(mem_store *m, uint32_t space) {

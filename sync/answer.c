@@ -121,12 +121,35 @@ static int run_space_info(qm_answer *a, const qm_event *ev, qm_space *sp, qm_ans
   return QM_OK;
 }
 
+/* Copied: the engine's own list grows. */
+static int asides_of(const qm_space *sp, qm_answered *out) {
+  qm_aside_counts v = qm_space_asides(sp);
+  qm_aside_count *p = qm_arena_copy(&out->arena, v.p, v.n * sizeof *p);
+  if (!p) return QM_ENOMEM;
+  out->reply.asides = (qm_aside_counts){p, v.n};
+  return QM_OK;
+}
+
+static int run_aside(qm_answer *a, const qm_event *ev, qm_space *sp, qm_answered *out) {
+  QM_TRY(qm_engine_aside_take(a->engine, sp, ev->blob, a->policy->verify_aside,
+                              a->policy->payload, NULL, &out->error));
+  return asides_of(sp, out);
+}
+
+static int run_aside_read(qm_answer *a, const qm_event *ev, qm_space *sp, qm_answered *out) {
+  QM_TRY(qm_engine_aside_read(a->engine, sp, ev->asides, &out->arena, &out->blob,
+                              &out->reply.asides));
+  out->reply.blob = qm_buf_slice(&out->blob);
+  return QM_OK;
+}
+
 /* A session that stays may outlast a right: each round asks for it. */
 static int run_push(qm_answer *a, const qm_event *ev, qm_space *sp, qm_answered *out) {
   qm_grant g;
   QM_TRY(grant_of(a, ev, sp, &out->arena, &g));
   if (!g.readable) return QM_EACCESS;
   QM_TRY(qm_engine_push(a->engine, sp));
+  QM_TRY(asides_of(sp, out));
   return qm_engine_heads(a->engine, sp, &out->arena, &out->reply.vv);
 }
 
@@ -157,6 +180,7 @@ static int run_next(qm_answer *a, const qm_event *ev, qm_space *sp, qm_answered 
   } else {
     if (!cursor && qm_state_cheaper(a->engine, sp, ev->vv)) return QM_ECUT;
     QM_TRY(qm_engine_next_batch(a->engine, sp, ev->vv, &cursor, &out->blob));
+    if (!ev->cursor && ev->recover) return QM_ECUT; /* all of it: state and log */
   }
   QM_TRY(qm_buf_status(&out->blob));
   out->reply.blob = qm_buf_slice(&out->blob);
@@ -168,6 +192,9 @@ static int run_next(qm_answer *a, const qm_event *ev, qm_space *sp, qm_answered 
 
 static int run_state(qm_answer *a, const qm_event *ev, qm_space *sp, qm_answered *out) {
   qm_state_offer offer;
+  /* A hub that lost its records wants every change that is still here, and a snapshot kept
+     from before has only those that were not acknowledged then. */
+  if (ev->recover) QM_TRY(qm_state_forget(a->engine, sp));
   int rc = qm_state_offered(a->engine, sp, ev->vv, &out->arena, &offer);
   if (rc == QM_EACCESS) return QM_ENOTFOUND; /* it may give none now */
   QM_TRY(rc);
@@ -207,6 +234,7 @@ static int run_state_join(qm_answer *a, const qm_event *ev, qm_space *sp, qm_ans
 
 static int run_digest(qm_answer *a, qm_space *sp, qm_answered *out) {
   qm_digest digest;
+  if (qm_space_dirty(sp)) return QM_ENOTFOUND; /* S18.6 */
   QM_TRY(qm_engine_vv_digest(a->engine, sp, out->reply.vv_digest));
   qm_space_digest(sp, &digest);
   qm_digest_bytes(&digest, out->reply.digest);
@@ -265,6 +293,8 @@ static int run_in_space(qm_answer *a, const qm_event *ev, qm_answered *out) {
     case QM_EV_COMPARE: return run_compare(a, ev, sp, out);
     case QM_EV_NEXT: return run_next(a, ev, sp, out);
     case QM_EV_COMMIT: return run_commit(a, ev, out);
+    case QM_EV_ASIDE: return run_aside(a, ev, sp, out);
+    case QM_EV_ASIDE_READ: return run_aside_read(a, ev, sp, out);
     case QM_EV_DIGEST: return run_digest(a, sp, out);
     case QM_EV_DIGEST_CHECK:
       return qm_engine_digest_check(a->engine, sp, ev->vv_digest, ev->digest, &out->reply.compare);
@@ -360,6 +390,7 @@ int qm_answer_ingest(qm_answer *a, const qm_event *ev, qm_answered *out) {
   if (is_unreadable(out->rc)) return QM_OK;
   QM_TRY(out->rc);
   reply_of(&in, &out->reply);
+  QM_TRY(out->rc = asides_of(sp, out));
   out->rc = tell_refusals(a, ev, &in);
   return out->rc;
 }

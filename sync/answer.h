@@ -45,6 +45,10 @@ typedef struct qm_answer_policy {
                qm_grant *out);
   int (*verify)(void *payload, const qm_id *device, const uint8_t digest[32],
                 const uint8_t signature[64]);
+  /* Is `device` the home hub, and the signature of a set-aside entry its own? 0, or why not.
+     NULL: not looked at. */
+  int (*verify_aside)(void *payload, const qm_id *device, const uint8_t digest[32],
+                      const uint8_t signature[64]);
   int (*is_refused)(void *payload, const qm_id *space, const qm_author *author);
   /* A refusal by this replica (inside the transaction of its batch) or, with by_peer, by
      the peer (outside). A failure rolls back. */

@@ -5,6 +5,7 @@
 #ifndef QM_SYNC_LIMITS_H
 #define QM_SYNC_LIMITS_H
 
+#include "core/aside.h"
 #include "core/batch.h"
 #include "core/schema.h"
 
@@ -42,6 +43,9 @@
 #define QM_SYNC_PROOF_MAX 256u
 #define QM_SYNC_SPKI_MAX 256u
 
+/* Set-aside entries in one frame: QM_ASIDE_BLOB_MAX and the array's header. */
+#define QM_SYNC_ASIDE_MAX (QM_ASIDE_BLOB_MAX + 16u)
+
 /* --- flow --- */
 
 /* Bytes of BATCH bodies that a sender may have under way: two of the largest batches
@@ -53,8 +57,8 @@
  * them outstanding, feed takes no
  * further frame; a hub groups them into one fsync. */
 #define QM_SYNC_COMMITS_MAX 8u
-/* Tickets outstanding in all: the commits, and one each of the fourteen other requests. */
-#define QM_SYNC_TICKETS_MAX 22u
+/* Tickets outstanding in all: the commits, and one each of the sixteen other requests. */
+#define QM_SYNC_TICKETS_MAX 24u
 /* Scratch of a driver for one answer: a batch of QM_BATCH_RAW_MAX decoded into structs. */
 #define QM_SYNC_DECODE_MAX 134217728u
 /* Spaces started and not finished: bounds kept VVs, hides the round trip of each. */

@@ -11,6 +11,7 @@
 #ifndef QM_SYNC_MSG_H
 #define QM_SYNC_MSG_H
 
+#include "core/aside.h"
 #include "core/cur.h"
 #include "core/engine.h"
 #include "core/state.h"
@@ -22,9 +23,9 @@
   X(HELLO, 1) X(WELCOME, 2) X(SPACE_LIST, 3) X(SPACE, 4) X(AGREED, 5) X(VV, 6) X(BATCH, 7) \
   X(ACK, 8) X(REFUSED, 9) X(END, 10) X(DIGEST, 11) X(DIGEST_ANSWER, 12) X(SAFE, 13) \
   X(CREDIT, 14) X(ERROR, 15) X(BYE, 16) X(CERT_RENEW, 17) X(CERT, 18) X(STATE_WANT, 19) \
-  X(STATE_BEGIN, 24) X(STATE_PART, 25) X(STATE_END, 26) X(LIVE, 30)
+  X(ASIDE, 21) X(STATE_BEGIN, 24) X(STATE_PART, 25) X(STATE_END, 26) X(LIVE, 30)
 #define QM_FRAMES_RESERVED(X) \
-  X(PURGE, 20) X(ASIDE, 21) X(RECEIPT, 22) X(LEASE, 23) X(RANGE, 27) \
+  X(PURGE, 20) X(RECEIPT, 22) X(LEASE, 23) X(RANGE, 27) \
   X(BLOB_WANT, 28) X(BLOB_PART, 29) X(PRESENCE, 31)
 /* clang-format on */
 
@@ -123,6 +124,7 @@ int qm_msg_space_get(qm_space_info *m, qm_slice body);
 typedef struct qm_msg_vv {
   qm_id space;
   qm_vv_list vv;
+  qm_aside_counts asides; /* set-aside entries held */
 } qm_msg_vv;
 int qm_msg_vv_put(qm_buf *out, const qm_msg_vv *m);
 int qm_msg_vv_get(qm_msg_vv *m, qm_slice body, qm_arena *arena);
@@ -175,6 +177,14 @@ typedef struct qm_msg_refused {
 } qm_msg_refused;
 int qm_msg_refused_put(qm_buf *out, const qm_msg_refused *m);
 int qm_msg_refused_get(qm_msg_refused *m, qm_slice body);
+
+/* Set-aside entries that the peer lacks: an array of them (SPEC S18.2). */
+typedef struct qm_msg_aside {
+  qm_id space;
+  qm_slice entries;
+} qm_msg_aside;
+int qm_msg_aside_put(qm_buf *out, const qm_msg_aside *m);
+int qm_msg_aside_get(qm_msg_aside *m, qm_slice body);
 
 typedef struct qm_msg_end {
   qm_id space;

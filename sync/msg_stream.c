@@ -1,5 +1,5 @@
-/* BATCH, ACK, REFUSED, END, CREDIT: the stream of changes (SPEC S8.2.7 to S8.2.10,
- * S8.2.14). */
+/* BATCH, ACK, REFUSED, END, CREDIT, ASIDE: the stream of changes (SPEC S8.2.7 to S8.2.10,
+ * S8.2.14, S8.2.21). */
 #include <string.h>
 
 #include "core/cur.h"
@@ -75,6 +75,23 @@ int qm_msg_refused_get(qm_msg_refused *m, qm_slice body) {
   QM_TRY(qm__msg_code(&c, 0, &m->code));
   QM_TRY(qm__msg_text(&c, QM_SYNC_MESSAGE_MAX, &m->message));
   if (m->counter != 0 && author_is_zero(&m->author)) return QM_ERANGE;
+  return qm_cur_end(&c);
+}
+
+int qm_msg_aside_put(qm_buf *out, const qm_msg_aside *m) {
+  if (m->entries.n > QM_SYNC_ASIDE_MAX) return QM_ELIMIT;
+  size_t at = qm__msg_begin(out, QM_FRAME_ASIDE, 2);
+  qm_mp_bin(out, m->space.b, QM_ID_SIZE);
+  qm_mp_bin(out, m->entries.p, m->entries.n);
+  return qm_wire_end(out, at);
+}
+
+int qm_msg_aside_get(qm_msg_aside *m, qm_slice body) {
+  qm_cur c;
+  memset(m, 0, sizeof *m);
+  QM_TRY(qm__msg_open(&c, body, QM_FRAME_ASIDE, 2));
+  QM_TRY(qm_cur_bin_n(&c, m->space.b, QM_ID_SIZE));
+  QM_TRY(qm__msg_bin(&c, 1, QM_SYNC_ASIDE_MAX, &m->entries));
   return qm_cur_end(&c);
 }
 

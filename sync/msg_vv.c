@@ -25,9 +25,33 @@ static int ascends(const qm_author *before, const qm_author *author) {
   return order < 0 ? QM_OK : order == 0 ? QM_EDUPKEY : QM_ECANON;
 }
 
+static void put_asides(qm_buf *out, qm_aside_counts v) {
+  qm_mp_array(out, 2 * (size_t)v.n);
+  for (uint32_t i = 0; i < v.n; i++) {
+    qm_mp_bin(out, v.p[i].by.b, QM_AUTHOR_SIZE);
+    qm_mp_uint(out, v.p[i].count);
+  }
+}
+
+static int get_asides(qm_cur *c, qm_arena *arena, qm_aside_counts *out) {
+  uint32_t n;
+  QM_TRY(qm__msg_count(c, 2 * QM_ASIDE_HUBS_MAX, 1, &n));
+  if (n % 2 != 0) return qm_cur_fail(c, QM_EFORMAT);
+  qm_aside_count *p = qm_arena_array(arena, n / 2, sizeof *p);
+  if (!p) return QM_ENOMEM;
+  for (uint32_t i = 0; i < n / 2; i++) {
+    QM_TRY(qm_cur_bin_n(c, p[i].by.b, QM_AUTHOR_SIZE));
+    QM_TRY(qm_cur_uint(c, &p[i].count));
+    if (p[i].count == 0 || p[i].count > UINT64_MAX >> 1) return QM_ERANGE;
+    if (i) QM_TRY(ascends(&p[i - 1].by, &p[i].by));
+  }
+  *out = (qm_aside_counts){p, n / 2};
+  return QM_OK;
+}
+
 int qm_msg_vv_put(qm_buf *out, const qm_msg_vv *m) {
-  if (m->vv.n > QM_SYNC_VV_MAX) return QM_ELIMIT;
-  size_t at = qm__msg_begin(out, QM_FRAME_VV, 2);
+  if (m->vv.n > QM_SYNC_VV_MAX || m->asides.n > QM_ASIDE_HUBS_MAX) return QM_ELIMIT;
+  size_t at = qm__msg_begin(out, QM_FRAME_VV, 3);
   qm_mp_bin(out, m->space.b, QM_ID_SIZE);
   qm_mp_array(out, 3 * (size_t)m->vv.n);
   for (uint32_t i = 0; i < m->vv.n; i++) {
@@ -36,6 +60,7 @@ int qm_msg_vv_put(qm_buf *out, const qm_msg_vv *m) {
     qm_mp_uint(out, e->next);
     qm_mp_bin(out, e->head, QM_HEAD_SIZE);
   }
+  put_asides(out, m->asides);
   return qm_wire_end(out, at);
 }
 
@@ -43,7 +68,7 @@ int qm_msg_vv_get(qm_msg_vv *m, qm_slice body, qm_arena *arena) {
   qm_cur c;
   uint32_t n;
   memset(m, 0, sizeof *m);
-  QM_TRY(qm__msg_open(&c, body, QM_FRAME_VV, 2));
+  QM_TRY(qm__msg_open(&c, body, QM_FRAME_VV, 3));
   QM_TRY(qm_cur_bin_n(&c, m->space.b, QM_ID_SIZE));
   QM_TRY(get_flat(&c, VV_LEAST, &n));
   qm_vv_entry *p = qm_arena_array(arena, n, sizeof *p);
@@ -58,6 +83,7 @@ int qm_msg_vv_get(qm_msg_vv *m, qm_slice body, qm_arena *arena) {
   }
   m->vv.p = p;
   m->vv.n = n;
+  QM_TRY(get_asides(&c, arena, &m->asides));
   return qm_cur_end(&c);
 }
 

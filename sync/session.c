@@ -32,6 +32,7 @@ static const struct rule {
     [QM_FRAME_BATCH] = {qm__on_batch, "---+.", "---+."},
     [QM_FRAME_ACK] = {qm__on_ack, "---+.", "---+."},
     [QM_FRAME_REFUSED] = {qm__on_refused, "---+.", "---+."},
+    [QM_FRAME_ASIDE] = {qm__on_aside, "---+.", "---+."},
     [QM_FRAME_END] = {qm__on_end, "---+.", "---+."},
     [QM_FRAME_DIGEST] = {qm__on_digest, "-----", "---+."},
     [QM_FRAME_DIGEST_ANSWER] = {qm__on_digest_answer, "---+.", "-----"},
@@ -94,7 +95,11 @@ int qm_session_new(qm_session **out, const qm_env *env, qm_session_role role,
 
 void qm_session_free(qm_session *s) {
   if (!s) return;
-  for (uint32_t i = 0; i < s->n_spaces; i++) qm_free(s->env, s->spaces[i].vv);
+  for (uint32_t i = 0; i < s->n_spaces; i++) {
+    qm_free(s->env, s->spaces[i].vv);
+    qm_free(s->env, s->spaces[i].asides);
+    qm_free(s->env, s->spaces[i].peer_asides);
+  }
   qm_free(s->env, s->spaces);
   qm_free(s->env, s->queue);
   qm_free(s->env, s->gone);
@@ -209,6 +214,7 @@ static int may_dispatch(const qm_session *s) {
   uint32_t owed =
       s->asked[QM_EV_COMMIT] + s->asked[QM_EV_STATE_STAGE] + s->asked[QM_EV_STATE_TAKE];
   return !s->held_is && !s->held_given && owed < QM_SYNC_COMMITS_MAX &&
+         s->asked[QM_EV_ASIDE] == 0 &&
          qm__out_n(s) < QM_SYNC_OUT_HARD;
 }
 

@@ -55,18 +55,19 @@ typedef enum qm_event_kind {
   QM_EV_SPACES = 1,       /* -> lines: the spaces that the peer may read, after a push of each */
   QM_EV_SPACE_INFO = 2,   /* hub -> info: what the peer is granted */
   QM_EV_SPACE_PUT = 3,    /* info: add or update the space */
-  QM_EV_PUSH = 4,         /* -> vv: close the open run, give the heads */
+  QM_EV_PUSH = 4,         /* -> vv, asides: close the open run, give the heads */
   QM_EV_COMPARE = 5,      /* vv of the peer; QM_EFORK -> author */
   QM_EV_NEXT = 6,         /* vv of the peer, cursor, recover -> blob, cursor; QM_ENOTFOUND: no
                              more; QM_ECUT: a state instead */
-  QM_EV_COMMIT = 7,       /* seq, blob -> taken, known, parked, refusals; QM_OK: durable */
+  QM_EV_COMMIT = 7,       /* seq, blob -> taken, known, parked, refusals, asides (a hub's may
+                             have grown); QM_OK: durable */
   QM_EV_DIGEST = 8,       /* -> vv_digest, digest; QM_ENOTFOUND: not known now */
   QM_EV_DIGEST_CHECK = 9, /* vv_digest, digest -> compare */
   QM_EV_SAFE_READ = 10,   /* hub -> vv: acknowledged, safe */
   QM_EV_CERT_ASK = 11,    /* -> blob: own SPKI, proof */
   QM_EV_CERT_RENEW = 12,  /* hub: blob: SPKI, proof -> blob: certificate in DER */
-  QM_EV_STATE = 13,       /* vv of the peer -> blob: manifest, parts, vv: the peer's once it has
-                             joined; QM_ENOTFOUND: no state is given */
+  QM_EV_STATE = 13,       /* vv of the peer, recover -> blob: manifest, parts, vv: the peer's
+                             once it has joined; QM_ENOTFOUND: no state is given */
   QM_EV_STATE_READ = 14,  /* seq: part, digest: names the snapshot (S9.3) -> blob; QM_ENOTFOUND:
                              that snapshot is no longer kept */
   QM_EV_STATE_STAGE = 15, /* blob: manifest -> part: the first that is missing, parts */
@@ -74,7 +75,10 @@ typedef enum qm_event_kind {
                              QM_ENOTFOUND: another session took or replaced what was staged */
   QM_EV_STATE_JOIN = 17,  /* digest; QM_OK: the staged state has taken effect, durable;
                              QM_ENOTFOUND */
-  QM_EV_REQUESTS = 18,
+  QM_EV_ASIDE = 18,       /* blob: entries -> asides: what is held then; QM_OK: durable */
+  QM_EV_ASIDE_READ = 19,  /* asides of the peer -> blob: entries it lacks, asides: what it has
+                             then; QM_ENOTFOUND: none */
+  QM_EV_REQUESTS = 20,
   /* Notices; ticket is 0. */
   QM_EV_HELLO = 32,    /* has_offset, offset_ms, rtt_ms */
   QM_EV_SAME = 33,     /* lines, safe: the hub holds exactly what these digests stand for */
@@ -113,6 +117,7 @@ typedef struct qm_event {
   qm_id peer;
   qm_author author;
   qm_vv_list vv, safe_vv;
+  qm_aside_counts asides;
   qm_slice blob, proof, message;
   const qm_space_info *info;
   const qm_space_line *lines;
@@ -134,6 +139,7 @@ typedef struct qm_reply {
   uint32_t n_lines;
   const qm_space_info *info;
   qm_vv_list vv, safe_vv;
+  qm_aside_counts asides;
   qm_slice blob, proof;
   uint64_t cursor;
   uint32_t taken, known, parked;

@@ -104,6 +104,10 @@ typedef struct qm__space {
   uint8_t snapshot[QM_SYNC_DIGEST_SIZE], staged[QM_SYNC_DIGEST_SIZE]; /* given, taken (S9.3) */
   qm_vv_entry *vv; /* the peer's, until END is sent */
   uint32_t n_vv;
+  qm_aside_count *asides, *peer_asides; /* entries held here, and by the peer by now */
+  uint32_t n_asides, n_peer_asides;
+  uint8_t aside; /* sending them: a qm__step */
+  uint32_t asides_in; /* QM_EV_ASIDE outstanding */
   uint64_t cursor;
   int32_t code, code_peer; /* why it stopped */
   qm_author forked;
@@ -235,6 +239,18 @@ int qm__done_compare(qm_session *s, qm__space *sp, int rc, const qm_reply *r);
 void qm__drop_vv(qm_session *s, qm__space *sp);
 /* Keeps the list as the peer's, in place of the one before. QM_ELIMIT, QM_ENOMEM. */
 int qm__keep_vv(qm_session *s, qm__space *sp, qm_vv_list vv);
+
+/* --- session_aside.c --- */
+int qm__on_aside(qm_session *s, qm_slice body);
+int qm__done_aside(qm_session *s, qm__space *sp, int rc, const qm_reply *r);
+int qm__done_aside_read(qm_session *s, qm__space *sp, int rc, const qm_reply *r);
+int qm__ask_aside(qm_session *s, qm__space *sp, qm_event *ev);
+/* What is held on a side, by its VV or since. */
+int qm__asides_keep(qm_session *s, qm__space *sp, qm_aside_counts v, int of_peer);
+/* The peer has entries that are not here yet; they come before all else. */
+int qm__asides_due(const qm__space *sp);
+/* Entries are on their way out or may be. */
+int qm__asides_wanted(const qm__space *sp);
 
 /* --- session_stream.c --- */
 int qm__on_batch(qm_session *s, qm_slice body);

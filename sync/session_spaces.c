@@ -140,7 +140,8 @@ static int is_started(const qm_session *s, const qm__space *sp) {
 static int is_over(const qm__space *sp) {
   if (!(sp->agreed & QM_AGREED_SYNC)) return sp->grant == QM_STEP_DONE;
   return sp->in == QM_IN_ENDED && sp->out == QM_OUT_ENDED && sp->commits == 0 &&
-         sp->acked_out == sp->seq_out && (sp->taking != QM_TAKE_WHOLE || sp->refusing);
+         sp->acked_out == sp->seq_out && (sp->taking != QM_TAKE_WHOLE || sp->refusing) &&
+         sp->asides_in == 0 && !qm__asides_wanted(sp);
 }
 
 void qm__check_done(qm_session *s, qm__space *sp) {
@@ -214,7 +215,7 @@ static int ask_heads(qm_session *s, qm__space *sp, qm_event *ev) {
 }
 
 static int ask_compare(qm_session *s, qm__space *sp, qm_event *ev) {
-  if (sp->out != QM_OUT_GOT || !free_to_ask(s, QM_EV_COMPARE)) return 0;
+  if (sp->out != QM_OUT_GOT || !free_to_ask(s, QM_EV_COMPARE) || qm__asides_due(sp)) return 0;
   sp->out = QM_OUT_COMPARING;
   if (!qm__ask(s, ev, QM_EV_COMPARE, sp)) return 0;
   ev->vv.p = sp->vv;
@@ -224,7 +225,7 @@ static int ask_compare(qm_session *s, qm__space *sp, qm_event *ev) {
 
 /* Own VV first: its push closes the run that the batches then hold. */
 static int ask_batch(qm_session *s, qm__space *sp, qm_event *ev) {
-  if (sp->out != QM_OUT_SEND || sp->in < QM_IN_OPEN) return 0;
+  if (sp->out != QM_OUT_SEND || sp->in < QM_IN_OPEN || qm__asides_wanted(sp)) return 0;
   if (!free_to_ask(s, QM_EV_NEXT) || !has_room(s) || !qm__may_next(s)) return 0;
   sp->out = QM_OUT_NEXT;
   if (!qm__ask(s, ev, QM_EV_NEXT, sp)) return 0;
@@ -257,8 +258,8 @@ static int ask(qm_session *s, qm__space *sp, qm_event *ev) {
     return qm__ask(s, ev, QM_EV_SPACE_INFO, sp) != NULL;
   }
   if (!(sp->agreed & QM_AGREED_SYNC)) return 0;
-  return ask_heads(s, sp, ev) || ask_compare(s, sp, ev) || ask_batch(s, sp, ev) ||
-         qm__ask_state(s, sp, ev) || ask_tail(s, sp, ev);
+  return ask_heads(s, sp, ev) || qm__ask_aside(s, sp, ev) || ask_compare(s, sp, ev) ||
+         ask_batch(s, sp, ev) || qm__ask_state(s, sp, ev) || ask_tail(s, sp, ev);
 }
 
 /* Something that only waits for a free request, for room or for credit. */
@@ -267,7 +268,7 @@ static int wants(const qm_session *s, const qm__space *sp) {
   if (qm__live_wants(s, sp)) return 1;
   if (sp->grant != QM_STEP_DONE) return s->role == QM_SERVER && sp->grant == QM_STEP_WANT;
   if (sp->taking == QM_TAKE_WHOLE && !sp->refusing) return 1;
-  return owes_vv(sp) || sp->out == QM_OUT_GOT || sp->out == QM_OUT_SEND ||
+  return owes_vv(sp) || qm__asides_wanted(sp) || sp->out == QM_OUT_GOT || sp->out == QM_OUT_SEND ||
          sp->out == QM_OUT_STATE || sp->out == QM_OUT_PART ||
          sp->safe == QM_STEP_WANT || sp->check == QM_STEP_WANT;
 }

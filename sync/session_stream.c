@@ -117,6 +117,7 @@ int qm__on_batch(qm_session *s, qm_slice body) {
   if (!sp || !(sp->agreed & QM_AGREED_SYNC)) return refuse_foreign(s, &m.space, bytes);
   if (!sp->vv_got || sp->in == QM_IN_ENDED) return QM_EPROTO;
   if (sp->in != QM_IN_OPEN && !sp->refusing) return QM_EPROTO;
+  if (qm__asides_due(sp)) return QM_EPROTO;
   if (m.seq != sp->seq_in + 1) return QM_EPROTO;
   /* A state is not interrupted. */
   if (sp->taking != QM_TAKE_NONE && sp->taking != QM_TAKE_DONE && !sp->refusing) return QM_EPROTO;
@@ -143,7 +144,7 @@ int qm__on_end(qm_session *s, qm_slice body) {
   qm__space *sp = qm__find(s, &m.space);
   if (!sp || !(sp->agreed & QM_AGREED_SYNC) || sp->in == QM_IN_ENDED) return QM_EPROTO;
   int stopped = sp->refusing || sp->refused;
-  if (!stopped && (sp->in != QM_IN_OPEN || !sp->vv_got)) return QM_EPROTO;
+  if (!stopped && (sp->in != QM_IN_OPEN || !sp->vv_got || qm__asides_due(sp))) return QM_EPROTO;
   /* A giver waits until its state has taken effect. */
   if (!stopped && (sp->taking == QM_TAKE_WHOLE || sp->taking == QM_TAKE_JOINING)) return QM_EPROTO;
   sp->in = QM_IN_ENDED;
@@ -218,6 +219,9 @@ int qm__done_commit(qm_session *s, qm__slot *slot, int rc, const qm_reply *r) {
   sp->progress.parked_down += r->parked;
   sp->notes |= QM_NOTE_PROGRESS;
   qm__enqueue(s, sp);
+  int judges = s->hub && s->role == QM_SERVER;
+  if (judges && r->asides.n && qm__asides_keep(s, sp, r->asides, 0) != QM_OK)
+    return qm__fail(s, QM_ENOMEM, "entries");
   if (!sp->refusing) QM_TRY(put_refusals(s, sp, r));
   return flush(s, sp);
 }

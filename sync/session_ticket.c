@@ -60,6 +60,13 @@ static int vv_ascends(qm_vv_list vv) {
   return 1;
 }
 
+static int asides_ascend(qm_aside_counts v) {
+  if (v.n > QM_ASIDE_HUBS_MAX) return 0;
+  for (uint32_t i = 1; i < v.n; i++)
+    if (qm_author_cmp(&v.p[i - 1].by, &v.p[i].by) >= 0) return 0;
+  return 1;
+}
+
 static int info_fits(const qm_space_info *info) {
   return info && info->name.n <= QM_SYNC_NAME_MAX && info->role.n <= QM_SYNC_NAME_MAX &&
          info->schema.n != 0 && info->schema.n <= QM_SCHEMA_MAX;
@@ -87,7 +94,10 @@ static int fits(uint8_t kind, const qm_reply *r) {
     case QM_EV_STATE_STAGE: return r && r->part <= r->parts && r->parts <= QM_STATE_PARTS_MAX;
     case QM_EV_SPACES: return r && lines_ascend(r);
     case QM_EV_SPACE_INFO: return r && info_fits(r->info);
-    case QM_EV_PUSH: return r && vv_ascends(r->vv);
+    case QM_EV_PUSH: return r && vv_ascends(r->vv) && asides_ascend(r->asides);
+    case QM_EV_ASIDE: return r && asides_ascend(r->asides);
+    case QM_EV_ASIDE_READ:
+      return r && r->blob.n != 0 && r->blob.n <= QM_SYNC_ASIDE_MAX && asides_ascend(r->asides);
     case QM_EV_NEXT: return r && r->blob.n != 0 && r->blob.n <= QM_BATCH_MAX;
     case QM_EV_SAFE_READ: return r && vv_ascends(r->vv) && vv_ascends(r->safe_vv);
     case QM_EV_CERT_ASK:
@@ -109,6 +119,8 @@ static int answer(qm_session *s, qm__slot *slot, int rc, const qm_reply *r) {
     case QM_EV_PUSH: return qm__done_push(s, sp, rc, r);
     case QM_EV_COMPARE: return qm__done_compare(s, sp, rc, r);
     case QM_EV_NEXT: return qm__done_next(s, sp, rc, r);
+    case QM_EV_ASIDE: return qm__done_aside(s, sp, rc, r);
+    case QM_EV_ASIDE_READ: return qm__done_aside_read(s, sp, rc, r);
     case QM_EV_STATE: return qm__done_state(s, sp, rc, r);
     case QM_EV_STATE_READ: return qm__done_state_read(s, sp, rc, r);
     case QM_EV_STATE_STAGE: return qm__done_state_stage(s, sp, rc, r);

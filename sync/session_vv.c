@@ -30,6 +30,7 @@ int qm__on_vv(qm_session *s, qm_slice body) {
   if (sp->vv_got || sp->in == QM_IN_ENDED) return QM_EPROTO;
   if (s->role == QM_CLIENT && sp->grant == QM_STEP_WANT) return QM_EPROTO; /* SPACE comes first */
   sp->vv_got = 1;
+  QM_TRY(qm__asides_keep(s, sp, m.asides, 1));
   if (sp->out != QM_OUT_WAIT) return QM_OK; /* stopped: nothing will be sent */
   QM_TRY(qm__keep_vv(s, sp, m.vv));
   sp->out = QM_OUT_GOT;
@@ -44,9 +45,11 @@ int qm__done_push(qm_session *s, qm__space *sp, int rc, const qm_reply *r) {
   if (rc != QM_OK && !qm__stops_space(rc))
     return qm__fail(s, rc, "version vector: %s", qm_err_text(rc));
   if (rc != QM_OK) return qm__stop(s, sp, rc, 1);
-  qm_msg_vv m = {sp->id, r->vv};
+  qm_msg_vv m = {sp->id, r->vv, r->asides};
   QM_TRY(qm__wrote(s, qm_msg_vv_put(&s->out, &m)));
   sp->in = QM_IN_OPEN;
+  rc = qm__asides_keep(s, sp, r->asides, 0);
+  if (rc != QM_OK) return qm__fail(s, rc, "entries: %s", qm_err_text(rc));
   qm__enqueue(s, sp);
   return QM_OK;
 }

@@ -18,6 +18,7 @@
     "  devices    list the devices\n"                                                            \
     "  revoke     shut a device out, at once\n"                                                  \
     "  reassign   give a device other spaces, another role or member\n"                          \
+    "  aside      list, approve, decline: changes that it did not accept\n"                      \
     "  backup     copy everything to a new directory, checked; also while it runs\n"             \
     "  restore    make a hub from a backup\n"                                                    \
     "  check      read everything and compare it with its digests\n"                             \
@@ -35,6 +36,7 @@
     "  devices    列出设备\n"                                                                    \
     "  revoke     立即吊销一台设备\n"                                                            \
     "  reassign   给设备另外的空间、角色或成员\n"                                                \
+    "  aside      list、approve、decline：未被接受的更改\n"                                      \
     "  backup     把全部数据复制到新目录并校验，运行时也可以\n"                                  \
     "  restore    由备份恢复出一个中心\n"                                                        \
     "  check      读出全部数据，与其摘要比对\n"                                                  \
@@ -104,6 +106,32 @@
     "session on. What it holds of other spaces it keeps.\n",                                     \
     "用法：qianmod reassign 目录 设备 [--space 空间…] [--role 角色] [--member 姓名]\n\n"         \
     "替换设备可读的空间、角色或成员，从下一次同步起生效。设备已有的其他空间的内容仍留在设备上。\n") \
+  X(HELP_ASIDE,                                                                                  \
+    "usage: qianmod aside list DIR [--space SPACE…] [--json]\n"                                  \
+    "       qianmod aside approve DIR ID\n"                                                      \
+    "       qianmod aside decline DIR ID --why TEXT\n\n"                                         \
+    "Changes that a device's role or the schema does not allow are set aside: they have no\n"    \
+    "effect, and their content is kept here to be decided on. approve writes it as its author\n" \
+    "had it, beside what others wrote since; decline leaves it out and tells the author why.\n"  \
+    "Earlier changes of an author are decided first. Beside a running hub a decision takes\n"    \
+    "effect with its next work.\n",                                                              \
+    "用法：qianmod aside list 目录 [--space 空间…] [--json]\n"                                   \
+    "      qianmod aside approve 目录 编号\n"                                                    \
+    "      qianmod aside decline 目录 编号 --why 理由\n\n"                                       \
+    "设备的角色或数据结构不允许的更改会被搁置：不起作用，内容保存在此等待处理。approve\n"        \
+    "按作者原来的样子写入，与他人之后所写并存；decline 不予采纳，并把理由告知作者。\n"           \
+    "同一作者较早的更改先处理。中心运行时，决定随其下一步工作生效。\n")                          \
+  X(ASIDE_NONE, "nothing is set aside\n", "没有被搁置的更改\n")                                  \
+  X(ASIDE_WAITING, "waiting", "待处理")                                                          \
+  X(ASIDE_APPROVED, "approved", "已采纳")                                                        \
+  X(ASIDE_DECLINED, "declined", "未采纳")                                                        \
+  X(ASIDE_APPROVE_DONE, "%s approved\n", "%s 已采纳\n")                                          \
+  X(ASIDE_DECLINE_DONE, "%s declined\n", "%s 未采纳\n")                                          \
+  X(ASIDE_QUEUED, "The hub is running; it does so with its next work.\n",                        \
+    "中心正在运行，将随其下一步工作生效。\n")                                                    \
+  X(ASIDE_NO, "nothing set aside has the id %s", "没有编号为 %s 的搁置更改")                     \
+  X(ASIDE_TWO, "several have an id that begins with %s", "有多项编号以 %s 开头")                 \
+  X(ASIDE_DECIDED, "%s was decided already", "%s 已处理过")                                      \
   X(HELP_RECOVER,                                                                                \
     "usage: qianmod recover DIR DEVICE --space SPACE…\n\n"                                       \
     "For a hub that lost its records and has no backup of them: with its next sync the device\n" \

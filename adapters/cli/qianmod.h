@@ -27,7 +27,7 @@ typedef struct hub_args {
   uint32_t n_positional;
   const char *spaces[QM_ARGS_MAX];
   uint32_t n_spaces;
-  const char *name, *listen, *schema, *member, *role, *hours, *stale, *port_file, *crash, *id;
+  const char *why, *name, *listen, *schema, *member, *role, *hours, *stale, *port_file, *crash, *id;
   int help, json, replay, test_data;
 } hub_args;
 
@@ -93,6 +93,7 @@ int hub_engine_open(hub_dir *d, const char *path, hub_engine *out, qm_error *e);
 void hub_engine_close(hub_engine *h);
 
 /* --- hub.db's notes --- */
+#define HUB_NOTE_RECOVER "recover" /* the id of the device whose state is awaited */
 int hub_note_is(hub_dir *d, const qm_id *space, const char *name);
 /* VVs as notes: author and next, 32 bytes an entry. */
 int hub_note_vv_put(qm_hubdb *db, const qm_id *space, const char *name, qm_vv_list vv);
@@ -100,6 +101,8 @@ int hub_note_vv_get(qm_hubdb *db, const qm_env *env, const qm_id *space, const c
                     qm_arena *arena, qm_vv_list *out);
 /* Takes spaces, schemas and safe notes of hub.db into the engine. */
 int hub_refresh(qm_hubdb *db, const qm_env *env, qm_engine *engine);
+/* Carries out what the office decided while the hub was running (qianmod_aside.c). */
+int hub_aside_queue(qm_hubdb *db, const qm_env *env, qm_engine *engine, const qm_id *space);
 /* Writes the membership entries that differ from hub.db (qianmod_members.c). */
 int hub_members(qm_hubdb *db, const qm_env *env, qm_engine *engine);
 /* A space by name; reports where there is none. */
@@ -172,6 +175,7 @@ int hub_verb_enroll(const hub_args *a);
 int hub_verb_devices(const hub_args *a);
 int hub_verb_revoke(const hub_args *a);
 int hub_verb_reassign(const hub_args *a);
+int hub_verb_aside(const hub_args *a);
 int hub_verb_backup(const hub_args *a);
 int hub_verb_restore(const hub_args *a);
 int hub_verb_check(const hub_args *a);

@@ -103,6 +103,7 @@ static int refresh_space(void *payload, const qm_hub_space *row) {
   int rc = hub_note_vv_get(r->db, r->env, &row->id, "safe", &arena, &safe);
   if (rc == QM_OK && safe.n) rc = qm_engine_acknowledged(r->engine, sp, safe, 1);
   qm_arena_free(&arena);
+  if (rc == QM_OK) rc = hub_aside_queue(r->db, r->env, r->engine, &row->id);
   return rc;
 }
 
@@ -241,8 +242,19 @@ static int do_verify(void *payload, const qm_id *device, const uint8_t digest[32
                      const uint8_t signature[64]) {
   hub_backend *b = payload;
   qm_hub_device d;
+  /* What the hub itself wrote comes back to it where it has lost it. */
+  if (qm_id_cmp(device, qm_key_device(b->dir->key)) == 0)
+    return qm_verify(qm_key_spki(b->dir->key), digest, signature);
   QM_TRY(qm_hubdb_device_get(b->db, device, &d));
   return qm_verify(qm_slice_of(d.spki, d.spki_len), digest, signature);
+}
+
+/* A hub that was restored gets back from its devices what it had signed. */
+static int do_verify_aside(void *payload, const qm_id *device, const uint8_t digest[32],
+                           const uint8_t signature[64]) {
+  hub_backend *b = payload;
+  if (qm_id_cmp(device, qm_key_device(b->dir->key)) != 0) return QM_EFORGED;
+  return qm_verify(qm_key_spki(b->dir->key), digest, signature);
 }
 
 /* A hub that was restored holds less than when it refused: until it stands there again the
@@ -278,6 +290,7 @@ static int do_recover(void *payload, const qm_id *peer, const qm_id *space, int 
   if (!done) return hub_recover_ask(b->db, &b->dir->env, space, &d.id);
   qm_log(&b->dir->env, QM_LOG_WARN, "space %s: its state was taken from device %s",
          qm_short(space).text, qm_short(&d.id).text);
+  b->has_version = 0; /* its membership entries may be written again */
   return hub_recover_done(b->db, space);
 }
 
@@ -583,6 +596,7 @@ int hub_backend_open(hub_backend *b, hub_dir *d, qm_engine *engine, qm_error *e)
                                  .grants = policy_grants,
                                  .grant = policy_grant,
                                  .verify = policy_verify,
+                                 .verify_aside = do_verify_aside, /* asks nothing of hub.db */
                                  .is_refused = policy_is_refused,
                                  .refusal = policy_refusal,
                                  .recover = policy_recover,

@@ -131,12 +131,15 @@ static void put_device(const qm_ctx *c, qm_line *l, const qm_node *status, int64
 static void put_state(const qm_ctx *c, qm_line *l, const qm_node *status, int64_t now) {
   const char *refused = number(qm_node_get(status, "refused"));
   const char *conflicts = number(qm_node_get(status, "conflicts"));
+  const char *set_aside = number(qm_node_get(status, "set_aside"));
   int64_t free_bytes;
   qm_line v = QM_LINE_INIT;
   put_unsent(c, &v, status, now);
   put(c, l, QM_SAY_ST_UNSENT, &v);
   qm_line_add(&v, refused ? refused : "");
   put(c, l, QM_SAY_ST_REFUSED, &v);
+  qm_line_add(&v, set_aside && strcmp(set_aside, "0") != 0 ? set_aside : "");
+  put(c, l, QM_SAY_ST_SET_ASIDE, &v);
   qm_line_add(&v, conflicts ? conflicts : "");
   put(c, l, QM_SAY_ST_CONFLICTS, &v);
   put_clock(c, &v, status);

@@ -63,6 +63,38 @@ int qm__handle_refused_each(qm_db *db, qm_visit_refused visit, void *payload) {
   return db->store->ops->meta_scan(db->store, qm_str(QM_META_REFUSED), take_meta, &scan);
 }
 
+/* ---- set aside ---- */
+
+typedef struct aside_count {
+  qm_db *db;
+  uint64_t n;
+} aside_count;
+
+static int is_own(const qm_db *db, const qm_author *author) {
+  qm_id device;
+  qm_author_device(author, &device);
+  return qm_id_cmp(&device, qm_key_device(db->key)) == 0;
+}
+
+static int count_copy(void *payload, const qm_aside_copy *copy) {
+  aside_count *x = payload;
+  x->n += is_own(x->db, &copy->author) && copy->status != QM_ASIDE_APPROVED;
+  return QM_OK;
+}
+
+int qm__handle_aside_count(qm_db *db, qm_space *s, uint64_t *out) {
+  aside_count x = {db, 0};
+  int rc = QM_OK;
+  if (s) {
+    rc = qm_engine_aside_copies(db->engine, s, count_copy, &x);
+  } else {
+    for (uint32_t i = 0; i < qm_engine_space_count(db->engine) && rc == QM_OK; i++)
+      rc = qm_engine_aside_copies(db->engine, qm_engine_space_at(db->engine, i), count_copy, &x);
+  }
+  *out = x.n;
+  return rc;
+}
+
 /* ---- export ---- */
 
 typedef struct refused_export {
@@ -81,19 +113,29 @@ static int collection_of(refused_export *x, const qm_op *op, qm_arena *arena,
   qm_reading reading = {.db = x->db, .s = x->s};
   *out = NULL;
   reading.arena = *arena;
-  int rc = qm__handle_load(&reading, &op->record, &r);
+  int rc = qm__read_stored(reading.db->engine, reading.s, &op->record, &reading.arena, &r);
   *arena = reading.arena;
   if (rc == QM_OK && schema) *out = qm_schema_collection(schema, qm_record_collection(r));
   return rc == QM_ENOTFOUND ? QM_OK : rc;
 }
 
-static int take_effect(void *payload, const qm_change *change, const qm_op *op, qm_arena *arena) {
-  refused_export *x = payload;
+/* A record that was never accepted is not here: its creation says what it is. */
+static const qm_collection_def *created_as(const refused_export *x, const qm_op *op) {
+  uint32_t number = 0;
+  qm_cur c;
+  if (op->shape != QM_PRESENCE || op->kind != QM_KIND_NEW || !qm_space_schema(x->s)) return NULL;
+  qm_cur_init(&c, op->value);
+  if (qm_cur_uint32(&c, &number) != QM_OK) return NULL;
+  return qm_schema_collection(qm_space_schema(x->s), number);
+}
+
+static int put_refused(refused_export *x, const qm_change *change, const qm_op *op,
+                       qm_arena *arena, const char *status) {
   qm_space_info info;
   const qm_collection_def *c;
   qm_buf *b = x->out;
-  if (change->author != x->author || op->counter < x->row->counter) return QM_OK;
   QM_TRY(collection_of(x, op, arena, &c));
+  if (!c) c = created_as(x, op);
   qm_space_info_get(x->s, &info);
   qm__handle_put(b, "{\"space\":");
   qm_json_str(b, info.name);
@@ -112,9 +154,48 @@ static int take_effect(void *payload, const qm_change *change, const qm_op *op, 
   qm__handle_put(b, qm_err_name(x->row->code));
   qm__handle_put(b, "\",\"message\":");
   int clean = qm_utf8_check(x->row->message, NULL);
-  qm_json_str(b, clean ? x->row->message : qm_str(qm_err_text(x->row->code)));
-  qm__handle_put(b, "}\n");
+  qm_json_str(b, clean && x->row->message.n ? x->row->message : qm_str(qm_err_text(x->row->code)));
+  qm__handle_put(b, ",\"status\":\"");
+  qm__handle_put(b, status);
+  qm__handle_put(b, "\"}\n");
   return qm_buf_status(b) == QM_OK ? QM_OK : QM_ENOMEM;
+}
+
+static int take_effect(void *payload, const qm_change *change, const qm_op *op, qm_arena *arena) {
+  refused_export *x = payload;
+  if (change->author != x->author || op->counter < x->row->counter) return QM_OK;
+  return put_refused(x, change, op, arena, "refused");
+}
+
+static int export_copy(void *payload, const qm_aside_copy *copy) {
+  refused_export *x = payload;
+  qm_refused_row row = {.author = copy->author,
+                        .counter = copy->first,
+                        .at_ms = copy->at_ms,
+                        .code = copy->code,
+                        .message = copy->text};
+  qm_arena arena;
+  int rc = QM_OK;
+  if (!is_own(x->db, &copy->author) || copy->status == QM_ASIDE_APPROVED) return QM_OK;
+  const char *status = copy->status == QM_ASIDE_DECLINED ? "declined" : "set-aside";
+  x->row = &row;
+  for (uint32_t i = 0; i < copy->n_changes && rc == QM_OK; i++)
+    for (uint32_t o = 0; o < copy->changes[i].n_ops && rc == QM_OK; o++) {
+      qm_arena_init(&arena, &x->db->env, QM_HANDLE_ARENA_MAX);
+      rc = put_refused(x, &copy->changes[i], &copy->changes[i].ops[o], &arena, status);
+      qm_arena_free(&arena);
+    }
+  x->row = NULL;
+  return rc;
+}
+
+static int export_copies(refused_export *x) {
+  int rc = QM_OK;
+  for (uint32_t i = 0; i < qm_engine_space_count(x->db->engine) && rc == QM_OK; i++) {
+    x->s = qm_engine_space_at(x->db->engine, i);
+    rc = qm_engine_aside_copies(x->db->engine, x->s, export_copy, x);
+  }
+  return rc;
 }
 
 static int export_one(void *payload, qm_space *s, const qm_refused_row *row) {
@@ -138,6 +219,7 @@ int32_t qm_export_refused(qm_db *db, qm_text *out, qm_error *e) {
     refused_export x = {.db = db, .out = &b};
     qm_buf_clear(&b);
     rc = qm__handle_refused_each(db, export_one, &x);
+    if (rc == QM_OK) rc = export_copies(&x);
   } while (qm__handle_again(db, rc, &tried));
   qm__handle_leave(db);
   if (rc == QM_OK) return qm__handle_result(&b, out, e);

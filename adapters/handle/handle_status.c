@@ -12,7 +12,7 @@ typedef struct status {
   uint32_t flags;
   qm_buf *out;
   qm_buf spaces; /* the list, made first: the totals stand before it */
-  uint64_t unsent, oldest_ms, refused, conflicts;
+  uint64_t unsent, oldest_ms, refused, set_aside, conflicts;
 } status;
 
 static void put_number(qm_buf *b, const char *name, uint64_t v) {
@@ -90,11 +90,12 @@ static int put_space(status *st, qm_space *s) {
   qm_db *db = st->db;
   qm_buf *b = &st->spaces;
   refused_count refused = {s, 0};
-  uint64_t records = 0, unsent = 0, oldest = 0, conflicts = 0;
+  uint64_t records = 0, unsent = 0, oldest = 0, conflicts = 0, set_aside = 0;
   held h = count_held(db, s);
   QM_TRY(db->store->ops->record_count(db->store, qm__handle_number(s), 0, &records));
   QM_TRY(qm_engine_unsent(db->engine, s, &unsent, &oldest));
   QM_TRY(qm__handle_refused_each(db, count_refused, &refused));
+  QM_TRY(qm__handle_aside_count(db, s, &set_aside));
   if (!(st->flags & QM_FAST)) QM_TRY(qm__handle_review(db, s, NULL, NULL, &conflicts));
   if (b->n) qm_buf_byte(b, ',');
   put_identity(b, s);
@@ -105,11 +106,13 @@ static int put_space(status *st, qm_space *s) {
   put_number(b, ",\"acknowledged\":", h.acknowledged);
   put_number(b, ",\"safe\":", h.safe);
   put_number(b, ",\"refused\":", refused.n);
+  put_number(b, ",\"set_aside\":", set_aside);
   put_known(b, ",\"conflicts\":", conflicts, !(st->flags & QM_FAST));
   put_digest(b, s);
   st->unsent += unsent;
   if (unsent && (!st->oldest_ms || oldest < st->oldest_ms)) st->oldest_ms = oldest;
   st->refused += refused.n;
+  st->set_aside += set_aside;
   st->conflicts += conflicts;
   return qm_buf_status(b);
 }
@@ -202,6 +205,7 @@ static int put_device(status *st) {
   put_number(b, ",\"unsent\":", st->unsent);
   put_known(b, ",\"oldest_unsent\":", st->oldest_ms, st->unsent != 0);
   put_number(b, ",\"refused\":", st->refused);
+  put_number(b, ",\"set_aside\":", st->set_aside);
   put_known(b, ",\"conflicts\":", st->conflicts, !(st->flags & QM_FAST));
   int known = qm__handle_free_bytes(db, &free_bytes) == QM_OK;
   put_known(b, ",\"free_bytes\":", free_bytes, known);

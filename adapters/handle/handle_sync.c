@@ -173,6 +173,7 @@ typedef struct sync_run {
   char host[HOST_SIZE];
   qm_buf ca, cert;
   qm_client_result result;
+  uint32_t set_aside; /* own changes, in this session */
   /* staying */
   int stay, was_live, said_live; /* said_live: the caller was told so last */
   uint32_t interrupts;
@@ -304,9 +305,11 @@ static int note_time(qm_db *db, int rc, int complete) {
   return noted;
 }
 
-static void fill(const qm_client_result *r, qm_sync_result *out) {
+static void fill(const sync_run *run, qm_sync_result *out) {
+  const qm_client_result *r = &run->result;
   qm_sync_result all = {.size = (uint32_t)sizeof all};
   for (uint32_t i = 0; i < r->n_refused; i++) all.refused += r->refused[i].by_hub;
+  all.refused += run->set_aside;
   all.bytes_up = r->bytes_up;
   all.bytes_down = r->bytes_down;
   all.segments_up = r->taken_up;
@@ -322,7 +325,8 @@ static void fill(const qm_client_result *r, qm_sync_result *out) {
 }
 
 /* What a person must know although the session itself went well. */
-static int verdict(const qm_client_result *r, qm_error *e) {
+static int verdict(const sync_run *run, qm_error *e) {
+  const qm_client_result *r = &run->result;
   uint32_t refused = 0;
   for (uint32_t i = 0; i < r->n_refused; i++) refused += r->refused[i].by_hub;
   if (r->n_differ)
@@ -332,6 +336,9 @@ static int verdict(const qm_client_result *r, qm_error *e) {
     return qm_fail(e, QM_EREFUSED,
                    "the hub refused changes of this device (%s); they stay here: export-refused",
                    qm_err_name(r->refused[0].refusal.code));
+  if (run->set_aside)
+    return qm_fail(e, QM_EREFUSED,
+                   "the hub set changes of this device aside; they stay here: export-refused");
   if (r->n_stopped)
     return qm_fail(e, r->stopped[0].code, "a space could not be finished: %s",
                    qm_err_text(r->stopped[0].code));
@@ -371,7 +378,9 @@ static void retain(qm_db *db) {
 
 static int sync_all(sync_run *run, qm_sync_result *out, qm_error *e) {
   qm_db *db = run->db;
+  uint64_t before = 0, after = 0;
   QM_TRY(check_clock(db, e));
+  (void)qm__handle_aside_count(db, NULL, &before);
   int rc = sync_once(run, e);
   if (rc == QM_EBUSY && qm__handle_reopen(db, e) == QM_OK) { /* another process has written */
     qm_client_result_free(&run->result);
@@ -379,14 +388,16 @@ static int sync_all(sync_run *run, qm_sync_result *out, qm_error *e) {
     rc = sync_once(run, e);
   }
   if (rc == QM_ENOTENROLLED) return rc;
+  if (db->engine && qm__handle_aside_count(db, NULL, &after) == QM_OK && after > before)
+    run->set_aside = (uint32_t)(after - before);
   int ended = rc;
   rc = note_result(run, rc);
   if (rc != ended) qm_fail(e, rc, "sync: %s", qm_err_text(rc));
-  if (rc == QM_OK && !run->stay) rc = verdict(&run->result, e); /* no reason to leave */
+  if (rc == QM_OK && !run->stay) rc = verdict(run, e); /* no reason to leave */
   int noted = note_time(db, rc, run->result.complete);
   if (rc == QM_OK && noted != QM_OK) rc = qm_fail(e, noted, "sync: %s", qm_err_text(noted));
   if (run->result.complete && noted == QM_OK) retain(db);
-  if (out) fill(&run->result, out);
+  if (out) fill(run, out);
   return rc;
 }
 

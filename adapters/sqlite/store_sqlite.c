@@ -143,6 +143,27 @@ static int sqlite_meta_scan(qm_store *store, qm_slice prefix, qm_visit_meta visi
   return qm__store_each(s, QM__SQL_META_SCAN, QM__ARGS(qm__slice(prefix)), meta_row, &v);
 }
 
+/* ---- set aside ---- */
+
+int qm__sqlite_aside_put(qm_store *store, uint32_t space, qm_slice key, qm_slice value) {
+  sqlite_store *s = self(store);
+  QM_TRY(writing(s));
+  if (value.n == 0)
+    return wrote(
+        s, qm__db_run(&s->db, QM__SQL_ASIDE_DELETE, QM__ARGS(qm__int(space), qm__slice(key))));
+  return wrote(s, qm__db_run(&s->db, QM__SQL_ASIDE_PUT,
+                             QM__ARGS(qm__int(space), qm__slice(key), qm__slice(value))));
+}
+
+int qm__sqlite_aside_scan(qm_store *store, uint32_t space, qm_slice prefix, qm_visit_meta visit,
+                          void *payload) {
+  sqlite_store *s = self(store);
+  QM_TRY(reading(s));
+  meta_visit v = {prefix, visit, payload};
+  return qm__store_each(s, QM__SQL_ASIDE_SCAN, QM__ARGS(qm__int(space), qm__slice(prefix)),
+                        meta_row, &v);
+}
+
 /* ---- spaces ---- */
 
 typedef struct space_visit {
@@ -178,7 +199,8 @@ static int sqlite_space_drop(qm_store *store, uint32_t space) {
   static const qm__sql_id all[] = {
       QM__SQL_SPACE_DELETE, QM__SQL_AUTHOR_DROP,   QM__SQL_RECORD_DROP, QM__SQL_CREATION_DROP,
       QM__SQL_KEY_DROP,     QM__SQL_LOG_LAST_DROP, QM__SQL_LOG_DROP,    QM__SQL_SEGMENT_DROP,
-      QM__SQL_LOG_OF_DROP,  QM__SQL_OPEN_DROP,     QM__SQL_STAGE_DROP,  QM__SQL_PART_DROP};
+      QM__SQL_LOG_OF_DROP,  QM__SQL_OPEN_DROP,     QM__SQL_STAGE_DROP,  QM__SQL_PART_DROP,
+      QM__SQL_ASIDE_DROP};
   sqlite_store *s = self(store);
   QM_TRY(writing(s));
   for (size_t i = 0; i < sizeof all / sizeof *all; i++)
@@ -260,6 +282,8 @@ static const qm_store_ops sqlite_ops = {
     .open_append = qm__sqlite_open_append,
     .open_list = qm__sqlite_open_list,
     .open_clear = qm__sqlite_open_clear,
+    .aside_put = qm__sqlite_aside_put,
+    .aside_scan = qm__sqlite_aside_scan,
     .feed_put = qm__sqlite_feed_put,
     .feed_load = qm__sqlite_feed_load,
     .feed_after = qm__sqlite_feed_after,

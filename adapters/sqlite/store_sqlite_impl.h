@@ -67,6 +67,9 @@ int qm__sqlite_open_append(qm_store *s, uint32_t space, const qm_open_row *row);
 int qm__sqlite_open_list(qm_store *s, uint32_t space, qm_visit_open visit, void *payload);
 int qm__sqlite_open_clear(qm_store *s, uint32_t space);
 
+int qm__sqlite_aside_put(qm_store *s, uint32_t space, qm_slice key, qm_slice value);
+int qm__sqlite_aside_scan(qm_store *s, uint32_t space, qm_slice prefix, qm_visit_meta visit,
+                          void *payload);
 int qm__sqlite_feed_put(qm_store *s, const qm_feed_row *rows, size_t n);
 int qm__sqlite_feed_load(qm_store *s, uint32_t space, const qm_id *ids, size_t n,
                          qm_visit_feed visit, void *payload);

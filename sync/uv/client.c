@@ -26,6 +26,7 @@ typedef struct sync_call {
   qm_answer answer;
   qm_answer_policy policy;
   qm_id device;
+  qm_cert hub; /* as TLS has shown it */
   int due; /* the certificate wants renewing */
   int over, told, stopped;
   qm_client_wake wake; /* of a call that stays */
@@ -91,6 +92,14 @@ static int on_cert(void *payload, int code, qm_slice der) {
   qm_buf_clear(&s->out->cert);
   qm_buf_add(&s->out->cert, der.p, der.n);
   return qm_buf_status(&s->out->cert);
+}
+
+/* The home hub of all that this device holds is the one it is enrolled at. */
+static int on_verify_aside(void *payload, const qm_id *device, const uint8_t digest[32],
+                           const uint8_t signature[64]) {
+  const sync_call *s = payload;
+  if (qm_id_cmp(device, &s->hub.device) != 0) return QM_EFORGED;
+  return qm_verify(qm_slice_of(s->hub.spki, sizeof s->hub.spki), digest, signature);
 }
 
 static void add_progress(qm_client_result *out, const qm_event *ev) {
@@ -238,12 +247,11 @@ static int on_poke(sync_call *s) {
 static int app_open(qm__conn *c) {
   sync_call *s = (sync_call *)(void *)c;
   const qm_client_options *o = s->options;
-  qm_cert hub;
-  QM_TRY(qm_tls_peer(c->tls, &hub));
+  QM_TRY(qm_tls_peer(c->tls, &s->hub));
   qm_session_options so = {.size = sizeof so,
                            .flags = QM_SESSION_HUB,
                            .device = s->device,
-                           .peer = hub.device,
+                           .peer = s->hub.device,
                            .now_ms = uv_now(&s->call.loop)};
   if (s->due && !(o->flags & QM_CLIENT_NO_RENEW)) so.flags |= QM_SESSION_RENEW;
   if (o->flags & QM_CLIENT_STAY) {
@@ -365,7 +373,8 @@ static int make_config(sync_call *s, qm_tls_config **config, qm_error *e) {
 static void policy_init(sync_call *s) {
   uint32_t flags = s->options->flags & QM_CLIENT_NO_CLOCK ? 0 : QM_ANSWER_CLOCK;
   s->policy = (qm_answer_policy){
-      .payload = s, .refusal = on_refusal, .cert_ask = on_cert_ask, .cert = on_cert};
+      .payload = s, .verify_aside = on_verify_aside, .refusal = on_refusal,
+      .cert_ask = on_cert_ask, .cert = on_cert};
   qm_answer_init(&s->answer, s->options->env, s->engine, flags, &s->policy);
 }
 

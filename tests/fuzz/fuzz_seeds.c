@@ -7,6 +7,7 @@
 
 #include "adapters/json/json_value.h"
 #include "adapters/json/schema_json.h"
+#include "core/aside.h"
 #include "core/mp.h"
 #include "core/state_feed.h"
 #include "core/zip.h"
@@ -333,6 +334,21 @@ static void texts(void) {
   text("json_value", "{\"$bytes\":\"00ff\"}");
 }
 
+static void asides(void) {
+  for (unsigned k = 0; k < 48; k++) {
+    qm_buf out = anew();
+    uint8_t choice[64];
+    (void)fuzz_env()->random(NULL, choice, sizeof choice);
+    qm_buf_byte(&out, (uint8_t)(k % 16));
+    qm_buf_add(&out, choice, 8 + k);
+    qm_mp_array(&out, 1);
+    qm_aside a = {.next = 1 + k, .code = QM_EACCESS, .text = {(const uint8_t *)"why", 3}};
+    a.has_signature = a.signature[0] = (uint8_t)(k & 1);
+    qm_aside_put(&a, &out);
+    done("aside", &out);
+  }
+}
+
 /* Choices at random are valid programs; a few low ones are tame ones. */
 static void programs(void) {
   static const char *const names[] = {"ingest", "session", "client"};
@@ -361,6 +377,7 @@ static void all(qm_slice in) {
   enrolment();
   texts();
   programs();
+  asides();
 }
 
 int main(int argc, char **argv) {

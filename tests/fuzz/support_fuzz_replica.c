@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "core/mp.h"
+#include "core/aside.h"
 #include "core/state.h"
 #include "core/token.h"
 #include "tests/fuzz/support_fuzz.h"
@@ -273,6 +274,21 @@ void fuzz_state(fuzz_replica *from, qm_space *s, fuzz_parts *out) {
   FUZZ_OK(qm_state_write(from->engine, s, keep_part, out));
 }
 
+/* What is set aside comes before all else. */
+static void take_asides(fuzz_replica *to, fuzz_replica *from, qm_space *s) {
+  qm_arena arena;
+  qm_buf b;
+  qm_aside_counts after = qm_space_asides(to->space);
+  qm_arena_init(&arena, fuzz_env(), FUZZ_LIVE_MAX);
+  qm_buf_init(&b, fuzz_env(), FUZZ_LIVE_MAX);
+  while (qm_engine_aside_read(from->engine, s, after, &arena, &b, &after) == QM_OK) {
+    FUZZ_OK(qm_engine_aside_take(to->engine, to->space, qm_buf_slice(&b), NULL, NULL, NULL, NULL));
+    qm_buf_clear(&b);
+  }
+  qm_buf_free(&b);
+  qm_arena_free(&arena);
+}
+
 /* The first `batches` of what `s` of `from` has in its log. */
 static void take_log(fuzz_replica *to, fuzz_replica *from, qm_space *s, uint32_t batches) {
   qm_arena arena;
@@ -281,6 +297,7 @@ static void take_log(fuzz_replica *to, fuzz_replica *from, qm_space *s, uint32_t
   int rc = QM_OK;
   qm_arena_init(&arena, fuzz_env(), FUZZ_LIVE_MAX);
   qm_buf_init(&batch, fuzz_env(), QM_BATCH_MAX);
+  take_asides(to, from, s);
   FUZZ_OK(qm_engine_push(from->engine, s));
   while (batches-- && rc == QM_OK) {
     qm_ingest in = {.peer = from->device};
@@ -317,6 +334,7 @@ static void check_beside(fuzz_replica *from, qm_space *s, const fuzz_replica *by
   fuzz_replica_open(&own, 103, 0);
   fuzz_fill(&own, own.space);
   take_log(&both, &own, own.space, UINT32_MAX);
+  take_asides(&own, from, s);
   join_state(&own, from, s);
   FUZZ_CHECK(fuzz_equal(&own, own.space, &both, both.space));
   fuzz_replica_close(&own);

@@ -172,9 +172,10 @@ void liar_write(node *n) {
     if (!sp || !device_may(w, n->index, s) || !prng_chance(&w->random, 1, 2)) continue;
     if (qm_write_begin(&q, n->engine, sp, QM_WRITE_RAW) != QM_OK) continue;
     qm_buf_init(&b, &n->env, 64);
-    qm_mp_int(&b, -5);
+    qm_mp_str(&b, w->canary[s], CANARY_SIZE);
     int rc = qm_write_new(q, 1, NULL, qm_slice_of(NULL, 0), &id, &existing);
     if (rc == QM_OK) rc = qm_write_set(q, &id, F_TEL, qm_buf_slice(&b), qm_slice_of(NULL, 0), 0);
+    if (rc == QM_OK) rc = qm_write_inc(q, &id, F_TEL, 1); /* a counter where a text stands */
     if (rc == QM_OK)
       rc = qm_write_commit(q, QM_DURABLE);
     else

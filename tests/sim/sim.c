@@ -6,9 +6,8 @@
  * Environment: SEED (1), SEEDS (10), DAYS (10); SHRINK (60): so many seconds are spent on
  * making the script of a failure short; KEEP (.): the directory that it goes to.
  *
- * Two things that the product does not survive yet are left out unless asked for:
- * OPEN_RUNS=1 takes backups and copies while changes are in an open run, REFUSALS=1 lets the
- * hub hold every refusal against the author, whoever sent the segment.
+ * REFUSALS=1 lets the hub hold every refusal against the author, whoever sent the segment;
+ * the product does not survive that.
  *
  * Equal seeds give equal traces. */
 #include <ctype.h>

@@ -65,10 +65,11 @@ static int all_up(const world *w) {
   return 1;
 }
 
-/* The open runs are closed first: a copy of an open run is closed by both, differently. */
-static disk_image *image_of(node *n) {
+/* A backup is taken as the disk is. For a copy to another device the open runs are closed
+ * first: it has not the key to sign them. */
+static disk_image *image_of(node *n, int closed) {
   int rc = QM_OK;
-  for (unsigned s = 0; s < SPACES && !getenv("OPEN_RUNS"); s++)
+  for (unsigned s = 0; s < SPACES && closed; s++)
     if (node_space(n, s) && rc == QM_OK) rc = qm_engine_push(n->engine, node_space(n, s));
   if (rc == QM_EIO) n->sick = 1;
   if (rc == QM_OK) return disk_backup(n->disk);
@@ -86,7 +87,7 @@ static void step_backup(world *w, node *n, const step *x) {
   (void)x;
   if (!all_up(w)) return;
   disk_image_free(n->backup);
-  n->backup = image_of(n);
+  n->backup = image_of(n, 0);
 }
 
 static void go_back(node *n, const disk_image *image) {
@@ -115,7 +116,7 @@ static void step_copy(world *w, node *n, const step *x) {
   if (from == n || from->index == HUB || n->index == HUB || !all_up(w)) return;
   if (from->liar || from->revoked || n->revoked) return;
   if (!same_members(w, n->index, from->index)) return;
-  disk_image *image = readable(n) && from->up ? image_of(from) : NULL;
+  disk_image *image = readable(n) && from->up ? image_of(from, 1) : NULL;
   if (!image) return;
   w->fired[F_COPY]++;
   note(w, "device %u gets a copy of the database of device %u", n->index, from->index);

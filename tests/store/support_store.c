@@ -220,6 +220,8 @@ static void dump_space(text *t, test_store *s, uint32_t space) {
   while (o->log_after(s->s, space, &none, l.seq, dump_log, &l) == QM_OK) continue;
   text_add(t, "\nopen ");
   assert_int_equal(o->open_list(s->s, space, text_open, t), QM_OK);
+  text_add(t, "\naside ");
+  assert_int_equal(o->aside_scan(s->s, space, SLICE(""), text_meta, t), QM_OK);
   qm_buf manifest;
   uint32_t next = 0;
   qm_buf_init(&manifest, &s->env, 1 << 20);

@@ -57,6 +57,29 @@ static void fill(void) {
   commit();
 }
 
+static void what_is_set_aside_is_of_a_space(void **state) {
+  (void)state;
+  GIVES(QM_ESTATE, t.ops->aside_put(t.s, 1, SLICE("e1"), SLICE("a")));
+  begin();
+  OK(t.ops->aside_put(t.s, 1, SLICE("e2"), SLICE("b")));
+  OK(t.ops->aside_put(t.s, 1, SLICE("e1"), SLICE("a")));
+  OK(t.ops->aside_put(t.s, 2, SLICE("e1"), SLICE("x")));
+  OK(t.ops->aside_put(t.s, 1, SLICE("c"), SLICE("copy")));
+  OK(t.ops->aside_put(t.s, 1, SLICE("e2"), SLICE("bb")));
+  OK(t.ops->aside_put(t.s, 1, SLICE("gone"), SLICE("z")));
+  OK(t.ops->aside_put(t.s, 1, SLICE("gone"), SLICE("")));
+  OK(t.ops->aside_put(t.s, 1, SLICE("never"), SLICE("")));
+  commit();
+  OK(t.ops->aside_scan(t.s, 1, SLICE(""), text_meta, &out));
+  expect("c=copy;e1=a;e2=bb;");
+  OK(t.ops->aside_scan(t.s, 1, SLICE("e"), text_meta, &out));
+  expect("e1=a;e2=bb;");
+  OK(t.ops->aside_scan(t.s, 2, SLICE(""), text_meta, &out));
+  expect("e1=x;");
+  OK(t.ops->aside_scan(t.s, 3, SLICE(""), text_meta, &out));
+  expect("");
+}
+
 static void rows_come_by_seq_and_vv(void **state) {
   (void)state;
   fill();
@@ -357,6 +380,7 @@ static int teardown(void **state) {
 
 static int run(const char *name, CMFixtureFunction setup) {
   const struct CMUnitTest tests[] = {
+      cmocka_unit_test_setup_teardown(what_is_set_aside_is_of_a_space, setup, teardown),
       cmocka_unit_test_setup_teardown(rows_come_by_seq_and_vv, setup, teardown),
       cmocka_unit_test_setup_teardown(rows_of_a_record, setup, teardown),
       cmocka_unit_test_setup_teardown(the_visitor_decides, setup, teardown),

@@ -94,7 +94,7 @@ static int put_agreed(qm_buf *out) {
 
 static int put_vv(qm_buf *out) {
   qm_vv_entry e[2] = {{author(0xaa), 300, {1, 2, 3, 4, 5, 6, 7, 8}}, {author(0xab), 7, {9}}};
-  qm_msg_vv m = {example_id(0x5a), {e, 2}};
+  qm_msg_vv m = {example_id(0x5a), {e, 2}, {NULL, 0}};
   return qm_msg_vv_put(out, &m);
 }
 
@@ -151,6 +151,11 @@ static int put_error(qm_buf *out) {
   return qm_msg_error_put(out, &m);
 }
 
+static int put_aside(qm_buf *out) {
+  qm_msg_aside m = {example_id(0x5a), qm_slice_of("entries", 7)};
+  return qm_msg_aside_put(out, &m);
+}
+
 static int put_bye(qm_buf *out) { return qm_msg_bye_put(out); }
 
 static int put_cert_renew(qm_buf *out) {
@@ -198,6 +203,7 @@ WITHOUT(credit, qm_msg_credit)
 WITHOUT(error, qm_msg_error)
 WITHOUT(cert_renew, qm_msg_cert_renew)
 WITHOUT(cert, qm_msg_cert)
+WITHOUT(aside, qm_msg_aside)
 WITHOUT(live, qm_msg_live)
 
 static int again_bye(qm_slice body, qm_arena *arena, qm_buf *out) {
@@ -278,11 +284,12 @@ static int again_state_end(qm_slice body, qm_arena *arena, qm_buf *out) {
   "92059392c4105a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a0292c4105b5b5b5b5b5b5b5b5b5b5b5b5b5b" \
   "5b5b0492c4105c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c03"
 #define HEX_6                                                                        \
-  "9306c4105a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a96c418aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" \
+  "9406c4105a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a96c418aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" \
   "aaaaaaaaaaaaaacd012cc4080102030405060708c418abababababababababababababababababab" \
-  "abababababab07c4080900000000000000"
+  "abababababab07c408090000000000000090"
 #define HEX_7 "9407c4105a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a01c4056261746368"
 #define HEX_8 "9608c4105a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a01020001"
+#define HEX_ASIDE "9315c4105a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5ac407656e7472696573"
 #define HEX_9                                                                        \
   "9609c4105a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5ac418aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" \
   "aaaaaaaaaaaacd012cd0d3a8746f6f206c6f6e67"
@@ -325,6 +332,7 @@ const frame_example frame_examples[] = {
     {"BYE", 16, HEX_16, put_bye, again_bye},
     {"CERT_RENEW", 17, HEX_17, put_cert_renew, again_cert_renew},
     {"CERT", 18, HEX_18, put_cert, again_cert},
+    {"ASIDE", 21, HEX_ASIDE, put_aside, again_aside},
     {"LIVE", 30, HEX_30, put_live, again_live},
     {"STATE_WANT", 19, HEX_19, put_state_want, again_state_want},
     {"STATE_BEGIN", 24, HEX_20, put_state_begin, again_state_begin},

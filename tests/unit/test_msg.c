@@ -247,7 +247,7 @@ static void lists_are_checked(void **state) {
 }
 
 static int vv_with(fix *f, const qm_vv_entry *e, uint32_t n) {
-  qm_msg_vv m = {example_id(5), {e, n}}, got;
+  qm_msg_vv m = {example_id(5), {e, n}, {NULL, 0}}, got;
   qm_buf_clear(&f->a);
   qm_arena_reset(&f->arena);
   assert_int_equal(qm_msg_vv_put(&f->a, &m), QM_OK);
@@ -271,7 +271,7 @@ static void vv_is_checked(void **state) {
   /* Not in threes. */
   qm_msg_vv got;
   qm_buf_clear(&f.a);
-  size_t at = qm__msg_begin(&f.a, QM_FRAME_VV, 2);
+  size_t at = qm__msg_begin(&f.a, QM_FRAME_VV, 3);
   qm_mp_bin(&f.a, e[0].author.b, 16);
   qm_mp_array(&f.a, 1);
   qm_mp_uint(&f.a, 1);
@@ -283,7 +283,7 @@ static void vv_is_checked(void **state) {
 static void the_longest_vv_fits_a_frame(void **state) {
   fix f;
   qm_vv_entry *e;
-  qm_msg_vv m = {example_id(5), {NULL, QM_SYNC_VV_MAX}}, got;
+  qm_msg_vv m = {example_id(5), {NULL, QM_SYNC_VV_MAX}, {NULL, 0}}, got;
   (void)state;
   fix_init(&f);
   e = qm_alloc_array(&f.env, QM_SYNC_VV_MAX + 1, sizeof *e);

@@ -352,8 +352,8 @@ static void test_space_beside_the_hub(void **state) {
   assert_int_equal(stop(f), 0);
 }
 
-/* A role that may not write is refused; with another role the same change is taken. */
-static void test_refused_until_reassigned(void **state) {
+/* What a role may not write is set aside (S10.6): listed for the office, approved or declined. */
+static void test_set_aside_and_decided(void **state) {
   fixture *f = *state;
   const char *path = test_dir_file(&f->top, "roles.json");
   char text[4096], id[64];
@@ -370,22 +370,23 @@ static void test_refused_until_reassigned(void **state) {
   hub_device_role(&f->a, "office"); /* what an old grant may have said */
   hub_device_write(&f->a, "grid", VALUE);
   ok(hub_device_sync(&f->a, f->port));
-  assert_int_equal(f->a.result.taken_up, 0);
-  assert_int_equal(f->a.result.n_refused, 1);
-  assert_int_equal(f->a.result.refused[0].refusal.code, QM_EACCESS);
-  /* The hub writes the device's row once the session is over, which is after the device
-     knows it: ask until it is there. */
-  for (int i = 0; i < 500; i++) {
-    assert_int_equal(run(f, "--json", "devices", f->dir, NULL), 0);
-    if (says(f, "\"refused\":1")) break;
-  }
-  assert_true(says(f, "\"refused\":1") && says(f, "EACCESS"));
-  member(f, "device", id, sizeof id);
-  assert_int_equal(run(f, "reassign", f->dir, id, "--role", "office", NULL), 0);
-  sync_ok(f, &f->a);
   assert_int_equal(f->a.result.taken_up, 1);
+  assert_int_equal(f->a.result.n_refused, 0);
   ok(qm_engine_unsent(f->a.engine, hub_device_space(&f->a), &changes, &oldest));
   assert_int_equal(changes, 0);
+  assert_int_equal(run(f, "--json", "aside", "list", f->dir, NULL), 0);
+  assert_true(says(f, "\"status\":\"waiting\"") && says(f, "EACCESS") && says(f, VALUE));
+  member(f, "id", id, sizeof id);
+  assert_int_equal(run(f, "aside", "approve", f->dir, "ZZZZ", NULL), 3);
+  assert_int_equal(run(f, "aside", "decline", f->dir, id, NULL), 2);
+  assert_int_equal(run(f, "aside", "approve", f->dir, id, NULL), 0);
+  sync_ok(f, &f->a); /* the hub's next step */
+  sync_ok(f, &f->a);
+  assert_int_equal(run(f, "--json", "aside", "list", f->dir, NULL), 0);
+  assert_true(says(f, "\"status\":\"approved\""));
+  assert_int_equal(run(f, "aside", "approve", f->dir, id, NULL), 2);
+  assert_int_equal(run(f, "--json", "aside", "list", f->dir, "--space", "none", NULL), 0);
+  assert_false(says(f, "status"));
   assert_int_equal(stop(f), 0);
 }
 
@@ -651,7 +652,7 @@ int main(void) {
                                      CASE(test_sensitive),
                                      CASE(test_enrol_and_sync),
                                      CASE(test_space_beside_the_hub),
-                                     CASE(test_refused_until_reassigned),
+                                     CASE(test_set_aside_and_decided),
                                      CASE(test_codes),
                                      CASE(test_two_race_for_one_code),
                                      CASE(test_tries_of_an_address),

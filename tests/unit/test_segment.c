@@ -249,6 +249,42 @@ static void erasing_keeps_the_hash_and_hides_the_salt(void **state) {
   }
 }
 
+/* S4.11: many at once leave what one after the other leaves. */
+static void erasing_many_is_erasing_each(void **state) {
+  (void)state;
+  for (uint32_t seed = 0; seed < 40; seed++) {
+    world w;
+    uint8_t chosen[2000] = {0};
+    world_init(&w, &plain, seed);
+    qm_segment s = world_segment(&w, 1, 1 + seed);
+    uint32_t one = world_below(&w, s.n_ops);
+    assert_int_equal(qm_segment_erase(&s, op_at(&s, one)->counter, &w.authors, &w.arena), QM_OK);
+    qm_hash h = hash_of(&w, &s);
+    for (uint32_t i = 0; i < s.n_ops; i++) chosen[i] = (uint8_t)(world_below(&w, 3) == 0);
+    assert_int_equal(qm_segment_erase_all(&s, chosen, &w.authors, &w.arena), QM_OK);
+    qm_salt *salts = qm_arena_copy(&w.arena, s.salts, s.n_salts * sizeof *salts);
+    uint32_t n = s.n_salts;
+    qm_hash now = hash_of(&w, &s);
+    assert_memory_equal(now.b, h.b, sizeof h.b);
+    for (uint32_t i = 0; i < s.n_ops; i++) {
+      const qm_op *op = op_at(&s, i);
+      if (chosen[i] && qm__op_carries(op->shape, op->kind)) assert_true(op->flags & QM_OP_ERASED);
+      if (chosen[i]) assert_int_equal(op->value.n, 0);
+      if (op->flags & QM_OP_ERASED) /* no salt above it is left: nothing to do for the other */
+        assert_int_equal(qm_segment_erase(&s, op->counter, &w.authors, &w.arena), QM_OK);
+    }
+    assert_int_equal(s.n_salts, n);
+    assert_int_equal(qm__salt_cover(&s, salts, n), n);
+    for (uint32_t i = 0; i < n; i++)
+      assert_true(salts[i].first == s.salts[i].first && salts[i].count == s.salts[i].count);
+    memset(chosen, 1, sizeof chosen);
+    assert_int_equal(qm_segment_erase_all(&s, chosen, &w.authors, &w.arena), QM_OK);
+    now = hash_of(&w, &s);
+    assert_memory_equal(now.b, h.b, sizeof h.b);
+    world_free(&w);
+  }
+}
+
 static void erasing_all_or_nothing(void **state) {
   world w;
   (void)state;
@@ -613,6 +649,7 @@ int main(void) {
       cmocka_unit_test(salt_tree_has_the_merkle_shape),
       cmocka_unit_test(hash_covers_everything),
       cmocka_unit_test(erasing_keeps_the_hash_and_hides_the_salt),
+      cmocka_unit_test(erasing_many_is_erasing_each),
       cmocka_unit_test(erasing_all_or_nothing),
       cmocka_unit_test(forged_parts_change_the_hash),
       cmocka_unit_test(malformed_coverings_are_refused),

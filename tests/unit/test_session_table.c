@@ -156,6 +156,7 @@ static const struct cells {
     {QM_FRAME_SAFE, "---+.x", "-----x"},       {QM_FRAME_CREDIT, "---+.x", "---+.x"},
     {QM_FRAME_ERROR, "+++++x", "+++++x"},      {QM_FRAME_BYE, "+++++x", "+++++x"},
     {QM_FRAME_CERT_RENEW, "-----x", "---+.x"}, {QM_FRAME_CERT, "---+.x", "-----x"},
+    {QM_FRAME_ASIDE, "---+.x", "---+.x"},
     {QM_FRAME_LIVE, "---+.x", "---+.x"},
     {QM_FRAME_STATE_WANT, "---+.x", "---+.x"}, {QM_FRAME_STATE_BEGIN, "---+.x", "---+.x"},
     {QM_FRAME_STATE_PART, "---+.x", "---+.x"}, {QM_FRAME_STATE_END, "---+.x", "---+.x"},
@@ -485,7 +486,7 @@ static void kept_vvs_are_bounded(void **state) {
     e[k].author.b[1] = (uint8_t)k;
   }
   for (; i < LINES && rc == QM_OK; i++) { /* events are not pulled, so all are kept */
-    qm_msg_vv m = {example_id((uint8_t)(0x5a + i)), {e, QM_SYNC_VV_MAX}};
+    qm_msg_vv m = {example_id((uint8_t)(0x5a + i)), {e, QM_SYNC_VV_MAX}, {NULL, 0}};
     size_t used;
     qm_buf_clear(&b.in);
     assert_int_equal(qm_msg_vv_put(&b.in, &m), QM_OK);

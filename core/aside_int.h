@@ -1,0 +1,91 @@
+/* aside_int: private. What the files of setting aside, rebuilding and reissuing share. */
+#ifndef QM_ASIDE_INT_H
+#define QM_ASIDE_INT_H
+
+#include "core/aside.h"
+#include "core/space.h"
+
+/* --- aside.c --- */
+
+/* Reads the entries of a space from its store; forgets what is in memory first. */
+int qm__aside_load(qm_space *s);
+void qm__aside_free(qm_space *s);
+/* Takes an entry into memory, digest and store. It is the next of its hub author. */
+int qm__aside_add(qm_space *s, const qm_aside *a);
+/* Fills in by, seq and signature of an entry that this hub makes, and adds it. */
+int qm__aside_make(qm_space *s, qm_aside *a);
+/* What names the change, of this author, in the segment with this head; NULL: it is not set
+ * aside. */
+const qm__aside_range *qm__aside_covers(const qm_space *s, const qm_author *author,
+                                        const uint8_t *head, const qm_change *c);
+/* Of two continuations of an author that differ (QM_EFORK) an entry names one; else whatever
+ * that author wrote at these counters (S18.8). */
+int qm__aside_is(int32_t code, const uint8_t *named, const uint8_t *head);
+/* Hashes the counts into a sync digest; nothing where there are no entries. */
+void qm__aside_sha(const qm_space *s, qm_sha *sha);
+
+/* --- aside_copy.c --- */
+
+/* What is kept of n changes of g from `first` on, before they are erased. context: what the
+ * author had seen before the first of them. */
+int qm__copy_write(qm_space *s, const qm_aside *a, const qm_segment *g, const qm_vv *context,
+                   qm_buf *out);
+int qm__copy_put(qm_space *s, const qm_aside *a, qm_slice copy);
+/* 1: there is one already. */
+int qm__copy_exists(qm_space *s, const qm_author *author, uint64_t first, const qm_hash *segment,
+                    int *out);
+/* Writes it anew, with another status. */
+int qm__copy_update(qm_space *s, const qm_aside_copy *copy);
+/* In the arena; QM_ENOTFOUND. */
+int qm__copy_find(qm_space *s, const qm_author *author, uint64_t first, qm_arena *arena,
+                  qm_aside_copy *out);
+
+/* --- aside_log.c --- */
+
+/* A row of the log. Records of ops named by creation dot are filled in. In the arena. */
+int qm__log_decode(qm_space *s, qm_slice blob, qm_arena *arena, qm_batch *out);
+/* Fills in the records that ops name by creation dot. QM_ENOTFOUND: a dot that created none. */
+int qm__log_resolve(qm_space *s, const qm_segment *g, qm_arena *arena);
+/* The row whose segment of the author holds the counter, in the arena. QM_ENOTFOUND. */
+int qm__log_at(qm_space *s, uint32_t author, uint64_t counter, qm_arena *arena, qm_log_row *out);
+/* What the author had seen before its change at `counter`, by the log. QM_ECUT. */
+int qm__log_context(qm_space *s, uint32_t author, uint64_t counter, qm_vv *out);
+/* A copy of the segment in which the changes that are set aside are erased. flags: one for
+ * each change. QM_ELIMIT where it no longer fits a batch. */
+int qm__aside_erase(qm_space *s, const qm_segment *g, const uint8_t *flags, qm_arena *arena,
+                    qm_segment *out);
+/* What ingest does with a segment it takes: flags[i] is set where change i is set aside, by
+ * an entry, or now where codes (a hub's verdicts, may be NULL) says so; then g is erased in
+ * place. *any: 1 where one is. QM_ELIMIT: does not fit a batch any more. */
+int qm__aside_segment(qm_space *s, qm_segment *g, const qm_hash *hash, const int32_t *codes,
+                      const qm_slice *why, uint8_t *flags, int *any);
+/* An entry of what is in the log already: erases it there, and gives the records it had an
+ * effect on (ids in the engine's arena). */
+int qm__aside_hold(qm_space *s, const qm_aside *a, qm_id **ids, uint32_t *n);
+
+/* --- state.c --- */
+
+/* The kept snapshot goes, inside the transaction: it holds what is set aside. */
+int qm__state_forget(qm_space *s);
+
+/* --- fork.c --- */
+
+/* g starts before where its author stands here, and ends beyond. QM_OK: what is held of it
+ * from there on are its first *n changes; *previous: the full hash before it. QM_EFORK: they
+ * are others. */
+int qm__fork_continues(qm_space *s, qm_segment *g, qm_hash *previous, uint32_t *n);
+
+/* --- rebuild.c --- */
+
+/* Records anew from the log, inside the transaction. QM_ECUT. */
+int qm__rebuild(qm_space *s, const qm_id *ids, size_t n);
+int qm__space_dirty_set(qm_space *s, int dirty);
+
+/* --- space.c --- */
+
+/* A change without effect: counters, clock row and names go on. */
+int qm__space_pass(qm_space *s, const qm_change *c);
+/* NULL where it is not loaded. */
+qm_loaded *qm__space_peek(qm_space *s, const qm_id *id);
+
+#endif
