@@ -71,6 +71,8 @@ static disk_image *image_of(node *n, int closed) {
   int rc = QM_OK;
   for (unsigned s = 0; s < SPACES && closed; s++)
     if (node_space(n, s) && rc == QM_OK) rc = qm_engine_push(n->engine, node_space(n, s));
+  /* A copy of what a power cut could still take from the device would be a fork of it. */
+  if (rc == QM_OK && n->up) rc = n->store->ops->barrier(n->store);
   if (rc == QM_EIO) n->sick = 1;
   if (rc == QM_OK) return disk_backup(n->disk);
   node_after(n);
