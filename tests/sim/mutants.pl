@@ -1,8 +1,8 @@
 #!/usr/bin/env perl
 # Plants bugs, one at a time, in copies of single source files, and sees that the simulator
 # finds each within 500 device-days. The product holds no trace of them.
-#   BUILD=dir CC=cc CFLAGS=… perl tests/sim/mutants.pl [-w] [name…]
-# -w writes the list with the finding seeds to tests/sim/mutants.md. Exit 1 where a mutant
+#   BUILD=dir CC=cc CFLAGS=… perl tests/sim/mutants.pl [-w | -n] [name…]
+# -n only sees that each has its place still. -w writes the list with the finding seeds to tests/sim/mutants.md. Exit 1 where a mutant
 # was not found, or where its place in the source is gone.
 use strict;
 use warnings;
@@ -52,9 +52,9 @@ my @mutants = (
   ['author-not-checked', 'core/ingest.c', 'a relayed segment is taken without its signature',
     sub { s/if \(qm_id_cmp\(&device, &in->peer\) == 0\) return QM_OK;/return QM_OK;/ }],
   ['digest-before-fold', 'core/space.c', 'the digest is noted before the records are folded',
-    sub { s/  return s->ingested \? qm__space_note\(s\) : QM_OK;/  return QM_OK;/ && s/(  QM_TRY\(save_records\(s\)\);\n)/  if (s->ingested) QM_TRY(qm__space_note(s));\n$1/ }],
+    sub { s/  if \(s->ingested\) QM_TRY\(qm__space_note\(s\)\);\n(  return project)/$1/ && s/(  QM_TRY\(save_records\(s\)\);\n)/  if (s->ingested) QM_TRY(qm__space_note(s));\n$1/ }],
   ['push-forgotten', 'sync/answer.c', 'what was just written looks as if it had been sent',
-    sub { s/  QM_TRY\(qm_engine_push\(a->engine, sp\)\);\n  return qm_engine_sync_digest/  return qm_engine_sync_digest/ && s/  QM_TRY\(qm_engine_push\(a->engine, sp\)\);\n(  return qm_engine_heads)/$1/ }],
+    sub { s/  QM_TRY\(qm_engine_push\(a->engine, sp\)\);\n(  return qm_engine_sync_digest)/$1/ && s/  QM_TRY\(qm_engine_push\(a->engine, sp\)\);\n(  QM_TRY\(asides_of)/$1/ }],
   ['rollback-forgotten', 'core/engine.c', 'memory stays ahead of a commit that failed',
     sub { s/(rc = e->store->ops->commit\(e->store, durability, done, payload\);\n  if \(rc != QM_OK\) \{\n)    reload\(e\);\n/$1/ }],
   ['deps-dropped', 'core/write.c', 'a change says nothing of what its author had seen',
@@ -66,7 +66,7 @@ my @mutants = (
   ['edit-keeps-delete-away', 'core/write.c', 'a save drops a delete it had not shown',
     sub { s/int keepable = deletes \? !m->p\[i\]\.deleted : m->p\[i\]\.deleted;/int keepable = deletes \&\& !m->p[i].deleted;/ }],
   ['stale-text', 'core/write_sequence.c', 'a text edit is made at positions that have moved',
-    sub { s/return shown == \(cell \? [^;]* : QM_ESTALE;/(void)shown;\n  return QM_OK;/ }],
+    sub { s/return shown == now \? QM_OK : QM_ESTALE;/(void)now;\n  return QM_OK;/ }],
   ['insert-at-root', 'core/crdt/sequence.c', 'what is typed hangs on the wrong side',
     sub { s/op->flags \|= QM_OP_LEFT;/op->flags |= 0;/ }],
   ['set-aside-has-effect', 'core/ingest.c', 'at the hub what is set aside takes effect',
@@ -89,18 +89,18 @@ my @mutants = (
     sub { s/        parked = 1;/        parked = 0;/ }],
   ['refused-held', 'core/ingest.c', 'a refused change counts as held',
     sub { s/return is_ours\(rc\) \? rc : refuse\(j, g, rc\);/if (is_ours(rc)) return rc;\n  QM_TRY(qm_vv_set(j->e->env, &j->s->vv, g->author, g->next));\n  return refuse(j, g, rc);/ }],
-  ['settle-equal', 'core/write.c', 'settling on the value that is shown writes nothing',
+  ['settle-equal', 'core/write_siblings.c', 'settling on the value that is shown writes nothing',
     sub { s/if \(equal && !\(flags & QM_WRITE_SETTLE\)\) return QM_OK;/if (equal) return QM_OK;/ }],
-  ['settle-takes-later', 'core/write.c', 'settling takes a sibling away that arrived after the list was read',
+  ['settle-takes-later', 'core/write_siblings.c', 'settling takes a sibling away that arrived after the list was read',
     sub { s/  if \(flags & QM_WRITE_SETTLE\) QM_TRY\(settle_token/  if (flags & QM_WRITE_SETTLE) token.n = 0;\n$&/ }],
   ['settle-as-set', 'core/token.c', 'the review list covers only the value that is shown',
-    sub { s/if \(kind == QM_READ_REVIEW \|\| qm_slice_cmp/if (qm_slice_cmp/ }],
-  ['same-key-silent', 'core/read.c', 'two creations with different names are not listed',
+    sub { s/if \(kind == QM_READ_REVIEW \|\| v->p\[i\]\.hidden/if (v->p[i].hidden/ }],
+  ['same-key-silent', 'core/class_key.c', 'two creations with different names are not listed',
     sub { s/\*out = contest\.n_others > 0;/*out = 0;/ }],
-  ['same-key-records', 'core/read.c', 'two records that show one key are not listed',
-    sub { s/\*out = rc == QM_OK && norm\.n;/*out = 0;/ }],
+  ['same-key-records', 'core/class_key.c', 'two records that show one key are not listed',
+    sub { s/\*out = found\.created_twice \|\| found\.n_others;/*out = found.created_twice;/ }],
   ['renamed-reused', 'core/write.c', 'new opens a record of which the key was corrected',
-    sub { s/QM_TRY\(lists_key\(w, c, key, l, existing\)\);/*existing = qm_record_visible(&l->record);/ }],
+    sub { s/QM_TRY\(lists_key\(w, c, key, &cls, existing\)\);/*existing = qm_record_visible(&l->record);/ }],
   ['kept-not-stored', 'core/crdt/siblings.c', 'the flag kept is not stored',
     sub { s/\(x->kept \? FLAG_KEPT : 0u\)/0u/ }],
   ['mark-per-save', 'core/write.c', 'a save replaces no presence mark',
@@ -114,6 +114,7 @@ my @mutants = (
 );
 
 my %found;
+my $dry = @ARGV && $ARGV[0] eq '-n' && shift;
 sub known {
   open my $in, '<', 'tests/sim/mutants.md' or return;
   while (<$in>) { $found{$1} = $2 if /^\| ([a-z-]+) \|.*\| (\d+) \|$/; }
@@ -124,6 +125,7 @@ sub plant {
   open my $in, '<', $file or die "$file: $!\n";
   local $_ = do { local $/; <$in> };
   $edit->() or return;
+  return 1 if $dry;
   my $dir = "$build/mutants/$name";
   system('mkdir', '-p', $dir) == 0 or die "mkdir\n";
   open my $out, '>', "$dir/mutant.c" or die "$dir: $!\n";
@@ -159,8 +161,8 @@ for my $m (@mutants) {
   my ($name, $file, $what) = @$m;
   next if %only && !$only{$name};
   my $sim = plant(@$m);
-  my $seed = 0;
-  $seed = hunt($sim, $found{$name}, 1) if $sim && $found{$name};
+  my $seed = $dry && $sim ? $found{$name} || 1 : 0;
+  $seed = hunt($sim, $found{$name}, 1) if $sim && !$seed && $found{$name};
   $seed = hunt($sim, 1, $seeds) if $sim && !$seed;
   my $ok = $sim && $seed;
   printf "%s %d - %s: %s%s\n", $ok ? 'ok' : 'not ok', $passed + $failed + 1, $name, $what,
@@ -174,5 +176,5 @@ if ($write) {
     " (tests/sim/mutants.pl) and must be found\nwithin 500 device-days: `SEED=… SEEDS=1 DAYS=$days`.\n\n",
     "| name | file | what is wrong | seed |\n|---|---|---|---|\n", @rows;
 }
-print "$passed found, $failed not\n";
+print $dry ? "1.." . ($passed + $failed) . "\n" : "$passed found, $failed not\n";
 exit($failed != 0);

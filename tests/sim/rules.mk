@@ -30,7 +30,13 @@ $(BUILD)/tests/sim_scripts: $(BUILD)/sim $(SIM_SCRIPTS) tests/sim/rules.mk
 	@printf '%s\n' '#!/bin/sh' 'exec $(abspath $(BUILD)/sim) -t $(SIM_SCRIPTS)' > $@
 	@chmod +x $@
 
-SIM_TESTS := $(BUILD)/tests/sim_short $(if $(SIM_SCRIPTS),$(BUILD)/tests/sim_scripts)
+# Planted bugs whose place in the source has moved are planted no more.
+$(BUILD)/tests/sim_mutants: tests/sim/rules.mk
+	@mkdir -p $(@D)
+	@printf '%s\n' '#!/bin/sh' 'exec perl tests/sim/mutants.pl -n' > $@
+	@chmod +x $@
+
+SIM_TESTS := $(BUILD)/tests/sim_short $(BUILD)/tests/sim_mutants $(if $(SIM_SCRIPTS),$(BUILD)/tests/sim_scripts)
 EXTRA_TESTS += $(SIM_TESTS)
 extra-tests: $(SIM_TESTS)
 
