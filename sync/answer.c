@@ -139,9 +139,9 @@ static int run_aside(qm_answer *a, const qm_event *ev, qm_space *sp, qm_answered
 
 static int run_aside_read(qm_answer *a, const qm_event *ev, qm_space *sp, qm_answered *out) {
   QM_TRY(qm_engine_aside_read(a->engine, sp, ev->asides, &out->arena, &out->blob,
-                              &out->reply.asides));
+                              &out->reply.peer_asides));
   out->reply.blob = qm_buf_slice(&out->blob);
-  return QM_OK;
+  return asides_of(sp, out);
 }
 
 /* A session that stays may outlast a right: each round asks for it. */

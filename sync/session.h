@@ -77,8 +77,8 @@ typedef enum qm_event_kind {
                              QM_ENOTFOUND */
   QM_EV_ASIDE = 18,       /* blob: entries, asides of the peer -> asides: what is held then,
                              peer_asides: what the peer has at least; QM_OK: durable */
-  QM_EV_ASIDE_READ = 19,  /* asides of the peer -> blob: entries it lacks, asides: what it has
-                             then; QM_ENOTFOUND: none */
+  QM_EV_ASIDE_READ = 19,  /* asides of the peer -> blob: entries it lacks, peer_asides: what it
+                             has then, asides: what is held; QM_ENOTFOUND: none */
   QM_EV_REQUESTS = 20,
   /* Notices; ticket is 0. */
   QM_EV_HELLO = 32,    /* has_offset, offset_ms, rtt_ms */

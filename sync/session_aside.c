@@ -61,7 +61,8 @@ int qm__done_aside_read(qm_session *s, qm__space *sp, int rc, const qm_reply *r)
   if (rc != QM_OK) return qm__stop(s, sp, rc, 1);
   qm_msg_aside m = {sp->id, r->blob};
   QM_TRY(qm__wrote(s, qm_msg_aside_put(&s->out, &m)));
-  rc = qm__asides_keep(s, sp, r->asides, 1);
+  rc = qm__asides_keep(s, sp, r->asides, 0); /* they may have grown in another session */
+  if (rc == QM_OK) rc = qm__asides_keep(s, sp, r->peer_asides, 1);
   if (rc != QM_OK) return qm__fail(s, rc, "entries: %s", qm_err_text(rc));
   qm__check_done(s, sp);
   return QM_OK;
