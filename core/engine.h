@@ -22,7 +22,8 @@ typedef struct qm_space qm_space;
 
 enum {
   QM_ENGINE_HUB = 1,   /* the home hub of its spaces: judges what arrives */
-  QM_ENGINE_REPLAY = 2 /* epoch zero, no clock correction, no stamping */
+  QM_ENGINE_REPLAY = 2, /* epoch zero, no clock correction, no stamping */
+  QM_ENGINE_FEED = 4    /* keeps the feed of what changed (feed.h), for an app */
 };
 
 typedef struct qm_engine_options {
@@ -134,11 +135,15 @@ typedef struct qm_refusal {
   char message[120];
 } qm_refusal;
 
+/* qm_ingest.check_schema: judge by the schema; or only what a newer one cannot allow, because
+ * who brings it has a newer one. */
+enum { QM_CHECK_SCHEMA = 1, QM_CHECK_NEWER = 2 };
+
 typedef struct qm_ingest {
   /* in */
   qm_id peer;       /* device it came from */
   int check_author; /* 1: segments of other devices than the peer need a signature that verifies */
-  int check_schema; /* 1: judge against schema and `role` (a hub) */
+  int check_schema; /* not 0: judge against schema and `role` (a hub), QM_CHECK_… */
   qm_slice role;
   qm_id home; /* the space's home hub, whose trims a hub takes; zero: this engine's device */
   /* ECDSA check by author device; NULL with check_author: other devices' segments

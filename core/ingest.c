@@ -2,6 +2,7 @@
  * whole before any of it takes effect, so a refused one leaves no trace. */
 #include <string.h>
 
+#include "core/class.h"
 #include "core/home.h"
 #include "core/logged.h"
 
@@ -168,6 +169,19 @@ static int check_new(qm_judge *j, const qm_op *op) {
   return QM_OK;
 }
 
+/* An edge joins records of one collection: whoever may write the one may write the other.
+ * Its writer had seen the `new` of both. */
+static int check_edge(qm_judge *j, const qm_op *op, uint32_t collection) {
+  qm_id other;
+  qm_loaded *l;
+  if (op->kind != QM_KIND_ADD || !qm__edge_read(&op->record, op->value, &other)) return QM_OK;
+  QM_TRY(qm__space_record(j->s, &other, &l));
+  uint32_t of_other = qm_record_collection(&l->record);
+  if (!of_other) of_other = l->collection; /* created in this very segment */
+  if (of_other == collection) return QM_OK;
+  return qm_fail(&j->why, QM_ESCHEMA, "merges records of two collections");
+}
+
 /* S6.7: trims rest on what all live devices have seen, which the home hub alone knows. (Its
  * own come back to it from devices where it was restored from a backup.) */
 static int by_home(const qm_judge *j, const qm_segment *g) {
@@ -195,7 +209,10 @@ static int check_op(qm_judge *j, const qm_segment *g, const qm_op *op) {
   if (c && !qm_collection_writable(c, j->in->role))
     return qm_fail(&j->why, QM_EACCESS, "this role may not write collection %u", l->collection);
   if (op->shape == QM_PRESENCE && op->kind == QM_KIND_NEW) QM_TRY(check_new(j, op));
-  return qm_schema_op_check(schema, l->collection, op, &j->why);
+  if (op->shape == QM_KEYED && !op->field) QM_TRY(check_edge(j, op, l->collection));
+  int newer = j->in->check_schema == QM_CHECK_NEWER;
+  return newer ? qm_schema_op_check_newer(schema, l->collection, op, &j->why)
+               : qm_schema_op_check(schema, l->collection, op, &j->why);
 }
 
 static int check_schema(qm_judge *j, const qm_segment *g) {

@@ -115,10 +115,11 @@ typedef struct qm_options {
   /* For so many days the log here says who changed what (qm_history); older parts go after a
      sync, where the hub holds them and own changes are in a backup too. 90; 0: for ever. */
   uint32_t history_days;
+  uint32_t reserved; /* 0 */
 } qm_options;
 
 #define QM_OPTIONS_INIT \
-  { (uint32_t)sizeof(qm_options), 0, NULL, 5000, 0, NULL, NULL, NULL, NULL, NULL, 90 }
+  { (uint32_t)sizeof(qm_options), 0, NULL, 5000, 0, NULL, NULL, NULL, NULL, NULL, 90, 0 }
 QM_API void qm_options_init(qm_options *o);
 
 /* *out: close it with qm_close. QM_ENOTFOUND: no database and no QM_OPEN_CREATE; QM_EEXIST;
@@ -147,6 +148,18 @@ QM_API int32_t qm_space_create(qm_db *db, qm_slice name, qm_slice schema, qm_sli
 QM_API int32_t qm_spaces(qm_db *db, qm_text *out, qm_error *e);
 /* The schema as JSON (fixtures/schemas/README.md). QM_ENOTFOUND: none has come yet. */
 QM_API int32_t qm_schema_text(qm_db *db, qm_slice space, qm_text *out, qm_error *e);
+
+/* Schema files, without a database. Checks a schema in its JSON form: names, numbers (rising,
+ * none reused), types, values, purpose and retention, items, ranks and transitions, key. *out
+ * (may be NULL): {"schema","version","collections":N,"fields":N,"sensitive":BOOL}.
+ * QM_ESCHEMA: e says the line, the place and the reason of the first fault. */
+QM_API int32_t qm_schema_validate(qm_slice schema, qm_text *out, qm_error *e);
+/* What differs between two schemas in JSON form, a line a difference,
+ *   {"change":WORD,"refused":BOOL,"why":TEXT,"collection","field","item","old","new"}
+ * with the members that there are. QM_ESCHEMA: the newer one does what no newer schema may
+ * (then *out is set all the same, and "refused" says where), or one is no good schema
+ * (*out is not set; e says which, and where). */
+QM_API int32_t qm_schema_compare(qm_slice older, qm_slice newer, qm_text *out, qm_error *e);
 
 /* ---- writing ---- */
 
@@ -185,6 +198,23 @@ QM_API int32_t qm_new(qm_tx *tx, qm_slice collection, qm_slice key, qm_text *id,
 QM_API int32_t qm_delete(qm_tx *tx, qm_slice collection, qm_slice record, qm_error *e);
 /* Brings a deleted record back; of a visible one, settles that somebody had deleted it. */
 QM_API int32_t qm_restore(qm_tx *tx, qm_slice collection, qm_slice record, qm_error *e);
+
+/* Says that two records are of one thing: from then on either id means both, shown as one under
+ * the smaller id: all values, the sets together, counters added, logs in one order, texts one
+ * after the other. Each keeps what it has. Records merged already: nothing is written, but what
+ * is listed as "unmerged" is settled. QM_EINVAL: one and the same record; QM_ESCHEMA: of two
+ * collections; QM_ELIMIT: too many in one. */
+QM_API int32_t qm_merge(qm_tx *tx, qm_slice collection, qm_slice a, qm_slice b, qm_error *e);
+/* Takes this record out again: it shows what it has itself, and so do those that stay together.
+ * One that is merged with none: nothing. */
+QM_API int32_t qm_unmerge(qm_tx *tx, qm_slice collection, qm_slice record, qm_error *e);
+/* Takes apart what two people created under one natural key: what one of their devices wrote
+ * goes to a new record. device: its id or the first characters of it, as "same-key" lists it;
+ * empty: the other one than the first. *out: {"id","fields":{FIELD:"moved"|"copied"|"left"}};
+ * copied stands in both (a log, a field that cannot be empty). Both still show the key: set it
+ * where it is wrong. QM_EINVAL: the record has one creator, or not this one; QM_EAMBIGUOUS. */
+QM_API int32_t qm_split(qm_tx *tx, qm_slice collection, qm_slice record, qm_slice device,
+                        qm_text *out, qm_error *e);
 
 /* register, state, ref; max and min as a correction that may go back; text: the new text, and
  * list: the new elements as a JSON array (empty, or null: none); what stays at both ends is left
@@ -252,9 +282,10 @@ enum {
  * Fields stand in the schema's order, empty ones are left out. A set and a list are JSON arrays; a
  * log an array of {"value",who}; a ref a record id; a counter out of range null. "class":
  * "sibling" (a concurrent value), "unread" (overwritten by somebody who had not seen it),
- * "contradict" (a state that cannot be reached from the shown one). "collision":true where one
- * deleted what another edited; "unknown":N fields of a newer schema. QM_ENOTFOUND;
- * QM_EINVISIBLE: deleted
+ * "contradict" (a state that cannot be reached from the shown one), "merge" (of another of the
+ * merged records). "merged":[ID,…] the others where records are merged (qm_merge); "id" is then
+ * the smallest. "collision":true where one deleted what another edited; "unknown":N fields of a
+ * newer schema. QM_ENOTFOUND; QM_EINVISIBLE: deleted
  * (QM_DELETED shows it). */
 QM_API int32_t qm_get(qm_db *db, qm_slice space, qm_slice collection, qm_slice record,
                       uint32_t flags, qm_text *out, qm_error *e);
@@ -267,15 +298,18 @@ QM_API int32_t qm_list(qm_db *db, qm_slice space, qm_slice collection, qm_slice 
  *   {"collection","id","field","class","values":[{"value",who,"class","shown"},…],"token"}
  * with every value, the shown one first. Of the record as a whole ("field":null): class
  * "deleted" (one deleted what another edited: qm_restore or qm_delete settles) and "same-key"
- * (two records show one key, or one was created twice with other naming fields).
+ * (two records show one key: the others are values too; or one was created twice with other
+ * naming fields), and "unmerged" (taken out by one while another merged it: its id is the value;
+ * qm_merge or qm_unmerge settles).
  * collection empty: of all. Looks at every record. */
 QM_API int32_t qm_conflicts(qm_db *db, qm_slice space, qm_slice collection, qm_text *out,
                             qm_error *e);
 /* Who changed which field of a record when, as far back as the log here goes: a line an effect,
  * in the order of arrival,
  *   {who,"field","op","value","from","concurrent","acknowledged"}
- * op: new, delete, restore, set, raise, add, remove, inc, append, insert (text, or an array of
- * elements), cut ("count" characters or elements). from: what the field showed to the writer (a
+ * op: new, delete, restore, merge (value: the other record; stands with the smaller id), unmerge,
+ * unlink, set, raise, add, remove, inc, append, insert (text, or an array of elements), cut
+ * ("count" characters or elements). from: what the field showed to the writer (a
  * counter: its sum; cut: the piece); concurrent: true where another value stood there that the
  * writer had not seen; both are left out where there is nothing to say. The last line is
  * {"older":"hub"} where the beginning is not kept here: the hub keeps the log for longer. Reads
@@ -343,6 +377,31 @@ QM_API int32_t qm_attach(qm_tx *tx, qm_slice collection, qm_slice record, qm_sli
 QM_API int32_t qm_attachments(qm_db *db, qm_slice space, qm_slice collection, qm_slice record,
                               qm_text *out, qm_error *e);
 
+/* ---- what changed ---- */
+
+/* What changed after the cursor `since`, whoever wrote it: this program, another one, or a
+ * sync. A line a record, in the order of the last change of each,
+ *   {"cursor","space":ID,"collection":NAME,"id","fields":[NAME,…],"presence":BOOL,
+ *    "local":BOOL,"remote":BOOL}
+ * fields: those touched after `since` (a number where the schema does not know the field; null:
+ * any); presence: it was created, deleted, brought back, merged or taken apart; local, remote:
+ * changed here, by others. collection is null for a record that is not here (any more). A line
+ *   {"cursor","space":ID,"all":true}
+ * says that anything of the space may be shown otherwise (a new schema, a corrected clock), and
+ *   {"cursor","all":true}
+ * that anything may: the first line where `since` is empty, or of another database or of one
+ * that was restored. Read on from the last line's cursor (an opaque text that may be kept);
+ * an empty result: nothing changed. A record stands there once, however often it was written,
+ * and a line is there only once its whole change is: qm_get and qm_list show it.
+ * limit: at most so many lines, 0: 1000. QM_EINVAL: `since` is no cursor. */
+QM_API int32_t qm_changes(qm_db *db, qm_slice since, uint32_t limit, qm_text *out, qm_error *e);
+/* Waits until qm_changes would give something, at most timeout_ms (UINT32_MAX: for ever).
+ * Commits through this handle wake it at once, others within a tenth of a second.
+ * QM_ETIMEOUT; QM_ECLOSED: qm_interrupt. */
+QM_API int32_t qm_changes_wait(qm_db *db, qm_slice since, uint32_t timeout_ms, qm_error *e);
+/* Makes the calls that wait in other threads (qm_changes_wait, qm_sync_stay) return soon. */
+QM_API void qm_interrupt(qm_db *db);
+
 /* ---- syncing ---- */
 
 typedef struct qm_sync_result {
@@ -367,6 +426,15 @@ typedef struct qm_sync_result {
  * QM_EREVOKED; QM_ECLOCK: the clock shows a year before 2020; QM_EDIFFER: replicas differ;
  * QM_EREFUSED: the hub refused changes of this device (all else went well). */
 QM_API int32_t qm_sync(qm_db *db, qm_sync_result *out, qm_error *e);
+/* Stays connected with the hub: what others change comes as it is committed there, what is
+ * committed here, also by another process, goes up as it is written; after a cut it connects
+ * again by itself (after half a second, then less often, up to a minute) and catches up.
+ * Blocks until qm_interrupt (QM_OK) or until a person must act (the errors of qm_sync of
+ * classes other than RETRY). While it runs, qm_sync gives QM_EBUSY. told (may be NULL) comes on
+ * this thread, with QM_OK once everything is exchanged and the connection stays, with why
+ * where it is lost, and so on; it must not call qianmo, qm_interrupt excepted. */
+QM_API int32_t qm_sync_stay(qm_db *db, void (*told)(void *payload, int32_t code), void *payload,
+                            qm_error *e);
 /* The own changes that the hub refuses, with their content: a line an effect,
  *   {"space","collection","id","field","op","value","time","code","message"}. */
 QM_API int32_t qm_export_refused(qm_db *db, qm_text *out, qm_error *e);

@@ -124,6 +124,69 @@ int qm_schema_sensitive(const qm_schema *s);
  * widened; sealed and what is not required stay so). Both are checked schemas. */
 int qm_schema_grows(const qm_schema *older, const qm_schema *newer, qm_error *e);
 
+/* What can differ between a schema and a newer one. X(name, word, why a newer schema may
+ * not do it; NULL: it may). */
+/* clang-format off */
+#define QM_SCHEMA_DELTAS(X)                                                                     \
+  X(SCHEMA_NAME, "schema-name", "another schema's name")                                        \
+  X(VERSION, "version", "the version does not follow")                                          \
+  X(SETTINGS, "settings", NULL)                                                                 \
+  X(COLLECTION_ADDED, "collection-added", NULL)                                                 \
+  X(COLLECTION_REMOVED, "collection-removed", "the collection was removed")                     \
+  X(COLLECTION_NAME, "collection-name", "the collection was renamed or its number reused")      \
+  X(KEY, "key", "the key changed")                                                              \
+  X(KEY_FORM, "key-form", "the key form changed")                                               \
+  X(PURPOSE, "purpose", NULL)                                                                   \
+  X(RETENTION, "retention", NULL)                                                               \
+  X(WRITERS, "writers", NULL)                                                                   \
+  X(LABEL, "label", NULL)                                                                       \
+  X(FIELD_ADDED, "field-added", NULL)                                                           \
+  X(FIELD_REMOVED, "field-removed", "the field was removed")                                    \
+  X(FIELD_NAME, "field-name", "the field was renamed or its number reused")                     \
+  X(TYPE, "type", "the type changed; take a new number")                                        \
+  X(VALUE, "value", "the kind of value changed; take a new number")                             \
+  X(LENGTH_CUT, "length-cut", "the length was cut")                                             \
+  X(LENGTH_WIDER, "length-wider", NULL)                                                         \
+  X(TARGET_NARROWER, "target-narrower", "the target was narrowed")                              \
+  X(TARGET_WIDER, "target-wider", NULL)                                                         \
+  X(UNSEALED, "unsealed", "the field is no longer sealed")                                      \
+  X(SEALED, "sealed", NULL)                                                                     \
+  X(REQUIRED, "required", "the field became required")                                          \
+  X(OPTIONAL, "optional", NULL)                                                                 \
+  X(FLAGS, "flags", NULL)                                                                       \
+  X(CLASS, "class", NULL)                                                                       \
+  X(ITEM_ADDED, "item-added", NULL)                                                             \
+  X(ITEM_CHANGED, "item-changed",                                                               \
+    "an item was removed, renamed or moved; items are only appended")                           \
+  X(RANK, "rank", "the rank changed")                                                           \
+  X(ITEM_LABEL, "item-label", NULL)                                                             \
+  X(TRANSITIONS, "transitions", NULL)
+/* clang-format on */
+#define QM_DELTA_ENUM(name, word, why) QM_DELTA_##name,
+typedef enum qm_schema_delta_kind {
+  QM_SCHEMA_DELTAS(QM_DELTA_ENUM) QM_DELTA_COUNT
+} qm_schema_delta_kind;
+#undef QM_DELTA_ENUM
+
+/* One difference. Places are indexes into the older schema, of what was added into the
+ * newer; UINT32_MAX above the level. What one side lacks is NULL. */
+typedef struct qm_schema_delta {
+  qm_schema_delta_kind kind;
+  const char *why; /* static text; NULL: a newer schema may do it */
+  const qm_schema *older, *newer;
+  const qm_collection_def *old_collection, *new_collection;
+  const qm_field_def *old_field, *new_field;
+  uint32_t collection, field, item;
+} qm_schema_delta;
+typedef int (*qm_visit_delta)(void *payload, const qm_schema_delta *d);
+/* Static text: "field-added". */
+const char *qm_schema_delta_word(qm_schema_delta_kind kind);
+/* Visits every difference between two checked schemas (none where their content and
+ * version are the same); what is refused is what qm_schema_grows refuses. A visitor that
+ * does not return QM_OK stops; its code is the result. */
+int qm_schema_diff(const qm_schema *older, const qm_schema *newer, qm_visit_delta visit,
+                   void *payload);
+
 const qm_collection_def *qm_schema_collection(const qm_schema *s, uint32_t number); /* NULL */
 const qm_collection_def *qm_schema_collection_named(const qm_schema *s, qm_slice name);
 const qm_field_def *qm_collection_field(const qm_collection_def *c, uint32_t number);
@@ -140,6 +203,11 @@ int qm_field_value_check(const qm_field_def *f, qm_slice value, qm_error *e);
  * value the field's values, where collection and field are known to this schema;
  * unknown ones pass. */
 int qm_schema_op_check(const qm_schema *s, uint32_t collection, const qm_op *op, qm_error *e);
+/* The same where the writer's schema may be newer (S7.6): what S7.3 lets a newer one change
+ * passes: items that are not known here, a length beyond, nil in a required field, a sealed
+ * value. */
+int qm_schema_op_check_newer(const qm_schema *s, uint32_t collection, const qm_op *op,
+                             qm_error *e);
 /* State: may `from` go to `to` in one step (indexes into items)? */
 int qm_field_transition(const qm_field_def *f, uint32_t from, uint32_t to);
 /* Index of the item that a value (MessagePack text) names; QM_ENOTFOUND. */

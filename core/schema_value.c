@@ -167,15 +167,41 @@ static int check_insert(const qm_field_def *f, qm_slice value, qm_error *e) {
   return QM_OK;
 }
 
-int qm_schema_op_check(const qm_schema *s, uint32_t collection, const qm_op *op, qm_error *e) {
+/* The field as the widest newer schema could have it. */
+static void widen(const qm_field_def *f, qm_field_def *out) {
+  *out = *f;
+  out->length_max = 0;
+  out->flags &= (uint8_t)~QM_FIELD_REQUIRED;
+  if (qm_field_shape(f) == QM_SIBLINGS || f->type == QM_FIELD_LOG) out->flags |= QM_FIELD_SEALED;
+  if (f->value != QM_VALUE_ENUM) return;
+  out->value = QM_VALUE_TEXT;
+  out->length_max = QM_NAME_MAX;
+}
+
+static int check_op(const qm_schema *s, uint32_t collection, const qm_op *op, int newer,
+                    qm_error *e) {
+  qm_field_def wide;
   if (op->shape == QM_PRESENCE || op->field == 0) return QM_OK;
   const qm_collection_def *c = qm_schema_collection(s, collection);
   const qm_field_def *f = c ? qm_collection_field(c, op->field) : NULL;
   if (!f) return QM_OK;
+  if (newer) {
+    widen(f, &wide);
+    f = &wide;
+  }
   if (op->shape != qm_field_shape(f)) return refuse(f, e, "this op does not fit the field's type");
   /* An op without a value (remove, cut, trim, erased) says nothing a schema judges. */
   if (op->value.n == 0) return QM_OK;
   if (op->shape == QM_TOTALS) return QM_OK;
   if (op->shape == QM_SEQUENCE) return check_insert(f, op->value, e);
   return qm_field_value_check(f, op->value, e);
+}
+
+int qm_schema_op_check(const qm_schema *s, uint32_t collection, const qm_op *op, qm_error *e) {
+  return check_op(s, collection, op, 0, e);
+}
+
+int qm_schema_op_check_newer(const qm_schema *s, uint32_t collection, const qm_op *op,
+                             qm_error *e) {
+  return check_op(s, collection, op, 1, e);
 }

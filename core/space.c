@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "core/class.h"
 #include "core/crdt/siblings.h"
 
 /* --- records of the open transaction --- */
@@ -67,6 +68,7 @@ static int take_row(void *payload, const qm_record_row *row) {
   memcpy(l->old_hash, row->hash, 16);
   l->bytes = row->state.n;
   l->stored = 1;
+  l->edges_stored = qm_record_cell(&l->record, 0, QM_KEYED) != NULL;
   return QM_OK;
 }
 
@@ -166,6 +168,7 @@ int qm__space_deps(qm_space *s, const qm_change *c) {
 
 int qm__space_marks(qm_space *s, const qm_change *c) {
   uint64_t serial = ++s->change_serial;
+  QM_TRY(qm__feed_change(s, c));
   qm_apply a = {&s->authors, &s->states[c->author].clock, c, &s->engine->arena};
   for (uint32_t i = c->n_ops; i-- > 0;) {
     const qm_op *op = &c->ops[i];
@@ -178,6 +181,21 @@ int qm__space_marks(qm_space *s, const qm_change *c) {
     QM_TRY(qm_marks_apply(&l->record.marks, &a, op));
     l->dirty = 1;
   }
+  return QM_OK;
+}
+
+int qm__space_edges_touched(qm_space *s, qm_loaded *l) {
+  if (l->edges_touched) return QM_OK;
+  if (s->n_edges_touched == s->cap_edges_touched) {
+    uint32_t cap = s->cap_edges_touched ? s->cap_edges_touched * 2 : 8;
+    qm_loaded **p = qm_arena_grow(&s->engine->arena, s->edges_touched, s->cap_edges_touched, cap,
+                                  sizeof *p);
+    if (!p) return QM_ENOMEM;
+    s->edges_touched = p;
+    s->cap_edges_touched = cap;
+  }
+  s->edges_touched[s->n_edges_touched++] = l;
+  l->edges_touched = 1;
   return QM_OK;
 }
 
@@ -201,10 +219,12 @@ int qm__space_apply(qm_space *s, const qm_change *c) {
     qm_loaded *l;
     clock->next[c->author] = op->counter;
     QM_TRY(qm__space_record(s, &op->record, &l));
+    QM_TRY(qm__feed_edge(s, l, op, c->author != s->own));
     QM_TRY(qm_record_apply(&l->record, &a, op));
     l->dirty = 1;
     if (qm_id_is_zero(&op->record)) s->stamps_stale = 1;
     if (op->shape == QM_PRESENCE && op->kind == QM_KIND_NEW) QM_TRY(put_creation(s, c, op));
+    if (op->shape == QM_KEYED && !op->field) QM_TRY(qm__space_edges_touched(s, l));
   }
   QM_TRY(qm__space_marks(s, c));
   qm__space_advance(s, c);
@@ -229,6 +249,15 @@ qm_time qm_space_effective(const qm_space *s, qm_dot dot, qm_time own) {
 
 static int save_keys(qm_space *s, const qm_record *r);
 
+/* The edges index leads from the greater id of an edge to the smaller one, whose record
+ * holds it. */
+static int save_edges(qm_space *s, const qm_loaded *l) {
+  int held = qm_record_cell(&l->record, 0, QM_KEYED) != NULL;
+  if (!held && !l->edges_stored) return QM_OK;
+  if (held) s->edges = QM_EDGES_SOME;
+  return qm__edges_index(s, &l->record, &s->engine->arena);
+}
+
 /* Appends the record's blob; row->state gets its size, its place is fixed up once all
  * blobs stand (the buffer may move). */
 static int save_record(qm_space *s, qm_loaded *l, qm_buf *blob, qm_record_row *row) {
@@ -236,6 +265,7 @@ static int save_record(qm_space *s, qm_loaded *l, qm_buf *blob, qm_record_row *r
   row->id = l->record.id;
   row->collection = qm_record_collection(&l->record);
   if (l->stored) qm_digest_sub(&s->digest, l->old_hash);
+  QM_TRY(save_edges(s, l));
   if (qm_record_empty(&l->record)) {
     row->state = qm_slice_of(NULL, 0);
     memset(row->hash, 0, 16);
@@ -245,6 +275,7 @@ static int save_record(qm_space *s, qm_loaded *l, qm_buf *blob, qm_record_row *r
   row->state = qm_slice_of(NULL, blob->n - at);
   QM_TRY(qm_record_hash(&row->id, qm_slice_of(blob->p + at, blob->n - at), &s->authors, row->hash));
   qm_digest_add(&s->digest, row->hash);
+  l->feed_same = l->stored && memcmp(l->old_hash, row->hash, 16) == 0;
   return save_keys(s, &l->record);
 }
 
@@ -370,6 +401,7 @@ int qm__space_save(qm_space *s) {
     QM_TRY(space_record_read(s, &l->record));
   }
   QM_TRY(save_records(s));
+  QM_TRY(qm__feed_save(s));
   QM_TRY(save_digest(s));
   if (s->ingested) QM_TRY(qm__space_note(s));
   return project(s, stamps_sum(&s->stamps) != stamps_before);
@@ -378,6 +410,8 @@ int qm__space_save(qm_space *s) {
 void qm__space_end(qm_space *s) {
   s->table = NULL;
   s->table_cap = s->table_n = 0;
+  s->edges_touched = NULL;
+  s->n_edges_touched = s->cap_edges_touched = 0;
   s->touched = s->ingested = s->stamps_stale = s->floor_moved = 0;
   for (const qm_ahead *a = s->ahead; a; a = a->next) s->states[a->stamp.author].ahead = NULL;
   s->ahead = NULL;
@@ -458,6 +492,7 @@ int qm__space_load(qm_space *s) {
   s->own = QM_NO_AUTHOR;
   if (qm_authors_find(&s->authors, &s->engine->author, &s->own) != QM_OK) s->own = QM_NO_AUTHOR;
   QM_TRY(load_digest(s));
+  s->edges = QM_EDGES_UNKNOWN;
   qm__stamps_free(&s->stamps, s->engine->env);
   s->members.n = 0;
   return store->ops->record_load(store, s->number, &zero, 1, take_space_record, s);

@@ -9,6 +9,7 @@
 #define QM_SPACE_H
 
 #include "engine.h"
+#include "feed.h"
 #include "member.h"
 #include "projector.h"
 #include "stamp.h"
@@ -54,7 +55,16 @@ typedef struct qm_loaded {
   uint64_t judged, bytes_more;
   uint32_t collection; /* the record's, or of the first `new` in the segment; 0: neither */
   uint32_t marks_more, cells_more;
+  /* for the feed: fields touched (NULL: none by ops), visible before the first of them, and
+     1 where the record came out as it was */
+  struct qm_feed_set *feed;
+  uint8_t feed_visible, feed_same;
+  uint8_t edges_stored;  /* it had edges when it was loaded: they stand in the index */
+  uint8_t edges_touched; /* written in this transaction: stands in qm_space.edges_touched */
 } qm_loaded;
+
+/* Does the space hold any edge? Asked of the store once, at first need. */
+enum { QM_EDGES_UNKNOWN = 0, QM_EDGES_NONE = 1, QM_EDGES_SOME = 2 };
 
 typedef struct qm_note {
   uint8_t vv[16], digest[16];
@@ -109,6 +119,9 @@ struct qm_space {
   qm_loaded **table; /* open addressing by record id; in the engine's arena */
   uint32_t table_cap, table_n;
   uint64_t change_serial;
+  int edges;                  /* QM_EDGES_… */
+  qm_loaded **edges_touched;  /* what the index does not say yet; in the engine's arena */
+  uint32_t n_edges_touched, cap_edges_touched;
 };
 
 struct qm_engine {
@@ -150,6 +163,17 @@ int qm__space_marks(qm_space *s, const qm_change *c);
  * collection that the segment's ops there are judged by. */
 int qm__space_work(qm_space *s, const qm_segment *g, uint64_t *work, qm_error *why);
 void qm__space_advance(qm_space *s, const qm_change *c);
+/* The feed (core/feed.h). Of a change whose ops were applied and whose marks were not. */
+typedef struct qm_feed_set qm_feed_set;
+int qm__feed_change(qm_space *s, const qm_change *c);
+/* Before an op on edges is applied: the ends that it may part. Of other ops no effect. */
+int qm__feed_edge(qm_space *s, qm_loaded *l, const qm_op *op, int remote);
+/* Writes the entries of what the transaction touched. */
+int qm__feed_save(qm_space *s);
+/* Anything of the space may be shown otherwise; inside a transaction of the store. */
+int qm__feed_space(qm_engine *e, uint32_t number);
+/* To be called where an op on edges took effect on the record. */
+int qm__space_edges_touched(qm_space *s, qm_loaded *l);
 /* Encodes and saves what the transaction changed. */
 int qm__space_save(qm_space *s);
 /* Forgets the transaction's records; after a failure also reads the space anew. */

@@ -93,6 +93,14 @@ typedef struct qm_log_row {
   const qm_id *records;
 } qm_log_row;
 
+/* What was touched of one record, or with a zero id of a space as a whole (feed.h). */
+typedef struct qm_feed_row {
+  uint64_t seq; /* over the whole store; rises */
+  uint32_t space;
+  qm_id record;
+  qm_slice fields; /* the engine's encoding */
+} qm_feed_row;
+
 /* A change of this replica's open run, in row form, not yet in a segment. */
 typedef struct qm_open_row {
   uint64_t counter;
@@ -104,6 +112,7 @@ typedef int (*qm_visit_author)(void *payload, const qm_author_row *row);
 typedef int (*qm_visit_record)(void *payload, const qm_record_row *row);
 typedef int (*qm_visit_log)(void *payload, const qm_log_row *row);
 typedef int (*qm_visit_open)(void *payload, const qm_open_row *row);
+typedef int (*qm_visit_feed)(void *payload, const qm_feed_row *row);
 typedef int (*qm_visit_meta)(void *payload, qm_slice key, qm_slice value);
 typedef int (*qm_visit_id)(void *payload, const qm_id *record);
 
@@ -130,6 +139,10 @@ typedef struct qm_store_ops {
    * On failure the transaction is rolled back. QM_ESTATE: none open, or a write failed. */
   int (*commit)(qm_store *s, qm_durability durability, qm_store_done done, void *payload);
   void (*rollback)(qm_store *s); /* nothing open: no effect */
+  /* What is read between the two is of one moment, whatever other processes commit. Inside
+   * a write transaction, and for a store that nobody else writes, no effect. */
+  int (*view_begin)(qm_store *s);
+  void (*view_end)(qm_store *s);
   /* Everything committed so far is durable when it returns QM_OK. */
   int (*barrier)(qm_store *s);
   void (*hook)(qm_store *s, qm_project project, void *payload); /* NULL removes */
@@ -197,6 +210,19 @@ typedef struct qm_store_ops {
   int (*open_list)(qm_store *s, uint32_t space, qm_visit_open visit,
                    void *payload); /* ascending by counter */
   int (*open_clear)(qm_store *s, uint32_t space);
+
+  /* The feed: at most one row a record, over all spaces in one order. feed_put replaces the
+   * rows of the records it names; seqs must rise and be greater than any that was ever
+   * there (QM_EINVAL, and nothing written). space_drop takes the rows of the space and leaves
+   * one, next in order, for the space as a whole. */
+  int (*feed_put)(qm_store *s, const qm_feed_row *rows, size_t n);
+  /* Visits those of the n records that have a row, in any order. */
+  int (*feed_load)(qm_store *s, uint32_t space, const qm_id *ids, size_t n, qm_visit_feed visit,
+                   void *payload);
+  /* Rows with a seq greater than `after`, ascending, at most limit. */
+  int (*feed_after)(qm_store *s, uint64_t after, size_t limit, qm_visit_feed visit,
+                    void *payload);
+  int (*feed_last)(qm_store *s, uint64_t *seq); /* the greatest; 0 before the first */
 
   /* A state that arrives in parts is staged beside the space and takes effect in
    * one transaction. stage_part is idempotent by part number (the first content

@@ -35,6 +35,13 @@ static int mem_commit(qm_store *s, qm_durability durability, qm_store_done done,
   return QM_OK;
 }
 
+static int mem_view_begin(qm_store *s) {
+  (void)s;
+  return QM_OK;
+}
+
+static void mem_view_end(qm_store *s) { (void)s; }
+
 static int mem_barrier(qm_store *s) {
   (void)s;
   return QM_OK;
@@ -140,7 +147,7 @@ static int mem_space_drop(qm_store *s, uint32_t space) {
   mem_store *m = self(s);
   QM_TRY(writing(m));
   for (int what = SPACE; what <= PART; what++) QM_TRY(wrote(m, delete_kind(m, (kind)what, space)));
-  return QM_OK;
+  return wrote(m, qm__mem_feed_drop(m, space));
 }
 
 /* ---- authors ---- */
@@ -195,6 +202,8 @@ static const qm_store_ops mem_ops = {
     .begin = mem_begin,
     .commit = mem_commit,
     .rollback = mem_rollback,
+    .view_begin = mem_view_begin,
+    .view_end = mem_view_end,
     .barrier = mem_barrier,
     .hook = mem_hook,
     .close = mem_close,
@@ -222,6 +231,10 @@ static const qm_store_ops mem_ops = {
     .open_append = qm__mem_open_append,
     .open_list = qm__mem_open_list,
     .open_clear = qm__mem_open_clear,
+    .feed_put = qm__mem_feed_put,
+    .feed_load = qm__mem_feed_load,
+    .feed_after = qm__mem_feed_after,
+    .feed_last = qm__mem_feed_last,
     .stage_begin = qm__mem_stage_begin,
     .stage_part = qm__mem_stage_part,
     .stage_parts = qm__mem_stage_parts,

@@ -18,7 +18,9 @@
  *   LOG_LAST    space                       -> seq given last
  *   OPEN        space, counter              -> change
  *   STAGE       space                       -> manifest
- *   PART        space, part                 -> content */
+ *   PART        space, part                 -> content
+ *   FEED        seq                         -> space ‖ record ‖ fields
+ *   FEED_OF     space, record               -> seq */
 #ifndef QM_STORE_MEM_IMPL_H
 #define QM_STORE_MEM_IMPL_H
 
@@ -44,7 +46,9 @@ typedef enum kind {
   LOG_ANY, /* space, seq: of which the records were not told */
   OPEN,
   STAGE,
-  PART
+  PART, /* the last of those that are a space's; what follows is not keyed by it first */
+  FEED,
+  FEED_OF
 } kind;
 
 typedef struct mem_store {
@@ -194,6 +198,13 @@ int qm__mem_log_replace(qm_store *s, uint32_t space, uint64_t seq, qm_slice batc
 int qm__mem_open_append(qm_store *s, uint32_t space, const qm_open_row *row);
 int qm__mem_open_list(qm_store *s, uint32_t space, qm_visit_open visit, void *payload);
 int qm__mem_open_clear(qm_store *s, uint32_t space);
+int qm__mem_feed_put(qm_store *s, const qm_feed_row *rows, size_t n);
+int qm__mem_feed_load(qm_store *s, uint32_t space, const qm_id *ids, size_t n,
+                      qm_visit_feed visit, void *payload);
+int qm__mem_feed_after(qm_store *s, uint64_t after, size_t limit, qm_visit_feed visit,
+                       void *payload);
+int qm__mem_feed_last(qm_store *s, uint64_t *seq);
+int qm__mem_feed_drop(mem_store *m, uint32_t space); /* for space_drop */
 int qm__mem_stage_begin(qm_store *s, uint32_t space, qm_slice manifest);
 int qm__mem_stage_part(qm_store *s, uint32_t space, uint32_t part, qm_slice content);
 int qm__mem_stage_parts(qm_store *s, uint32_t space, uint32_t *next_part, qm_buf *manifest);

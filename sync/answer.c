@@ -121,7 +121,11 @@ static int run_space_info(qm_answer *a, const qm_event *ev, qm_space *sp, qm_ans
   return QM_OK;
 }
 
-static int run_push(qm_answer *a, qm_space *sp, qm_answered *out) {
+/* A session that stays may outlast a right: each round asks for it. */
+static int run_push(qm_answer *a, const qm_event *ev, qm_space *sp, qm_answered *out) {
+  qm_grant g;
+  QM_TRY(grant_of(a, ev, sp, &out->arena, &g));
+  if (!g.readable) return QM_EACCESS;
   QM_TRY(qm_engine_push(a->engine, sp));
   return qm_engine_heads(a->engine, sp, &out->arena, &out->reply.vv);
 }
@@ -257,7 +261,7 @@ static int run_in_space(qm_answer *a, const qm_event *ev, qm_answered *out) {
   if (!sp) return QM_ENOTFOUND;
   switch (ev->kind) {
     case QM_EV_SPACE_INFO: return run_space_info(a, ev, sp, out);
-    case QM_EV_PUSH: return run_push(a, sp, out);
+    case QM_EV_PUSH: return run_push(a, ev, sp, out);
     case QM_EV_COMPARE: return run_compare(a, ev, sp, out);
     case QM_EV_NEXT: return run_next(a, ev, sp, out);
     case QM_EV_COMMIT: return run_commit(a, ev, out);
@@ -330,6 +334,13 @@ static void reply_of(const qm_ingest *in, qm_reply *r) {
   r->n_refusals = in->n_refusals;
 }
 
+/* S7.6: a peer with a newer schema is judged by what no newer schema allows. */
+static int judged_as(const qm_answer *a, const qm_event *ev, const qm_space *sp) {
+  const qm_schema *own = qm_space_schema(sp);
+  if (!(a->flags & QM_ANSWER_CHECK_SCHEMA)) return 0;
+  return own && ev->schema > own->version ? QM_CHECK_NEWER : QM_CHECK_SCHEMA;
+}
+
 int qm_answer_ingest(qm_answer *a, const qm_event *ev, qm_answered *out) {
   judge j = {a->policy, &ev->space};
   qm_grant g;
@@ -340,7 +351,7 @@ int qm_answer_ingest(qm_answer *a, const qm_event *ev, qm_answered *out) {
   QM_TRY(out->rc);
   qm_ingest in = {.peer = ev->peer,
                   .check_author = (a->flags & QM_ANSWER_CHECK_AUTHOR) != 0,
-                  .check_schema = (a->flags & QM_ANSWER_CHECK_SCHEMA) != 0,
+                  .check_schema = judged_as(a, ev, sp),
                   .role = g.role,
                   .verify = a->policy->verify ? judge_verify : NULL,
                   .refused = a->policy->is_refused ? judge_refused : NULL,

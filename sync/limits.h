@@ -91,6 +91,11 @@
 /* Round trips longer than this tell nothing about a clock. */
 #define QM_SYNC_RTT_MAX_MS 30000u
 
+/* A session that stays and has nothing to say: the client asks after so long… */
+#define QM_SYNC_LIVE_PING_MS 20000u
+/* …and leaves where nothing is heard for so long: phones change networks. */
+#define QM_SYNC_LIVE_PONG_MS 20000u
+
 /* Sum: one body coming in (and as much again while its buffer grows), output, kept VVs,
  * spaces. About 11 MiB for a hostile peer, some kilobytes for one with nothing new. */
 

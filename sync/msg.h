@@ -1,6 +1,6 @@
 /* msg: the messages of qianmo/1 (SPEC S8.2): every frame's struct, and its two directions,
  * which stand in one file each: msg_hello.c, msg_space.c, msg_vv.c, msg_stream.c,
- * msg_state.c, msg_end.c.
+ * msg_live.c, msg_state.c, msg_end.c.
  *
  * A body is a MessagePack array [frame number, …] in canonical form with exactly the
  * elements listed here. put appends a whole frame to `out` (QM_ENOMEM, QM_ELIMIT; out is
@@ -22,10 +22,10 @@
   X(HELLO, 1) X(WELCOME, 2) X(SPACE_LIST, 3) X(SPACE, 4) X(AGREED, 5) X(VV, 6) X(BATCH, 7) \
   X(ACK, 8) X(REFUSED, 9) X(END, 10) X(DIGEST, 11) X(DIGEST_ANSWER, 12) X(SAFE, 13) \
   X(CREDIT, 14) X(ERROR, 15) X(BYE, 16) X(CERT_RENEW, 17) X(CERT, 18) X(STATE_WANT, 19) \
-  X(STATE_BEGIN, 24) X(STATE_PART, 25) X(STATE_END, 26)
+  X(STATE_BEGIN, 24) X(STATE_PART, 25) X(STATE_END, 26) X(LIVE, 30)
 #define QM_FRAMES_RESERVED(X) \
   X(PURGE, 20) X(ASIDE, 21) X(RECEIPT, 22) X(LEASE, 23) X(RANGE, 27) \
-  X(BLOB_WANT, 28) X(BLOB_PART, 29) X(LIVE, 30) X(PRESENCE, 31)
+  X(BLOB_WANT, 28) X(BLOB_PART, 29) X(PRESENCE, 31)
 /* clang-format on */
 
 #define QM_FRAME_ENUM(name, number) QM_FRAME_##name = number,
@@ -51,13 +51,14 @@ typedef struct qm_msg_line {
   uint32_t schema;                     /* version */
 } qm_msg_line;
 
-enum { QM_HELLO_STAY = 1, QM_HELLO_FLAGS = 1 };
+enum { QM_HELLO_STAY = 1, QM_HELLO_LIVE = 2, QM_HELLO_FLAGS = 3 };
 
 typedef struct qm_msg_hello {
   uint32_t proto_min, proto_max;
   qm_id device;
   uint64_t clock_ms;
-  uint32_t flags;  /* QM_HELLO_STAY: the client has more to ask (a certificate) */
+  uint32_t flags;  /* QM_HELLO_STAY: the client has more to ask (a certificate);
+                      QM_HELLO_LIVE: it stays connected */
   uint32_t spaces; /* how many the client has for this peer */
   uint8_t digest[QM_SYNC_DIGEST_SIZE]; /* over all of them */
   uint8_t grants[QM_TAG_SIZE];
@@ -224,6 +225,22 @@ typedef struct qm_msg_error {
 } qm_msg_error;
 int qm_msg_error_put(qm_buf *out, const qm_msg_error *m);
 int qm_msg_error_get(qm_msg_error *m, qm_slice body);
+
+/* START, PING and PONG are of the session (space zero), NEWS and REST of a space. */
+enum {
+  QM_LIVE_START = 0,
+  QM_LIVE_NEWS = 1,
+  QM_LIVE_REST = 2,
+  QM_LIVE_PING = 3,
+  QM_LIVE_PONG = 4,
+  QM_LIVE_WHATS = 5
+};
+typedef struct qm_msg_live {
+  qm_id space;
+  uint32_t what;
+} qm_msg_live;
+int qm_msg_live_put(qm_buf *out, const qm_msg_live *m);
+int qm_msg_live_get(qm_msg_live *m, qm_slice body);
 
 int qm_msg_bye_put(qm_buf *out);
 int qm_msg_bye_get(qm_slice body);

@@ -41,6 +41,7 @@ static const struct rule {
     [QM_FRAME_BYE] = {on_bye, "+++++", "+++++"},
     [QM_FRAME_CERT_RENEW] = {qm__on_cert_renew, "-----", "---+."},
     [QM_FRAME_CERT] = {qm__on_cert, "---+.", "-----"},
+    [QM_FRAME_LIVE] = {qm__on_live, "---+.", "---+."},
     [QM_FRAME_STATE_WANT] = {qm__on_state_want, "---+.", "---+."},
     [QM_FRAME_STATE_BEGIN] = {qm__on_state_begin, "---+.", "---+."},
     [QM_FRAME_STATE_PART] = {qm__on_state_part, "---+.", "---+."},
@@ -98,6 +99,7 @@ void qm_session_free(qm_session *s) {
   qm_free(s->env, s->queue);
   qm_free(s->env, s->gone);
   qm_free(s->env, s->mine);
+  qm_free(s->env, s->equal);
   qm_buf_free(&s->out);
   qm_wire_free(&s->wire);
   qm_arena_free(&s->arena);
@@ -147,7 +149,9 @@ void qm__send_bye(qm_session *s) {
 
 void qm__maybe_finish(qm_session *s) {
   if (s->role != QM_CLIENT || s->state != QM_S_OPEN || s->todo != 0) return;
-  if (s->cert == QM_STEP_NONE || s->cert == QM_STEP_DONE) qm__send_bye(s);
+  if (s->cert != QM_STEP_NONE && s->cert != QM_STEP_DONE) return;
+  if (!s->live) qm__send_bye(s);
+  else if (!s->live_on) (void)qm__live_start(s);
 }
 
 void qm_session_bye(qm_session *s) {
@@ -310,6 +314,11 @@ static int next_notice(qm_session *s, qm_event *ev) {
     ev->space = s->gone[s->gone_told++];
     return 1;
   }
+  if (s->owes_live) {
+    s->owes_live = 0;
+    ev->kind = QM_EV_LIVE;
+    return 1;
+  }
   return 0;
 }
 
@@ -359,7 +368,9 @@ static uint64_t patience_ms(const qm_session *s) {
 }
 
 uint64_t qm_session_deadline(const qm_session *s) {
-  return s->state == QM_S_CLOSED ? UINT64_MAX : s->mark_ms + patience_ms(s);
+  uint64_t ping = qm__live_deadline(s), end = s->mark_ms + patience_ms(s);
+  if (s->state == QM_S_CLOSED) return UINT64_MAX;
+  return ping < end ? ping : end;
 }
 
 int qm_session_tick(qm_session *s, uint64_t now_ms) {
@@ -367,7 +378,8 @@ int qm_session_tick(qm_session *s, uint64_t now_ms) {
   /* Before the session is open the clock runs from its start, whatever the peer sends. */
   if (s->mark_stale && s->state >= QM_S_OPEN) s->mark_ms = now_ms;
   s->mark_stale = 0;
-  if (now_ms < qm_session_deadline(s)) return QM_OK;
+  QM_TRY(qm__live_tick(s, now_ms));
+  if (now_ms < s->mark_ms + patience_ms(s)) return QM_OK;
   if (s->state == QM_S_BYE) {
     close_with(s, qm__complete(s) ? QM_OK : QM_ETIMEOUT);
     return s->status;

@@ -33,8 +33,9 @@ typedef enum qm_session_role { QM_CLIENT = 0, QM_SERVER = 1 } qm_session_role;
 enum {
   QM_SESSION_HUB = 1,  /* server: it is the hub; client: the peer is known (by its
                           certificate) to be the hub. Only then SPACE, SAFE and CERT travel */
-  QM_SESSION_RENEW = 2,  /* client: its certificate wants renewing */
-  QM_SESSION_RECOVER = 4 /* server, a hub: it takes states */
+  QM_SESSION_RENEW = 2,   /* client: its certificate wants renewing */
+  QM_SESSION_RECOVER = 4, /* server, a hub: it takes states */
+  QM_SESSION_LIVE = 8     /* client: stays connected where the peer is a hub (S8.13) */
 };
 
 typedef struct qm_session_options {
@@ -87,7 +88,8 @@ typedef enum qm_event_kind {
   QM_EV_PROGRESS = 40, /* progress: totals of this space */
   QM_EV_DIFFER = 41,   /* equal VV, different digest */
   QM_EV_DONE = 42,     /* the space is finished; progress; compare: NONE or EQUAL or DIFFER */
-  QM_EV_CLOSED = 43    /* code, by_peer, message; the last event */
+  QM_EV_CLOSED = 43,   /* code, by_peer, message; the last event */
+  QM_EV_LIVE = 48      /* everything is exchanged, and the session stays */
 } qm_event_kind;
 
 /* Of one space in this session. Segments, not changes. */
@@ -115,7 +117,7 @@ typedef struct qm_event {
   const qm_space_info *info;
   const qm_space_line *lines;
   uint32_t n_lines;
-  uint32_t seq;
+  uint32_t seq, schema; /* schema: COMMIT: the peer's version, as it said; 0: not known */
   uint64_t cursor, counter;
   uint8_t vv_digest[QM_SYNC_DIGEST_SIZE], digest[QM_SYNC_DIGEST_SIZE];
   int32_t code;
@@ -167,6 +169,12 @@ int qm_session_next(qm_session *s, qm_event *ev);
  * QM_ENOTFOUND: no such ticket; QM_EINVAL: the reply cannot be what it says (lines out of
  * order, a batch beyond its limit): the ticket stays open. Else QM_OK. */
 int qm_session_done(qm_session *s, qm_ticket ticket, int rc, const qm_reply *reply);
+
+/* Says that this side has changes in the space that the peer may lack: in a session that
+ * stays they are exchanged as soon as the space rests. May be said at any time and as often
+ * as one likes; costs one bit. 1: it will be; 0: this session does not stay, or the space is
+ * none of it or was stopped. */
+int qm_session_news(qm_session *s, const qm_id *space);
 
 /* Milliseconds on the caller's clock at which tick must be called; UINT64_MAX: never. */
 uint64_t qm_session_deadline(const qm_session *s);

@@ -68,13 +68,29 @@ int qm__hello_notice(qm_session *s, qm_event *ev) {
   return 1;
 }
 
+static uint32_t hello_flags(const qm_session *s) {
+  if (s->options.flags & QM_SESSION_LIVE) return QM_HELLO_STAY | QM_HELLO_LIVE;
+  return s->options.flags & QM_SESSION_RENEW ? QM_HELLO_STAY : 0;
+}
+
+/* Spaces of both sides that are equal take part in what comes (S8.13). */
+static void note_equal(qm_session *s, const qm_id *id) {
+  if (s->equal) s->equal[s->n_equal++] = *id;
+}
+
+static int reserve_equal(qm_session *s) {
+  if (!s->live || !s->n_mine) return QM_OK;
+  s->equal = qm_alloc_array(s->env, s->n_mine, sizeof *s->equal);
+  return s->equal ? QM_OK : qm__fail(s, QM_ENOMEM, "list of spaces");
+}
+
 static int send_hello(qm_session *s) {
   qm_msg_line lines[QM_SYNC_HELLO_LINES_MAX];
   qm_msg_hello m = {.proto_min = QM_SYNC_PROTO_MIN,
                     .proto_max = QM_SYNC_PROTO_MAX,
                     .device = s->options.device,
                     .clock_ms = clock_ms(s),
-                    .flags = s->options.flags & QM_SESSION_RENEW ? QM_HELLO_STAY : 0,
+                    .flags = hello_flags(s),
                     .spaces = s->n_mine,
                     .lines = lines};
   overall(s->mine, s->n_mine, m.digest, m.grants);
@@ -103,11 +119,13 @@ static int agree(qm_session *s, const qm_msg_line *theirs, uint32_t n, qm_agreed
   qm_msg_agreed *p = qm_arena_array(&s->arena, (size_t)n + s->n_mine, sizeof *p);
   uint32_t i = 0, j = 0, count = 0;
   if (!p) return qm__fail(s, QM_ENOMEM, "list of spaces");
+  QM_TRY(reserve_equal(s));
   while (i < n || j < s->n_mine) {
     int order = i == n ? 1 : j == s->n_mine ? -1 : qm_id_cmp(&theirs[i].id, &s->mine[j].line.id);
     const qm_msg_line *t = order <= 0 ? &theirs[i++] : NULL;
     const qm_space_line *o = order >= 0 ? &s->mine[j++] : NULL;
     uint32_t flags = flags_of(s, t, o);
+    if (flags == 0 && t && o) note_equal(s, &t->id);
     if (flags == 0) continue;
     p[count].id = t ? t->id : o->line.id;
     p[count++].flags = flags;
@@ -121,6 +139,12 @@ static int all_safe(const qm_session *s) {
   for (uint32_t i = 0; i < s->n_mine; i++)
     if (!s->mine[i].safe) return 0;
   return s->hub;
+}
+
+static int all_equal(qm_session *s) {
+  QM_TRY(reserve_equal(s));
+  for (uint32_t i = 0; i < s->n_mine; i++) note_equal(s, &s->mine[i].line.id);
+  return QM_OK;
 }
 
 static int send_welcome(qm_session *s) {
@@ -137,12 +161,15 @@ static int send_welcome(qm_session *s) {
   if (same && all_safe(s)) m.flags |= QM_WELCOME_SAFE;
   if (s->hub && (s->options.flags & QM_SESSION_RECOVER)) m.flags |= QM_WELCOME_RECOVER;
   if (!same) m.result = s->hello.spaces == s->hello.n_lines ? QM_RESULT_DIFFER : QM_RESULT_LIST;
+  s->theirs = s->hello_lines;
+  s->n_theirs = s->hello.n_lines;
   if (m.result == QM_RESULT_DIFFER) QM_TRY(agree(s, s->hello_lines, s->hello.n_lines, &m.agreed));
   QM_TRY(qm__wrote(s, qm_msg_welcome_put(&s->out, &m)));
   if (m.result == QM_RESULT_LIST) {
     qm__set_state(s, QM_S_LIST);
     return QM_OK;
   }
+  if (same) QM_TRY(all_equal(s));
   QM_TRY(qm__open(s, m.agreed));
   if (same && !(s->hello.flags & QM_HELLO_STAY)) qm__send_bye(s); /* S8.5: one round trip */
   return QM_OK;
@@ -173,6 +200,7 @@ int qm__on_hello(qm_session *s, qm_slice body) {
     memcpy(s->hello_lines, s->hello.lines, s->hello.n_lines * sizeof s->hello_lines[0]);
   s->hello.lines = s->hello_lines;
   QM_TRY(check_peer(s, &s->hello.device));
+  s->live = s->hub && (s->hello.flags & QM_HELLO_LIVE);
   s->offset_ms = (int64_t)s->hello.clock_ms - (int64_t)clock_ms(s);
   s->has_offset = 1;
   qm__set_state(s, QM_S_HELLO);
@@ -188,6 +216,8 @@ int qm__on_space_list(qm_session *s, qm_slice body) {
   if (m.n != s->hello.spaces) return QM_EFORMAT;
   QM_TRY(agree(s, m.p, m.n, &agreed));
   QM_TRY(qm__wrote(s, qm_msg_agreed_put(&s->out, &agreed)));
+  s->theirs = m.p;
+  s->n_theirs = m.n;
   return qm__open(s, agreed);
 }
 
@@ -210,14 +240,17 @@ static const qm_msg_agreed *find_agreed(qm_agreed_list list, uint32_t *at, const
 
 /* What a client listed and the server did not name for SYNC is equal on both sides: the
  * rest of `mine` is dropped, and a hub's silence about it acknowledges it (S8.8). */
-static void keep_equal(qm_session *s, qm_agreed_list agreed) {
+static int keep_equal(qm_session *s, qm_agreed_list agreed) {
   uint32_t at = 0, n = 0;
+  QM_TRY(reserve_equal(s));
   for (uint32_t i = 0; i < s->n_mine; i++) {
     const qm_msg_agreed *a = find_agreed(agreed, &at, &s->mine[i].line.id);
+    if (!a) note_equal(s, &s->mine[i].line.id);
     if (!a || a->flags == QM_AGREED_GRANT) s->mine[n++] = s->mine[i];
   }
   s->n_mine = n;
   s->owes_same = s->hub && n != 0;
+  return QM_OK;
 }
 
 static int listed(const qm_session *s, const qm_id *id) {
@@ -247,7 +280,7 @@ static int check_agreed(const qm_session *s, qm_agreed_list agreed) {
 
 static int take_agreed(qm_session *s, qm_agreed_list agreed) {
   QM_TRY(check_agreed(s, agreed));
-  keep_equal(s, agreed);
+  QM_TRY(keep_equal(s, agreed));
   QM_TRY(qm__open(s, agreed));
   qm__maybe_finish(s);
   return QM_OK;
@@ -275,6 +308,7 @@ int qm__on_welcome(qm_session *s, qm_slice body) {
   if (m.result == QM_RESULT_LIST && s->n_mine <= QM_SYNC_HELLO_LINES_MAX) return QM_EPROTO;
   if (m.result == QM_RESULT_DIFFER && s->n_mine > QM_SYNC_HELLO_LINES_MAX) return QM_EPROTO;
   s->hub = (uint8_t)hub;
+  s->live = hub && (s->options.flags & QM_SESSION_LIVE);
   s->recover = (m.flags & QM_WELCOME_RECOVER) != 0;
   QM_TRY(check_peer(s, &m.device));
   measure(s, &m);

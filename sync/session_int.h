@@ -92,7 +92,11 @@ typedef struct qm__space {
   uint32_t agreed; /* QM_AGREED_… */
   uint8_t in, out, grant, check, safe;
   uint8_t vv_got, refusing, refused, writable, done, queued, notes;
+  /* staying: to be said; said and heard in this round; hub: the client rests; stopped in an
+     earlier round */
+  uint8_t news, news_sent, news_got, rest, stopped;
   uint32_t seq_out, acked_out, seq_in, acked_in, commits;
+  uint32_t schema; /* server: version that the client listed; 0: not known */
   uint8_t taking;                  /* qm__take */
   uint8_t offered, wanted, joined; /* a state: STATE_BEGIN sent, STATE_WANT, STATE_END here */
   uint32_t part_out, parts_out;    /* the next to be sent, of how many */
@@ -160,6 +164,14 @@ struct qm_session {
   uint32_t vv_kept, foreign;
   uint32_t credit_out, credit_in, owed_in;
   uint8_t cert;
+
+  /* staying (session_live.c): wanted by both; begun; a ping is out since live_ping_ms */
+  uint8_t live, live_on, owes_live, live_pinged, news_early;
+  uint64_t live_ping_ms;
+  const qm_msg_line *theirs; /* while the list of spaces is made: the client's lines */
+  uint32_t n_theirs;
+  qm_id *equal; /* until OPEN, where it stays: spaces of both sides with nothing to exchange */
+  uint32_t n_equal;
 
   uint64_t mark_ms;   /* the deadline counts from here */
   uint8_t mark_stale; /* something happened since the last tick */
@@ -259,6 +271,19 @@ int qm__on_safe(qm_session *s, qm_slice body);
 int qm__done_digest(qm_session *s, qm__space *sp, int rc, const qm_reply *r);
 int qm__done_digest_check(qm_session *s, qm__space *sp, int rc, const qm_reply *r);
 int qm__done_safe_read(qm_session *s, qm__space *sp, int rc, const qm_reply *r);
+
+/* --- session_live.c --- */
+int qm__on_live(qm_session *s, qm_slice body);
+/* A client has exchanged everything. */
+int qm__live_start(qm_session *s);
+/* A space is done. */
+void qm__live_done(qm_session *s, qm__space *sp);
+/* A round is to be opened, as soon as there is room. */
+int qm__live_wants(const qm_session *s, const qm__space *sp);
+/* Opens it where there is. */
+int qm__live_step(qm_session *s, qm__space *sp);
+uint64_t qm__live_deadline(const qm_session *s);
+int qm__live_tick(qm_session *s, uint64_t now_ms);
 
 /* --- session_cert.c --- */
 int qm__on_cert_renew(qm_session *s, qm_slice body);

@@ -43,13 +43,39 @@ static int reserve(qm_session *s, uint32_t n, uint32_t gone) {
   return QM_OK;
 }
 
+static uint32_t schema_of(const qm_session *s, const qm_id *id) {
+  uint32_t low = 0, high = s->n_theirs;
+  while (low < high) {
+    uint32_t mid = low + (high - low) / 2;
+    if (qm_id_cmp(&s->theirs[mid].id, id) < 0)
+      low = mid + 1;
+    else
+      high = mid;
+  }
+  int found = low < s->n_theirs && qm_id_cmp(&s->theirs[low].id, id) == 0;
+  return found ? s->theirs[low].schema : 0;
+}
+
+/* One that has nothing to exchange: done, and there for what comes. */
+static void add_equal(qm_session *s, const qm_id *id) {
+  qm__space *sp = &s->spaces[s->n_spaces++];
+  sp->id = *id;
+  sp->in = QM_IN_ENDED;
+  sp->out = QM_OUT_ENDED;
+  sp->grant = sp->check = sp->safe = QM_STEP_DONE;
+  sp->done = 1;
+  sp->writable = (uint8_t)is_writable(s, id);
+  sp->schema = schema_of(s, id);
+}
+
 int qm__open(qm_session *s, qm_agreed_list agreed) {
-  uint32_t gone = 0;
+  uint32_t gone = 0, e = 0;
   for (uint32_t i = 0; i < agreed.n; i++) gone += agreed.p[i].flags == QM_AGREED_GONE;
-  int rc = reserve(s, agreed.n - gone, s->role == QM_CLIENT ? gone : 0);
+  int rc = reserve(s, agreed.n - gone + s->n_equal, s->role == QM_CLIENT ? gone : 0);
   if (rc != QM_OK) return qm__fail(s, rc, "list of spaces");
   for (uint32_t i = 0; i < agreed.n; i++) {
     const qm_msg_agreed *a = &agreed.p[i];
+    while (e < s->n_equal && qm_id_cmp(&s->equal[e], &a->id) < 0) add_equal(s, &s->equal[e++]);
     if (a->flags == QM_AGREED_GONE) {
       if (s->role == QM_CLIENT) s->gone[s->n_gone++] = a->id;
       continue;
@@ -59,13 +85,17 @@ int qm__open(qm_session *s, qm_agreed_list agreed) {
     sp->agreed = a->flags;
     sp->grant = a->flags & QM_AGREED_GRANT ? QM_STEP_WANT : QM_STEP_DONE;
     sp->writable = (uint8_t)is_writable(s, &a->id);
+    sp->schema = schema_of(s, &a->id);
   }
+  while (e < s->n_equal) add_equal(s, &s->equal[e++]);
   if (s->role == QM_SERVER) { /* hubs hold thousands of sessions */
     qm_free(s->env, s->mine);
     s->mine = NULL;
     s->n_mine = 0;
   }
-  s->todo = s->n_spaces;
+  s->theirs = NULL;
+  s->n_theirs = 0;
+  s->todo = s->n_spaces - s->n_equal;
   s->agreed = 1;
   if (s->role == QM_CLIENT && s->hub && (s->options.flags & QM_SESSION_RENEW))
     s->cert = QM_STEP_WANT;
@@ -124,6 +154,7 @@ void qm__check_done(qm_session *s, qm__space *sp) {
   sp->done = 1;
   s->todo--;
   if (is_started(s, sp)) s->open--;
+  qm__live_done(s, sp);
   qm__enqueue(s, sp);
   (void)qm__start_more(s);
   qm__maybe_finish(s);
@@ -156,6 +187,7 @@ static int tell(qm__space *sp, qm_event *ev) {
   } else if (take_note(sp, QM_NOTE_DONE)) {
     ev->kind = QM_EV_DONE;
     ev->compare = sp->compare;
+    memset(&sp->progress, 0, sizeof sp->progress); /* a later round begins anew */
   } else {
     return 0;
   }
@@ -232,6 +264,7 @@ static int ask(qm_session *s, qm__space *sp, qm_event *ev) {
 /* Something that only waits for a free request, for room or for credit. */
 static int wants(const qm_session *s, const qm__space *sp) {
   if (s->state != QM_S_OPEN) return 0;
+  if (qm__live_wants(s, sp)) return 1;
   if (sp->grant != QM_STEP_DONE) return s->role == QM_SERVER && sp->grant == QM_STEP_WANT;
   if (sp->taking == QM_TAKE_WHOLE && !sp->refusing) return 1;
   return owes_vv(sp) || sp->out == QM_OUT_GOT || sp->out == QM_OUT_SEND ||
@@ -243,6 +276,7 @@ int qm__next_of_spaces(qm_session *s, qm_event *ev) {
   for (uint32_t left = s->queue_n; left != 0 && s->queue_n != 0; left--) {
     qm__space *sp = dequeue(s);
     int found = tell(sp, ev);
+    if (!found && sp->done) (void)qm__live_step(s, sp);
     if (!found && s->state == QM_S_OPEN && is_started(s, sp)) found = ask(s, sp, ev);
     if (sp->notes || (is_started(s, sp) && wants(s, sp))) qm__enqueue(s, sp);
     if (found) return 1;

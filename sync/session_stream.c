@@ -131,6 +131,7 @@ int qm__on_batch(qm_session *s, qm_slice body) {
   }
   ev->seq = slot->seq = m.seq;
   ev->blob = m.blob;
+  ev->schema = sp->schema;
   slot->bytes = bytes;
   sp->commits++;
   return QM_OK;

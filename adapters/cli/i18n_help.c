@@ -29,18 +29,24 @@ static const qm_help helps[] = {
      {"list the spaces of this device", "列出本设备的空间"},
      {"", ""}},
     {"schema",
-     {"[FILE]", "[文件]"},
-     {"show the collections and fields; with FILE, change a local space's",
-      "显示集合和字段；带文件时更新本地空间的数据结构"},
+     {"[FILE | check FILE | diff OLD NEW]", "[文件 | check 文件 | diff 旧文件 新文件]"},
+     {"show the collections and fields; change a local space's; check schema files",
+      "显示集合和字段；更新本地空间的数据结构；检查数据结构文件"},
      {"With FILE (JSON), makes a space without a hub, or brings it a newer version: where there\n"
       "is one space that one, else the one named by --space. A hub's space gets its schema from\n"
-      "the hub.\n\n"
+      "the hub. `check` and `diff` only look at files: check says what is wrong where, diff\n"
+      "lists what a newer version adds and refuses what none may do (exit 5).\n\n"
       "  qianmo schema\n"
-      "  qianmo schema fixtures/schemas/plain.json --space try\n",
+      "  qianmo schema fixtures/schemas/plain.json --space try\n"
+      "  qianmo schema check plain.json\n"
+      "  qianmo schema diff plain.json plain-2.json\n",
       "带文件（JSON）时新建本地空间或更新其数据结构：只有一个空间时就是它，\n"
-      "否则用 --space 指明。中心的空间由中心下发数据结构。\n\n"
+      "否则用 --space 指明。中心的空间由中心下发数据结构。check 和 diff 只看文件：\n"
+      "check 指出哪里有错，diff 列出新版本的改动，不允许的改动以退出码 5 拒绝。\n\n"
       "  qianmo schema\n"
-      "  qianmo schema fixtures/schemas/plain.json --space try\n"}},
+      "  qianmo schema fixtures/schemas/plain.json --space try\n"
+      "  qianmo schema check plain.json\n"
+      "  qianmo schema diff plain.json plain-2.json\n"}},
     {"new",
      {"COLLECTION [FIELD=VALUE…]", "集合 [字段=值…]"},
      {"create a record and print its id", "新建记录并显示其编号"},
@@ -131,6 +137,30 @@ static const qm_help helps[] = {
      {"bring a deleted record back", "恢复已删除的记录"},
      {"Of a record that is not deleted, settles that somebody had deleted it.\n",
       "记录未被删除时，裁定别人的删除不算。\n"}},
+    {"merge",
+     {"COLLECTION RECORD RECORD", "集合 记录 记录"},
+     {"say that two records are of one thing", "两条记录是同一对象时合并"},
+     {"From then on either id means both, and they are shown as one. Each keeps what it has:\n"
+      "`qianmo unmerge` takes them apart again, also after a sync. Where they differ,\n"
+      "`qianmo conflicts` lists it.\n\n"
+      "  qianmo merge household key:12 key:13\n",
+      "合并后两个编号都指同一对象，显示为一条。各自的内容都保留：\n"
+      "“qianmo unmerge”可随时分开，同步之后也可以。内容不同之处列入“qianmo conflicts”。\n\n"
+      "  qianmo merge household key:12 key:13\n"}},
+    {"unmerge",
+     {"COLLECTION RECORD", "集合 记录"},
+     {"take a record out of those it is merged with", "将一条记录从合并中分开"},
+     {"RECORD is the id of the one to take out, as `qianmo get` shows it. The others stay\n"
+      "together.\n",
+      "“记录”是要分开的那一条的编号，见“qianmo get”。其余的仍在一起。\n"}},
+    {"split",
+     {"COLLECTION RECORD [DEVICE]", "集合 记录 [设备]"},
+     {"take apart what two people created under one key", "拆分两人用同一个键录入的记录"},
+     {"What one of the two devices wrote goes to a new record: DEVICE's (the first characters of\n"
+      "its id), else the one that is not the first.\n\n"
+      "  qianmo split household key:12\n",
+      "其中一台设备录入的内容移入新记录：用设备编号的前几位指明，省略时为后一台。\n\n"
+      "  qianmo split household key:12\n"}},
     {"settle",
      {"COLLECTION RECORD FIELD=VALUE…", "集合 记录 字段=值…"},
      {"decide a conflict", "裁定冲突"},
@@ -203,6 +233,18 @@ static const qm_help helps[] = {
      {"COLLECTION RECORD", "集合 记录"},
      {"show who changed what in a record, and when", "显示记录何时被何人改过"},
      {"", ""}},
+    {"changes",
+     {"[--since CURSOR] [--follow]", "[--since 游标] [--follow]"},
+     {"what changed, here or by a sync, since a cursor", "某个游标以后本机或同步带来的改动"},
+     {"Shows each record that changed once, with its fields, and at the end the cursor to go on\n"
+      "from. Without a cursor, or with one of before a backup was restored, anything may have\n"
+      "changed: read anew, and go on from the cursor shown.\n\n"
+      "  qianmo changes --json\n"
+      "  qianmo changes --since 00c0ffee00c0ffee-17 --follow\n",
+      "每条有改动的记录显示一次及其字段，最后给出以后继续用的游标。没有游标，或游标\n"
+      "早于恢复的备份时，任何内容都可能有变：请重新读取，再从显示的游标继续。\n\n"
+      "  qianmo changes --json\n"
+      "  qianmo changes --since 00c0ffee00c0ffee-17 --follow\n"}},
     {"conflicts",
      {"[COLLECTION]", "[集合]"},
      {"list what was written at the same time and waits for a decision",
@@ -214,10 +256,17 @@ static const qm_help helps[] = {
       "未送出的改动、上次同步、冲突、证书、剩余空间"},
      {"", ""}},
     {"sync",
-     {"", ""},
+     {"[--stay]", "[--stay]"},
      {"exchange changes with the hub", "与中心交换改动"},
-     {"Cut at any point, nothing is lost: the next sync goes on from there.\n",
-      "随时中断都不会丢失数据，下次同步从中断处继续。\n"}},
+     {"Cut at any point, nothing is lost: the next sync goes on from there. With --stay it stays\n"
+      "connected: what others change comes as the hub gets it, what is written here (also by\n"
+      "other commands) goes up, and after a cut it connects again.\n\n"
+      "  qianmo sync\n"
+      "  qianmo sync --stay\n",
+      "随时中断都不会丢失数据，下次同步从中断处继续。带 --stay 时保持连接：别人的改动\n"
+      "一到中心就收到，本机（包括其他命令）的改动随即上传，断线后自动重连。\n\n"
+      "  qianmo sync\n"
+      "  qianmo sync --stay\n"}},
     {"export-refused",
      {"", ""},
      {"show own changes that the hub refused", "显示被中心拒收的本机改动"},

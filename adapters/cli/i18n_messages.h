@@ -7,7 +7,69 @@
 
 #define QM_MESSAGES(X)                                                                          \
   QM_MESSAGES_HELP(X) QM_MESSAGES_ERRORS(X) QM_MESSAGES_RESULTS(X) QM_MESSAGES_WORDS(X)         \
-  QM_MESSAGES_STATUS(X) QM_MESSAGES_VIEW(X)
+  QM_MESSAGES_STATUS(X) QM_MESSAGES_SCHEMA(X) QM_MESSAGES_CHANGES(X) QM_MESSAGES_VIEW(X)
+
+#define QM_MESSAGES_CHANGES(X)                                                                  \
+  X(BAD_CURSOR, "--since takes a cursor that `changes` showed", "--since 须是 changes 显示过的游标")      \
+  X(STAY_CONNECTED, "connected; changes come and go as they are made\n",                          \
+    "已连接；改动随时收发\n")                                                                               \
+  X(STAY_LOST, "connection lost (%s); trying again\n", "连接中断（%s），正在重试\n")                     \
+  X(CHANGES_ALL, "anything may have changed\n", "任何内容都可能有变\n")                                 \
+  X(CHANGES_PRESENCE, "created or deleted", "新建或删除")                                           \
+  X(CHANGES_HERE, "here", "本机")                                                                 \
+  X(CHANGES_ELSEWHERE, "elsewhere", "别处")                                                       \
+  X(CHANGES_BOTH, "here and elsewhere", "本机和别处")                                               \
+  X(CHANGES_NEXT, "later: `%s changes --since %s`\n", "以后：%s changes --since %s\n")
+
+#define QM_MESSAGES_SCHEMA(X)                                                                   \
+  X(SCHEMA_GOOD, "schema %s, version %s, is in order: %s collections, %s fields\n",             \
+    "数据结构 %s 第 %s 版没有问题：%s 个集合，%s 个字段\n")                                                       \
+  X(SCHEMA_SENSITIVE, "it has fields of class sensitive: for invented data only\n",             \
+    "含有敏感类字段：只能用于虚构数据\n")                                                                       \
+  X(SCHEMA_EQUAL, "no differences\n", "没有差别\n")                                                \
+  X(SCHEMA_MAY, "the newer version may take the place of the older one\n",                      \
+    "新版本可以替换旧版本\n")                                                                             \
+  X(SCHEMA_MAY_NOT,                                                                             \
+    "the newer version may not take the place of the older one: %d of its changes are refused", \
+    "新版本不能替换旧版本：有 %d 处改动不允许")                                                                  \
+  X(SCHEMA_BAD, "%s is not in order: %s", "%s 有错：%s")                                             \
+  X(SCHEMA_WORD_WHERE, "place", "位置")                                                             \
+  X(SCHEMA_WORD_WHAT, "difference", "差别")                                                         \
+  X(SCHEMA_WORD_VALUES, "values", "值")                                                            \
+  X(SCHEMA_WORD_REFUSED, "refused", "不允许")                                                      \
+  X(SCHEMA_WORD_SCHEMA, "schema", "数据结构")                                                       \
+  X(DELTA_SCHEMA_NAME, "has another name", "名称不同")                                              \
+  X(DELTA_VERSION, "the version is not higher", "版本号没有升高")                                      \
+  X(DELTA_SETTINGS, "drift, lease or review time changed", "时钟偏差、租期或复核期限有变")                    \
+  X(DELTA_COLLECTION_ADDED, "new collection", "新增集合")                                           \
+  X(DELTA_COLLECTION_REMOVED, "collection removed", "集合被去掉")                                    \
+  X(DELTA_COLLECTION_NAME, "collection renamed, or its number reused", "集合改名，或编号被重用")           \
+  X(DELTA_KEY, "natural key changed", "自然键有变")                                                  \
+  X(DELTA_KEY_FORM, "form of the natural key changed", "自然键的规范形式有变")                            \
+  X(DELTA_PURPOSE, "purpose changed", "用途有变")                                                   \
+  X(DELTA_RETENTION, "retention changed", "保存期限有变")                                             \
+  X(DELTA_WRITERS, "roles that may write changed", "可录入的角色有变")                                  \
+  X(DELTA_LABEL, "label changed", "标签有变")                                                       \
+  X(DELTA_FIELD_ADDED, "new field", "新增字段")                                                     \
+  X(DELTA_FIELD_REMOVED, "field removed", "字段被去掉")                                              \
+  X(DELTA_FIELD_NAME, "field renamed, or its number reused", "字段改名，或编号被重用")                     \
+  X(DELTA_TYPE, "type changed; take a new number", "类型有变；请用新编号")                               \
+  X(DELTA_VALUE, "kind of value changed; take a new number", "值的种类有变；请用新编号")                    \
+  X(DELTA_LENGTH_CUT, "greatest length cut", "最大长度变短")                                          \
+  X(DELTA_LENGTH_WIDER, "greatest length raised", "最大长度变长")                                     \
+  X(DELTA_TARGET_NARROWER, "target narrowed", "引用目标变窄")                                         \
+  X(DELTA_TARGET_WIDER, "target widened", "引用目标放宽")                                             \
+  X(DELTA_UNSEALED, "no longer sealed", "不再加密")                                                 \
+  X(DELTA_SEALED, "sealed from now on", "改为加密")                                                 \
+  X(DELTA_REQUIRED, "became required", "变为必填")                                                  \
+  X(DELTA_OPTIONAL, "no longer required", "不再必填")                                               \
+  X(DELTA_FLAGS, "naming or refer changed", "命名或转办标记有变")                                        \
+  X(DELTA_CLASS, "class changed", "类别有变")                                                       \
+  X(DELTA_ITEM_ADDED, "new item", "新增选项")                                                       \
+  X(DELTA_ITEM_CHANGED, "item removed, renamed or moved", "选项被去掉、改名或移位")                        \
+  X(DELTA_RANK, "rank changed", "次序值有变")                                                        \
+  X(DELTA_ITEM_LABEL, "label of an item changed", "选项的标签有变")                                    \
+  X(DELTA_TRANSITIONS, "transitions changed", "状态流转有变")
 
 #define QM_MESSAGES_HELP(X)                                                                     \
   X(HELP_USAGE, "Usage: %s [OPTION…] %s %s\n", "用法：%s [选项…] %s %s\n")                           \
@@ -58,7 +120,12 @@
   X(OPT_LIMIT, "at most so many records", "最多显示这么多条")                                           \
   X(OPT_FIELDS, "the fields to show, separated by commas", "要显示的字段，用逗号分隔")                      \
   X(OPT_FIELD, "only changes of this field", "只看此字段的改动")                                       \
-  X(OPT_FAST, "leave out what needs a look at every record", "省略要逐条检查的内容")                        \
+  X(OPT_FAST, "leave out what needs a look at every record", "省略要逐条检查的内容")               \
+  X(OPT_SINCE, "what changed after this cursor (the last one shown)",                           \
+    "此游标（上次最后显示的）之后的改动")                                                                       \
+  X(OPT_FOLLOW, "go on as changes come, until stopped", "有改动就继续显示，直到中止")                       \
+  X(OPT_STAY, "stay connected: changes come and go as they are made, until stopped",            \
+    "保持连接：改动随时收发，直到中止")                                                                       \
   X(OPT_AT, "the place in the list, counted from 1", "列表中的位置，从 1 数起")                             \
   X(OPT_NUMBER, "so many elements (1)", "元素个数（缺省为 1）")
 
@@ -165,6 +232,16 @@
   X(CARD_UNKNOWN, "%s fields of a newer schema are not shown.\n",                               \
     "有 %s 个新版数据结构的字段未显示。\n")                                                                    \
   X(CARD_DELETED, "(deleted)", "（已删除）")                                                         \
+  X(CARD_MERGED, "  merged with %s\n", "  与 %s 合并\n")                                              \
+  X(CARD_MERGED_HINT, "\n`%s unmerge %s RECORD` takes one out again.\n",                        \
+    "\n“%s unmerge %s 记录”可将其中一条重新分开。\n")                                                         \
+  X(MERGED, "merged: %s %s and %s\n", "已合并：%s %s 与 %s\n")                                      \
+  X(UNMERGED, "taken out: %s %s\n", "已分开：%s %s\n")                                              \
+  X(SPLIT_NEW, "split: what was theirs is in the new record %s %s\n",                          \
+    "已拆分：对方录入的内容移入新记录 %s %s\n")                                                              \
+  X(SPLIT_KEY, "Both still show the same key; correct it where it is wrong:\n  %s set %s %.8s " \
+               "%s=VALUE\n",                                                                    \
+    "两条记录的键仍相同，请改正其中有误的一条：\n  %s set %s %.8s %s=值\n")                                         \
   X(LIST_NONE, "no records in %s\n", "%s 中没有记录\n")                                              \
   X(LIST_ONE, "1 record%s\n", "1 条记录%s\n")                                                      \
   X(LIST_COUNT, "%s records%s\n", "%s 条记录%s\n")                                                 \
@@ -178,8 +255,13 @@
     "裁定其中一处：\n  %s settle %s %.8s %s=值\n")                                                      \
   X(CONFLICTS_HINT_DELETED, "Settle one with:\n  %s restore %s %.8s    or    %s delete %s %.8s\n", \
     "裁定其中一处：\n  %s restore %s %.8s    或    %s delete %s %.8s\n")                                \
-  X(CONFLICTS_HINT_KEY, "Look at both, then change the key of one, or delete it.\n",            \
-    "请查看两条记录，再修改其中一条的键或将其删除。\n")                                                                \
+  X(CONFLICTS_HINT_KEY,                                                                         \
+    "Look at both, then change the key of one, or delete it; the same thing twice: `%s "        \
+    "merge`;\none record of two things: `%s split`.\n",                                         \
+    "请查看两条记录，再修改其中一条的键或将其删除；\n同一对象录入了两次：“%s merge”；一条记录混了两个对象：“%s split”。\n")             \
+  X(CONFLICTS_HINT_UNMERGED,                                                                    \
+    "Settle one with:\n  %s merge %s %.8s RECORD    or    %s unmerge %s RECORD\n",              \
+    "裁定其中一处：\n  %s merge %s %.8s 记录    或    %s unmerge %s 记录\n")                               \
   X(SYNC_DONE, "synced with %s: sent %s, received %s segments; %s up, %s down\n",               \
     "已与 %s 同步：送出 %s 批，收到 %s 批；上行 %s，下行 %s\n")                                                   \
   X(SYNC_NOTHING, "synced with %s: nothing new; %s up, %s down\n",                              \
@@ -238,6 +320,11 @@
   X(CLASS_CONTRADICT, "contradicting states", "状态互相矛盾")                                         \
   X(CLASS_DELETED, "deleted by one, edited by another", "一方删除，另一方修改")                           \
   X(CLASS_SAME_KEY, "one key, created twice", "同一个键录入了两次")                                      \
+  X(CLASS_MERGE, "merged records differ", "合并的记录内容不同")                                         \
+  X(CLASS_UNMERGED, "taken out by one, merged by another", "一方分开，另一方合并")                        \
+  X(HOW_MOVED, "moved", "已移走")                                                                  \
+  X(HOW_COPIED, "in both", "两边都有")                                                              \
+  X(HOW_LEFT, "left where it was", "留在原处")                                                      \
   X(WHO_BY, "by %s, %s", "%s，%s")                                                               \
   X(WHO_ONLY, "by %s", "%s")                                                                    \
   X(WHO_CLOCK, " (its clock said %s)", "（该设备时钟显示 %s）")                                          \
@@ -253,7 +340,10 @@
   X(OP_INC, "counted", "计数")                                                                    \
   X(OP_APPEND, "appended", "追加")                                                                \
   X(OP_INSERT, "wrote", "写入")                                                                   \
-  X(OP_CUT, "cut out", "删去")
+  X(OP_CUT, "cut out", "删去")                                                                    \
+  X(OP_MERGE, "merged with", "合并")                                                              \
+  X(OP_UNMERGE, "taken out", "分开")                                                              \
+  X(OP_UNLINK, "merge undone", "撤销合并")
 
 #define QM_MESSAGES_STATUS(X)                                                                   \
   X(ST_DEVICE, "device", "设备")                                                                  \

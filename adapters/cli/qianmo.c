@@ -32,6 +32,9 @@ const qm_opt qm_options_table[QM_OPT_COUNT] = {
     [QM_OPT_COLLECTION] = {"collection", 0, "NAME", QM_SAY_OPT_COLLECTION},
     [QM_OPT_CSV] = {"csv", 0, NULL, QM_SAY_OPT_CSV},
     [QM_OPT_SECONDS] = {"seconds", 0, "N", QM_SAY_OPT_SECONDS},
+    [QM_OPT_SINCE] = {"since", 0, "CURSOR", QM_SAY_OPT_SINCE},
+    [QM_OPT_FOLLOW] = {"follow", 0, NULL, QM_SAY_OPT_FOLLOW},
+    [QM_OPT_STAY] = {"stay", 0, NULL, QM_SAY_OPT_STAY},
     [QM_OPT_AT] = {"at", 0, "N", QM_SAY_OPT_AT},
     [QM_OPT_NUMBER] = {"count", 0, "N", QM_SAY_OPT_NUMBER},
 };
@@ -46,7 +49,7 @@ const qm_verb qm_verbs[] = {
     {"enroll", qm_verb_enroll, QM_SAY_HELP_SETUP, 0, 0,
      BIT(QM_OPT_HUB) | BIT(QM_OPT_CODE) | BIT(QM_OPT_NAME) | BIT(QM_OPT_TEST_DATA)},
     {"spaces", qm_verb_spaces, QM_SAY_HELP_SETUP, 0, 0, 0},
-    {"schema", qm_verb_schema_show, QM_SAY_HELP_SETUP, 0, 1,
+    {"schema", qm_verb_schema_show, QM_SAY_HELP_SETUP, 0, 3,
      BIT(QM_OPT_ROLE) | BIT(QM_OPT_TEST_DATA)},
     {"new", qm_verb_new, QM_SAY_HELP_WRITE, 1, -1, 0},
     {"set", qm_verb_write, QM_SAY_HELP_WRITE, 3, -1, TOKEN},
@@ -63,6 +66,9 @@ const qm_verb qm_verbs[] = {
     {"restore", qm_verb_presence, QM_SAY_HELP_WRITE, 2, 2, TOKEN},
     {"attach", qm_verb_attach, QM_SAY_HELP_WRITE, 4, 4, 0},
     {"attachments", qm_verb_attachments, QM_SAY_HELP_READ, 0, 2, 0},
+    {"merge", qm_verb_merge, QM_SAY_HELP_WRITE, 3, 3, 0},
+    {"unmerge", qm_verb_merge, QM_SAY_HELP_WRITE, 2, 2, 0},
+    {"split", qm_verb_split, QM_SAY_HELP_WRITE, 2, 3, 0},
     {"get", qm_verb_get, QM_SAY_HELP_READ, 2, 2, BIT(QM_OPT_DELETED)},
     {"list", qm_verb_list, QM_SAY_HELP_READ, 1, 1,
      BIT(QM_OPT_DELETED) | BIT(QM_OPT_LIMIT) | BIT(QM_OPT_FIELDS) | BIT(QM_OPT_COLUMNS) |
@@ -71,10 +77,12 @@ const qm_verb qm_verbs[] = {
      BIT(QM_OPT_COLLECTION) | BIT(QM_OPT_LIMIT) | BIT(QM_OPT_PAGE)},
     {"sql", qm_verb_sql, QM_SAY_HELP_READ, 1, 1, BIT(QM_OPT_CSV) | BIT(QM_OPT_SECONDS)},
     {"log", qm_verb_log, QM_SAY_HELP_READ, 2, 2, BIT(QM_OPT_FIELD)},
+    {"changes", qm_verb_changes, QM_SAY_HELP_READ, 0, 0,
+     BIT(QM_OPT_SINCE) | BIT(QM_OPT_FOLLOW) | BIT(QM_OPT_LIMIT)},
     {"conflicts", qm_verb_conflicts, QM_SAY_HELP_READ, 0, 1, 0},
     {"settle", qm_verb_write, QM_SAY_HELP_WRITE, 2, -1, TOKEN},
     {"status", qm_verb_status, QM_SAY_HELP_SYNC, 0, 0, BIT(QM_OPT_FAST)},
-    {"sync", qm_verb_sync, QM_SAY_HELP_SYNC, 0, 0, 0},
+    {"sync", qm_verb_sync, QM_SAY_HELP_SYNC, 0, 0, BIT(QM_OPT_STAY)},
     {"export-refused", qm_verb_export_refused, QM_SAY_HELP_SYNC, 0, 0, 0},
     {"rebuild", qm_verb_rebuild, QM_SAY_HELP_OTHER, 0, 0, 0},
     {"replay", NULL, QM_SAY_HELP_OTHER, 0, -1, 0},
@@ -149,9 +157,7 @@ static int run_verb(qm_ctx *c) {
   const char *file = getenv("QIANMO_DB");
   if (c->values[QM_OPT_HELP]) return qm_help_verb(c, c->verb);
   if (c->n_args < c->verb->args_min) return qm_help_few(c);
-  if (c->verb->args_max >= 0 && c->n_args > c->verb->args_max)
-    return qm_cli_refuse(&c->cli, QM_EUSAGE, QM_SAY_TOO_MANY, c->cli.program, c->verb->name,
-                         qm_help_find(c->verb->name)->args[c->cli.lang]);
+  if (c->verb->args_max >= 0 && c->n_args > c->verb->args_max) return qm_help_many(c);
   c->db_path = c->values[QM_OPT_DB] ? c->values[QM_OPT_DB] : file && *file ? file : "./qianmo.db";
   int exit_code = c->verb->run(c);
   qm_close(c->db);

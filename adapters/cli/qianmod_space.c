@@ -25,11 +25,16 @@ static int schema_load(loaded_schema *s, hub_dir *d, const char *path, qm_error 
   qm_buf_init(&s->blob, &d->env, QM_SCHEMA_MAX);
   qm_arena_init(&s->arena, &d->env, (size_t)64 << 20);
   QM_TRY(hub_read_path(path, &s->file, e));
+  int rc = QM_OK;
   if (s->file.n && s->file.p[0] >= 0x80)
     qm_buf_add(&s->blob, s->file.p, s->file.n);
   else
-    QM_TRY(qm_schema_json_compile(&s->blob, qm_buf_slice(&s->file), e));
-  int rc = qm_buf_status(&s->blob);
+    rc = qm_schema_json_compile(&s->blob, qm_buf_slice(&s->file), e);
+  if (rc != QM_OK) {
+    qm_schema_json_where(qm_buf_slice(&s->file), e);
+    return rc;
+  }
+  rc = qm_buf_status(&s->blob);
   if (rc == QM_OK) rc = qm_schema_load(&s->schema, qm_buf_slice(&s->blob), &s->arena, e);
   if (rc != QM_OK && (!e->message[0] || e->code != rc))
     qm_fail(e, rc, "%s: %s", path, qm_err_text(rc));

@@ -10,6 +10,10 @@ int qm_verb_open(qm_ctx *c, uint32_t flags) {
   o.flags = flags;
   o.path = c->db_path;
   int rc = qm_open(&o, &c->db, &e);
+  if (rc == QM_EREADONLY && flags & QM_OPEN_READONLY) { /* of an older version: raised once */
+    o.flags = 0;
+    rc = qm_open(&o, &c->db, &e);
+  }
   if (rc == QM_OK) return QM_EXIT_DONE;
   if (rc == QM_ENOTFOUND && flags & QM_OPEN_CREATE)
     return qm_cli_refuse(&c->cli, rc, QM_SAY_NO_DIRECTORY, c->db_path);

@@ -38,6 +38,9 @@ typedef enum qm_option {
   QM_OPT_COLLECTION,
   QM_OPT_CSV,
   QM_OPT_SECONDS,
+  QM_OPT_SINCE,
+  QM_OPT_FOLLOW,
+  QM_OPT_STAY,
   QM_OPT_AT,
   QM_OPT_NUMBER,
   QM_OPT_COUNT
@@ -139,11 +142,17 @@ int qm_verb_init(qm_ctx *c);
 int qm_verb_enroll(qm_ctx *c);
 int qm_verb_spaces(qm_ctx *c);
 int qm_verb_schema_show(qm_ctx *c);
+int qm_verb_schema_check(qm_ctx *c); /* schema check FILE */
+int qm_verb_schema_diff(qm_ctx *c);  /* schema diff OLD NEW */
+/* Appends a file of at most some MiB. */
+int qm_verb_read_file(qm_ctx *c, const char *path, qm_line *out);
 
 int qm_verb_new(qm_ctx *c);
 /* set, add, remove, inc, append, insert, replace, raise, lower, settle */
 int qm_verb_write(qm_ctx *c);
 int qm_verb_presence(qm_ctx *c); /* delete, restore */
+int qm_verb_merge(qm_ctx *c);    /* merge, unmerge */
+int qm_verb_split(qm_ctx *c);
 
 int qm_verb_get(qm_ctx *c);
 int qm_verb_list(qm_ctx *c);
@@ -162,6 +171,7 @@ int qm_verb_attach(qm_ctx *c);
 int qm_verb_attachments(qm_ctx *c);
 /* Below a record's card: where its files are. Nothing where it has none. */
 int qm_verb_files(qm_ctx *c, qm_slice collection, qm_slice record);
+int qm_verb_changes(qm_ctx *c);
 
 int qm_verb_status(qm_ctx *c);
 int qm_verb_sync(qm_ctx *c);
@@ -173,5 +183,7 @@ int qm_help_all(const qm_ctx *c);
 int qm_help_verb(const qm_ctx *c, const qm_verb *verb);
 /* Too few arguments: says how the verb is used. */
 int qm_help_few(const qm_ctx *c);
+/* Too many. */
+int qm_help_many(const qm_ctx *c);
 
 #endif

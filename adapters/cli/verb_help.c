@@ -49,6 +49,11 @@ int qm_help_few(const qm_ctx *c) {
                        qm_help_find(c->verb->name)->args[c->cli.lang]);
 }
 
+int qm_help_many(const qm_ctx *c) {
+  return qm_cli_refuse(&c->cli, QM_EUSAGE, QM_SAY_TOO_MANY, c->cli.program, c->verb->name,
+                       qm_help_find(c->verb->name)->args[c->cli.lang]);
+}
+
 int qm_verb_help(qm_ctx *c) {
   if (c->n_args == 0) return qm_help_all(c);
   const qm_verb *verb = qm_verb_find(c->args[0]);

@@ -84,6 +84,7 @@ static void put_siblings(const qm_ctx *c, qm_line *l, const qm_node *field,
     if (qm_node_is(class_name, "unread")) qm_line_format(l, " (%s)", QM_SAY(c, CLASS_UNREAD));
     if (qm_node_is(class_name, "contradict"))
       qm_line_format(l, " (%s)", QM_SAY(c, CLASS_CONTRADICT));
+    if (qm_node_is(class_name, "merge")) qm_line_format(l, " (%s)", QM_SAY(c, CLASS_MERGE));
     qm_line_add(l, c->cli.color ? "\033[0m\n" : "\n");
   }
 }
@@ -124,6 +125,12 @@ static void put_cleared(const qm_ctx *c, qm_line *l, const qm_node *record,
   }
 }
 
+/* The ids of the other records that are shown here as one with it. */
+static void put_merged(const qm_ctx *c, qm_line *l, const qm_node *merged) {
+  for (const qm_node *n = merged ? merged->child : NULL; n; n = n->next)
+    qm_line_format(l, QM_SAY(c, CARD_MERGED), qm_node_string(n));
+}
+
 static void put_card(const qm_ctx *c, qm_line *l, const qm_node *record,
                      const qm_node *collection) {
   const qm_node *fields = qm_node_get(record, "fields"), *visible = qm_node_get(record, "visible");
@@ -136,6 +143,7 @@ static void put_card(const qm_ctx *c, qm_line *l, const qm_node *record,
   if (visible && visible->type == QM_NODE_FALSE)
     qm_line_format(l, " %s", QM_SAY(c, CARD_DELETED));
   qm_line_add(l, c->cli.color ? "\033[0m\n" : "\n");
+  put_merged(c, l, qm_node_get(record, "merged"));
   for (const qm_node *v = fields ? fields->child : NULL; v; v = v->next) {
     const qm_node *f = field_of(collection, v->key);
     if (f) put_field(c, l, record, f, v, indent);
@@ -152,6 +160,9 @@ static void print_hints(const qm_ctx *c, const qm_node *record, const qm_node *c
                  qm_node_string(qm_node_get(collection, "name")),
                  qm_node_string(qm_node_get(record, "id")),
                  (const char *)conflicts->child->key.p);
+  if (qm_node_get(record, "merged"))
+    qm_cli_print(&c->cli, stdout, QM_SAY_CARD_MERGED_HINT, program,
+                 qm_node_string(qm_node_get(collection, "name")));
   if (qm_node_true(qm_node_get(record, "collision")))
     qm_cli_print(&c->cli, stdout, QM_SAY_CARD_COLLISION, program, program);
   if (unknown && unknown->type == QM_NODE_NUMBER)
@@ -448,7 +459,8 @@ static const char *op_word(const qm_ctx *c, const qm_node *op) {
                {"raise", QM_SAY_OP_RAISE},     {"add", QM_SAY_OP_ADD},
                {"remove", QM_SAY_OP_REMOVE},   {"inc", QM_SAY_OP_INC},
                {"append", QM_SAY_OP_APPEND},   {"insert", QM_SAY_OP_INSERT},
-               {"cut", QM_SAY_OP_CUT}};
+               {"cut", QM_SAY_OP_CUT},         {"merge", QM_SAY_OP_MERGE},
+               {"unmerge", QM_SAY_OP_UNMERGE}, {"unlink", QM_SAY_OP_UNLINK}};
   for (size_t i = 0; i < sizeof words / sizeof *words; i++)
     if (qm_node_is(op, words[i].op)) return qm_say(c->cli.lang, words[i].say);
   return qm_node_string(op);

@@ -9,7 +9,7 @@
 
 /* ---- schema files ---- */
 
-static int read_file(qm_ctx *c, const char *path, qm_line *out) {
+int qm_verb_read_file(qm_ctx *c, const char *path, qm_line *out) {
   char part[8192];
   size_t n = 0;
   int failed;
@@ -124,7 +124,7 @@ static uint32_t test_data(const qm_ctx *c) {
 int qm_verb_init(qm_ctx *c) {
   const char *file = c->values[QM_OPT_SCHEMA];
   qm_line schema = QM_LINE_INIT, name = QM_LINE_INIT;
-  int exit_code = file ? read_file(c, file, &schema) : QM_EXIT_DONE;
+  int exit_code = file ? qm_verb_read_file(c, file, &schema) : QM_EXIT_DONE;
   if (!exit_code) exit_code = qm_verb_open(c, QM_OPEN_CREATE | QM_OPEN_NEW | test_data(c));
   if (!exit_code && file) {
     exit_code = create_space(c, qm_line_slice(&schema), &name);
@@ -317,7 +317,10 @@ static int print_schema(qm_ctx *c) {
 int qm_verb_schema_show(qm_ctx *c) {
   qm_line schema = QM_LINE_INIT, name = QM_LINE_INIT;
   if (c->n_args == 0) return print_schema(c);
-  int exit_code = read_file(c, c->args[0], &schema);
+  if (strcmp(c->args[0], "check") == 0) return qm_verb_schema_check(c);
+  if (strcmp(c->args[0], "diff") == 0) return qm_verb_schema_diff(c);
+  if (c->n_args > 1) return qm_help_many(c);
+  int exit_code = qm_verb_read_file(c, c->args[0], &schema);
   if (!exit_code) exit_code = qm_verb_open(c, test_data(c));
   if (!exit_code) exit_code = create_space(c, qm_line_slice(&schema), &name);
   if (!exit_code) exit_code = report_space(c, &name);

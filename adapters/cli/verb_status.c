@@ -263,11 +263,27 @@ static void print_sync(qm_ctx *c, const qm_sync_result *r, int failed) {
   qm_line_free(&age);
 }
 
+static void told(void *payload, int32_t code) {
+  qm_ctx *c = payload;
+  if (c->cli.json && code == QM_OK) printf("{\"connected\":true}\n");
+  else if (c->cli.json) printf("{\"connected\":false,\"code\":\"%s\"}\n", qm_err_name(code));
+  else if (code == QM_OK) qm_cli_print(&c->cli, stdout, QM_SAY_STAY_CONNECTED);
+  else
+    qm_cli_print(&c->cli, stdout, QM_SAY_STAY_LOST, qm_say_error(c->cli.lang, code));
+  fflush(stdout);
+}
+
+static int stay(qm_ctx *c) {
+  qm_error e = {0};
+  return qm_sync_stay(c->db, told, c, &e) == QM_OK ? QM_EXIT_DONE : qm_verb_failed(c, &e);
+}
+
 int qm_verb_sync(qm_ctx *c) {
   qm_sync_result r = {.size = sizeof r};
   qm_error e = {0};
   int exit_code = qm_verb_open(c, 0);
   if (exit_code) return exit_code;
+  if (c->values[QM_OPT_STAY]) return stay(c);
   int rc = qm_sync(c->db, &r, &e);
   /* Beside an error, what came through is still news. */
   if (c->cli.json && (rc == QM_OK || r.bytes_up || r.bytes_down))

@@ -132,7 +132,7 @@ static void close_all(qm_db *db) {
 }
 
 static int open_all(qm_db *db, qm_error *e) {
-  qm_engine_options options = {.size = sizeof options};
+  qm_engine_options options = {.size = sizeof options, .flags = QM_ENGINE_FEED};
   int rc = open_store(db, e);
   if (rc == QM_OK) rc = open_key(db, e);
   if (rc == QM_OK && (rc = open_test_data(db)) != QM_OK) qm_fail(e, rc, "%s", qm_err_text(rc));
@@ -166,6 +166,7 @@ static void destroy(qm_db *db) {
   close_all(db);
   qm_key_free(db->key);
   pthread_cond_destroy(&db->ended);
+  pthread_cond_destroy(&db->changed);
   pthread_mutex_destroy(&db->mutex);
   pthread_mutex_destroy(&db->query_mutex);
   free((char *)(uintptr_t)db->options.path);
@@ -183,6 +184,10 @@ static int init_locks(qm_db *db) {
   if (pthread_condattr_init(&attributes) == 0) {
     int failed = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) != 0 ||
                  pthread_cond_init(&db->ended, &attributes) != 0;
+    if (!failed && pthread_cond_init(&db->changed, &attributes) != 0) {
+      pthread_cond_destroy(&db->ended);
+      failed = 1;
+    }
     pthread_condattr_destroy(&attributes);
     if (!failed) return QM_OK;
   }
@@ -244,7 +249,10 @@ int qm__handle_enter(qm_db *db, qm_error *e) {
 
 void qm__handle_leave(qm_db *db) { pthread_mutex_unlock(&db->mutex); }
 
-static struct timespec deadline(uint32_t ms) {
+int qm__handle_view(qm_db *db) { return db->store->ops->view_begin(db->store); }
+void qm__handle_view_end(qm_db *db) { db->store->ops->view_end(db->store); }
+
+struct timespec qm__handle_deadline(uint32_t ms) {
   struct timespec t;
   clock_gettime(CLOCK_MONOTONIC, &t);
   t.tv_sec += (time_t)(ms / 1000);
@@ -258,7 +266,7 @@ static struct timespec deadline(uint32_t ms) {
 
 int qm__handle_enter_alone(qm_db *db, qm_error *e) {
   if (!db) return qm_fail(e, QM_EINVAL, "there is no database handle");
-  struct timespec until = deadline(db->options.busy_ms);
+  struct timespec until = qm__handle_deadline(db->options.busy_ms);
   int waited = 0;
   pthread_mutex_lock(&db->mutex);
   while (db->tx && waited != ETIMEDOUT && db->options.busy_ms)

@@ -18,6 +18,7 @@
 
 #include "adapters/sqlite/project.h"
 #include "adapters/sqlite/query.h"
+#include "core/class.h"
 #include "core/engine.h"
 #include "core/member.h"
 #include "core/qianmo.h"
@@ -46,6 +47,8 @@
 struct qm_db {
   pthread_mutex_t mutex;
   pthread_cond_t ended; /* a transaction ended */
+  pthread_cond_t changed; /* something was committed, or interrupts rose */
+  uint32_t interrupts;    /* calls of qm_interrupt */
   qm_options options;   /* path is ours */
   qm_env env;
   qm_store *store;
@@ -56,6 +59,7 @@ struct qm_db {
   int syncing;
   pthread_mutex_t query_mutex; /* of `query` alone: a long query holds nobody else up */
   qm_query *query;             /* NULL until the first one */
+  struct qm_client_wake *wake; /* of a session that stays */
   int test_data;
 };
 
@@ -74,6 +78,12 @@ int qm__handle_enter(qm_db *db, qm_error *e);
 /* The same, and no transaction is open: waits busy_ms for it to end, else QM_EBUSY. */
 int qm__handle_enter_alone(qm_db *db, qm_error *e);
 void qm__handle_leave(qm_db *db);
+/* What is read between the two is of one moment, whatever another process commits. With the
+ * mutex held from before until after, and not across qm__handle_again. */
+int qm__handle_view(qm_db *db);
+void qm__handle_view_end(qm_db *db);
+/* So many milliseconds from here, on the clock of the conditions. */
+struct timespec qm__handle_deadline(uint32_t ms);
 /* With the mutex held: reads the store anew after another process has written. QM_EBUSY where
  * something holds on to the engine. */
 int qm__handle_reopen(qm_db *db, qm_error *e);
@@ -175,12 +185,13 @@ typedef struct qm_reading {
 } qm_reading;
 int qm__handle_reading(qm_db *db, qm_space *s, uint32_t flags, qm_reading *out);
 void qm__handle_reading_free(qm_reading *r);
-/* A record as committed, whatever transaction is open. QM_ENOTFOUND. */
-int qm__handle_load(qm_reading *r, const qm_id *id, const qm_record **out);
 int qm__handle_decode(qm_reading *r, const qm_record_row *row, const qm_record **out);
-/* The token, as hex in quotes. */
-int qm__handle_put_token(qm_buf *b, qm_reading *r, const qm_record *record, unsigned kind);
-const char *qm__handle_class(qm_conflict_class c);
+/* The class of a record as committed, and what it shows. */
+int qm__handle_class_of(qm_reading *r, const qm_record *record, qm_record_class *cls,
+                        const qm_record **view);
+/* The token of a reading of the class, as hex in quotes. */
+int qm__handle_put_token(qm_buf *b, qm_reading *r, const qm_record_class *cls, unsigned kind);
+const char *qm__handle_conflict(qm_conflict_class c);
 
 /* ---- handle_review.c ---- */
 

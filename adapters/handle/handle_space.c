@@ -91,7 +91,11 @@ static int is_json(qm_slice schema) {
 }
 
 static int compile(qm_slice schema, qm_buf *out, qm_error *e) {
-  if (is_json(schema)) return qm_schema_json_compile(out, schema, e);
+  if (is_json(schema)) {
+    int rc = qm_schema_json_compile(out, schema, e);
+    if (rc != QM_OK) qm_schema_json_where(schema, e);
+    return rc;
+  }
   qm_buf_add(out, schema.p, schema.n);
   return qm_buf_status(out);
 }

@@ -238,7 +238,9 @@ int32_t qm_status(qm_db *db, uint32_t flags, qm_text *out, qm_error *e) {
   qm_buf_init(&b, &db->env, QM_HANDLE_TEXT_MAX);
   do {
     qm_buf_clear(&b);
-    rc = put_status(db, flags, &b);
+    rc = qm__handle_view(db);
+    if (rc == QM_OK) rc = put_status(db, flags, &b);
+    qm__handle_view_end(db);
   } while (qm__handle_again(db, rc, &tried));
   qm__handle_leave(db);
   if (rc == QM_OK) return qm__handle_result(&b, out, e);

@@ -1,4 +1,5 @@
 /* handle_sync.c: enrolment and sync: what the network brings into the handle. */
+#include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -12,6 +13,8 @@
 
 #define HOST_SIZE 256u
 #define CODE_SIZE 128u
+#define STAY_PAUSE_MS 500u /* before the first attempt after a cut; doubles */
+#define STAY_PAUSE_MAX_MS 60000u
 
 /* ---- arguments ---- */
 
@@ -170,6 +173,11 @@ typedef struct sync_run {
   char host[HOST_SIZE];
   qm_buf ca, cert;
   qm_client_result result;
+  /* staying */
+  int stay, was_live, said_live; /* said_live: the caller was told so last */
+  uint32_t interrupts;
+  void (*told)(void *payload, int32_t code);
+  void *payload;
 } sync_run;
 
 static int read_enrolment(sync_run *run, qm_client_options *o, qm_error *e) {
@@ -197,13 +205,54 @@ static void engine_enter(void *payload) {
   while (db->tx) pthread_cond_wait(&db->ended, &db->mutex);
 }
 
-static void engine_leave(void *payload) { pthread_mutex_unlock(&((sync_run *)payload)->db->mutex); }
+/* What came may be news to those who wait for changes; they look for themselves. */
+static void engine_leave(void *payload) {
+  qm_db *db = ((sync_run *)payload)->db;
+  pthread_cond_broadcast(&db->changed);
+  pthread_mutex_unlock(&db->mutex);
+}
+
+/* ---- staying ---- */
+
+static int note_time(qm_db *db, int rc, int complete);
+
+static void on_waker(void *payload, qm_client_wake *w) { ((sync_run *)payload)->db->wake = w; }
+
+static int is_interrupted(const sync_run *run) { return run->db->interrupts != run->interrupts; }
+
+/* Another process that has written must be taken in: the store says so when it is asked to
+ * write. */
+static int on_poll(void *payload) {
+  sync_run *run = payload;
+  if (is_interrupted(run)) return QM_ECLOSED;
+  int rc = qm_engine_begin(run->db->engine);
+  if (rc == QM_OK) qm_engine_rollback(run->db->engine);
+  return rc == QM_EBUSY ? rc : QM_OK;
+}
+
+static void on_live(void *payload) {
+  sync_run *run = payload;
+  engine_enter(run);
+  (void)note_time(run->db, QM_OK, 1);
+  engine_leave(run);
+  if (run->told && !run->said_live) run->told(run->payload, QM_OK);
+  run->was_live = run->said_live = 1;
+}
+
+static void stay_options(sync_run *run, qm_client_options *o) {
+  if (!run->stay) return;
+  o->flags |= QM_CLIENT_STAY;
+  o->waker = on_waker;
+  o->poll = on_poll;
+  o->live = on_live;
+}
 
 static int session(sync_run *run, qm_client_options *o, qm_error *e) {
   qm_db *db = run->db;
   o->enter = engine_enter;
   o->leave = engine_leave;
   o->payload = run;
+  stay_options(run, o);
   pthread_mutex_unlock(&db->mutex);
   int rc = qm_client_sync(o, db->engine, &run->result, e);
   engine_enter(run);
@@ -333,12 +382,25 @@ static int sync_all(sync_run *run, qm_sync_result *out, qm_error *e) {
   int ended = rc;
   rc = note_result(run, rc);
   if (rc != ended) qm_fail(e, rc, "sync: %s", qm_err_text(rc));
-  if (rc == QM_OK) rc = verdict(&run->result, e);
+  if (rc == QM_OK && !run->stay) rc = verdict(&run->result, e); /* no reason to leave */
   int noted = note_time(db, rc, run->result.complete);
   if (rc == QM_OK && noted != QM_OK) rc = qm_fail(e, noted, "sync: %s", qm_err_text(noted));
   if (run->result.complete && noted == QM_OK) retain(db);
   if (out) fill(&run->result, out);
   return rc;
+}
+
+static void run_init(sync_run *run, qm_db *db) {
+  memset(run, 0, sizeof *run);
+  run->db = db;
+  qm_buf_init(&run->ca, &db->env, QM_CERT_SIZE_MAX);
+  qm_buf_init(&run->cert, &db->env, QM_CERT_SIZE_MAX);
+}
+
+static void run_free(sync_run *run) {
+  qm_client_result_free(&run->result);
+  qm_buf_free(&run->ca);
+  qm_buf_free(&run->cert);
 }
 
 int32_t qm_sync(qm_db *db, qm_sync_result *out, qm_error *e) {
@@ -350,14 +412,73 @@ int32_t qm_sync(qm_db *db, qm_sync_result *out, qm_error *e) {
     qm__handle_leave(db);
     return qm_fail(e, QM_EBUSY, "a sync is under way");
   }
-  memset(&run, 0, sizeof run);
-  run.db = db;
-  qm_buf_init(&run.ca, &db->env, QM_CERT_SIZE_MAX);
-  qm_buf_init(&run.cert, &db->env, QM_CERT_SIZE_MAX);
+  run_init(&run, db);
   int rc = sync_all(&run, out, e);
-  qm_client_result_free(&run.result);
-  qm_buf_free(&run.ca);
-  qm_buf_free(&run.cert);
+  run_free(&run);
+  qm__handle_leave(db);
+  return rc;
+}
+
+/* With the mutex held; a hub that is away is not asked by all its devices at once. */
+static void pause_for(sync_run *run, uint32_t ms) {
+  qm_db *db = run->db;
+  uint8_t draw = 0;
+  (void)db->env.random(db->env.payload, &draw, 1);
+  struct timespec until = qm__handle_deadline(ms + ms * draw / 512u);
+  int waited = 0;
+  while (!is_interrupted(run) && waited != ETIMEDOUT)
+    waited = pthread_cond_timedwait(&db->changed, &db->mutex, &until);
+}
+
+/* QM_OK: connect again, at once or after a pause. Without the mutex the caller is told. */
+static int stay_again(sync_run *run, int rc, uint32_t *pause, qm_error *e) {
+  qm_db *db = run->db;
+  if (rc == QM_EBUSY) return qm__handle_reopen(db, e); /* another process has written */
+  if (rc != QM_OK && qm_err_class(rc) != QM_CLASS_RETRY) return rc;
+  if (run->was_live) *pause = STAY_PAUSE_MS;
+  if (rc != QM_OK) run->said_live = 0;
+  if (rc != QM_OK && run->told) {
+    pthread_mutex_unlock(&db->mutex);
+    run->told(run->payload, rc);
+    pthread_mutex_lock(&db->mutex);
+  }
+  pause_for(run, *pause);
+  if (*pause < STAY_PAUSE_MAX_MS) *pause *= 2;
+  return QM_OK;
+}
+
+static int stay(sync_run *run, qm_error *e) {
+  qm_db *db = run->db;
+  uint32_t pause = STAY_PAUSE_MS;
+  for (;;) {
+    while (db->tx) pthread_cond_wait(&db->ended, &db->mutex);
+    run->was_live = 0;
+    int rc = db->engine ? QM_OK : qm__handle_reopen(db, e);
+    if (rc == QM_OK) rc = check_clock(db, e);
+    if (rc == QM_OK) rc = sync_all(run, NULL, e);
+    if (is_interrupted(run)) return QM_OK;
+    QM_TRY(stay_again(run, rc, &pause, e));
+    if (is_interrupted(run)) return QM_OK;
+    qm_client_result_free(&run->result);
+    memset(&run->result, 0, sizeof run->result);
+  }
+}
+
+int32_t qm_sync_stay(qm_db *db, void (*told)(void *payload, int32_t code), void *payload,
+                     qm_error *e) {
+  sync_run run;
+  QM_TRY(qm__handle_enter_alone(db, e));
+  if (db->syncing) {
+    qm__handle_leave(db);
+    return qm_fail(e, QM_EBUSY, "a sync is under way");
+  }
+  run_init(&run, db);
+  run.stay = 1;
+  run.told = told;
+  run.payload = payload;
+  run.interrupts = db->interrupts;
+  int rc = stay(&run, e);
+  run_free(&run);
   qm__handle_leave(db);
   return rc;
 }

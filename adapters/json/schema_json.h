@@ -24,5 +24,16 @@ int qm_schema_json_compile(qm_buf *out, qm_slice json, qm_error *e);
 /* Appends a checked schema as JSON, a field a line, LF at the end; loading that gives
  * an equal schema. Errors stick in out. */
 void qm_schema_json_print(qm_buf *out, const qm_schema *s);
+/* The line, from 1, of a place such as "collections[2].fields[3].class"; what follows a
+ * blank, "(" or ":" is left aside, so that it may be an error's message. Where not all of the
+ * place is there, the line of what is. 0: no place. */
+uint32_t qm_schema_json_line(qm_slice json, const char *place);
+/* Puts the line before the message of a QM_ESCHEMA that begins with a place. */
+void qm_schema_json_where(qm_slice json, qm_error *e);
+/* Appends what differs (core/schema.h: qm_schema_diff), a line a difference:
+ *   {"change":WORD,"refused":BOOL,"why":TEXT,"collection","field","item","old","new"}
+ * with the members that there are. *refused: how many are refused. Errors of out. */
+int qm_schema_json_diff(qm_buf *out, const qm_schema *older, const qm_schema *newer,
+                        uint32_t *refused);
 
 #endif

@@ -57,6 +57,10 @@ static const char *const store_steps[] = {
     "CREATE TABLE log_record (space INTEGER NOT NULL, record BLOB NOT NULL, seq INTEGER NOT NULL,"
     "  PRIMARY KEY (space, record, seq)) WITHOUT ROWID;"
     "INSERT INTO log_record SELECT space, X'', seq FROM log;",
+    /* feed: the last row is never taken without one after it, so seqs only rise. */
+    "CREATE TABLE feed (seq INTEGER NOT NULL PRIMARY KEY, space INTEGER NOT NULL,"
+    "  record BLOB NOT NULL, fields BLOB NOT NULL);"
+    "CREATE UNIQUE INDEX feed_record ON feed (space, record);",
     /* Which projections there are, and what they stand for. */
     "CREATE TABLE _spaces (_space INTEGER NOT NULL PRIMARY KEY, id TEXT NOT NULL,"
     "  name TEXT NOT NULL, schema TEXT, version INTEGER, schema_hash BLOB NOT NULL,"
@@ -64,7 +68,10 @@ static const char *const store_steps[] = {
     "CREATE TABLE _tables (name TEXT NOT NULL PRIMARY KEY, kind TEXT NOT NULL,"
     "  lineage TEXT NOT NULL, collection INTEGER NOT NULL, field INTEGER NOT NULL,"
     "  ordinal INTEGER NOT NULL, sql TEXT NOT NULL, collection_name TEXT NOT NULL,"
-    "  field_name TEXT) WITHOUT ROWID;",
+    "  field_name TEXT) WITHOUT ROWID;"
+    "CREATE TABLE _merged (space INTEGER NOT NULL, record BLOB NOT NULL, class BLOB NOT NULL,"
+    "  PRIMARY KEY (space, record)) WITHOUT ROWID;"
+    "CREATE INDEX _merged_class ON _merged (space, class);",
 };
 
 const qm__sql_schema qm__sql_store = {0x514d7374, "qianmo store", store_steps,
@@ -109,6 +116,7 @@ const qm__sql_schema qm__sql_hub = {0x514d6862, "qianmo hub database", hub_steps
 static const qm__sql table[QM__SQL_COUNT] = {
 #define SQL(name, text) [QM__SQL_##name] = {QM__SQL_##name, text}
     SQL(BEGIN, "BEGIN IMMEDIATE"),
+    SQL(VIEW, "BEGIN"),
     SQL(COMMIT, "COMMIT"),
     SQL(ROLLBACK, "ROLLBACK"),
     SQL(DATA_VERSION, "PRAGMA data_version"),
@@ -209,6 +217,14 @@ static const qm__sql table[QM__SQL_COUNT] = {
     SQL(OPEN_LIST, "SELECT counter, change FROM open_change WHERE space = ?1 ORDER BY counter"),
     SQL(OPEN_DROP, "DELETE FROM open_change WHERE space = ?1"),
 
+    SQL(FEED_LAST, "SELECT coalesce(max(seq), 0) FROM feed"),
+    SQL(FEED_PUT, "INSERT OR REPLACE INTO feed (seq, space, record, fields)"
+                  " VALUES (?1, ?2, ?3, ?4)"),
+    SQL(FEED_LOAD, "SELECT seq, space, record, fields FROM feed WHERE space = ?1 AND record = ?2"),
+    SQL(FEED_AFTER,
+        "SELECT seq, space, record, fields FROM feed WHERE seq > ?1 ORDER BY seq LIMIT ?2"),
+    SQL(FEED_DROP, "DELETE FROM feed WHERE space = ?1"),
+
     SQL(STAGE_GET, "SELECT manifest FROM stage WHERE space = ?1"),
     SQL(STAGE_PUT, "INSERT INTO stage (space, manifest) VALUES (?1, ?2)"),
     SQL(STAGE_DROP, "DELETE FROM stage WHERE space = ?1"),
@@ -236,6 +252,12 @@ static const qm__sql table[QM__SQL_COUNT] = {
         "SELECT count(*) FROM space s LEFT JOIN _spaces p ON p._space = s.space"
         " LEFT JOIN meta m ON m.key = CAST(printf('digest/%08x', s.space) AS BLOB)"
         " WHERE p.digest IS NULL OR m.value <> p.digest"),
+    SQL(MERGED_WITH,
+        "SELECT b.record FROM _merged a JOIN _merged b ON b.space = a.space AND b.class = a.class"
+        " WHERE a.space = ?1 AND a.record = ?2"),
+    SQL(MERGED_PUT, "INSERT OR REPLACE INTO _merged (space, record, class) VALUES (?1, ?2, ?3)"),
+    SQL(MERGED_DROP, "DELETE FROM _merged WHERE space = ?1 AND record = ?2"),
+    SQL(MERGED_CLEAR, "DELETE FROM _merged WHERE space = ?1"),
     SQL(SEARCH_THERE, "SELECT count(*) FROM sqlite_schema WHERE name = '_search'"),
     /* The content of an FTS5 table is a table: read without FTS5's help it costs one probe. */
     SQL(SEARCH_GET, "SELECT c0, c1 FROM _search_content WHERE id = ?1"),

@@ -9,6 +9,7 @@
 typedef enum qm__sql_id {
   /* both files */
   QM__SQL_BEGIN,
+  QM__SQL_VIEW,
   QM__SQL_COMMIT,
   QM__SQL_ROLLBACK,
   QM__SQL_DATA_VERSION,
@@ -67,6 +68,12 @@ typedef enum qm__sql_id {
   QM__SQL_OPEN_PUT,
   QM__SQL_OPEN_LIST,
   QM__SQL_OPEN_DROP,
+  /* store: feed */
+  QM__SQL_FEED_LAST,
+  QM__SQL_FEED_PUT,
+  QM__SQL_FEED_LOAD,
+  QM__SQL_FEED_AFTER,
+  QM__SQL_FEED_DROP,
   /* store: stage */
   QM__SQL_STAGE_GET,
   QM__SQL_STAGE_PUT,
@@ -86,6 +93,10 @@ typedef enum qm__sql_id {
   QM__SQL_SPACES_DIGEST,
   QM__SQL_SPACES_DROP,
   QM__SQL_SPACES_BEHIND,
+  QM__SQL_MERGED_WITH,
+  QM__SQL_MERGED_PUT,
+  QM__SQL_MERGED_DROP,
+  QM__SQL_MERGED_CLEAR,
   QM__SQL_SEARCH_THERE,
   QM__SQL_SEARCH_GET,
   QM__SQL_SEARCH_PUT,

@@ -37,7 +37,7 @@ static int unchanged(sqlite_store *s) {
 
 static int sqlite_begin(qm_store *store) {
   sqlite_store *s = self(store);
-  if (s->open) return QM_ESTATE;
+  if (s->open || s->viewing) return QM_ESTATE;
   QM_TRY(qm__db_begin(&s->db));
   int rc = unchanged(s);
   if (rc != QM_OK)
@@ -64,6 +64,22 @@ static int sqlite_commit(qm_store *store, qm_durability durability, qm_store_don
   if (!done) return rc;
   done(payload, rc);
   return QM_OK;
+}
+
+static int sqlite_view_begin(qm_store *store) {
+  sqlite_store *s = self(store);
+  QM_TRY(reading(s));
+  if (s->open || s->viewing) return QM_OK;
+  QM_TRY(qm__db_run(&s->db, QM__SQL_VIEW, NULL, 0));
+  s->viewing = 1;
+  return QM_OK;
+}
+
+static void sqlite_view_end(qm_store *store) {
+  sqlite_store *s = self(store);
+  if (!s->viewing) return;
+  s->viewing = 0;
+  qm__db_rollback(&s->db);
 }
 
 static int sqlite_barrier(qm_store *s) { return qm__db_barrier(&self(s)->db); }
@@ -167,7 +183,7 @@ static int sqlite_space_drop(qm_store *store, uint32_t space) {
   QM_TRY(writing(s));
   for (size_t i = 0; i < sizeof all / sizeof *all; i++)
     QM_TRY(wrote(s, qm__db_run(&s->db, all[i], QM__ARGS(qm__int(space)))));
-  return QM_OK;
+  return wrote(s, qm__sqlite_feed_drop(s, space));
 }
 
 /* ---- authors ---- */
@@ -215,6 +231,8 @@ static const qm_store_ops sqlite_ops = {
     .begin = sqlite_begin,
     .commit = sqlite_commit,
     .rollback = sqlite_rollback,
+    .view_begin = sqlite_view_begin,
+    .view_end = sqlite_view_end,
     .barrier = sqlite_barrier,
     .hook = sqlite_hook,
     .close = sqlite_close,
@@ -242,6 +260,10 @@ static const qm_store_ops sqlite_ops = {
     .open_append = qm__sqlite_open_append,
     .open_list = qm__sqlite_open_list,
     .open_clear = qm__sqlite_open_clear,
+    .feed_put = qm__sqlite_feed_put,
+    .feed_load = qm__sqlite_feed_load,
+    .feed_after = qm__sqlite_feed_after,
+    .feed_last = qm__sqlite_feed_last,
     .stage_begin = qm__sqlite_stage_begin,
     .stage_part = qm__sqlite_stage_part,
     .stage_parts = qm__sqlite_stage_parts,

@@ -11,6 +11,7 @@ typedef struct sqlite_store {
   qm__db db;
   int open;   /* a transaction is open */
   int failed; /* in which a write failed */
+  int viewing; /* a read transaction is open */
   qm_project project;
   void *project_payload;
 } sqlite_store;
@@ -65,6 +66,15 @@ int qm__sqlite_log_replace(qm_store *s, uint32_t space, uint64_t seq, qm_slice b
 int qm__sqlite_open_append(qm_store *s, uint32_t space, const qm_open_row *row);
 int qm__sqlite_open_list(qm_store *s, uint32_t space, qm_visit_open visit, void *payload);
 int qm__sqlite_open_clear(qm_store *s, uint32_t space);
+
+int qm__sqlite_feed_put(qm_store *s, const qm_feed_row *rows, size_t n);
+int qm__sqlite_feed_load(qm_store *s, uint32_t space, const qm_id *ids, size_t n,
+                         qm_visit_feed visit, void *payload);
+int qm__sqlite_feed_after(qm_store *s, uint64_t after, size_t limit, qm_visit_feed visit,
+                          void *payload);
+int qm__sqlite_feed_last(qm_store *s, uint64_t *seq);
+/* For space_drop: inside its transaction. */
+int qm__sqlite_feed_drop(sqlite_store *s, uint32_t space);
 
 int qm__sqlite_stage_begin(qm_store *s, uint32_t space, qm_slice manifest);
 int qm__sqlite_stage_part(qm_store *s, uint32_t space, uint32_t part, qm_slice content);

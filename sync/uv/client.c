@@ -7,6 +7,16 @@
 
 #define REFUSED_MAX 1024u /* remembered of one session; each has its row in the log */
 
+/* What this engine had written in a space when the session last knew. */
+typedef struct known {
+  qm_id space;
+  uint64_t next;
+} known;
+
+struct qm_client_wake {
+  uv_async_t async;
+};
+
 typedef struct sync_call {
   qm__call call;
   const qm_client_options *options;
@@ -18,6 +28,11 @@ typedef struct sync_call {
   qm_id device;
   int due; /* the certificate wants renewing */
   int over, told, stopped;
+  qm_client_wake wake; /* of a call that stays */
+  uv_timer_t poll;
+  uint8_t has_wake, has_poll, poked, left;
+  known *known;
+  uint32_t n_known;
   int code;
   qm_error error;
 } sync_call;
@@ -118,6 +133,106 @@ static void take_note(sync_call *s, const qm_event *ev) {
   }
 }
 
+/* --- staying --- */
+
+static void enter(const sync_call *s) {
+  if (s->options->enter) s->options->enter(s->options->payload);
+}
+
+static void leave(const sync_call *s) {
+  if (s->options->leave) s->options->leave(s->options->payload);
+}
+
+static uint64_t own_next(const sync_call *s, const qm_space *sp) {
+  uint32_t number;
+  const qm_author *own = qm_engine_author(s->engine);
+  if (qm_authors_find(qm_space_authors(sp), own, &number) != QM_OK) return 0;
+  return qm_vv_get(qm_space_vv(sp), number);
+}
+
+/* Spaces stand in one order, and rarely is there a new one. */
+static known *known_of(sync_call *s, uint32_t at, const qm_id *space) {
+  if (at < s->n_known && qm_id_cmp(&s->known[at].space, space) == 0) return &s->known[at];
+  for (uint32_t i = 0; i < s->n_known; i++)
+    if (qm_id_cmp(&s->known[i].space, space) == 0) return &s->known[i];
+  known *p = qm_realloc_array(s->options->env, s->known, (size_t)s->n_known + 1, sizeof *p);
+  if (!p) return NULL;
+  s->known = p;
+  p[s->n_known] = (known){*space, UINT64_MAX};
+  return &p[s->n_known++];
+}
+
+/* Looks at what was written here since: said to the session where `tell`. Between enter and
+ * leave. */
+static void look(sync_call *s, int tell) {
+  for (uint32_t i = 0; i < qm_engine_space_count(s->engine); i++) {
+    const qm_space *sp = qm_engine_space_at(s->engine, i);
+    uint64_t next = own_next(s, sp);
+    qm_space_info info;
+    qm_space_info_get(sp, &info);
+    known *k = known_of(s, i, &info.id);
+    if (tell && (!k || k->next != next)) (void)qm_session_news(s->session, &info.id);
+    if (k) k->next = next;
+  }
+}
+
+static void on_wake(uv_async_t *a) {
+  sync_call *s = a->data;
+  s->poked = 1;
+  qm__conn_pump(&s->call.conn);
+}
+
+static void on_poll(uv_timer_t *t) {
+  sync_call *s = t->data;
+  s->poked = 1;
+  qm__conn_pump(&s->call.conn);
+}
+
+void qm_client_poke(qm_client_wake *w) { (void)uv_async_send(&w->async); }
+
+static int start_staying(sync_call *s) {
+  if (uv_async_init(&s->call.loop, &s->wake.async, on_wake) != 0) return QM_EIO;
+  s->has_wake = 1;
+  s->wake.async.data = s->poll.data = s;
+  if (uv_timer_init(&s->call.loop, &s->poll) != 0) return QM_EIO;
+  s->has_poll = 1;
+  if (uv_timer_start(&s->poll, on_poll, QM_CLIENT_POLL_MS, QM_CLIENT_POLL_MS) != 0) return QM_EIO;
+  if (!s->options->waker) return QM_OK;
+  enter(s);
+  s->options->waker(s->options->payload, &s->wake);
+  leave(s);
+  return QM_OK;
+}
+
+/* The loop ends only without them. */
+static void stop_staying(sync_call *s) {
+  if (s->has_wake && s->options->waker) {
+    enter(s);
+    s->options->waker(s->options->payload, NULL);
+    leave(s);
+  }
+  if (s->has_wake) uv_close((uv_handle_t *)&s->wake.async, NULL);
+  if (s->has_poll) uv_close((uv_handle_t *)&s->poll, NULL);
+  s->has_wake = s->has_poll = 0;
+}
+
+/* 1 where the session was told something. */
+static int on_poke(sync_call *s) {
+  const qm_client_options *o = s->options;
+  int rc = QM_OK;
+  if (!s->poked || s->left || s->over) return 0;
+  s->poked = 0;
+  enter(s);
+  if (o->poll) rc = o->poll(o->payload);
+  if (rc == QM_OK) look(s, 1);
+  leave(s);
+  if (rc == QM_OK) return 0;
+  s->left = 1;
+  (void)qm_fail(&s->error, rc, "%s", qm_err_text(rc));
+  qm_session_bye(s->session);
+  return 1;
+}
+
 /* --- the application of the connection --- */
 
 static int app_open(qm__conn *c) {
@@ -131,6 +246,10 @@ static int app_open(qm__conn *c) {
                            .peer = hub.device,
                            .now_ms = uv_now(&s->call.loop)};
   if (s->due && !(o->flags & QM_CLIENT_NO_RENEW)) so.flags |= QM_SESSION_RENEW;
+  if (o->flags & QM_CLIENT_STAY) {
+    so.flags |= QM_SESSION_LIVE;
+    QM_TRY(start_staying(s));
+  }
   return qm_session_new(&s->session, o->env, QM_CLIENT, &so);
 }
 
@@ -146,14 +265,20 @@ static int tell_progress(sync_call *s) {
 static int app_work(qm__conn *c) {
   sync_call *s = (sync_call *)(void *)c;
   qm_event ev;
-  int moved = 0;
+  int moved = on_poke(s);
   (void)qm_session_tick(s->session, uv_now(&s->call.loop));
   while (!s->over && qm_session_next(s->session, &ev)) {
     moved = 1;
     take_note(s, &ev);
-    if (s->options->enter) s->options->enter(s->options->payload);
+    enter(s);
+    int spaces = ev.kind == QM_EV_SPACES;
     int rc = qm_answer_event(&s->answer, s->session, &ev);
-    if (s->options->leave) s->options->leave(s->options->payload);
+    if (spaces) look(s, 0); /* the list stands for what is there at this moment */
+    leave(s);
+    if (ev.kind == QM_EV_LIVE) {
+      s->poked = 1; /* what was written meanwhile */
+      if (s->options->live) s->options->live(s->options->payload);
+    }
     if (rc != QM_OK) qm_log(s->options->env, QM_LOG_WARN, "sync: a note: %s", qm_err_name(rc));
     /* A long upload is work for the disk: what the peer says meanwhile is not late. */
     uv_update_time(&s->call.loop);
@@ -193,7 +318,8 @@ static void app_tick(qm__conn *c, uint64_t now_ms) {
   (void)qm_session_tick(((sync_call *)(void *)c)->session, now_ms);
 }
 
-static void app_gone(qm__conn *c) { (void)c; } /* the call owns it, and outlives it */
+/* The call owns it, and outlives it. */
+static void app_gone(qm__conn *c) { stop_staying((sync_call *)(void *)c); }
 
 static const qm__conn_app app = {.open = app_open,
                                  .feed = app_feed,
@@ -247,6 +373,7 @@ static void policy_init(sync_call *s) {
 static int outcome(sync_call *s, int rc, qm_error *e) {
   if (!s->session) return rc;
   qm_session_bytes(s->session, &s->out->bytes_down, &s->out->bytes_up);
+  if (s->left) return qm_fail(e, s->error.code, "%s", s->error.message);
   if (s->over && s->code == QM_OK) {
     s->out->complete = 1;
     return QM_OK;
@@ -281,6 +408,7 @@ int qm_client_sync(const qm_client_options *o, qm_engine *engine, qm_client_resu
   }
   qm_session_free(s->session);
   qm_answer_free(&s->answer);
+  qm_free(o->env, s->known);
   qm_free(o->env, s);
   return rc;
 }

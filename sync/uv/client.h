@@ -19,8 +19,17 @@
 
 enum {
   QM_CLIENT_NO_CLOCK = 1, /* leave the engine's clock offset alone (replay) */
-  QM_CLIENT_NO_RENEW = 2  /* never ask for a new certificate */
+  QM_CLIENT_NO_RENEW = 2, /* never ask for a new certificate */
+  QM_CLIENT_STAY = 4      /* stay connected until poll says otherwise, or the hub does */
 };
+
+/* How often poll is called without being asked for. */
+#define QM_CLIENT_POLL_MS 500u
+
+/* Wakes a call that stays: poll is called soon, and what the engine has new goes up. Any
+ * thread, from qm_client_options.waker until it is called with NULL. */
+typedef struct qm_client_wake qm_client_wake;
+void qm_client_poke(qm_client_wake *w);
 
 /* Totals of a running session. */
 typedef struct qm_client_progress {
@@ -45,6 +54,12 @@ typedef struct qm_client_options {
   void (*enter)(void *payload);
   void (*leave)(void *payload);
   void *payload;
+  /* With QM_CLIENT_STAY, each may be NULL. waker: between enter and leave, with what pokes
+     this call, and NULL before that goes. poll: between enter and leave; other than QM_OK
+     leaves politely, and is the result. live: everything is exchanged, and the session stays. */
+  void (*waker)(void *payload, qm_client_wake *w);
+  int (*poll)(void *payload);
+  void (*live)(void *payload);
 } qm_client_options;
 
 /* What was refused: by the hub (by_hub), or by this device of what the hub sent. */

@@ -178,6 +178,7 @@ static void maybe_finish(qm_hub *hub) {
   if (!hub->draining || hub->closing || hub->n_conns || hub->n_jobs) return;
   hub->closing = 1;
   if (hub->has_drain) close_handle(&hub->drain);
+  if (hub->has_live) close_handle(&hub->live);
   if (hub->has_async) {
     close_handle(&hub->done);
     close_handle(&hub->stop);
@@ -211,6 +212,18 @@ static void drain(qm_hub *hub) {
   if (hub->has_drain) uv_timer_start(&hub->drain, on_drained, hub->config.drain_ms, 0);
   each(hub, qm__hub_conn_drain);
   maybe_finish(hub);
+}
+
+/* --- sessions that stay --- */
+
+static void on_live(uv_timer_t *t) { each(t->data, qm__hub_conn_check); }
+
+void qm__hub_live(qm_hub *hub, int more) {
+  hub->n_live += more ? 1u : (uint32_t)-1;
+  if (!hub->has_live || hub->draining) return;
+  if (hub->n_live == 0) uv_timer_stop(&hub->live);
+  else if (!uv_is_active((uv_handle_t *)&hub->live))
+    uv_timer_start(&hub->live, on_live, QM_HUB_LIVE_CHECK_MS, QM_HUB_LIVE_CHECK_MS);
 }
 
 static void on_stop(uv_async_t *a) { drain(a->data); }
@@ -306,6 +319,9 @@ static int start_loop(qm_hub *hub) {
   if (uv_timer_init(&hub->loop, &hub->drain) != 0) return QM_EIO;
   hub->has_drain = 1;
   hub->drain.data = hub;
+  if (uv_timer_init(&hub->loop, &hub->live) != 0) return QM_EIO;
+  hub->has_live = 1;
+  hub->live.data = hub;
   if (uv_async_init(&hub->loop, &hub->done, on_done) != 0) return QM_EIO;
   if (uv_async_init(&hub->loop, &hub->stop, on_stop) != 0) {
     close_handle(&hub->done);

@@ -88,6 +88,8 @@ static void push_enrol(qm__hub_conn *hc) {
 /* --- events --- */
 
 static void on_closed_event(qm__hub_conn *hc, const qm_event *ev) {
+  if (hc->live) qm__hub_live(hc->hub, 0);
+  hc->live = 0;
   hc->over = 1;
   hc->over_ms = now_of(hc);
   hc->code = ev->code;
@@ -117,6 +119,11 @@ static void on_notice(qm__hub_conn *hc, const qm_event *ev) {
     case QM_EV_DIFFER:
       qm_log(env, QM_LOG_ERROR, "device %s: space %s differs at equal version vectors",
              qm_short(&hc->device).text, qm_short(&ev->space).text);
+      break;
+    case QM_EV_LIVE:
+      hc->live = 1;
+      qm__hub_live(hc->hub, 1);
+      qm_log(env, QM_LOG_INFO, "device %s stays connected", qm_short(&hc->device).text);
       break;
     case QM_EV_CLOSED: on_closed_event(hc, ev); break;
     default: break;
@@ -262,6 +269,38 @@ const qm__conn_app qm__hub_app = {.open = app_open,
                                   .feeding = app_feeding,
                                   .gone = app_gone};
 
+/* --- sessions that stay --- */
+
+void qm__hub_news(struct qm_hub *hub, const qm_id *space, const qm__hub_conn *from) {
+  for (qm__hub_conn *hc = hub->conns; hc; hc = hc->next) {
+    if (hc == from || hc->gone || hc->over || !hc->session) continue;
+    if (qm_session_news(hc->session, space)) qm__conn_pump(&hc->conn);
+  }
+}
+
+void qm__hub_conn_check(qm__hub_conn *hc) {
+  if (!hc->live || hc->checking || hc->over || hc->gone) return;
+  qm__job *job = qm__job_new(hc->hub->env, QM_JOB_CHECK, hc);
+  if (!job) return; /* the next one will do */
+  hc->checking = 1;
+  (void)push(hc, job);
+}
+
+/* What the device may read or write has changed: its next HELLO takes that up. */
+static void answer_check(qm__hub_conn *hc, const qm__job *job) {
+  hc->checking = 0;
+  if (!hc->session || hc->over) return;
+  if (job->drop) {
+    qm_log(hc->hub->env, QM_LOG_WARN, "device %s: %s", qm_short(&hc->device).text,
+           qm_err_name(job->rc));
+    qm_session_shut(hc->session, job->rc);
+  } else if (job->has_grants && memcmp(job->grants, hc->grants, sizeof hc->grants) != 0) {
+    qm_log(hc->hub->env, QM_LOG_INFO, "device %s: its spaces have changed",
+           qm_short(&hc->device).text);
+    qm_session_bye(hc->session);
+  }
+}
+
 static void answer_request(qm__hub_conn *hc, qm__job *job) {
   hc->mark_ms = now_of(hc);
   if (job->drop) {
@@ -271,6 +310,7 @@ static void answer_request(qm__hub_conn *hc, qm__job *job) {
     return;
   }
   hc->lacks += job->lacks;
+  if (job->has_grants) memcpy(hc->grants, job->grants, sizeof hc->grants);
   if (job->ev.kind == QM_EV_COMMIT && job->out.rc == QM_OK && job->out.reply.n_refusals) {
     uint32_t n = job->out.reply.n_refusals;
     hc->seen.refused += n;
@@ -284,7 +324,12 @@ static void answer_request(qm__hub_conn *hc, qm__job *job) {
 void qm__hub_conn_done(qm__hub_conn *hc, qm__job *job) {
   hc->jobs--;
   hc->hub->n_jobs--;
+  int is_news = job->kind == QM_JOB_REQUEST && job->ev.kind == QM_EV_COMMIT && !job->drop &&
+                job->out.rc == QM_OK && job->out.reply.taken;
+  qm_id space = job->ev.space;
+  struct qm_hub *hub = hc->hub;
   if (!hc->gone && job->kind == QM_JOB_REQUEST && hc->session) answer_request(hc, job);
+  if (!hc->gone && job->kind == QM_JOB_CHECK) answer_check(hc, job);
   if (!hc->gone && job->kind == QM_JOB_ENROL) {
     qm_buf empty = hc->answer;
     if (job->rc == QM_OK) {
@@ -295,8 +340,10 @@ void qm__hub_conn_done(qm__hub_conn *hc, qm__job *job) {
     hc->answered = 1;
   }
   qm__job_free(hc->hub->env, job);
+  const qm__hub_conn *from = hc->gone ? NULL : hc;
   if (!hc->gone) qm__conn_pump(&hc->conn);
   else forget_if_last(hc);
+  if (is_news) qm__hub_news(hub, &space, from);
 }
 
 void qm__hub_conn_drain(qm__hub_conn *hc) {

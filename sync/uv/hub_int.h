@@ -32,6 +32,8 @@ typedef struct qm__hub_conn {
   uint32_t jobs; /* at the shard */
   uint8_t gone;  /* the handles are closed; freed when jobs is 0 */
   uint8_t said_hello, over, end_sent, byed, answered;
+  uint8_t live, checking; /* the session stays; a CHECK is at the shard */
+  uint8_t grants[QM_TAG_SIZE]; /* as its spaces were agreed */
   int code;
   uint64_t opened_ms, mark_ms, over_ms;
   uint32_t quiet;
@@ -47,8 +49,8 @@ struct qm_hub {
   uv_tcp_t listener;
   uv_async_t done, stop;
   uv_signal_t signals[3];
-  uv_timer_t drain;
-  uint8_t has_loop, has_listener, has_async, n_signals, has_drain, draining, closing;
+  uv_timer_t drain, live;
+  uint8_t has_loop, has_listener, has_async, n_signals, has_drain, has_live, draining, closing;
   uint16_t port;
   int status;
   qm_tls_config *tls;
@@ -56,7 +58,7 @@ struct qm_hub {
   qm__scratch *scratch;
   qm__hub_conn *conns, *feeding; /* feeding: whose handshake asks admit */
   qm__address *addresses[QM_HUB_BUCKETS];
-  uint32_t n_conns, n_jobs;
+  uint32_t n_conns, n_jobs, n_live;
 };
 
 /* --- hub_conn.c --- */
@@ -65,7 +67,13 @@ extern const qm__conn_app qm__hub_app;
 void qm__hub_conn_done(qm__hub_conn *hc, qm__job *job);
 /* The hub drains: BYE as soon as nothing is owed. */
 void qm__hub_conn_drain(qm__hub_conn *hc);
+/* Changes in the space are durable: the sessions that stay learn it. `from` brought them and
+ * is left out; NULL: somebody else did. */
+void qm__hub_news(struct qm_hub *hub, const qm_id *space, const qm__hub_conn *from);
+/* Asks the shard about the device of a session that stays. */
+void qm__hub_conn_check(qm__hub_conn *hc);
 /* --- hub.c --- */
 void qm__hub_forget(qm__hub_conn *hc); /* frees it */
+void qm__hub_live(qm_hub *hub, int more); /* a session begins to stay, or has ended */
 
 #endif

@@ -25,6 +25,10 @@
 /* For sessions to end after SIGTERM. */
 #define QM_HUB_DRAIN_MS_DEFAULT 10000u
 
+/* How often a session that stays is asked whether its device is still one, and what it may
+ * read: what another process revokes or grants takes effect within that time. */
+#define QM_HUB_LIVE_CHECK_MS 1000u
+
 /* --- store thread --- */
 
 /* Batches of one group: one fsync covers them; what waits behind a group waits for the

@@ -166,6 +166,28 @@ static void note_equal(qm__shard *s, const qm__job *job) {
   qm_arena_free(&arena);
 }
 
+static void tag_of_lines(qm__job *job, const qm_space_line *lines, uint32_t n) {
+  qm_sha sha;
+  qm_hash hash;
+  qm_sha_init(&sha);
+  for (uint32_t i = 0; i < n; i++) {
+    qm_sha_add(&sha, lines[i].line.id.b, QM_ID_SIZE);
+    qm_sha_add(&sha, lines[i].line.tag, QM_TAG_SIZE);
+  }
+  qm_sha_end(&sha, &hash);
+  memcpy(job->grants, hash.b, sizeof job->grants);
+  job->has_grants = 1;
+}
+
+static void run_check(qm__shard *s, qm__job *job) {
+  const qm_space_line *lines = NULL;
+  uint32_t n = 0;
+  if (!admitted(s, job)) return;
+  job->rc = qm_answer_lines(&s->answer, &job->peer, &job->out.arena, &lines, &n);
+  if (job->rc == QM_OK) tag_of_lines(job, lines, n);
+  note_failure(s, job->rc);
+}
+
 static void run_request(qm__shard *s, qm__job *job) {
   const qm_hub_backend *b = s->options.backend;
   if (!admitted(s, job)) return;
@@ -174,6 +196,8 @@ static void run_request(qm__shard *s, qm__job *job) {
   if (b->held && job->rc == QM_OK && job->ev.kind == QM_EV_COMPARE)
     b->held(b->payload, &job->device, &job->ev.space, job->ev.vv);
   if (b->held && job->rc == QM_OK && job->ev.kind == QM_EV_DIGEST_CHECK) note_equal(s, job);
+  if (job->rc == QM_OK && job->ev.kind == QM_EV_SPACES)
+    tag_of_lines(job, job->out.reply.lines, job->out.reply.n_lines);
   if (job->rc == QM_OK) job->rc = job->out.rc = detach(job);
   note_failure(s, job->rc);
 }
@@ -217,6 +241,7 @@ static void run_one(qm__shard *s, qm__job *job) {
     case QM_JOB_REQUEST: run_request(s, job); break;
     case QM_JOB_ENROL: run_enrol(s, job); break;
     case QM_JOB_END: run_end(s, job); break;
+    case QM_JOB_CHECK: run_check(s, job); break;
   }
 }
 

@@ -19,7 +19,8 @@ typedef struct qm__shard qm__shard;
 typedef enum qm__job_kind {
   QM_JOB_REQUEST = 0, /* an event with a ticket */
   QM_JOB_ENROL = 1,
-  QM_JOB_END = 2 /* the last job of a session */
+  QM_JOB_END = 2, /* the last job of a session */
+  QM_JOB_CHECK = 3 /* of a session that stays: is its device still one, what may it read */
 } qm__job_kind;
 
 typedef struct qm__job {
@@ -33,6 +34,9 @@ typedef struct qm__job {
   int drop;       /* 1: the device may not go on */
   qm_answered out; /* REQUEST */
   uint64_t lacks; /* COMPARE: counters the peer lacked */
+  /* CHECK, and the request for SPACES: over what the device may read, with its role */
+  uint8_t grants[QM_TAG_SIZE];
+  int has_grants;
   /* ENROL */
   qm_buf request, response; /* response: encoded */
   char address[64];

@@ -164,6 +164,25 @@ q 0 'no conflicts' conflicts
 q 0 saved settle household key:12 head=Mine
 q 2 'token.*EINVAL' set household key:12 head=X --token 00
 
+# ---- merged records ----
+first=$(id_of household key:12)
+second=$(id_of household key:13)
+q 2 'itself' merge household key:12 key:12
+q 0 '^merged: household key:12 and key:13' merge household key:12 key:13
+q 0 'nothing to do' merge household "$second" "$first"
+q 0 'merged with' get household "$second"
+q 0 '合并' --lang zh get household "$first"
+q 0 '"merged":\["' --json get household key:13
+q 0 'merged records differ' conflicts
+least=$(printf '%s\n%s\n' "$first" "$second" | LC_ALL=C sort | head -n 1)
+q 0 'merged with' log household "$least"
+q 0 '^1 record' list household
+q 0 'taken out' unmerge household "$second"
+q 0 '^2 records' list household
+q 0 'nothing to do' unmerge household "$second"
+q 2 'no such device' split household key:12
+q 0 'no conflicts' conflicts
+
 # ---- deleting ----
 other=$(id_of household key:13)
 token=$(token_of household key:13)
@@ -235,6 +254,65 @@ q 0 'schema "village"' --db bad.db init --schema village.json --test-data
 q 0 'invented data only' --db bad.db status
 q 0 'next: .qianmo enroll' --db plain.db init
 q 3 'no space yet' --db plain.db list household
+
+q 0 'plain, version 1, is in order: 2 collections' schema check plain.json
+q 0 '"collections":2' --json schema check plain.json
+q 0 '没有问题' --lang zh schema check plain.json
+q 5 'bad/no-purpose.json is not in order: line [0-9]+: collections.0..purpose: is missing' \
+  schema check bad/no-purpose.json
+q 5 'line [0-9]+: .*retention' schema check bad/no-retention.json
+q 5 'line [0-9]+: .*never reused' schema check bad/reused-number.json
+q 5 '"code":"ESCHEMA".*line' --json schema check bad/bad-type.json
+q 5 '有错' --lang zh schema check bad/bad-type.json
+for f in bad/*.json; do q 5 'is not in order' schema check "$f"; done
+q 2 'cannot read missing.json' schema check missing.json
+q 2 'too few' schema check
+q 2 'too few' schema diff plain.json
+q 2 'too many' schema check plain.json plain.json
+q 2 'too many' schema plain.json plain.json
+perl -MJSON::PP -e '
+  local $/; open my $in, "<", "plain.json"; my $s = decode_json(<$in>); my $f = $s->{collections}[0]{fields};
+  my $out = sub { open my $o, ">", $_[0]; print $o JSON::PP->new->utf8->canonical->encode($s) };
+  $s->{version} = 2; push @$f, {name => "email", number => 999, type => "register", value => "text", class => "work"};
+  $out->("plain-2.json");
+  $f->[-1]{type} = "set"; $s->{version} = 3; $out->("plain-type.json");
+  $f->[-1]{type} = "register"; $f->[-1]{name} = "fax"; $out->("plain-reused.json");
+  pop @$f; $out->("plain-removed.json");'
+q 0 'household.email +new field' schema diff plain.json plain-2.json
+q 0 'no differences' schema diff plain.json plain.json
+q 0 '' --json schema diff plain.json plain.json
+same 'no line for no difference' "$(cat out)" ''
+q 0 '新增字段' --lang zh schema diff plain.json plain-2.json
+q 5 'household.email +type changed; take a new number +register → set +refused' \
+  schema diff plain-2.json plain-type.json
+q 5 'email → fax +refused' schema diff plain-2.json plain-reused.json
+q 5 'household.email +field removed +refused' schema diff plain-2.json plain-removed.json
+q 5 '"change":"field-removed","refused":true' --json schema diff plain-2.json plain-removed.json
+q 5 '版本号没有升高' --lang zh schema diff plain-2.json plain.json
+q 5 'bad/no-type.json is not in order' schema diff plain.json bad/no-type.json
+q 2 'cannot read' schema diff plain.json missing.json
+q 0 'schema "plain", version 2' --space plain schema plain-2.json
+q 5 'the type changed' --space plain schema plain-type.json
+
+# ---- what changed ----
+q 0 'anything may have changed' --space plain changes
+cursor=$(./qianmo --json changes | field cursor)
+q 0 '' --json changes --since "$cursor"
+same 'nothing changed' "$(cat out)" ''
+q 0 saved --space plain set household key:12 phone=000-4444
+q 0 'household [0-9A-Z]{8}  phone  .here.' changes --since "$cursor"
+q 0 'phone  .本机.' --lang zh changes --since "$cursor"
+q 0 '"fields":\["phone"\],"presence":false,"local":true,"remote":false' --json changes --since "$cursor"
+q 0 '"phone"' --json changes --since "$cursor" --limit 1 --follow
+next=$(field cursor <out)
+(./qianmo --space plain set household key:12 phone=000-5555 >/dev/null) &
+q 0 '"fields":\["phone"\]' --json changes --since "$next" --follow --limit 1
+wait $!
+q 0 'anything may have changed' changes --since 00c0ffee00c0ffee-1
+q 2 'no cursor' changes --since yesterday
+q 2 'limit' changes --limit 0
+q 2 'cursor' changes --since "$(printf '%100s' x)"
+q 2 'too many' changes household
 
 # ---- network and hub: 2 and 4 ----
 zeros=0000-0000-0000-0000-0000-0000-0000-0000-0000-0

@@ -3,8 +3,8 @@
 # network, sync, a list; then the end of the hub. Nothing personal is in its log.
 set -u
 dir=$(mktemp -d) || exit 1
-hub=
-trap 'test -z "$hub" || kill -9 "$hub" 2>/dev/null; rm -rf "$dir"' EXIT
+hub= east= west=
+trap 'for p in $hub $east $west; do kill -9 "$p" 2>/dev/null; done; rm -rf "$dir"' EXIT
 LC_ALL=C.UTF-8
 export LC_ALL
 n=0
@@ -24,7 +24,7 @@ start() { # waits for the line that says where it listens
   port=${line##*:}
 }
 
-echo "1..11"
+echo "1..15"
 "$BUILD/qianmod" init "$dir/hub" --name 'Stone Bridge' --listen 127.0.0.1:0 >"$dir/out"
 check $? "init"
 "$BUILD/qianmod" space add "$dir/hub" grid --schema fixtures/schemas/plain.json >"$dir/out"
@@ -49,6 +49,37 @@ phone east list household >"$dir/east"
 phone west list household >"$dir/west"
 grep -q Canary-Sun "$dir/east" && grep -q Canary-Li "$dir/west"
 check $? "each sees the other's household"
+
+# Two phones that stay connected. Every wait is for a line, not for a time.
+live() { # name: starts it, and waits until it is connected
+  mkfifo "$dir/$1.live"
+  "$BUILD/qianmo" --db "$dir/$1.db" sync --stay >"$dir/$1.live" 2>>"$dir/err" &
+}
+follow() { # name, cursor: the next line of what changes
+  timeout 30 "$BUILD/qianmo" --db "$dir/$1.db" --json changes --since "$2" --follow --limit 1 \
+    2>>"$dir/err"
+}
+cursor() { phone "$1" --json changes | sed 's/.*"cursor":"\([^"]*\)".*/\1/'; }
+live east; east=$!; exec 3<"$dir/east.live"; read -r line <&3
+live west; west=$!; exec 4<"$dir/west.live"; read -r line <&4
+since=$(cursor west)
+phone east set household key:101 phone=000-0101 >/dev/null
+follow west "$since" | grep -q '"fields":\["phone"\].*"remote":true'
+check $? "what one writes comes to the other, which stays connected"
+kill -TERM "$hub"; wait "$hub"
+since=$(cursor east)
+phone west set household key:102 phone=000-0102 >/dev/null
+start --listen "127.0.0.1:$port"
+follow east "$since" | grep -q '"fields":\["phone"\].*"remote":true'
+check $? "after a cut both catch up"
+id=$(phone west --json status | sed 's/.*"device":"\([^"]*\)".*/\1/')
+"$BUILD/qianmod" revoke "$dir/hub" "$id" >/dev/null
+wait "$west"; code=$?; west=
+test $code = 5; check $? "a device that is revoked is cut off, and told"
+kill "$east"; wait "$east" 2>/dev/null; east=
+exec 3<&- 4<&-
+phone east list household | grep -q 000-0102
+check $? "what came is there"
 
 kill -TERM "$hub"
 wait "$hub"; check $? "SIGTERM ends it with 0"

@@ -3,6 +3,7 @@
 #ifndef SUPPORT_WORLD_H
 #define SUPPORT_WORLD_H
 
+#include "core/class.h"
 #include "core/write.h"
 
 #define WORLD_MAX 8
@@ -85,6 +86,8 @@ int put(device *d, const char *r, uint32_t field, const char *text);
 int put_with(device *d, const char *r, uint32_t field, const char *text, qm_slice token,
              unsigned flags);
 int put_erase_with(device *d, const char *r, qm_slice token);
+/* A correction of a number: may go back. */
+int put_number(device *d, const char *r, uint32_t field, int64_t v);
 int put_raise(device *d, const char *r, uint32_t field, int64_t v);
 int put_raise_with(device *d, const char *r, uint32_t field, int64_t v, qm_slice token);
 int put_add(device *d, const char *r, const char *element);
@@ -95,14 +98,21 @@ int put_text(device *d, const char *r, uint64_t at, uint64_t cut, const char *te
 /* `values`, of one character each, in place of `cut` elements. */
 int put_list(device *d, const char *r, uint64_t at, uint64_t cut, const char *values);
 int put_state(device *d, const char *r, const char *item);
+int put_merge(device *d, const char *a, const char *b);
+int put_unmerge(device *d, const char *r);
 
-/* What is shown, as text in the world's arena: a register's value ("-" for none), a
- * set "a,b", a counter "3", a log "a|b", a text,
- * a list "[a b]". */
+/* What is shown, as the record's class shows it, as text in the world's arena: a register's
+ * value ("-" for none), a set "a,b", a counter "3", a log "a|b", a text, a list "[a b]". */
 const char *shown(device *d, const char *r, uint32_t field);
 /* The review list of a field: "value/class" by (time, author) descending, with class s
- * sibling, u unread, c contradiction. "" for none. */
+ * sibling, u unread, c contradiction, m another member's. "" for none. */
 const char *listed(device *d, const char *r, uint32_t field);
+/* The same of the record's own state alone. */
+const char *shown_alone(device *d, const char *r, uint32_t field);
+const char *listed_alone(device *d, const char *r, uint32_t field);
+/* The class: its members "A,B"; those of them that somebody took out beside a merge. */
+const char *members(device *d, const char *r);
+const char *unmerged(device *d, const char *r);
 int visible(device *d, const char *r);
 int collides(device *d, const char *r);
 unsigned marks(device *d, const char *r);

@@ -162,6 +162,14 @@ int text_open(void *payload, const qm_open_row *row) {
   return QM_OK;
 }
 
+int text_feed(void *payload, const qm_feed_row *row) {
+  text_add(payload, "%llu:%u:%u:", (unsigned long long)row->seq, row->space,
+           id_number(&row->record));
+  text_slice(payload, row->fields);
+  text_add(payload, ";");
+  return QM_OK;
+}
+
 typedef struct last_log {
   text *t;
   uint64_t seq;
@@ -228,6 +236,8 @@ void text_dump(text *t, test_store *s, uint32_t spaces) {
   text_add(t, "\nspaces ");
   assert_int_equal(s->ops->space_list(s->s, text_space, t), QM_OK);
   for (uint32_t i = 1; i <= spaces; i++) dump_space(t, s, i);
+  text_add(t, "\nfeed ");
+  assert_int_equal(s->ops->feed_after(s->s, 0, 1000, text_feed, t), QM_OK);
 }
 
 uint32_t draw(uint64_t *seed, uint32_t below) {

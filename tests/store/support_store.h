@@ -44,6 +44,7 @@ int text_record(void *payload, const qm_record_row *row); /* id:collection:hash:
 int text_id(void *payload, const qm_id *id);              /* id; */
 int text_log(void *payload, const qm_log_row *row);       /* seq[author:start-next,…]batch; */
 int text_open(void *payload, const qm_open_row *row);     /* counter:change; */
+int text_feed(void *payload, const qm_feed_row *row);     /* seq:space:id:fields; */
 
 /* All that the store's functions show of the spaces 1..spaces. Creation dots and keys are
  * asked for authors, counters and indexes below 4, 40 and 3, and keys "k0" … "k9". */

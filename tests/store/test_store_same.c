@@ -30,7 +30,7 @@ typedef struct step {
 } step;
 
 static step draw_step(uint64_t *seed) {
-  step s = {draw(seed, 15), 1 + draw(seed, SPACES), draw(seed, 12),
+  step s = {draw(seed, 17), 1 + draw(seed, SPACES), draw(seed, 12),
             draw(seed, 3),  draw(seed, 40),         ""};
   uint32_t n = draw(seed, 7);
   for (uint32_t i = 0; i < n; i++) s.word[i] = (char)('a' + draw(seed, 26));
@@ -51,6 +51,14 @@ static int cut_step(test_store *t, const step *s) {
   int rc = t->ops->log_cut(t->s, s->space, &vv, NULL);
   qm_free(&t->env, vv.next);
   return rc;
+}
+
+/* Now and then one that is behind, and refused. */
+static int feed_step(test_store *t, const step *s, const qm_id *id, qm_slice word) {
+  qm_feed_row row = {0, s->space, *id, word};
+  QM_TRY(t->ops->feed_last(t->s, &row.seq));
+  row.seq += s->c % 5;
+  return t->ops->feed_put(t->s, &row, 1);
 }
 
 static int apply(test_store *t, const step *s) {
@@ -80,6 +88,8 @@ static int apply(test_store *t, const step *s) {
     case 13:
       return s->c & 3 ? o->stage_part(t->s, s->space, s->b, word)
                       : o->stage_begin(t->s, s->space, qm_slice_of("mmm", s->b));
+    case 15:
+    case 16: return feed_step(t, s, &id, word);
     default:
       return s->c ? o->stage_part(t->s, s->space, s->a, word)
                   : o->stage_swap(t->s, s->space, put_part, t);

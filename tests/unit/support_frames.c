@@ -163,6 +163,11 @@ static int put_cert(qm_buf *out) {
   return qm_msg_cert_put(out, &m);
 }
 
+static int put_live(qm_buf *out) {
+  qm_msg_live m = {example_id(0x5a), QM_LIVE_NEWS};
+  return qm_msg_live_put(out, &m);
+}
+
 #define WITH_ARENA(name, type)                                           \
   static int again_##name(qm_slice body, qm_arena *arena, qm_buf *out) { \
     type m;                                                              \
@@ -193,6 +198,7 @@ WITHOUT(credit, qm_msg_credit)
 WITHOUT(error, qm_msg_error)
 WITHOUT(cert_renew, qm_msg_cert_renew)
 WITHOUT(cert, qm_msg_cert)
+WITHOUT(live, qm_msg_live)
 
 static int again_bye(qm_slice body, qm_arena *arena, qm_buf *out) {
   (void)arena;
@@ -293,6 +299,7 @@ static int again_state_end(qm_slice body, qm_arena *arena, qm_buf *out) {
 #define HEX_16 "9110"
 #define HEX_17 "9311c40473706b69c40570726f6f66"
 #define HEX_18 "931200c403646572"
+#define HEX_30 "931ec4105a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a01"
 #define HEX_19 "9313c4105a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5acd012c"
 #define HEX_20 "9318c4105a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5ac4086d616e6966657374"
 #define HEX_21 "9419c4105a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a02c40470617274"
@@ -318,6 +325,7 @@ const frame_example frame_examples[] = {
     {"BYE", 16, HEX_16, put_bye, again_bye},
     {"CERT_RENEW", 17, HEX_17, put_cert_renew, again_cert_renew},
     {"CERT", 18, HEX_18, put_cert, again_cert},
+    {"LIVE", 30, HEX_30, put_live, again_live},
     {"STATE_WANT", 19, HEX_19, put_state_want, again_state_want},
     {"STATE_BEGIN", 24, HEX_20, put_state_begin, again_state_begin},
     {"STATE_PART", 25, HEX_21, put_state_part, again_state_part},

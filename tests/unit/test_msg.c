@@ -171,7 +171,7 @@ static void hello_is_checked(void **state) {
     assert_int_equal(hello_with(&f, &m), versions[i].rc);
   }
   qm_msg_hello m = good;
-  m.flags = 2;
+  m.flags = 4;
   assert_int_equal(hello_with(&f, &m), QM_ERANGE);
   m = good;
   m.clock_ms = QM_TIME_MS_MAX + 1;

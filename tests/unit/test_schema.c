@@ -542,6 +542,63 @@ static void schemas_only_grow(void **state) {
   }
 }
 
+typedef struct seen {
+  uint32_t deltas, refused;
+  qm_schema_delta_kind last;
+} seen;
+
+static int see(void *payload, const qm_schema_delta *d) {
+  seen *x = payload;
+  x->deltas++;
+  x->refused += d->why != NULL;
+  x->last = d->kind;
+  assert_true(strlen(qm_schema_delta_word(d->kind)) > 0);
+  return QM_OK;
+}
+
+static int stop_at_once(void *payload, const qm_schema_delta *d) {
+  (void)d;
+  ++*(int *)payload;
+  return 7777;
+}
+
+/* What is listed as refused is what a newer schema may not do, and the other way round. */
+static void differences_are_listed_as_they_are_judged(void **state) {
+  fixture x, next;
+  seen counts;
+  int calls = 0;
+  (void)state;
+  fill(&x);
+  for (size_t i = 0; i < COUNT(growths); i++) {
+    fill(&next);
+    next.s.version = 4;
+    growths[i].change(&next);
+    if (next.s.version == x.s.version) continue; /* the same: listed below */
+    memset(&counts, 0, sizeof counts);
+    assert_int_equal(qm_schema_diff(&x.s, &next.s, see, &counts), QM_OK);
+    if ((counts.refused > 0) != (growths[i].message != NULL)) print_error("%s\n", growths[i].name);
+    assert_int_equal(counts.refused > 0, growths[i].message != NULL);
+  }
+  fill(&next);
+  memset(&counts, 0, sizeof counts);
+  assert_int_equal(qm_schema_diff(&x.s, &next.s, see, &counts), QM_OK);
+  assert_int_equal(counts.deltas, 0); /* the same needs no higher version */
+  next.s.review_days++;
+  assert_int_equal(qm_schema_diff(&x.s, &next.s, see, &counts), QM_OK);
+  assert_int_equal(counts.deltas, 2); /* the version, and the setting */
+  assert_int_equal(counts.refused, 1);
+  assert_int_equal(qm_schema_diff(&x.s, &next.s, stop_at_once, &calls), 7777);
+  assert_int_equal(calls, 1);
+  x.c[0].n_fields--;
+  next.s.version = 9;
+  next.s.review_days--;
+  memset(&counts, 0, sizeof counts);
+  assert_int_equal(qm_schema_diff(&x.s, &next.s, see, &counts), QM_OK);
+  assert_int_equal(counts.deltas, 1);
+  assert_int_equal(counts.last, QM_DELTA_FIELD_ADDED);
+  assert_string_equal(qm_schema_delta_word(QM_DELTA_COUNT), "?");
+}
+
 static void schemas_grow_by_fields_and_collections(void **state) {
   fixture x, next;
   qm_collection_def more[3];
@@ -585,6 +642,7 @@ int main(void) {
       cmocka_unit_test(lookups),
       cmocka_unit_test(writers),
       cmocka_unit_test(schemas_only_grow),
+      cmocka_unit_test(differences_are_listed_as_they_are_judged),
       cmocka_unit_test(schemas_grow_by_fields_and_collections),
   };
   return cmocka_run_group_tests_name("schema", tests, NULL, NULL);

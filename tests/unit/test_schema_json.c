@@ -378,8 +378,45 @@ static void a_full_buffer_says_so(void **state) {
   free_file(json);
 }
 
+static void faults_have_lines(void **state) {
+  static const char text[] =
+      "{\n \"a\": [ {\"x\": \"]}\\\"\",\n \"b\": 1}, {\n\"b\": [],\n\"c\" : [[1,2],\n[3]]} ],\n"
+      "\"d\": true\n}";
+  static const struct {
+    const char *place;
+    uint32_t line;
+  } rows[] = {{"a: why", 2},         {"a[0]", 2},           {"a[0].b: why", 3},
+              {"a[1] (x.y): why", 3}, {"a[1].c[1]: why", 6}, {"d: why", 7},
+              {"a[1].zz: why", 3},   {"a[9]: why", 2},      {"a[99999999999].b", 2},
+              {"zz: why", 0},        {"schema: why", 0},    {"schema, line 3", 0},
+              {"", 0},               {"no colon", 0},       {"a[1].b[0]: why", 4}};
+  qm_slice json = qm_slice_of(text, sizeof text - 1);
+  (void)state;
+  for (size_t i = 0; i < COUNT(rows); i++) {
+    if (qm_schema_json_line(json, rows[i].place) != rows[i].line)
+      print_error("%s: %u\n", rows[i].place, (unsigned)qm_schema_json_line(json, rows[i].place));
+    assert_int_equal(qm_schema_json_line(json, rows[i].place), rows[i].line);
+  }
+  /* Cut anywhere it says something, and reads nothing beyond. */
+  for (size_t n = 0; n < sizeof text; n++) {
+    char *cut = test_malloc(n ? n : 1);
+    memcpy(cut, text, n);
+    assert_true(qm_schema_json_line(qm_slice_of(cut, n), "a[1].c[1]: why") <= 6);
+    test_free(cut);
+  }
+  qm_error e = {QM_ESCHEMA, "a[0].b: why"};
+  qm_schema_json_where(json, &e);
+  assert_string_equal(e.message, "line 3: a[0].b: why");
+  assert_int_equal(e.code, QM_ESCHEMA);
+  qm_schema_json_where(json, NULL);
+  e.code = QM_ENOMEM;
+  qm_schema_json_where(json, &e);
+  assert_string_equal(e.message, "line 3: a[0].b: why");
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
+      cmocka_unit_test(faults_have_lines),
       cmocka_unit_test(bad_files_are_refused),
       cmocka_unit_test(good_files_compile_and_print_back),
       cmocka_unit_test(the_worked_example_holds),

@@ -156,6 +156,7 @@ static const struct cells {
     {QM_FRAME_SAFE, "---+.x", "-----x"},       {QM_FRAME_CREDIT, "---+.x", "---+.x"},
     {QM_FRAME_ERROR, "+++++x", "+++++x"},      {QM_FRAME_BYE, "+++++x", "+++++x"},
     {QM_FRAME_CERT_RENEW, "-----x", "---+.x"}, {QM_FRAME_CERT, "---+.x", "-----x"},
+    {QM_FRAME_LIVE, "---+.x", "---+.x"},
     {QM_FRAME_STATE_WANT, "---+.x", "---+.x"}, {QM_FRAME_STATE_BEGIN, "---+.x", "---+.x"},
     {QM_FRAME_STATE_PART, "---+.x", "---+.x"}, {QM_FRAME_STATE_END, "---+.x", "---+.x"},
 };
