@@ -1,6 +1,7 @@
 /* (S16.1, S16.2, S16.6) After random histories of several replicas, with syncs cut,
- * deletes, restores, merged records, restarts, cancelled transactions and a schema that grows in between,
- * the tables show what a full read of state shows, and are what making them anew gives. */
+ * deletes, restores, merged records, restarts, cancelled transactions and a schema that
+ * grows in between, the tables show what a full read of state shows, and are what making
+ * them anew gives. */
 #define _XOPEN_SOURCE 700
 #include <setjmp.h>
 #include <stdarg.h>
