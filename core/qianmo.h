@@ -327,6 +327,31 @@ QM_API int32_t qm_history(qm_db *db, qm_slice space, qm_slice collection, qm_sli
  * ever, held by the hub, and in a verified backup; null where there is nothing to say. */
 QM_API int32_t qm_status(qm_db *db, uint32_t flags, qm_text *out, qm_error *e);
 
+/* ---- what changed ---- */
+
+/* What changed after the cursor `since`, whoever wrote it: this program, another one, or a
+ * sync. A line a record, in the order of the last change of each,
+ *   {"cursor","space":ID,"collection":NAME,"id","fields":[NAME,…],"presence":BOOL,
+ *    "local":BOOL,"remote":BOOL}
+ * fields: those touched after `since` (a number where the schema does not know the field; null:
+ * any); presence: it was created, deleted, brought back, merged or taken apart; local, remote:
+ * changed here, by others. collection is null for a record that is not here (any more). A line
+ *   {"cursor","space":ID,"all":true}
+ * says that anything of the space may be shown otherwise (a new schema, a corrected clock), and
+ *   {"cursor","all":true}
+ * that anything may: the first line where `since` is empty, or of another database or of one
+ * that was restored. Read on from the last line's cursor (an opaque text that may be kept);
+ * an empty result: nothing changed. A record stands there once, however often it was written,
+ * and a line is there only once its whole change is: qm_get and qm_list show it.
+ * limit: at most so many lines, 0: 1000. QM_EINVAL: `since` is no cursor. */
+QM_API int32_t qm_changes(qm_db *db, qm_slice since, uint32_t limit, qm_text *out, qm_error *e);
+/* Waits until qm_changes would give something, at most timeout_ms (UINT32_MAX: for ever).
+ * Commits through this handle wake it at once, others within a tenth of a second.
+ * QM_ETIMEOUT; QM_ECLOSED: qm_interrupt. */
+QM_API int32_t qm_changes_wait(qm_db *db, qm_slice since, uint32_t timeout_ms, qm_error *e);
+/* Makes the calls that wait in other threads (qm_changes_wait, qm_sync_stay) return soon. */
+QM_API void qm_interrupt(qm_db *db);
+
 /* ---- tables and searching ----
  *
  * What records show also stands in plain SQL tables (SPEC S16): one a collection, called as
@@ -376,31 +401,6 @@ QM_API int32_t qm_attach(qm_tx *tx, qm_slice collection, qm_slice record, qm_sli
  * (it is not here). */
 QM_API int32_t qm_attachments(qm_db *db, qm_slice space, qm_slice collection, qm_slice record,
                               qm_text *out, qm_error *e);
-
-/* ---- what changed ---- */
-
-/* What changed after the cursor `since`, whoever wrote it: this program, another one, or a
- * sync. A line a record, in the order of the last change of each,
- *   {"cursor","space":ID,"collection":NAME,"id","fields":[NAME,…],"presence":BOOL,
- *    "local":BOOL,"remote":BOOL}
- * fields: those touched after `since` (a number where the schema does not know the field; null:
- * any); presence: it was created, deleted, brought back, merged or taken apart; local, remote:
- * changed here, by others. collection is null for a record that is not here (any more). A line
- *   {"cursor","space":ID,"all":true}
- * says that anything of the space may be shown otherwise (a new schema, a corrected clock), and
- *   {"cursor","all":true}
- * that anything may: the first line where `since` is empty, or of another database or of one
- * that was restored. Read on from the last line's cursor (an opaque text that may be kept);
- * an empty result: nothing changed. A record stands there once, however often it was written,
- * and a line is there only once its whole change is: qm_get and qm_list show it.
- * limit: at most so many lines, 0: 1000. QM_EINVAL: `since` is no cursor. */
-QM_API int32_t qm_changes(qm_db *db, qm_slice since, uint32_t limit, qm_text *out, qm_error *e);
-/* Waits until qm_changes would give something, at most timeout_ms (UINT32_MAX: for ever).
- * Commits through this handle wake it at once, others within a tenth of a second.
- * QM_ETIMEOUT; QM_ECLOSED: qm_interrupt. */
-QM_API int32_t qm_changes_wait(qm_db *db, qm_slice since, uint32_t timeout_ms, qm_error *e);
-/* Makes the calls that wait in other threads (qm_changes_wait, qm_sync_stay) return soon. */
-QM_API void qm_interrupt(qm_db *db);
 
 /* ---- syncing ---- */
 

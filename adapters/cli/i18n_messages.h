@@ -7,7 +7,8 @@
 
 #define QM_MESSAGES(X)                                                                          \
   QM_MESSAGES_HELP(X) QM_MESSAGES_ERRORS(X) QM_MESSAGES_RESULTS(X) QM_MESSAGES_WORDS(X)         \
-  QM_MESSAGES_STATUS(X) QM_MESSAGES_SCHEMA(X) QM_MESSAGES_CHANGES(X) QM_MESSAGES_VIEW(X)
+  QM_MESSAGES_STATUS(X) QM_MESSAGES_SCHEMA(X) QM_MESSAGES_CHANGES(X)   \
+  QM_MESSAGES_VIEW(X)
 
 #define QM_MESSAGES_CHANGES(X)                                                                  \
   X(BAD_CURSOR, "--since takes a cursor that `changes` showed", "--since 须是 changes 显示过的游标")      \

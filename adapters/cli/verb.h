@@ -31,6 +31,9 @@ typedef enum qm_option {
   QM_OPT_FIELDS,
   QM_OPT_FIELD,
   QM_OPT_FAST,
+  QM_OPT_SINCE,
+  QM_OPT_FOLLOW,
+  QM_OPT_STAY,
   QM_OPT_WHERE,
   QM_OPT_SORT,
   QM_OPT_COLUMNS,
@@ -38,9 +41,6 @@ typedef enum qm_option {
   QM_OPT_COLLECTION,
   QM_OPT_CSV,
   QM_OPT_SECONDS,
-  QM_OPT_SINCE,
-  QM_OPT_FOLLOW,
-  QM_OPT_STAY,
   QM_OPT_AT,
   QM_OPT_NUMBER,
   QM_OPT_COUNT
@@ -164,6 +164,7 @@ int qm_verb_conflicts(qm_ctx *c);
 /* The collection of the one record in conflict whose id begins so; prints what is wrong. */
 int qm_verb_conflict_collection(qm_ctx *c, const char *prefix, qm_line *out);
 
+int qm_verb_changes(qm_ctx *c);
 int qm_verb_sql(qm_ctx *c);
 int qm_verb_search(qm_ctx *c);
 int qm_verb_rebuild(qm_ctx *c);
@@ -171,7 +172,6 @@ int qm_verb_attach(qm_ctx *c);
 int qm_verb_attachments(qm_ctx *c);
 /* Below a record's card: where its files are. Nothing where it has none. */
 int qm_verb_files(qm_ctx *c, qm_slice collection, qm_slice record);
-int qm_verb_changes(qm_ctx *c);
 
 int qm_verb_status(qm_ctx *c);
 int qm_verb_sync(qm_ctx *c);

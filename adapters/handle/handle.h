@@ -57,9 +57,9 @@ struct qm_db {
   qm_key *key;
   qm_tx *tx;
   int syncing;
+  struct qm_client_wake *wake; /* of a session that stays */
   pthread_mutex_t query_mutex; /* of `query` alone: a long query holds nobody else up */
   qm_query *query;             /* NULL until the first one */
-  struct qm_client_wake *wake; /* of a session that stays */
   int test_data;
 };
 

@@ -57,10 +57,6 @@ static const char *const store_steps[] = {
     "CREATE TABLE log_record (space INTEGER NOT NULL, record BLOB NOT NULL, seq INTEGER NOT NULL,"
     "  PRIMARY KEY (space, record, seq)) WITHOUT ROWID;"
     "INSERT INTO log_record SELECT space, X'', seq FROM log;",
-    /* feed: the last row is never taken without one after it, so seqs only rise. */
-    "CREATE TABLE feed (seq INTEGER NOT NULL PRIMARY KEY, space INTEGER NOT NULL,"
-    "  record BLOB NOT NULL, fields BLOB NOT NULL);"
-    "CREATE UNIQUE INDEX feed_record ON feed (space, record);",
     /* Which projections there are, and what they stand for. */
     "CREATE TABLE _spaces (_space INTEGER NOT NULL PRIMARY KEY, id TEXT NOT NULL,"
     "  name TEXT NOT NULL, schema TEXT, version INTEGER, schema_hash BLOB NOT NULL,"
@@ -68,7 +64,12 @@ static const char *const store_steps[] = {
     "CREATE TABLE _tables (name TEXT NOT NULL PRIMARY KEY, kind TEXT NOT NULL,"
     "  lineage TEXT NOT NULL, collection INTEGER NOT NULL, field INTEGER NOT NULL,"
     "  ordinal INTEGER NOT NULL, sql TEXT NOT NULL, collection_name TEXT NOT NULL,"
-    "  field_name TEXT) WITHOUT ROWID;"
+    "  field_name TEXT) WITHOUT ROWID;",
+    /* feed: the last row is never taken without one after it, so seqs only rise. */
+    "CREATE TABLE feed (seq INTEGER NOT NULL PRIMARY KEY, space INTEGER NOT NULL,"
+    "  record BLOB NOT NULL, fields BLOB NOT NULL);"
+    "CREATE UNIQUE INDEX feed_record ON feed (space, record);",
+    /* Which merged records were last shown as one row. */
     "CREATE TABLE _merged (space INTEGER NOT NULL, record BLOB NOT NULL, class BLOB NOT NULL,"
     "  PRIMARY KEY (space, record)) WITHOUT ROWID;"
     "CREATE INDEX _merged_class ON _merged (space, class);",
