@@ -320,6 +320,31 @@ int qm_engine_aside_read(qm_engine *e, qm_space *s, qm_aside_counts peer, qm_are
   return rc;
 }
 
+int qm_aside_after(qm_slice entries, qm_aside_counts had, qm_arena *arena, qm_aside_counts *out) {
+  qm_cur c;
+  uint32_t n = 0, n_out = had.n;
+  qm_aside_count *p = qm_arena_array(arena, (size_t)had.n + QM_ASIDE_HUBS_MAX, sizeof *p);
+  if (!p) return QM_ENOMEM;
+  if (had.n) memcpy(p, had.p, had.n * sizeof *p);
+  qm_cur_init(&c, entries);
+  QM_TRY(qm_cur_array(&c, &n));
+  for (uint32_t i = 0; i < n; i++) {
+    qm_aside a;
+    uint32_t at = 0;
+    QM_TRY(qm_aside_get(&a, &c));
+    while (at < n_out && qm_author_cmp(&p[at].by, &a.by) < 0) at++;
+    if (at == n_out || qm_author_cmp(&p[at].by, &a.by) != 0) {
+      if (n_out == QM_ASIDE_HUBS_MAX) return QM_ELIMIT;
+      memmove(p + at + 1, p + at, (n_out - at) * sizeof *p);
+      p[at] = (qm_aside_count){a.by, 0};
+      n_out++;
+    }
+    if (p[at].count <= a.seq) p[at].count = a.seq + 1;
+  }
+  *out = (qm_aside_counts){p, n_out};
+  return QM_OK;
+}
+
 typedef struct taking {
   qm_engine *e;
   qm_space *s;

@@ -63,6 +63,10 @@ int qm_aside_includes(qm_aside_counts mine, qm_aside_counts theirs);
 int qm_engine_aside_read(qm_engine *e, qm_space *s, qm_aside_counts peer, qm_arena *arena,
                          qm_buf *out, qm_aside_counts *after);
 
+/* What whoever sent these entries has at least: `had`, and all up to each of them. In the
+ * arena. QM_ELIMIT, QM_ENOMEM, decode errors. */
+int qm_aside_after(qm_slice entries, qm_aside_counts had, qm_arena *arena, qm_aside_counts *out);
+
 /* 0 where `device` is the home hub and the signature is its own; else why not. */
 typedef int (*qm_aside_verify)(void *payload, const qm_id *device, const uint8_t digest[32],
                                const uint8_t signature[64]);

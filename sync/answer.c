@@ -133,14 +133,15 @@ static int asides_of(const qm_space *sp, qm_answered *out) {
 static int run_aside(qm_answer *a, const qm_event *ev, qm_space *sp, qm_answered *out) {
   QM_TRY(qm_engine_aside_take(a->engine, sp, ev->blob, a->policy->verify_aside,
                               a->policy->payload, NULL, &out->error));
+  QM_TRY(qm_aside_after(ev->blob, ev->asides, &out->arena, &out->reply.peer_asides));
   return asides_of(sp, out);
 }
 
 static int run_aside_read(qm_answer *a, const qm_event *ev, qm_space *sp, qm_answered *out) {
   QM_TRY(qm_engine_aside_read(a->engine, sp, ev->asides, &out->arena, &out->blob,
-                              &out->reply.asides));
+                              &out->reply.peer_asides));
   out->reply.blob = qm_buf_slice(&out->blob);
-  return QM_OK;
+  return asides_of(sp, out);
 }
 
 /* A session that stays may outlast a right: each round asks for it. */

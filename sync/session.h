@@ -75,9 +75,10 @@ typedef enum qm_event_kind {
                              QM_ENOTFOUND: another session took or replaced what was staged */
   QM_EV_STATE_JOIN = 17,  /* digest; QM_OK: the staged state has taken effect, durable;
                              QM_ENOTFOUND */
-  QM_EV_ASIDE = 18,       /* blob: entries -> asides: what is held then; QM_OK: durable */
-  QM_EV_ASIDE_READ = 19,  /* asides of the peer -> blob: entries it lacks, asides: what it has
-                             then; QM_ENOTFOUND: none */
+  QM_EV_ASIDE = 18,       /* blob: entries, asides of the peer -> asides: what is held then,
+                             peer_asides: what the peer has at least; QM_OK: durable */
+  QM_EV_ASIDE_READ = 19,  /* asides of the peer -> blob: entries it lacks, peer_asides: what it
+                             has then, asides: what is held; QM_ENOTFOUND: none */
   QM_EV_REQUESTS = 20,
   /* Notices; ticket is 0. */
   QM_EV_HELLO = 32,    /* has_offset, offset_ms, rtt_ms */
@@ -139,7 +140,7 @@ typedef struct qm_reply {
   uint32_t n_lines;
   const qm_space_info *info;
   qm_vv_list vv, safe_vv;
-  qm_aside_counts asides;
+  qm_aside_counts asides, peer_asides;
   qm_slice blob, proof;
   uint64_t cursor;
   uint32_t taken, known, parked;

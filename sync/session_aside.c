@@ -61,7 +61,8 @@ int qm__done_aside_read(qm_session *s, qm__space *sp, int rc, const qm_reply *r)
   if (rc != QM_OK) return qm__stop(s, sp, rc, 1);
   qm_msg_aside m = {sp->id, r->blob};
   QM_TRY(qm__wrote(s, qm_msg_aside_put(&s->out, &m)));
-  rc = qm__asides_keep(s, sp, r->asides, 1);
+  rc = qm__asides_keep(s, sp, r->asides, 0); /* they may have grown in another session */
+  if (rc == QM_OK) rc = qm__asides_keep(s, sp, r->peer_asides, 1);
   if (rc != QM_OK) return qm__fail(s, rc, "entries: %s", qm_err_text(rc));
   qm__check_done(s, sp);
   return QM_OK;
@@ -80,6 +81,7 @@ int qm__on_aside(qm_session *s, qm_slice body) {
     return QM_OK;
   }
   ev->blob = m.entries;
+  ev->asides = peers(sp);
   sp->asides_in++;
   return QM_OK;
 }
@@ -90,7 +92,7 @@ int qm__done_aside(qm_session *s, qm__space *sp, int rc, const qm_reply *r) {
   if (rc != QM_OK && !qm__stops_space(rc)) return qm__fail(s, rc, "entries: %s", qm_err_text(rc));
   if (rc != QM_OK) return qm__stop(s, sp, rc, 1);
   /* The peer has what came from it, whatever its VV said: a hub's grow meanwhile. */
-  if (qm_aside_includes(r->asides, peers(sp))) rc = qm__asides_keep(s, sp, r->asides, 1);
+  rc = qm__asides_keep(s, sp, r->peer_asides, 1);
   if (rc == QM_OK) rc = qm__asides_keep(s, sp, r->asides, 0);
   if (rc != QM_OK) return qm__fail(s, rc, "entries: %s", qm_err_text(rc));
   qm__check_done(s, sp);

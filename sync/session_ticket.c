@@ -95,9 +95,10 @@ static int fits(uint8_t kind, const qm_reply *r) {
     case QM_EV_SPACES: return r && lines_ascend(r);
     case QM_EV_SPACE_INFO: return r && info_fits(r->info);
     case QM_EV_PUSH: return r && vv_ascends(r->vv) && asides_ascend(r->asides);
-    case QM_EV_ASIDE: return r && asides_ascend(r->asides);
+    case QM_EV_ASIDE: return r && asides_ascend(r->asides) && asides_ascend(r->peer_asides);
     case QM_EV_ASIDE_READ:
-      return r && r->blob.n != 0 && r->blob.n <= QM_SYNC_ASIDE_MAX && asides_ascend(r->asides);
+      return r && r->blob.n != 0 && r->blob.n <= QM_SYNC_ASIDE_MAX &&
+             asides_ascend(r->asides) && asides_ascend(r->peer_asides);
     case QM_EV_NEXT: return r && r->blob.n != 0 && r->blob.n <= QM_BATCH_MAX;
     case QM_EV_SAFE_READ: return r && vv_ascends(r->vv) && vv_ascends(r->safe_vv);
     case QM_EV_CERT_ASK:

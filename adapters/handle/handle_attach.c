@@ -163,7 +163,10 @@ static int take_record(void *payload, const qm_record_row *row) {
   attachments *x = payload;
   const qm_record *record;
   qm_arena_reset(&x->r.arena);
+  qm_record_class cls;
   QM_TRY(qm__handle_decode(&x->r, row, &record));
+  QM_TRY(qm__handle_class_of(&x->r, record, &cls, &record));
+  if (!x->only && qm_id_cmp(&cls.id, &row->id) != 0) return QM_OK; /* with the first of them */
   if (!qm_record_visible(record)) return QM_OK;
   for (uint32_t i = 0; i < x->c->n_fields; i++) {
     const qm_field_def *f = &x->c->fields[i];
@@ -182,7 +185,7 @@ static int has_maps(const qm_collection_def *c) {
 
 static int list_collection(qm_db *db, qm_space *s, const qm_collection_def *c, const qm_id *only,
                            qm_buf *out) {
-  attachments x = {.c = c, .out = out};
+  attachments x = {.c = c, .out = out, .only = only};
   const qm_store_ops *ops = db->store->ops;
   if (!has_maps(c)) return QM_OK;
   int rc = qm__handle_reading(db, s, 0, &x.r);

@@ -128,6 +128,7 @@ static int clear_space(qm_projection *p, uint32_t number) {
   for (uint32_t i = 0; i < l->n_objects; i++)
     if (strcmp(l->objects[i]->kind, "view") != 0)
       QM_TRY(exec_range(p, l->objects[i]->name, first, last));
+  QM_TRY(qm__db_run(p->db, QM__SQL_MERGED_CLEAR, QM__ARGS(qm__int(number))));
   return qm__db_run(p->db, QM__SQL_SEARCH_DROP_RANGE, QM__ARGS(qm__int(first), qm__int(last)));
 }
 
@@ -143,7 +144,7 @@ static int fill_row(void *payload, const qm_record_row *row) {
   qm_arena_reset(&f->arena);
   int rc = qm_record_decode(&r, &row->id, row->state, &f->s->authors, &f->arena);
   if (rc != QM_OK) return rc == QM_ENOMEM ? rc : QM_ECORRUPT;
-  return qm__project_record(f->p, f->s, &r);
+  return qm__project_fill(f->p, f->s, &r);
 }
 
 static int fill_space(qm_projection *p, qm_space *s) {
@@ -277,7 +278,7 @@ static int ready(qm_projection *p) {
 static int on_record(void *payload, qm_space *s, const qm_record *r) {
   qm_projection *p = payload;
   QM_TRY(ready(p));
-  return qm__project_record(p, s, r);
+  return qm__project_saved(p, s, r);
 }
 
 static int on_space(void *payload, qm_space *s) {
@@ -322,6 +323,7 @@ int qm_projection_open(qm_engine *engine, qm_store *store, qm_projection **out) 
   p->db = &self(store)->db;
   p->env = env;
   qm_arena_init(&p->arena, env, QM_RECORD_ARENA);
+  qm_arena_init(&p->classes, env, QM_RECORD_ARENA);
   qm_buf_init(&p->title, env, SEARCH_TEXT_MAX);
   qm_buf_init(&p->body, env, SEARCH_TEXT_MAX);
   qm_buf_init(&p->scratch, env, SEARCH_TEXT_MAX);
@@ -344,6 +346,7 @@ void qm_projection_close(qm_projection *p) {
   qm_engine_project(p->engine, NULL);
   qm__layout_free(&p->layout);
   qm_arena_free(&p->arena);
+  qm_arena_free(&p->classes);
   qm_buf_free(&p->title);
   qm_buf_free(&p->body);
   qm_buf_free(&p->scratch);

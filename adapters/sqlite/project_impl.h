@@ -16,11 +16,21 @@ struct qm_projection {
   int stale;         /* layout or rows may not be what they should: see catch_up */
   int all;           /* a whole space is being filled: times of log entries may have moved */
   int made;          /* tables were made in the open transaction */
-  qm_arena arena;    /* of one record */
+  qm_arena arena;    /* of one record's rows */
+  qm_arena classes;  /* of one record's class */
   qm_buf title, body, scratch;
 };
 
-/* Makes the rows of a record what it shows; none where it is invisible. */
+/* Makes the rows of a record what `r` shows; none where it is invisible. */
 int qm__project_record(qm_projection *p, qm_space *s, const qm_record *r);
+/* It has no rows. */
+int qm__project_drop(qm_projection *p, const qm_space *s, const qm_id *id);
+
+/* ---- project_class.c ---- */
+
+/* The rows of a record that was saved, and of all that it is or was merged with. */
+int qm__project_saved(qm_projection *p, qm_space *s, const qm_record *r);
+/* The same where every record of the space is handed over. */
+int qm__project_fill(qm_projection *p, qm_space *s, const qm_record *r);
 
 #endif

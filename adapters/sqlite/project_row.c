@@ -177,7 +177,7 @@ static int siblings_cell(projecting *x, const qm_field_def *f, const qm_cell *fr
 static int text_cell(projecting *x, const qm_cell *from, const qm__pfield *to) {
   cell c;
   qm_buf_clear(&x->p->scratch);
-  qm_sequence_text(from, &x->p->scratch);
+  for (; from; from = qm_record_cell_next(x->r, from)) qm_sequence_text(from, &x->p->scratch);
   QM_TRY(from_scratch(x->p, &c));
   add_search(x->p, to->search, &c);
   if (c.s.n && to->column != QM__NO_COLUMN) x->cells[to->column] = c;
@@ -288,9 +288,23 @@ static int put_rows(qm_projection *p, qm__pfield *f, int64_t row, const cell *ce
   return there > n ? cut_rows(p, f, row, n) : QM_OK;
 }
 
+/* Of each member of a class, one list after the other. */
+static int list_values(projecting *x, const qm_cell *from, qm_slice **out, uint32_t *n) {
+  for (; from; from = qm_record_cell_next(x->r, from)) {
+    qm_slice *values;
+    uint32_t count;
+    QM_TRY(qm_sequence_values(from, &x->p->arena, &values, &count));
+    *out = qm_arena_grow(&x->p->arena, *out, *n, (size_t)*n + count, sizeof **out);
+    if (!*out) return QM_ENOMEM;
+    if (count) memcpy(*out + *n, values, count * sizeof *values);
+    *n += count;
+  }
+  return QM_OK;
+}
+
 static int values_of(projecting *x, const qm_cell *from, qm_slice **out, uint32_t *n) {
   if (!from) return QM_OK;
-  if (from->shape == QM_SEQUENCE) return qm_sequence_values(from, &x->p->arena, out, n);
+  if (from->shape == QM_SEQUENCE) return list_values(x, from, out, n);
   const qm_keyed *k = qm_keyed_of(from);
   *n = k->n;
   *out = qm_arena_array(&x->p->arena, k->n, sizeof **out);
@@ -479,6 +493,14 @@ static int put_record(projecting *x, qm__ptable *t, const qm__pspace *at, const 
   QM_TRY(put_main(x, t, at->number, id, &row));
   QM_TRY(put_children(x, t, row));
   return put_search(x->p, row);
+}
+
+int qm__project_drop(qm_projection *p, const qm_space *s, const qm_id *id) {
+  const qm__pspace *at = qm__layout_space(&p->layout, s->number);
+  char text[32];
+  if (!at || !at->lineage) return QM_OK;
+  qm_base32(text, id->b, sizeof id->b);
+  return drop_elsewhere(p, at, 0, text);
 }
 
 int qm__project_record(qm_projection *p, qm_space *s, const qm_record *r) {

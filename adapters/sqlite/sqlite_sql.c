@@ -72,6 +72,10 @@ static const char *const store_steps[] = {
     /* entries and readable copies of what was set aside */
     "CREATE TABLE aside (space INTEGER NOT NULL, key BLOB NOT NULL, value BLOB NOT NULL,"
     "  PRIMARY KEY (space, key)) WITHOUT ROWID;",
+    /* Which merged records were last shown as one row. */
+    "CREATE TABLE _merged (space INTEGER NOT NULL, record BLOB NOT NULL, class BLOB NOT NULL,"
+    "  PRIMARY KEY (space, record)) WITHOUT ROWID;"
+    "CREATE INDEX _merged_class ON _merged (space, class);",
 };
 
 const qm__sql_schema qm__sql_store = {0x514d7374, "qianmo store", store_steps,
@@ -256,6 +260,12 @@ static const qm__sql table[QM__SQL_COUNT] = {
         "SELECT count(*) FROM space s LEFT JOIN _spaces p ON p._space = s.space"
         " LEFT JOIN meta m ON m.key = CAST(printf('digest/%08x', s.space) AS BLOB)"
         " WHERE p.digest IS NULL OR m.value <> p.digest"),
+    SQL(MERGED_WITH,
+        "SELECT b.record FROM _merged a JOIN _merged b ON b.space = a.space AND b.class = a.class"
+        " WHERE a.space = ?1 AND a.record = ?2"),
+    SQL(MERGED_PUT, "INSERT OR REPLACE INTO _merged (space, record, class) VALUES (?1, ?2, ?3)"),
+    SQL(MERGED_DROP, "DELETE FROM _merged WHERE space = ?1 AND record = ?2"),
+    SQL(MERGED_CLEAR, "DELETE FROM _merged WHERE space = ?1"),
     SQL(SEARCH_THERE, "SELECT count(*) FROM sqlite_schema WHERE name = '_search'"),
     /* The content of an FTS5 table is a table: read without FTS5's help it costs one probe. */
     SQL(SEARCH_GET, "SELECT c0, c1 FROM _search_content WHERE id = ?1"),
