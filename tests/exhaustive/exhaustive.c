@@ -314,7 +314,7 @@ static extent extent_of(type t, unsigned n, int full) {
   static const extent check[6] = {
       {0}, {256, 2, 1, 1}, {256, 2, 1, 1}, {128, 1, 1, 1}, {16, 1, 1, 1}, {0}};
   static const extent all[6] = {
-      {0}, {256, MODES, 1, 1}, {256, MODES, 1, 1}, {256, 2, 1, 1}, {100, 1, 1, 0}, {32, 1, 0, 0}};
+      {0}, {256, MODES, 1, 1}, {256, MODES, 1, 1}, {256, 1, 1, 1}, {100, 1, 1, 0}, {32, 1, 0, 0}};
   static const extent deep[6] = {
       {0},           {256, MODES, 1, 1}, {256, MODES, 1, 1}, {256, MODES, 1, 1}, {256, 3, 1, 1},
       {250, 3, 1, 0}};

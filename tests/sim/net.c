@@ -86,13 +86,22 @@ void net_close(world *w) {
 }
 
 /* What is parked is of a peer, not of a session: the end of one lets go what the other had. */
+static int is_between(const link *l, const node *a, const node *b) {
+  return l->used && (l->c.n == a ? l->s.n == b : l->c.n == b && l->s.n == a);
+}
+
 static void mark_beside(world *w, link *l) {
   l->beside = 0;
   for (int i = 0; i < LINKS_MAX; i++) {
     link *x = &w->links->all[i];
-    int same = x->c.n == l->c.n ? x->s.n == l->s.n : x->c.n == l->s.n && x->s.n == l->c.n;
-    if (x != l && x->used && same) x->beside = l->beside = 1;
+    if (x != l && is_between(x, l->c.n, l->s.n)) x->beside = l->beside = 1;
   }
+}
+
+int net_beside(const world *w, const node *a, const node *b) {
+  for (int i = 0; i < LINKS_MAX; i++)
+    if (is_between(&w->links->all[i], a, b) && w->links->all[i].beside) return 1;
+  return 0;
 }
 
 static link *start(world *w, node *client, node *server) {
