@@ -37,7 +37,7 @@ typedef struct qm_aside {
   uint8_t signature[64];
 } qm_aside;
 
-/* One entry as it rests and travels (S16.2). Errors stick in out. */
+/* One entry as it rests and travels (S18.2). Errors stick in out. */
 void qm_aside_put(const qm_aside *a, qm_buf *out);
 /* Reads one; text borrows the input. Errors of cur, QM_EMALFORMED, QM_ERANGE, QM_EOVERSIZE. */
 int qm_aside_get(qm_aside *a, qm_cur *c);

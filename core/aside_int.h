@@ -19,7 +19,7 @@ int qm__aside_make(qm_space *s, qm_aside *a);
 const qm__aside_range *qm__aside_covers(const qm_space *s, const qm_author *author,
                                         const uint8_t *head, const qm_change *c);
 /* Of two continuations of an author that differ (QM_EFORK) an entry names one; else whatever
- * that author wrote at these counters (S16.8). */
+ * that author wrote at these counters (S18.8). */
 int qm__aside_is(int32_t code, const uint8_t *named, const uint8_t *head);
 /* Hashes the counts into a sync digest; nothing where there are no entries. */
 void qm__aside_sha(const qm_space *s, qm_sha *sha);

@@ -201,6 +201,10 @@ const qm_authors *qm_space_authors(const qm_space *s) { return &s->authors; }
 const qm_vv *qm_space_vv(const qm_space *s) { return &s->vv; }
 void qm_space_digest(const qm_space *s, qm_digest *out) { *out = s->digest; }
 
+void qm_engine_project(qm_engine *e, const qm_projector *p) {
+  e->projector = p ? *p : (qm_projector){0};
+}
+
 /* --- transactions --- */
 
 int qm_engine_begin(qm_engine *e) {
@@ -213,6 +217,7 @@ int qm_engine_begin(qm_engine *e) {
 
 /* After a failed save what is in memory may be ahead of the store: read it anew. */
 static void reload(qm_engine *e) {
+  if (e->projector.ended) e->projector.ended(e->projector.payload, 0);
   for (uint32_t i = 0; i < e->n_spaces; i++) {
     qm_space *s = e->spaces[i];
     int touched = s->touched, ingested = s->ingested || s->floor_moved;
@@ -247,6 +252,7 @@ int qm_engine_commit(qm_engine *e, qm_durability durability, qm_store_done done,
     reload(e);
     return rc;
   }
+  if (e->projector.ended) e->projector.ended(e->projector.payload, 1);
   for (uint32_t i = 0; i < e->n_spaces; i++) qm__space_end(e->spaces[i]);
   qm_arena_reset(&e->arena);
   /* The commit stands whatever comes of this; a write asks for the new epoch again. */

@@ -1,7 +1,9 @@
 /* The whole check of one space: every blob reads as a record and hashes to what is
- * stored, and the digest kept incrementally is the sum of it all. */
+ * stored, and the digest kept incrementally is the sum of it all. The index of edges, which
+ * is only a way to them, is made anew where it lacks one. */
 #include <string.h>
 
+#include "core/class.h"
 #include "core/space.h"
 
 typedef struct qm_checker {
@@ -11,6 +13,7 @@ typedef struct qm_checker {
   qm_error *err;
   qm_id last;
   uint32_t seen;
+  int unindexed;
 } qm_checker;
 
 static int fail_at(qm_checker *c, const qm_id *id, int code, const char *what) {
@@ -42,21 +45,50 @@ static int check_record(void *payload, const qm_record_row *row) {
   if (qm_record_collection(&r) != row->collection)
     return fail_at(c, &row->id, QM_ECORRUPT, "listed under another collection");
   qm_digest_add(&c->sum, hash);
+  int complete;
+  QM_TRY(qm__edges_indexed(c->s, &r, &complete));
+  c->unindexed |= !complete;
   return QM_OK;
+}
+
+static int index_record(void *payload, const qm_record_row *row) {
+  qm_checker *c = payload;
+  qm_record r;
+  c->last = row->id;
+  c->seen++;
+  qm_arena_reset(&c->arena);
+  QM_TRY(qm_record_decode(&r, &row->id, row->state, &c->s->authors, &c->arena));
+  return qm_record_cell(&r, 0, QM_KEYED) ? qm__edges_index(c->s, &r, &c->arena) : QM_OK;
+}
+
+static int scan(qm_checker *c, qm_visit_record visit) {
+  qm_store *store = c->s->engine->store;
+  int rc = QM_OK;
+  for (int first = 1; rc == QM_OK && (first || c->seen); first = 0) {
+    qm_id after = c->last;
+    c->seen = 0;
+    rc = store->ops->record_scan(store, c->s->number, 0, first ? NULL : &after, 256, visit, c);
+  }
+  return rc;
+}
+
+static int index_anew(qm_checker *c) {
+  qm_store *store = c->s->engine->store;
+  QM_TRY(store->ops->begin(store));
+  int rc = scan(c, index_record);
+  c->s->edges = QM_EDGES_UNKNOWN;
+  if (rc == QM_OK) return store->ops->commit(store, QM_DURABLE, NULL, NULL);
+  store->ops->rollback(store);
+  return rc;
 }
 
 int qm_engine_check(qm_engine *e, qm_space *s, qm_error *err) {
   qm_checker c = {.s = s, .err = err};
-  int rc = QM_OK;
   if (e->poisoned) return qm_fail(err, QM_EINTERNAL, "check: the engine must be opened again");
   if (e->open) return qm_fail(err, QM_ESTATE, "check: a transaction is open");
   qm_arena_init(&c.arena, e->env, QM_RECORD_ARENA);
-  for (int first = 1; rc == QM_OK && (first || c.seen); first = 0) {
-    qm_id after = c.last;
-    c.seen = 0;
-    rc = e->store->ops->record_scan(e->store, s->number, 0, first ? NULL : &after, 256,
-                                    check_record, &c);
-  }
+  int rc = scan(&c, check_record);
+  if (rc == QM_OK && c.unindexed) rc = index_anew(&c);
   qm_arena_free(&c.arena);
   if (rc != QM_OK)
     return err && err->code == rc ? rc : qm_fail(err, rc, "check: %s", qm_err_text(rc));

@@ -113,7 +113,10 @@ int qm_engine_space_put(qm_engine *e, const qm_space_info *info, qm_error *err) 
     rc = qm_buf_status(&blob);
   }
   int same = held && qm_slice_cmp(qm_buf_slice(&held->info), qm_buf_slice(&blob)) == 0;
-  if (rc == QM_OK && !same) rc = put_info(e, held, &info->id, qm_buf_slice(&blob));
+  if (rc == QM_OK && !same) {
+    rc = put_info(e, held, &info->id, qm_buf_slice(&blob));
+    if (rc == QM_OK && e->projector.spaces) e->projector.spaces(e->projector.payload);
+  }
   qm_buf_free(&blob);
   qm_arena_free(&arena);
   return rc == QM_OK
@@ -143,7 +146,7 @@ int qm_engine_digest_check(qm_engine *e, qm_space *s, const uint8_t vv_digest[16
   uint8_t vv[16], mine[16];
   *out = QM_COMPARE_NONE;
   if (e->poisoned) return QM_EINTERNAL;
-  if (s->dirty) return QM_OK; /* S16.6 */
+  if (s->dirty) return QM_OK; /* S18.6 */
   QM_TRY(qm_engine_vv_digest(e, s, vv));
   qm_digest_bytes(&s->digest, mine);
   if (memcmp(vv, vv_digest, 16) == 0) {

@@ -1,7 +1,7 @@
 /* One author's run, closed twice: a backup or copy was taken while changes lay in the open
  * run, and the original went on in it. The shorter segment then holds the first changes of
  * the longer one. Both are that author's word and say the same, so who holds the shorter
- * takes the longer after it: only what is new of it takes effect (SPEC S16.8). */
+ * takes the longer after it: only what is new of it takes effect (SPEC S18.8). */
 #include <string.h>
 
 #include "core/aside_int.h"

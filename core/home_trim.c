@@ -228,7 +228,7 @@ static int take_record(void *payload, const qm_record_row *row) {
 static int write_one(qm_write *w, const found *f, qm_trimmed *out) {
   const qm_slice none = {NULL, 0};
   qm_target target;
-  QM_TRY(qm__write_target(w, &f->record, f->field, QM_SEQUENCE, none, &target));
+  QM_TRY(qm__write_target_field(w, &f->record, f->field, QM_SEQUENCE, none, &target));
   qm_op op = {
       .field = f->field, .shape = QM_SEQUENCE, .kind = QM_KIND_TRIM, .cuts = f->ranges};
   QM_TRY(qm__write_op(w, &target, op));

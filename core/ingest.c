@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/aside_int.h"
+#include "core/class.h"
 #include "core/home.h"
 #include "core/logged.h"
 #include "core/norm.h"
@@ -18,7 +19,7 @@ typedef struct qm_judge {
   qm_wait *waits; /* of the parked segments of the batch at hand; in the engine's arena */
   uint32_t n_waits;
   uint64_t ops;      /* of the batch at hand */
-  uint32_t held;     /* so many of the segment's first changes took effect already (S16.8) */
+  uint32_t held;     /* so many of the segment's first changes took effect already (S18.8) */
   qm_hash previous;  /* what the segment stands on */
   int took, recode;  /* the segment took effect; a segment of the batch was erased in place */
   int32_t *codes;    /* of the changes at hand: why the hub sets it aside, or 0 */
@@ -154,6 +155,19 @@ static int check_new(qm_judge *j, const qm_op *op) {
   return QM_OK;
 }
 
+/* An edge joins records of one collection: whoever may write the one may write the other.
+ * Its writer had seen the `new` of both. */
+static int check_edge(qm_judge *j, const qm_op *op, uint32_t collection) {
+  qm_id other;
+  qm_loaded *l;
+  if (op->kind != QM_KIND_ADD || !qm__edge_read(&op->record, op->value, &other)) return QM_OK;
+  QM_TRY(qm__space_record(j->s, &other, &l));
+  uint32_t of_other = qm_record_collection(&l->record);
+  if (!of_other) of_other = l->collection; /* created in this very segment */
+  if (of_other == collection) return QM_OK;
+  return qm_fail(&j->why, QM_ESCHEMA, "merges records of two collections");
+}
+
 /* S6.7: trims rest on what all live devices have seen, which the home hub alone knows. (Its
  * own come back to it from devices where it was restored from a backup.) */
 static int by_home(const qm_judge *j, const qm_segment *g) {
@@ -181,6 +195,7 @@ static int check_op(qm_judge *j, const qm_segment *g, const qm_op *op) {
   if (c && !qm_collection_writable(c, j->in->role))
     return qm_fail(&j->why, QM_EACCESS, "this role may not write collection %u", l->collection);
   if (op->shape == QM_PRESENCE && op->kind == QM_KIND_NEW) QM_TRY(check_new(j, op));
+  if (op->shape == QM_KEYED && !op->field) QM_TRY(check_edge(j, op, l->collection));
   int newer = j->in->check_schema == QM_CHECK_NEWER;
   return newer ? qm_schema_op_check_newer(schema, l->collection, op, &j->why)
                : qm_schema_op_check(schema, l->collection, op, &j->why);
@@ -201,7 +216,7 @@ static int check_schema(qm_judge *j, const qm_segment *g) {
   return QM_OK;
 }
 
-/* --- what the home hub does not accept (S16.1) --- */
+/* --- what the home hub does not accept (S18.1) --- */
 
 /* A record that only this segment creates has a collection once that change is accepted. */
 static int enter_change(qm_judge *j, const qm_change *c, int enter) {

@@ -114,3 +114,63 @@ size_t qm_text_columns(qm_slice s) {
   }
   return columns;
 }
+
+/* --- for searching --- */
+
+uint32_t qm_utf8_next(qm_slice s, size_t *i) {
+  const uint8_t *p = s.p + *i;
+  size_t n = sequence(p, s.n - *i);
+  if (n <= 1) {
+    ++*i;
+    return n ? p[0] : 0xFFFD;
+  }
+  uint32_t c = p[0] & (0xFFu >> (n + 1));
+  for (size_t k = 1; k < n; k++) c = c << 6 | (p[k] & 0x3Fu);
+  *i += n;
+  return c;
+}
+
+static int is_ideograph(uint32_t c) {
+  return (c >= 0x4E00 && c <= 0x9FFF) || (c >= 0x3400 && c <= 0x4DBF) ||
+         (c >= 0x20000 && c <= 0x3FFFF) || (c >= 0x2E80 && c <= 0x2FDF) ||
+         (c >= 0xF900 && c <= 0xFAFF) || (c >= 0x3040 && c <= 0x30FF && c != 0x30FB) ||
+         (c >= 0x31F0 && c <= 0x31FF) || c == 0x3005 || c == 0x3006 || c == 0x3007;
+}
+
+qm_char_class qm_char_class_of(uint32_t c) {
+  if (c < 0x80)
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')
+               ? QM_CHAR_WORD
+               : QM_CHAR_BREAK;
+  if (is_ideograph(c)) return QM_CHAR_IDEOGRAPH;
+  switch (utf8proc_category((utf8proc_int32_t)c)) {
+    case UTF8PROC_CATEGORY_LU:
+    case UTF8PROC_CATEGORY_LL:
+    case UTF8PROC_CATEGORY_LT:
+    case UTF8PROC_CATEGORY_LM:
+    case UTF8PROC_CATEGORY_LO:
+    case UTF8PROC_CATEGORY_ND:
+    case UTF8PROC_CATEGORY_NL:
+    case UTF8PROC_CATEGORY_NO:
+    case UTF8PROC_CATEGORY_CO: return QM_CHAR_WORD;
+    case UTF8PROC_CATEGORY_MN:
+    case UTF8PROC_CATEGORY_MC:
+    case UTF8PROC_CATEGORY_ME: return QM_CHAR_MARK;
+    default: return QM_CHAR_BREAK;
+  }
+}
+
+size_t qm_fold_char(uint32_t c, uint32_t to[QM_FOLD_MAX]) {
+  utf8proc_int32_t folded[QM_FOLD_MAX];
+  int boundary = 0;
+  to[0] = c >= 'A' && c <= 'Z' ? c + 32 : c;
+  if (c < 0x80 || (c >= 0x4E00 && c <= 0x9FFF)) return 1; /* most of what is searched */
+  utf8proc_ssize_t n = utf8proc_decompose_char(
+      (utf8proc_int32_t)c, folded, (utf8proc_ssize_t)QM_FOLD_MAX,
+      (utf8proc_option_t)(UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT | UTF8PROC_CASEFOLD |
+                          UTF8PROC_STRIPMARK | UTF8PROC_IGNORE),
+      &boundary);
+  if (n < 0 || n > (utf8proc_ssize_t)QM_FOLD_MAX) return 1;
+  for (utf8proc_ssize_t i = 0; i < n; i++) to[i] = (uint32_t)folded[i];
+  return (size_t)n;
+}

@@ -29,7 +29,8 @@ static const kind_rule rules[QM_SHAPES][KINDS] = {
                      [QM_KIND_RESTORE] = RULE(QM_OP_MARKS, NOTHING)},
     [QM_SIBLINGS] = {[QM_KIND_WRITE] =
                          RULE(QM_OP_MARKS | QM_OP_ERASED | QM_OP_LISTED | QM_OP_NAMES, VALUE),
-                     [QM_KIND_BESIDE] = RULE(QM_OP_MARKS | QM_OP_ERASED | QM_OP_LISTED, VALUE)},
+                     [QM_KIND_BESIDE] =
+                         RULE(QM_OP_MARKS | QM_OP_ERASED | QM_OP_LISTED | QM_OP_NAMES, VALUE)},
     [QM_KEYED] = {[QM_KIND_ADD] = RULE(QM_OP_MARKS | QM_OP_ERASED | QM_OP_LISTED, VALUE),
                   [QM_KIND_REMOVE] = RULE(QM_OP_MARKS, NOTHING)},
     [QM_TOTALS] = {[QM_KIND_INC] = RULE(QM_OP_MARKS | QM_OP_ERASED, INTEGER)},

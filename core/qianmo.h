@@ -199,6 +199,23 @@ QM_API int32_t qm_delete(qm_tx *tx, qm_slice collection, qm_slice record, qm_err
 /* Brings a deleted record back; of a visible one, settles that somebody had deleted it. */
 QM_API int32_t qm_restore(qm_tx *tx, qm_slice collection, qm_slice record, qm_error *e);
 
+/* Says that two records are of one thing: from then on either id means both, shown as one under
+ * the smaller id: all values, the sets together, counters added, logs in one order, texts one
+ * after the other. Each keeps what it has. Records merged already: nothing is written, but what
+ * is listed as "unmerged" is settled. QM_EINVAL: one and the same record; QM_ESCHEMA: of two
+ * collections; QM_ELIMIT: too many in one. */
+QM_API int32_t qm_merge(qm_tx *tx, qm_slice collection, qm_slice a, qm_slice b, qm_error *e);
+/* Takes this record out again: it shows what it has itself, and so do those that stay together.
+ * One that is merged with none: nothing. */
+QM_API int32_t qm_unmerge(qm_tx *tx, qm_slice collection, qm_slice record, qm_error *e);
+/* Takes apart what two people created under one natural key: what one of their devices wrote
+ * goes to a new record. device: its id or the first characters of it, as "same-key" lists it;
+ * empty: the other one than the first. *out: {"id","fields":{FIELD:"moved"|"copied"|"left"}};
+ * copied stands in both (a log, a field that cannot be empty). Both still show the key: set it
+ * where it is wrong. QM_EINVAL: the record has one creator, or not this one; QM_EAMBIGUOUS. */
+QM_API int32_t qm_split(qm_tx *tx, qm_slice collection, qm_slice record, qm_slice device,
+                        qm_text *out, qm_error *e);
+
 /* register, state, ref; max and min as a correction that may go back; text: the new text, and
  * list: the new elements as a JSON array (empty, or null: none); what stays at both ends is left
  * alone, so that others' edits there merge. Setting what is shown writes nothing. QM_ESTALE: the
@@ -265,9 +282,10 @@ enum {
  * Fields stand in the schema's order, empty ones are left out. A set and a list are JSON arrays; a
  * log an array of {"value",who}; a ref a record id; a counter out of range null. "class":
  * "sibling" (a concurrent value), "unread" (overwritten by somebody who had not seen it),
- * "contradict" (a state that cannot be reached from the shown one). "collision":true where one
- * deleted what another edited; "unknown":N fields of a newer schema. QM_ENOTFOUND;
- * QM_EINVISIBLE: deleted
+ * "contradict" (a state that cannot be reached from the shown one), "merge" (of another of the
+ * merged records). "merged":[ID,…] the others where records are merged (qm_merge); "id" is then
+ * the smallest. "collision":true where one deleted what another edited; "unknown":N fields of a
+ * newer schema. QM_ENOTFOUND; QM_EINVISIBLE: deleted
  * (QM_DELETED shows it). */
 QM_API int32_t qm_get(qm_db *db, qm_slice space, qm_slice collection, qm_slice record,
                       uint32_t flags, qm_text *out, qm_error *e);
@@ -280,15 +298,18 @@ QM_API int32_t qm_list(qm_db *db, qm_slice space, qm_slice collection, qm_slice 
  *   {"collection","id","field","class","values":[{"value",who,"class","shown"},…],"token"}
  * with every value, the shown one first. Of the record as a whole ("field":null): class
  * "deleted" (one deleted what another edited: qm_restore or qm_delete settles) and "same-key"
- * (two records show one key, or one was created twice with other naming fields).
+ * (two records show one key: the others are values too; or one was created twice with other
+ * naming fields), and "unmerged" (taken out by one while another merged it: its id is the value;
+ * qm_merge or qm_unmerge settles).
  * collection empty: of all. Looks at every record. */
 QM_API int32_t qm_conflicts(qm_db *db, qm_slice space, qm_slice collection, qm_text *out,
                             qm_error *e);
 /* Who changed which field of a record when, as far back as the log here goes: a line an effect,
  * in the order of arrival,
  *   {who,"field","op","value","from","concurrent","acknowledged"}
- * op: new, delete, restore, set, raise, add, remove, inc, append, insert (text, or an array of
- * elements), cut ("count" characters or elements). from: what the field showed to the writer (a
+ * op: new, delete, restore, merge (value: the other record; stands with the smaller id), unmerge,
+ * unlink, set, raise, add, remove, inc, append, insert (text, or an array of elements), cut
+ * ("count" characters or elements). from: what the field showed to the writer (a
  * counter: its sum; cut: the piece); concurrent: true where another value stood there that the
  * writer had not seen; both are left out where there is nothing to say. The last line is
  * {"older":"hub"} where the beginning is not kept here: the hub keeps the log for longer. Reads
@@ -331,6 +352,56 @@ QM_API int32_t qm_changes(qm_db *db, qm_slice since, uint32_t limit, qm_text *ou
 QM_API int32_t qm_changes_wait(qm_db *db, qm_slice since, uint32_t timeout_ms, qm_error *e);
 /* Makes the calls that wait in other threads (qm_changes_wait, qm_sync_stay) return soon. */
 QM_API void qm_interrupt(qm_db *db);
+
+/* ---- tables and searching ----
+ *
+ * What records show also stands in plain SQL tables (SPEC S16): one a collection, called as
+ * it, with a column a field; one COLLECTION_FIELD for each set, log and list; views of what is
+ * open, what is due, counts by state and balances. They follow every commit. */
+
+/* One SELECT over these tables, which can do nothing else. parameters: a JSON array for ?1, ?2,
+ * …, or empty. rows, ms: limits, 0 for 10,000 rows and 10 seconds. The result is a line
+ * {"columns":[NAME,…]}, then a line a row, [VALUE,…], and a last line {"rows":N,"more":BOOL}.
+ * It sees what was committed, holds nobody up, and may run beside any other call.
+ *
+ * QM_EINVAL: no good SQL (in SQLite's words), more than one statement, or parameters that do
+ * not fit; QM_EACCESS: anything but reading these tables; QM_ETIMEOUT; QM_ELIMIT: too much
+ * memory; QM_ESTATE: opened read-only, and the tables are not up to date. */
+QM_API int32_t qm_sql(qm_db *db, qm_slice statement, qm_slice parameters, uint64_t rows,
+                      uint64_t ms, qm_text *out, qm_error *e);
+/* Records in which every piece of `text` (between blanks) occurs, best first: names of two
+ * characters, a part of an address, words and numbers by what they begin with; case, width and
+ * accents make no difference. Fields of class sensitive and sealed ones are not searched.
+ * space: empty for all; collection: empty for all. A line a record:
+ *   {"space":ID,"collection","id","title_marks":[[FIRST,COUNT],…],"title","marks":[…],"snippet"}
+ * title: its natural key and naming fields, a line each; snippet: of its other fields; marks:
+ * what matched in each, in code points. At most `limit` (0: 20) after the first `offset`.
+ * QM_ESTATE as above. */
+QM_API int32_t qm_search(qm_db *db, qm_slice space, qm_slice collection, qm_slice text,
+                         uint32_t limit, uint32_t offset, qm_text *out, qm_error *e);
+/* Makes all tables and the index anew from the records. */
+QM_API int32_t qm_rebuild(qm_db *db, qm_error *e);
+
+/* ---- photos and other files ----
+ *
+ * A file lies beside the database (PATH.files), named by the SHA-256 of its content; the record
+ * holds {"mime","sha256","size","taken_at"} in a field of kind map (or any). Files are not sent
+ * yet: elsewhere such a value is announced, and its file not present. */
+
+/* Copies the file at `path` (NUL-terminated) in and puts the value into a register, set or log:
+ * *out (may be NULL) is the value. taken_at: the camera's time where the file is a JPEG that says
+ * it. A file that is kept and whose transaction is cancelled stays, without effect. May take
+ * long; other calls go on. QM_ENOTFOUND: no such file or record; QM_EINVAL: not a plain file, not
+ * readable, or empty; QM_ELIMIT: larger than 512 MiB; QM_EFULL, QM_EIO; QM_ESCHEMA: the field
+ * cannot hold it; errors of the verbs. */
+QM_API int32_t qm_attach(qm_tx *tx, qm_slice collection, qm_slice record, qm_slice field,
+                         const char *path, qm_text *out, qm_error *e);
+/* Of a record, of a collection, or (both empty) of all: a line each,
+ *   {"collection","id","field","sha256","size","mime","taken_at","status","path"}
+ * status: "here-only" (the file is on this device alone; then path says where) or "announced"
+ * (it is not here). */
+QM_API int32_t qm_attachments(qm_db *db, qm_slice space, qm_slice collection, qm_slice record,
+                              qm_text *out, qm_error *e);
 
 /* ---- syncing ---- */
 

@@ -33,6 +33,11 @@ int qm_engine_read(qm_engine *e, qm_space *s, const qm_id *id, qm_arena *arena,
     *out = &l->record;
     return qm_record_empty(&l->record) ? QM_ENOTFOUND : QM_OK;
   }
+  return qm__read_stored(e, s, id, arena, out);
+}
+
+int qm__read_stored(qm_engine *e, qm_space *s, const qm_id *id, qm_arena *arena,
+                    const qm_record **out) {
   qm_load l = {s, arena, NULL};
   QM_TRY(e->store->ops->record_load(e->store, s->number, id, 1, take_row, &l));
   *out = l.out;
@@ -124,136 +129,30 @@ int qm_read_contest(const qm_space *s, const qm_field_def *f, const qm_cell *cel
   memset(out, 0, sizeof *out);
   if (!v || !v->n) return QM_OK;
   int all_kept = 1;
-  for (uint32_t i = 0; i < v->n; i++) all_kept &= v->p[i].kept;
+  for (uint32_t i = 0; i < v->n; i++) all_kept &= v->p[i].kept | v->p[i].hidden;
   for (uint32_t i = 0; i < v->n; i++) {
     const qm_sibling *x = &v->p[i];
     qm_listed l = {x, qm_space_effective(s, x->dot, x->time), QM_CONFLICT_SIBLING};
-    if (x->kept && !all_kept) continue;
+    if (x->hidden || (x->kept && !all_kept)) continue;
     if (!best.sibling || beats(s, f, &l, &best)) best = l;
   }
+  if (!best.sibling) return QM_OK;
   out->shown = best.sibling;
   out->effective = best.effective;
   out->others = qm_arena_array(arena, v->n, sizeof *out->others);
   if (!out->others) return QM_ENOMEM;
   for (uint32_t i = 0; i < v->n; i++) {
     const qm_sibling *x = &v->p[i];
-    if (x == best.sibling || qm_slice_cmp(x->value, best.sibling->value) == 0) continue;
+    if (x->hidden || qm_slice_cmp(x->value, best.sibling->value) == 0) continue;
     qm_listed l = {x, qm_space_effective(s, x->dot, x->time), QM_CONFLICT_SIBLING};
     if (x->kept)
       l.cls = QM_CONFLICT_UNREAD;
     else if (contradicts(f, x, best.sibling, arena))
       l.cls = QM_CONFLICT_CONTRADICT;
+    else if (x->member != best.sibling->member)
+      l.cls = QM_CONFLICT_MERGE;
     out->others[out->n_others++] = l;
   }
   sort_others(s, out->others, out->n_others);
   return QM_OK;
-}
-
-/* --- natural keys --- */
-
-typedef struct qm_found {
-  qm_space *s;
-  const qm_collection_def *c;
-  qm_slice key;
-  qm_id ids[64]; /* more visible records than this under one key are not told apart */
-  uint32_t n;
-} qm_found;
-
-static int take_id(void *payload, const qm_id *id) {
-  qm_found *f = payload;
-  if (f->n < sizeof f->ids / sizeof f->ids[0]) f->ids[f->n++] = *id;
-  return QM_OK;
-}
-
-/* 1 where the shown key of r, in normal form, is `key`. */
-static int shows_key(const qm_space *s, const qm_collection_def *c, const qm_record *r,
-                     qm_slice key, qm_arena *arena, int *out) {
-  qm_contest contest;
-  qm_cur cur;
-  qm_slice text;
-  qm_buf norm;
-  *out = 0;
-  QM_TRY(qm_read_contest(s, qm_collection_field(c, c->key_field),
-                         qm_record_cell(r, c->key_field, QM_SIBLINGS), arena, &contest));
-  if (!contest.shown) return QM_OK;
-  qm_cur_init(&cur, contest.shown->value);
-  if (qm_cur_str(&cur, &text) != QM_OK) return QM_OK;
-  qm_buf_init(&norm, s->engine->env, QM_VALUE_MAX * 4);
-  int rc = qm_norm_key(&norm, text, (qm_norm_form)c->key_form);
-  if (rc == QM_OK) *out = qm_slice_cmp(qm_buf_slice(&norm), key) == 0;
-  qm_buf_free(&norm);
-  return rc;
-}
-
-static int find_visible(qm_engine *e, qm_found *f, const qm_id *not_this, qm_id *out) {
-  qm_arena arena;
-  int rc = QM_OK, hit = 0;
-  qm_arena_init(&arena, e->env, QM_RECORD_ARENA);
-  for (uint32_t i = 0; i < f->n && rc == QM_OK && !hit; i++) {
-    const qm_record *r;
-    if (not_this && qm_id_cmp(not_this, &f->ids[i]) == 0) continue;
-    rc = qm_engine_read(e, f->s, &f->ids[i], &arena, &r);
-    if (rc == QM_ENOTFOUND) rc = QM_OK, r = NULL;
-    /* Of two creations the least decides: the index may still list it where it was. */
-    if (rc == QM_OK && r && qm_record_visible(r) && qm_record_collection(r) == f->c->number)
-      rc = shows_key(f->s, f->c, r, f->key, &arena, &hit);
-    if (hit) *out = f->ids[i];
-  }
-  qm_arena_free(&arena);
-  return rc == QM_OK && !hit ? QM_ENOTFOUND : rc;
-}
-
-int qm_engine_find_key(qm_engine *e, qm_space *s, const qm_collection_def *c, qm_slice key,
-                       qm_id *out) {
-  qm_found f = {.s = s, .c = c, .key = key};
-  QM_TRY(e->store->ops->key_find(e->store, s->number, c->number, key, take_id, &f));
-  return find_visible(e, &f, NULL, out);
-}
-
-static int naming_differs(const qm_space *s, const qm_collection_def *c, const qm_record *r,
-                          qm_arena *arena, int *out) {
-  for (uint32_t i = 0; i < c->n_fields && !*out; i++) {
-    qm_contest contest;
-    if (!(c->fields[i].flags & QM_FIELD_NAMING) || qm_field_shape(&c->fields[i]) != QM_SIBLINGS)
-      continue;
-    QM_TRY(qm_read_contest(s, &c->fields[i], qm_record_cell(r, c->fields[i].number, QM_SIBLINGS),
-                           arena, &contest));
-    *out = contest.n_others > 0;
-  }
-  return QM_OK;
-}
-
-int qm_read_same_key(qm_engine *e, qm_space *s, const qm_record *r, int *out) {
-  const qm_collection_def *c =
-      s->schema ? qm_schema_collection(s->schema, qm_record_collection(r)) : NULL;
-  qm_arena arena;
-  *out = 0;
-  if (!c || !c->key_field) return QM_OK;
-  qm_arena_init(&arena, e->env, QM_RECORD_ARENA);
-  int rc = r->n_creations > 1 ? naming_differs(s, c, r, &arena, out) : QM_OK;
-  if (rc == QM_OK && !*out) {
-    qm_contest contest;
-    qm_cur cur;
-    qm_slice text;
-    qm_id other;
-    qm_buf norm;
-    rc = qm_read_contest(s, qm_collection_field(c, c->key_field),
-                         qm_record_cell(r, c->key_field, QM_SIBLINGS), &arena, &contest);
-    qm_buf_init(&norm, e->env, QM_VALUE_MAX * 4);
-    if (rc == QM_OK && contest.shown) {
-      qm_found f = {.s = s, .c = c};
-      qm_cur_init(&cur, contest.shown->value);
-      if (qm_cur_str(&cur, &text) == QM_OK)
-        rc = qm_norm_key(&norm, text, (qm_norm_form)c->key_form);
-      f.key = qm_buf_slice(&norm);
-      if (rc == QM_OK && norm.n)
-        rc = e->store->ops->key_find(e->store, s->number, c->number, f.key, take_id, &f);
-      if (rc == QM_OK) rc = find_visible(e, &f, &r->id, &other);
-      *out = rc == QM_OK && norm.n;
-      if (rc == QM_ENOTFOUND) rc = QM_OK;
-    }
-    qm_buf_free(&norm);
-  }
-  qm_arena_free(&arena);
-  return rc;
 }

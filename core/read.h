@@ -17,7 +17,9 @@ typedef enum qm_conflict_class {
   QM_CONFLICT_CONTRADICT =
       3,                   /* a state that cannot be reached from the shown one, nor it from this */
   QM_CONFLICT_DELETED = 4, /* edited by one, deleted by another (a record, not a field) */
-  QM_CONFLICT_SAME_KEY = 5 /* created twice under one natural key, naming fields differ */
+  QM_CONFLICT_SAME_KEY = 5, /* created twice under one natural key, naming fields differ */
+  QM_CONFLICT_MERGE = 6,    /* another record of the class has it (core/class.h) */
+  QM_CONFLICT_UNMERGED = 7  /* merged by one, taken out of the class by another */
 } qm_conflict_class;
 
 /* A sibling with where it stands. */
@@ -41,16 +43,20 @@ typedef struct qm_contest {
  * arena is reset and, inside a transaction, until its next write. */
 int qm_engine_read(qm_engine *e, qm_space *s, const qm_id *id, qm_arena *arena,
                    const qm_record **out);
+/* The same as it stands in the store, also inside a transaction. */
+int qm__read_stored(qm_engine *e, qm_space *s, const qm_id *id, qm_arena *arena,
+                    const qm_record **out);
 /* What a siblings cell shows under a field's type (NULL def: read as a register).
  * cell may be NULL. QM_ENOMEM. */
 int qm_read_contest(const qm_space *s, const qm_field_def *f, const qm_cell *cell, qm_arena *arena,
                     qm_contest *out);
-/* The records of a natural key, in normal form: those visible ones that show `key`.
- * QM_ENOTFOUND where there is none; *out is the one with the smallest id. */
+/* The visible class that shows the natural key `key`, in normal form, by its id (else one of
+ * merged records that lists it): of several the one whose member is found first.
+ * QM_ENOTFOUND where there is none. */
 int qm_engine_find_key(qm_engine *e, qm_space *s, const qm_collection_def *c, qm_slice key,
                        qm_id *out);
-/* Is this a conflict of class same-key: two creations met and a naming field differs,
- * or another visible record shows the same key? */
+/* Is this a conflict of class same-key: two creations met and a naming field differs, or
+ * does a visible record of another class show the same key? (What of it: core/class.h.) */
 int qm_read_same_key(qm_engine *e, qm_space *s, const qm_record *r, int *out);
 
 /* --- reading tokens (opaque to callers; SPEC S3.10) --- */
@@ -58,5 +64,9 @@ enum { QM_READ_VALUES = 0, QM_READ_REVIEW = 1 };
 /* Appends the token of a reading of record r: what it showed, field by field. */
 int qm_token_make(const qm_space *s, const qm_record *r, unsigned kind, qm_arena *arena,
                   qm_buf *out);
+
+/* Is it a token of a reading of this record, or of a class that had it? 0 also where it is
+ * no token. */
+int qm_token_about(const qm_space *s, qm_slice token, const qm_id *record);
 
 #endif

@@ -91,7 +91,7 @@ static int replay_segment(replay *r, const qm_segment *g) {
   if (g->start > at) return QM_ECUT;
   for (uint32_t i = 0; i < g->n_changes; i++) {
     const qm_change *c = &g->changes[i];
-    if (c->next <= at) continue; /* a twin brought it (S16.8) */
+    if (c->next <= at) continue; /* a twin brought it (S18.8) */
     int aside = qm__aside_covers(s, &s->authors.ids[g->author], g->head, c) != NULL;
     QM_TRY(replay_change(r, c, !aside));
   }

@@ -37,6 +37,13 @@ const qm_cell *qm_record_cell(const qm_record *r, uint32_t field, unsigned shape
   return qm_shape_of(shape)->empty(&r->cells[at]) ? NULL : &r->cells[at];
 }
 
+const qm_cell *qm_record_cell_next(const qm_record *r, const qm_cell *cell) {
+  const qm_cell *next = cell + 1;
+  return next < r->cells + r->n_cells && next->field == cell->field && next->shape == cell->shape
+             ? next
+             : NULL;
+}
+
 static int open_cell(qm_record *r, uint32_t field, uint8_t shape, qm_arena *arena, qm_cell **out) {
   uint32_t at = cell_place(r, cell_key(field, shape));
   if (at == r->n_cells || r->cells[at].field != field || r->cells[at].shape != shape) {

@@ -34,6 +34,9 @@ uint32_t qm_record_collection(const qm_record *r);
 int qm_record_visible(const qm_record *r);
 /* NULL where the cell is empty. */
 const qm_cell *qm_record_cell(const qm_record *r, uint32_t field, unsigned shape);
+/* The next cell of the same field and shape, or NULL: the union of a class has one sequence
+ * for each of its members (core/class.h). */
+const qm_cell *qm_record_cell_next(const qm_record *r, const qm_cell *cell);
 /* Effect of one checked op on its cell (or creations); not on the marks. */
 int qm_record_apply(qm_record *r, const qm_apply *a, const qm_op *op);
 /* Join of two states of one record; either may be NULL (no such record there). */

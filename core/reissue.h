@@ -1,7 +1,7 @@
 /* reissue: changes written once more by an author made for them: what the office approves of
  * what was set aside, and the branch of a fork that does not stand. They keep their order,
  * context, time and generation; every dot of a moved change, in ops and in contexts, moves
- * with it (SPEC S16.5). So what the original had not seen stays concurrent with it. */
+ * with it (SPEC S18.5). So what the original had not seen stays concurrent with it. */
 #ifndef QM_REISSUE_H
 #define QM_REISSUE_H
 

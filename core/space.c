@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/aside_int.h"
+#include "core/class.h"
 #include "core/crdt/siblings.h"
 
 /* --- records of the open transaction --- */
@@ -68,6 +69,7 @@ static int take_row(void *payload, const qm_record_row *row) {
   memcpy(l->old_hash, row->hash, 16);
   l->bytes = row->state.n;
   l->stored = 1;
+  l->edges_stored = qm_record_cell(&l->record, 0, QM_KEYED) != NULL;
   return QM_OK;
 }
 
@@ -187,6 +189,21 @@ int qm__space_marks(qm_space *s, const qm_change *c) {
   return QM_OK;
 }
 
+int qm__space_edges_touched(qm_space *s, qm_loaded *l) {
+  if (l->edges_touched) return QM_OK;
+  if (s->n_edges_touched == s->cap_edges_touched) {
+    uint32_t cap = s->cap_edges_touched ? s->cap_edges_touched * 2 : 8;
+    qm_loaded **p = qm_arena_grow(&s->engine->arena, s->edges_touched, s->cap_edges_touched, cap,
+                                  sizeof *p);
+    if (!p) return QM_ENOMEM;
+    s->edges_touched = p;
+    s->cap_edges_touched = cap;
+  }
+  s->edges_touched[s->n_edges_touched++] = l;
+  l->edges_touched = 1;
+  return QM_OK;
+}
+
 void qm__space_advance(qm_space *s, const qm_change *c) {
   qm_author_state *st = &s->states[c->author];
   st->clock.next[c->author] = c->next;
@@ -212,6 +229,7 @@ int qm__space_apply(qm_space *s, const qm_change *c) {
     l->dirty = 1;
     if (qm_id_is_zero(&op->record)) s->stamps_stale = 1;
     if (op->shape == QM_PRESENCE && op->kind == QM_KIND_NEW) QM_TRY(put_creation(s, c, op));
+    if (op->shape == QM_KEYED && !op->field) QM_TRY(qm__space_edges_touched(s, l));
   }
   QM_TRY(qm__space_marks(s, c));
   qm__space_advance(s, c);
@@ -247,6 +265,15 @@ qm_time qm_space_effective(const qm_space *s, qm_dot dot, qm_time own) {
 
 static int save_keys(qm_space *s, const qm_record *r);
 
+/* The edges index leads from the greater id of an edge to the smaller one, whose record
+ * holds it. */
+static int save_edges(qm_space *s, const qm_loaded *l) {
+  int held = qm_record_cell(&l->record, 0, QM_KEYED) != NULL;
+  if (!held && !l->edges_stored) return QM_OK;
+  if (held) s->edges = QM_EDGES_SOME;
+  return qm__edges_index(s, &l->record, &s->engine->arena);
+}
+
 /* Appends the record's blob; row->state gets its size, its place is fixed up once all
  * blobs stand (the buffer may move). */
 static int save_record(qm_space *s, qm_loaded *l, qm_buf *blob, qm_record_row *row) {
@@ -254,6 +281,7 @@ static int save_record(qm_space *s, qm_loaded *l, qm_buf *blob, qm_record_row *r
   row->id = l->record.id;
   row->collection = qm_record_collection(&l->record);
   if (l->stored) qm_digest_sub(&s->digest, l->old_hash);
+  QM_TRY(save_edges(s, l));
   if (qm_record_empty(&l->record)) {
     row->state = qm_slice_of(NULL, 0);
     memset(row->hash, 0, 16);
@@ -350,6 +378,27 @@ static int save_digest(qm_space *s) {
                                          qm_slice_of(b, 16));
 }
 
+/* Behind the stamps, which decide what is shown. */
+static int project(qm_space *s, int stamps_moved) {
+  const qm_projector *p = &s->engine->projector;
+  if (!p->record) return QM_OK;
+  if (stamps_moved) QM_TRY(p->space(p->payload, s));
+  for (uint32_t i = 0; i < s->table_cap && !stamps_moved; i++)
+    if (s->table[i] && s->table[i]->dirty) QM_TRY(p->record(p->payload, s, &s->table[i]->record));
+  return p->saved(p->payload, s);
+}
+
+/* Membership entries move the space record too, and are no stamps. */
+static uint64_t stamps_sum(const qm_stamps *stamps) {
+  uint64_t sum = stamps->n;
+  for (uint32_t i = 0; i < stamps->n; i++) {
+    const qm_stamp *t = &stamps->p[i];
+    const uint64_t words[] = {t->author, t->first, t->next, t->time};
+    for (size_t k = 0; k < 4; k++) sum = (sum ^ words[k]) * UINT64_C(0x9e3779b97f4a7c15);
+  }
+  return sum;
+}
+
 int qm__space_save(qm_space *s) {
   qm_buf scratch;
   int rc = QM_OK;
@@ -360,6 +409,7 @@ int qm__space_save(qm_space *s) {
   qm_buf_free(&scratch);
   QM_TRY(rc);
   if (s->floor_moved) QM_TRY(qm__space_vv_write(s, "floor", &s->floor));
+  uint64_t stamps_before = stamps_sum(&s->stamps);
   if (s->stamps_stale) { /* before the records: what is projected shows by these */
     qm_loaded *l;
     qm_id zero = {{0}};
@@ -369,12 +419,15 @@ int qm__space_save(qm_space *s) {
   QM_TRY(save_records(s));
   QM_TRY(qm__feed_save(s));
   QM_TRY(save_digest(s));
-  return s->ingested ? qm__space_note(s) : QM_OK;
+  if (s->ingested) QM_TRY(qm__space_note(s));
+  return project(s, stamps_sum(&s->stamps) != stamps_before);
 }
 
 void qm__space_end(qm_space *s) {
   s->table = NULL;
   s->table_cap = s->table_n = 0;
+  s->edges_touched = NULL;
+  s->n_edges_touched = s->cap_edges_touched = 0;
   s->touched = s->ingested = s->stamps_stale = s->floor_moved = 0;
   for (const qm_ahead *a = s->ahead; a; a = a->next) s->states[a->stamp.author].ahead = NULL;
   s->ahead = NULL;
@@ -455,6 +508,7 @@ int qm__space_load(qm_space *s) {
   s->own = QM_NO_AUTHOR;
   if (qm_authors_find(&s->authors, &s->engine->author, &s->own) != QM_OK) s->own = QM_NO_AUTHOR;
   QM_TRY(load_digest(s));
+  s->edges = QM_EDGES_UNKNOWN;
   qm__stamps_free(&s->stamps, s->engine->env);
   s->members.n = 0;
   QM_TRY(qm__aside_load(s));

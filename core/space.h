@@ -12,6 +12,7 @@
 #include "engine.h"
 #include "feed.h"
 #include "member.h"
+#include "projector.h"
 #include "stamp.h"
 
 #define QM_NO_AUTHOR UINT32_MAX
@@ -59,7 +60,12 @@ typedef struct qm_loaded {
      1 where the record came out as it was */
   struct qm_feed_set *feed;
   uint8_t feed_visible, feed_same;
+  uint8_t edges_stored;  /* it had edges when it was loaded: they stand in the index */
+  uint8_t edges_touched; /* written in this transaction: stands in qm_space.edges_touched */
 } qm_loaded;
+
+/* Does the space hold any edge? Asked of the store once, at first need. */
+enum { QM_EDGES_UNKNOWN = 0, QM_EDGES_NONE = 1, QM_EDGES_SOME = 2 };
 
 typedef struct qm_note {
   uint8_t vv[16], digest[16];
@@ -127,6 +133,9 @@ struct qm_space {
   qm_loaded **table; /* open addressing by record id; in the engine's arena */
   uint32_t table_cap, table_n;
   uint64_t change_serial;
+  int edges;                  /* QM_EDGES_… */
+  qm_loaded **edges_touched;  /* what the index does not say yet; in the engine's arena */
+  uint32_t n_edges_touched, cap_edges_touched;
 };
 
 struct qm_engine {
@@ -145,6 +154,7 @@ struct qm_engine {
   int open;       /* a transaction is open */
   int poisoned;   /* reload after a rollback failed: nothing goes any more */
   qm_arena arena; /* of the open transaction */
+  qm_projector projector; /* all NULL: none */
 };
 
 /* The record, loaded from the store or empty; stays until the transaction ends. */
@@ -176,6 +186,8 @@ int qm__feed_edge(qm_space *s, qm_loaded *l, const qm_op *op, int remote);
 int qm__feed_save(qm_space *s);
 /* Anything of the space may be shown otherwise; inside a transaction of the store. */
 int qm__feed_space(qm_engine *e, uint32_t number);
+/* To be called where an op on edges took effect on the record. */
+int qm__space_edges_touched(qm_space *s, qm_loaded *l);
 /* Encodes and saves what the transaction changed. */
 int qm__space_save(qm_space *s);
 /* Forgets the transaction's records; after a failure also reads the space anew. */

@@ -23,7 +23,7 @@ static int ready(const qm_engine *e) {
 
 /* One predicate for every way out. */
 static int may_give(const qm_space *s) {
-  if (s->dirty) return 0; /* S16.6 */
+  if (s->dirty) return 0; /* S18.6 */
   (void)s;
   return 1;
 }

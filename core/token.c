@@ -7,7 +7,7 @@
 
 /* --- what a reading covers --- */
 
-/* Values: every sibling equal to the value shown; review: every sibling. */
+/* Values: every sibling equal to the value shown, and those hidden; review: every one. */
 static int siblings_shown(const qm_space *s, const qm_field_def *f, const qm_cell *cell,
                           unsigned kind, qm_arena *arena, qm_dots *out) {
   const qm_siblings *v = qm_siblings_of(cell);
@@ -17,7 +17,8 @@ static int siblings_shown(const qm_space *s, const qm_field_def *f, const qm_cel
   if (!p) return QM_ENOMEM;
   QM_TRY(qm_read_contest(s, f, cell, arena, &contest));
   for (uint32_t i = 0; i < v->n; i++)
-    if (kind == QM_READ_REVIEW || qm_slice_cmp(v->p[i].value, contest.shown->value) == 0)
+    if (kind == QM_READ_REVIEW || v->p[i].hidden ||
+        (contest.shown && qm_slice_cmp(v->p[i].value, contest.shown->value) == 0))
       p[n++] = v->p[i].dot;
   *out = (qm_dots){p, n};
   return QM_OK;
@@ -48,6 +49,17 @@ static int marks_shown(const qm_record *r, unsigned kind, qm_arena *arena, qm_do
   return QM_OK;
 }
 
+/* A member without visible text has no part in it. */
+uint64_t qm__token_text(const qm_record *r, uint32_t field, const qm_authors *authors) {
+  uint64_t all = 0;
+  const qm_cell *cell = qm_record_cell(r, field, QM_SEQUENCE);
+  for (; cell; cell = qm_record_cell_next(r, cell)) {
+    uint64_t one = qm_sequence_len(cell) ? qm_sequence_version(cell, authors) : 0;
+    if (one) all = all * UINT64_C(0x9e3779b97f4a7c15) + one;
+  }
+  return all;
+}
+
 int qm__token_read(const qm_space *s, const qm_record *r, unsigned kind, uint32_t field,
                    qm_arena *arena, qm_token *out) {
   const qm_collection_def *c =
@@ -65,8 +77,9 @@ int qm__token_read(const qm_space *s, const qm_record *r, unsigned kind, uint32_
     if (!cell || (field != QM__FIELDS_ALL && field != cell->field)) continue;
     if (cell->shape == QM_SEQUENCE) {
       if (field != QM__FIELDS_ALL) continue; /* a write from a reading of now is never stale */
-      out->texts[out->n_texts++] =
-          (qm_token_text){cell->field, qm_sequence_version(cell, &s->authors)};
+      if (cell == &r->cells[i]) /* the first of the field */
+        out->texts[out->n_texts++] =
+            (qm_token_text){cell->field, qm__token_text(r, cell->field, &s->authors)};
       continue;
     }
     if (cell->shape != QM_SIBLINGS && cell->shape != QM_KEYED) continue;
@@ -81,6 +94,35 @@ int qm__token_read(const qm_space *s, const qm_record *r, unsigned kind, uint32_
   return QM_OK;
 }
 
+/* Each member shows its own marks: that one of them is deleted is no secret of the others. */
+static int class_marks(const qm_record_class *c, unsigned kind, qm_arena *arena, qm_dots *out) {
+  uint32_t n = 0, count = 0;
+  for (uint32_t i = 0; i < c->n; i++) count += c->members[i]->marks.n;
+  qm_dot *p = qm_arena_array(arena, count, sizeof *p);
+  if (!p) return QM_ENOMEM;
+  for (uint32_t i = 0; i < c->n; i++) {
+    qm_dots one;
+    QM_TRY(marks_shown(c->members[i], kind, arena, &one));
+    if (one.n) memcpy(p + n, one.p, one.n * sizeof *p);
+    n += one.n;
+  }
+  return qm_dots_sort(arena, (qm_dots){p, n}, out);
+}
+
+int qm__token_class(const qm_space *s, const qm_record_class *c, unsigned kind, uint32_t field,
+                    qm_arena *arena, qm_token *out) {
+  const qm_record *view;
+  QM_TRY(qm_class_view(c, &s->authors, field, arena, &view));
+  QM_TRY(qm__token_read(s, view, kind, field, arena, out));
+  if (c->n == 1) return QM_OK;
+  qm_id *others = qm_arena_array(arena, c->n, sizeof *others);
+  if (!others) return QM_ENOMEM;
+  for (uint32_t i = 1; i < c->n; i++) others[i - 1] = c->members[i]->id;
+  out->others = others;
+  out->n_others = c->n - 1;
+  return class_marks(c, kind, arena, &out->marks);
+}
+
 /* --- bytes --- */
 
 static void put_dots(qm_buf *out, qm_dots dots) {
@@ -91,26 +133,39 @@ static void put_dots(qm_buf *out, qm_dots dots) {
   }
 }
 
+static int put_token(const qm_token *t, qm_buf *out) {
+  qm_mp_array(out, t->n_others ? 7 : 6);
+  qm_mp_uint(out, 1);
+  qm_mp_uint(out, t->kind);
+  qm_mp_bin(out, t->record.b, sizeof t->record.b);
+  put_dots(out, t->marks);
+  qm_mp_array(out, (size_t)t->n_fields * 2);
+  for (uint32_t i = 0; i < t->n_fields; i++) {
+    qm_mp_uint(out, t->fields[i].field);
+    put_dots(out, t->fields[i].dots);
+  }
+  qm_mp_array(out, (size_t)t->n_texts * 2);
+  for (uint32_t i = 0; i < t->n_texts; i++) {
+    qm_mp_uint(out, t->texts[i].field);
+    qm_mp_uint(out, t->texts[i].version);
+  }
+  if (t->n_others) qm_mp_array(out, t->n_others);
+  for (uint32_t i = 0; i < t->n_others; i++) qm_mp_bin(out, t->others[i].b, QM_ID_SIZE);
+  return qm_buf_status(out);
+}
+
 int qm_token_make(const qm_space *s, const qm_record *r, unsigned kind, qm_arena *arena,
                   qm_buf *out) {
   qm_token t;
   QM_TRY(qm__token_read(s, r, kind, QM__FIELDS_ALL, arena, &t));
-  qm_mp_array(out, 6);
-  qm_mp_uint(out, 1);
-  qm_mp_uint(out, t.kind);
-  qm_mp_bin(out, t.record.b, sizeof t.record.b);
-  put_dots(out, t.marks);
-  qm_mp_array(out, (size_t)t.n_fields * 2);
-  for (uint32_t i = 0; i < t.n_fields; i++) {
-    qm_mp_uint(out, t.fields[i].field);
-    put_dots(out, t.fields[i].dots);
-  }
-  qm_mp_array(out, (size_t)t.n_texts * 2);
-  for (uint32_t i = 0; i < t.n_texts; i++) {
-    qm_mp_uint(out, t.texts[i].field);
-    qm_mp_uint(out, t.texts[i].version);
-  }
-  return qm_buf_status(out);
+  return put_token(&t, out);
+}
+
+int qm_class_token(const qm_space *s, const qm_record_class *c, unsigned kind, qm_arena *arena,
+                   qm_buf *out) {
+  qm_token t;
+  QM_TRY(qm__token_class(s, c, kind, QM__FIELDS_ALL, arena, &t));
+  return put_token(&t, out);
 }
 
 static int get_dots(const qm_space *s, qm_cur *c, qm_arena *arena, qm_dots *out) {
@@ -127,10 +182,23 @@ static int get_dots(const qm_space *s, qm_cur *c, qm_arena *arena, qm_dots *out)
   return qm_dots_sort(arena, (qm_dots){p, count / 2}, out);
 }
 
+static int parse_others(qm_cur *c, qm_arena *arena, qm_token *out) {
+  uint32_t n = 0;
+  QM_TRY(qm_cur_array(c, &n));
+  if (!n) return QM_EFORMAT;
+  qm_id *ids = qm_arena_array(arena, n, sizeof *ids);
+  if (!ids) return QM_ENOMEM;
+  for (uint32_t i = 0; i < n; i++) QM_TRY(qm_cur_bin_n(c, ids[i].b, sizeof ids[i].b));
+  out->others = ids;
+  out->n_others = n;
+  return QM_OK;
+}
+
 static int parse(const qm_space *s, qm_cur *c, qm_arena *arena, qm_token *out) {
   uint64_t version = 0, kind = 0;
-  uint32_t n = 0;
-  QM_TRY(qm_cur_array_n(c, 6));
+  uint32_t n = 0, items = 0;
+  QM_TRY(qm_cur_array(c, &items));
+  if (items != 6 && items != 7) return QM_EFORMAT;
   QM_TRY(qm_cur_uint(c, &version));
   QM_TRY(qm_cur_uint(c, &kind));
   QM_TRY(qm_cur_bin_n(c, out->record.b, sizeof out->record.b));
@@ -152,7 +220,15 @@ static int parse(const qm_space *s, qm_cur *c, qm_arena *arena, qm_token *out) {
     QM_TRY(qm_cur_uint32(c, &out->texts[out->n_texts].field));
     QM_TRY(qm_cur_uint(c, &out->texts[out->n_texts].version));
   }
+  if (items == 7) QM_TRY(parse_others(c, arena, out));
   return qm_cur_end(c);
+}
+
+int qm__token_about(const qm_token *t, const qm_id *record) {
+  if (qm_id_cmp(&t->record, record) == 0) return 1;
+  for (uint32_t i = 0; i < t->n_others; i++)
+    if (qm_id_cmp(&t->others[i], record) == 0) return 1;
+  return 0;
 }
 
 int qm__token_parse(const qm_space *s, qm_slice in, const qm_id *record, qm_arena *arena,
@@ -162,7 +238,16 @@ int qm__token_parse(const qm_space *s, qm_slice in, const qm_id *record, qm_aren
   qm_cur_init(&c, in);
   int rc = parse(s, &c, arena, out);
   if (rc == QM_ENOMEM) return rc;
-  return rc == QM_OK && qm_id_cmp(&out->record, record) == 0 ? QM_OK : QM_EFORMAT;
+  return rc == QM_OK && (!record || qm__token_about(out, record)) ? QM_OK : QM_EFORMAT;
+}
+
+int qm_token_about(const qm_space *s, qm_slice token, const qm_id *record) {
+  qm_arena arena;
+  qm_token t;
+  qm_arena_init(&arena, s->engine->env, QM_RECORD_ARENA);
+  int rc = qm__token_parse(s, token, record, &arena, &t);
+  qm_arena_free(&arena);
+  return rc == QM_OK;
 }
 
 qm_dots qm__token_dots(const qm_token *t, uint32_t field) {

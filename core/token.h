@@ -2,12 +2,13 @@
  * (internal to read and write). MessagePack:
  *   [version 1, kind, record bin16, marks [author, counter, …],
  *    [field, [author, counter, …], …],          siblings and set dots shown, by field
- *    [field, text version, …]]                  sequences shown
+ *    [field, text version, …]                   sequences shown
+ *    | [record bin16, …]]                       of a class: its other members
  * Authors are local numbers: a token is valid on the replica that made it. */
 #ifndef QM_TOKEN_H
 #define QM_TOKEN_H
 
-#include "read.h"
+#include "class.h"
 
 typedef struct qm_token_field {
   uint32_t field;
@@ -26,6 +27,8 @@ typedef struct qm_token {
   uint32_t n_fields;
   qm_token_text *texts;
   uint32_t n_texts;
+  const qm_id *others; /* members of the class but `record`, which is its id */
+  uint32_t n_others;
 } qm_token;
 
 /* What a reading of r shows now: of one field (sequences apart), or of all
@@ -33,9 +36,17 @@ typedef struct qm_token {
 #define QM__FIELDS_ALL UINT32_MAX
 int qm__token_read(const qm_space *s, const qm_record *r, unsigned kind, uint32_t field,
                    qm_arena *arena, qm_token *out);
-/* QM_EFORMAT where it is no token, or of another record. Lives in the arena. */
+/* The same of a class. */
+int qm__token_class(const qm_space *s, const qm_record_class *c, unsigned kind, uint32_t field,
+                    qm_arena *arena, qm_token *out);
+/* QM_EFORMAT where it is no token, or (record not NULL) not about that record. Lives in the
+ * arena. */
 int qm__token_parse(const qm_space *s, qm_slice in, const qm_id *record, qm_arena *arena,
                     qm_token *out);
+/* Is it of a reading of this record, or of a class that had it? */
+int qm__token_about(const qm_token *t, const qm_id *record);
+/* The version of the sequences of a field, as a token holds it; 0 where nothing is visible. */
+uint64_t qm__token_text(const qm_record *r, uint32_t field, const qm_authors *authors);
 /* The dots shown of a field, for qm_dots_hold; empty where the reading did not have it. */
 qm_dots qm__token_dots(const qm_token *t, uint32_t field);
 /* QM_ENOTFOUND where the reading had no such text (it was empty then). */

@@ -9,12 +9,15 @@
  * After an error of a verb the change can go on without it, unless the code is
  * QM_ENOMEM, QM_EINTERNAL or of class storage: then only cancel is left.
  *
+ * A verb names a record and means its class (class.h): it goes to the first member that is
+ * visible; elements are removed and records deleted on every member that has them.
+ *
  * Every verb: QM_ENOTFOUND (no such record), QM_EINVISIBLE (deleted; use restore),
  * QM_ESCHEMA, QM_EACCESS (role may not write), QM_ELIMIT, QM_EFORMAT (bad token). */
 #ifndef QM_WRITE_H
 #define QM_WRITE_H
 
-#include "read.h"
+#include "class.h"
 
 typedef struct qm_write qm_write;
 
@@ -42,6 +45,28 @@ int qm_write_new(qm_write *w, uint32_t collection, const qm_id *id, qm_slice key
                  int *existing);
 int qm_write_delete(qm_write *w, const qm_id *record, qm_slice token);
 int qm_write_restore(qm_write *w, const qm_id *record);
+/* Joins the classes of two records (S3.16). One class already: nothing, but what is listed
+ * as taken out by somebody else is settled. QM_EINVAL (one record), QM_ESCHEMA (two
+ * collections), QM_ELIMIT. */
+int qm_write_merge(qm_write *w, const qm_id *a, const qm_id *b);
+/* Takes this record out of its class; what it connected stays connected (S3.18). */
+int qm_write_unmerge(qm_write *w, const qm_id *record);
+
+typedef enum qm_split_how {
+  QM_SPLIT_MOVED = 1,
+  QM_SPLIT_COPIED = 2, /* stands in both now: a log, or a field that cannot be empty */
+  QM_SPLIT_LEFT = 3    /* stays, and is not in the new record */
+} qm_split_how;
+typedef struct qm_split_field {
+  uint32_t field;
+  qm_split_how how;
+} qm_split_field;
+/* Moves what `device` wrote, who created the record too, to a new record *out (S3.20), and
+ * says what became of each field that had something of it; *fields lives as long as w.
+ * QM_EINVAL: it did not create the record, or nobody else did. After another error only
+ * cancel is left. */
+int qm_write_split(qm_write *w, const qm_id *record, const qm_id *device, qm_id *out,
+                   const qm_split_field **fields, uint32_t *n);
 /* Register, state, ref; also max and min (a correction, may go back). `flags`: QM_WRITE_SETTLE. */
 int qm_write_set(qm_write *w, const qm_id *record, uint32_t field, qm_slice value, qm_slice token,
                  unsigned flags);

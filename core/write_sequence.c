@@ -14,29 +14,35 @@ typedef struct filling {
   uint32_t n;
 } filling;
 
-/* Positions are of the reading that the token is from; what this change wrote itself has
- * been seen by its writer. */
-static int check_version(qm_write *w, const qm_target *t, const qm_id *record, uint32_t field,
-                         const qm_cell *cell, qm_slice token) {
-  uint64_t shown = 0;
-  if (!token.n) return QM_OK;
-  for (uint32_t i = 0; qm__write_touched(t->l) && i < w->change.n_ops; i++)
-    if (w->change.ops[i].field == field && qm_id_cmp(&w->change.ops[i].record, record) == 0)
-      return QM_OK;
-  if (qm__token_version(&t->token, field, &shown) != QM_OK)
-    return !cell || !qm_sequence_len(cell) ? QM_OK : QM_ESTALE;
-  return shown == (cell ? qm_sequence_version(cell, &w->s->authors) : 0) ? QM_OK : QM_ESTALE;
+static int wrote_field(const qm_write *w, const qm_target *t, uint32_t field) {
+  for (uint32_t i = 0; i < w->change.n_ops; i++)
+    if (w->change.ops[i].field == field && qm_class_has(&t->cls, &w->change.ops[i].record))
+      return 1;
+  return 0;
 }
 
-/* One insert at a visible position; `value` is its op's. */
-static int insert(qm_write *w, const qm_target *t, uint32_t field, uint64_t at, uint64_t span,
-                  qm_slice value) {
+/* Positions are of the reading that the token is from; what this change wrote itself has
+ * been seen by its writer. */
+static int check_version(qm_write *w, const qm_target *t, uint32_t field) {
+  const qm_record *view;
+  uint64_t shown = 0;
+  if (!t->has_token || wrote_field(w, t, field)) return QM_OK;
+  QM_TRY(qm_class_view(&t->cls, &w->s->authors, field, qm__write_arena(w), &view));
+  uint64_t now = qm__token_text(view, field, &w->s->authors);
+  (void)qm__token_version(&t->token, field, &shown);
+  return shown == now ? QM_OK : QM_ESTALE;
+}
+
+/* One insert at a visible position of the member; `value` is its op's. */
+static int insert(qm_write *w, const qm_target *t, const qm_record *member, uint32_t field,
+                  uint64_t at, uint64_t span, qm_slice value) {
   const qm_cell empty = {field, QM_SEQUENCE, NULL};
-  const qm_cell *cell = qm_record_cell(&t->l->record, field, QM_SEQUENCE);
+  const qm_cell *cell = qm_record_cell(member, field, QM_SEQUENCE);
   qm_op op = {
       .field = field, .shape = QM_SEQUENCE, .kind = QM_KIND_INSERT, .span = span, .value = value};
   QM_TRY(qm_sequence_place(cell ? cell : &empty, &w->s->authors, at, &op));
-  return qm__write_op(w, t, op);
+  QM_TRY(qm__write_copy(w, &op.value));
+  return qm__write_emit_on(w, t, member, op);
 }
 
 /* --- typing --- */
@@ -193,8 +199,8 @@ static uint32_t fitting(const qm_slice *p, uint32_t n) {
   return count;
 }
 
-static int insert_values(qm_write *w, const qm_target *t, uint32_t field, uint64_t at,
-                         const filling *in) {
+static int insert_values(qm_write *w, const qm_target *t, const qm_record *member,
+                         uint32_t field, uint64_t at, const filling *in) {
   int rc = QM_OK;
   qm_buf b;
   qm_buf_init(&b, w->e->env, QM_VALUE_MAX);
@@ -204,7 +210,7 @@ static int insert_values(qm_write *w, const qm_target *t, uint32_t field, uint64
     qm_mp_array(&b, n);
     for (uint32_t k = 0; k < n; k++) qm_mp_raw(&b, in->values[i + k]);
     rc = qm_buf_status(&b);
-    if (rc == QM_OK) rc = insert(w, t, field, at + i, n, qm_buf_slice(&b));
+    if (rc == QM_OK) rc = insert(w, t, member, field, at + i, n, qm_buf_slice(&b));
   }
   qm_buf_free(&b);
   return rc;
@@ -229,16 +235,71 @@ static int check_filling(qm_write *w, const qm_target *t, filling *in) {
 /* The record and field, and that nothing of the verb can be refused any more. */
 static int prepare(qm_write *w, const qm_id *record, uint32_t field, filling *in, qm_slice token,
                    qm_target *t) {
-  QM_TRY(qm__write_target(w, record, field, QM_SEQUENCE, token, t));
+  QM_TRY(qm__write_target_field(w, record, field, QM_SEQUENCE, token, t));
   QM_TRY(check_filling(w, t, in));
-  if (qm__write_raw(w)) return QM_OK;
-  return check_version(w, t, record, field, qm_record_cell(&t->l->record, field, QM_SEQUENCE),
-                       token);
+  return qm__write_raw(w) ? QM_OK : check_version(w, t, field);
+}
+
+static uint64_t len_of(const qm_record *r, uint32_t field) {
+  const qm_cell *cell = qm_record_cell(r, field, QM_SEQUENCE);
+  return cell ? qm_sequence_len(cell) : 0;
+}
+
+/* --- merged records --- */
+
+static int cut_from(qm_write *w, const qm_target *t, const qm_record *member, uint32_t field,
+                    uint64_t at, uint64_t cut) {
+  const qm_cell *cell = qm_record_cell(member, field, QM_SEQUENCE);
+  qm_op op = {.field = field, .shape = QM_SEQUENCE, .kind = QM_KIND_CUT};
+  QM_TRY(qm_sequence_cut(cell, qm__write_arena(w), at, cut, &op.cuts));
+  return qm__write_emit_on(w, t, member, op);
+}
+
+/* S3.19: positions are those of the class, its members' elements one after the other. What
+ * is cut is cut where it stands; what is inserted goes where its left neighbour stands, at
+ * the start into the first that is not empty, and where all are empty to the member that
+ * writes go to. */
+static int splice_class(qm_write *w, const qm_target *t, uint32_t field, uint64_t at, uint64_t cut,
+                        const filling *in) {
+  const qm_record *into = &t->l->record;
+  uint64_t start = 0, place = 0;
+  int found = 0;
+  qm_slice value;
+  for (uint32_t i = 0; i < t->cls.n; i++) {
+    const qm_record *r = t->cls.members[i];
+    uint64_t len = len_of(r, field), end = start + len;
+    if (len && (!found || at > start)) into = r, place = at - start, found = 1;
+    uint64_t from = at > start ? at : start, to = at + cut < end ? at + cut : end;
+    if (from < to) QM_TRY(cut_from(w, t, r, field, from - start, to - from));
+    start = end;
+  }
+  if (in->n) return insert_values(w, t, into, field, place, in);
+  if (!in->text.n) return QM_OK;
+  QM_TRY(qm__write_text_value(w, in->text, &value));
+  return insert(w, t, into, field, place, in->points, value);
+}
+
+/* --- the verbs --- */
+
+static int splice_record(qm_write *w, const qm_target *t, uint32_t field, uint64_t at,
+                         uint64_t cut, const filling *in, int typing) {
+  int fills = in->text.n || in->n;
+  if (cut || (qm__write_raw(w) && !fills)) QM_TRY(cut_out(w, t, field, at, cut, typing));
+  if (!fills && !cut) return QM_OK;
+  if (in->n) QM_TRY(insert_values(w, t, &t->l->record, field, at, in));
+  if (in->text.n) QM_TRY(insert_text(w, t, field, at, in));
+  if (in->type == QM_FIELD_TEXT && !qm__write_raw(w)) {
+    if (!typing) w->typing.t = *t;
+    w->typing.field = field;
+    w->typing.ops = w->change.n_ops;
+  }
+  return QM_OK;
 }
 
 static int splice(qm_write *w, const qm_id *record, uint32_t field, uint64_t at, uint64_t cut,
                   filling in, qm_slice token) {
   qm_target fresh, *t = &fresh;
+  uint64_t len = 0;
   /* What was checked for the edit before holds for this one. */
   int typing = !token.n && in.type == QM_FIELD_TEXT && is_typing(w, record, field);
   if (typing) {
@@ -247,23 +308,13 @@ static int splice(qm_write *w, const qm_id *record, uint32_t field, uint64_t at,
   } else {
     QM_TRY(prepare(w, record, field, &in, token, t));
   }
-  const qm_cell *cell = qm_record_cell(&t->l->record, field, QM_SEQUENCE);
-  uint64_t len = cell ? qm_sequence_len(cell) : 0;
+  for (uint32_t i = 0; i < t->cls.n; i++) len += len_of(t->cls.members[i], field);
   if (at == UINT64_MAX) at = len;
   if (at > len || cut > len - at)
     return qm_fail(&w->error, QM_ERANGE, "position beyond the end of the %s",
                    in.type == QM_FIELD_TEXT ? "text" : "list");
-  int fills = in.text.n || in.n;
-  if (cut || (qm__write_raw(w) && !fills)) QM_TRY(cut_out(w, t, field, at, cut, typing));
-  if (!fills && !cut) return QM_OK;
-  if (in.n) QM_TRY(insert_values(w, t, field, at, &in));
-  if (in.text.n) QM_TRY(insert_text(w, t, field, at, &in));
-  if (in.type == QM_FIELD_TEXT && !qm__write_raw(w)) {
-    if (!typing) w->typing.t = *t;
-    w->typing.field = field;
-    w->typing.ops = w->change.n_ops;
-  }
-  return QM_OK;
+  return t->cls.n > 1 ? splice_class(w, t, field, at, cut, &in)
+                      : splice_record(w, t, field, at, cut, &in, typing);
 }
 
 int qm_write_splice(qm_write *w, const qm_id *record, uint32_t field, uint64_t at, uint64_t cut,

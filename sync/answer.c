@@ -181,6 +181,7 @@ static int run_next(qm_answer *a, const qm_event *ev, qm_space *sp, qm_answered 
   } else {
     if (!cursor && qm_state_cheaper(a->engine, sp, ev->vv)) return QM_ECUT;
     QM_TRY(qm_engine_next_batch(a->engine, sp, ev->vv, &cursor, &out->blob));
+    if (!ev->cursor && ev->recover) return QM_ECUT; /* all of it: state and log */
   }
   QM_TRY(qm_buf_status(&out->blob));
   out->reply.blob = qm_buf_slice(&out->blob);
@@ -192,6 +193,9 @@ static int run_next(qm_answer *a, const qm_event *ev, qm_space *sp, qm_answered 
 
 static int run_state(qm_answer *a, const qm_event *ev, qm_space *sp, qm_answered *out) {
   qm_state_offer offer;
+  /* A hub that lost its records wants every change that is still here, and a snapshot kept
+     from before has only those that were not acknowledged then. */
+  if (ev->recover) QM_TRY(qm_state_forget(a->engine, sp));
   int rc = qm_state_offered(a->engine, sp, ev->vv, &out->arena, &offer);
   if (rc == QM_EACCESS) return QM_ENOTFOUND; /* it may give none now */
   QM_TRY(rc);
@@ -231,7 +235,7 @@ static int run_state_join(qm_answer *a, const qm_event *ev, qm_space *sp, qm_ans
 
 static int run_digest(qm_answer *a, qm_space *sp, qm_answered *out) {
   qm_digest digest;
-  if (qm_space_dirty(sp)) return QM_ENOTFOUND; /* S16.6 */
+  if (qm_space_dirty(sp)) return QM_ENOTFOUND; /* S18.6 */
   QM_TRY(qm_engine_vv_digest(a->engine, sp, out->reply.vv_digest));
   qm_space_digest(sp, &digest);
   qm_digest_bytes(&digest, out->reply.digest);

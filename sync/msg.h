@@ -178,7 +178,7 @@ typedef struct qm_msg_refused {
 int qm_msg_refused_put(qm_buf *out, const qm_msg_refused *m);
 int qm_msg_refused_get(qm_msg_refused *m, qm_slice body);
 
-/* Set-aside entries that the peer lacks: an array of them (SPEC S16.2). */
+/* Set-aside entries that the peer lacks: an array of them (SPEC S18.2). */
 typedef struct qm_msg_aside {
   qm_id space;
   qm_slice entries;

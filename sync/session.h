@@ -66,8 +66,8 @@ typedef enum qm_event_kind {
   QM_EV_SAFE_READ = 10,   /* hub -> vv: acknowledged, safe */
   QM_EV_CERT_ASK = 11,    /* -> blob: own SPKI, proof */
   QM_EV_CERT_RENEW = 12,  /* hub: blob: SPKI, proof -> blob: certificate in DER */
-  QM_EV_STATE = 13,       /* vv of the peer -> blob: manifest, parts, vv: the peer's once it has
-                             joined; QM_ENOTFOUND: no state is given */
+  QM_EV_STATE = 13,       /* vv of the peer, recover -> blob: manifest, parts, vv: the peer's
+                             once it has joined; QM_ENOTFOUND: no state is given */
   QM_EV_STATE_READ = 14,  /* seq: part, digest: names the snapshot (S9.3) -> blob; QM_ENOTFOUND:
                              that snapshot is no longer kept */
   QM_EV_STATE_STAGE = 15, /* blob: manifest -> part: the first that is missing, parts */

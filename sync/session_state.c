@@ -217,6 +217,7 @@ int qm__ask_state(qm_session *s, qm__space *sp, qm_event *ev) {
     if (!qm__ask(s, ev, QM_EV_STATE, sp)) return 0;
     ev->vv.p = sp->vv;
     ev->vv.n = sp->n_vv;
+    ev->recover = s->recover;
     return 1;
   }
   if (sp->out == QM_OUT_PART && room && qm__may_next(s) && free_to_ask(s, QM_EV_STATE_READ)) {

@@ -137,6 +137,30 @@ static const qm_help helps[] = {
      {"bring a deleted record back", "恢复已删除的记录"},
      {"Of a record that is not deleted, settles that somebody had deleted it.\n",
       "记录未被删除时，裁定别人的删除不算。\n"}},
+    {"merge",
+     {"COLLECTION RECORD RECORD", "集合 记录 记录"},
+     {"say that two records are of one thing", "两条记录是同一对象时合并"},
+     {"From then on either id means both, and they are shown as one. Each keeps what it has:\n"
+      "`qianmo unmerge` takes them apart again, also after a sync. Where they differ,\n"
+      "`qianmo conflicts` lists it.\n\n"
+      "  qianmo merge household key:12 key:13\n",
+      "合并后两个编号都指同一对象，显示为一条。各自的内容都保留：\n"
+      "“qianmo unmerge”可随时分开，同步之后也可以。内容不同之处列入“qianmo conflicts”。\n\n"
+      "  qianmo merge household key:12 key:13\n"}},
+    {"unmerge",
+     {"COLLECTION RECORD", "集合 记录"},
+     {"take a record out of those it is merged with", "将一条记录从合并中分开"},
+     {"RECORD is the id of the one to take out, as `qianmo get` shows it. The others stay\n"
+      "together.\n",
+      "“记录”是要分开的那一条的编号，见“qianmo get”。其余的仍在一起。\n"}},
+    {"split",
+     {"COLLECTION RECORD [DEVICE]", "集合 记录 [设备]"},
+     {"take apart what two people created under one key", "拆分两人用同一个键录入的记录"},
+     {"What one of the two devices wrote goes to a new record: DEVICE's (the first characters of\n"
+      "its id), else the one that is not the first.\n\n"
+      "  qianmo split household key:12\n",
+      "其中一台设备录入的内容移入新记录：用设备编号的前几位指明，省略时为后一台。\n\n"
+      "  qianmo split household key:12\n"}},
     {"settle",
      {"COLLECTION RECORD FIELD=VALUE…", "集合 记录 字段=值…"},
      {"decide a conflict", "裁定冲突"},
@@ -153,8 +177,58 @@ static const qm_help helps[] = {
     {"list",
      {"COLLECTION", "集合"},
      {"show the records of a collection as a table", "用表格显示集合中的记录"},
-     {"  qianmo list household --fields number,head,last_visit\n",
-      "  qianmo list household --fields 户号,户主,最近走访\n"}},
+     {"Conditions compare a field with a value by = != < <= > >= or ~ (contains), with \" and \"\n"
+      "between them; nothing behind = means empty. Of a set, = asks whether it holds the value.\n"
+      "States are put in order by rank.\n\n"
+      "  qianmo list household --fields number,head,last_visit\n"
+      "  qianmo list incident --where 'stage=reported and title~light' --sort stage,-title\n"
+      "  qianmo list household --where 'tags=elderly' --page 2 --limit 50\n",
+      "条件用 = != < <= > >= 或 ~（包含）比较字段和值，用“ and ”连接；= 后为空表示没有值。\n"
+      "集合型字段用 = 问其中有没有这个值。状态按等级排序。\n\n"
+      "  qianmo list household --fields 户号,户主,最近走访\n"
+      "  qianmo list incident --where '办理阶段=已上报 and 标题~路灯' --sort 办理阶段,-标题\n"
+      "  qianmo list household --where '服务标签=老人' --page 2 --limit 50\n"}},
+    {"attach",
+     {"FILE COLLECTION RECORD FIELD", "文件 集合 记录 字段"},
+     {"keep a photo or another file with a record", "把照片或其他文件附到记录上"},
+     {"The file is copied beside the database. It is on this device only: files are not sent yet.\n"
+      "The field is a register, set or log of kind map.\n\n"
+      "  qianmo attach light.jpg incident 4Q0Z photos\n",
+      "文件复制到数据库旁，目前只在本机，还不能传送。字段须是 map 类型的单值、集合或日志。\n\n"
+      "  qianmo attach 路灯.jpg incident 4Q0Z photos\n"}},
+    {"attachments",
+     {"[COLLECTION [RECORD]]", "[集合 [记录]]"},
+     {"list photos and other files, and whether they are here", "列出照片等附件及其是否在本机"},
+     {"", ""}},
+    {"search",
+     {"TEXT…", "文字…"},
+     {"find records by names, addresses, words, numbers", "按姓名、地址、词语、号码查找记录"},
+     {"Every piece must occur: two characters of a name, a part of an address, the beginning of\n"
+      "a word or number. Fields of class sensitive and sealed ones are not searched.\n\n"
+      "  qianmo search 'A. Sample'\n"
+      "  qianmo search Lane 3 --collection household\n",
+      "每一段都要出现：姓名的两个字、地址的一部分、词语或号码的开头。不搜敏感和加封的字段。\n\n"
+      "  qianmo search 样例\n"
+      "  qianmo search 三巷 12 --collection household\n"}},
+    {"sql",
+     {"'SELECT …'", "'SELECT …'"},
+     {"read the tables of records with SQL", "用 SQL 查询记录的表"},
+     {"One table a collection, called as it, with a column a field, and COLLECTION_FIELD for each\n"
+      "set, list and log (join by _row); views COLLECTION_open, …_counts, …_due, …_balance.\n"
+      "_tables and _spaces list what there is. It can only read these.\n\n"
+      "  qianmo sql 'SELECT name, kind FROM _tables'\n"
+      "  qianmo sql 'SELECT value, n FROM incident_stage_counts ORDER BY rank'\n"
+      "  qianmo sql 'SELECT head, phone FROM household' --csv\n",
+      "每个集合一张同名的表，每个字段一列；集合、列表、日志型字段另有“集合_字段”表（用 _row 连接）；\n"
+      "另有视图“集合_open”、“…_counts”、“…_due”、“…_balance”。_tables 和 _spaces 列出全部。只能读。\n\n"
+      "  qianmo sql 'SELECT name, kind FROM _tables'\n"
+      "  qianmo sql 'SELECT label_zh, n FROM incident_stage_counts ORDER BY rank'\n"
+      "  qianmo sql 'SELECT head, phone FROM household' --csv\n"}},
+    {"rebuild",
+     {"", ""},
+     {"make the tables and the search index anew from the records", "从记录重建表和搜索索引"},
+     {"Nothing is lost by it; the tables follow the records by themselves otherwise.\n",
+      "不会丢失任何内容；平时表会自动跟随记录。\n"}},
     {"log",
      {"COLLECTION RECORD", "集合 记录"},
      {"show who changed what in a record, and when", "显示记录何时被何人改过"},

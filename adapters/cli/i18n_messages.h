@@ -3,9 +3,12 @@
 #ifndef QM_I18N_MESSAGES_H
 #define QM_I18N_MESSAGES_H
 
+#include "adapters/cli/i18n_messages_view.h"
+
 #define QM_MESSAGES(X)                                                                          \
   QM_MESSAGES_HELP(X) QM_MESSAGES_ERRORS(X) QM_MESSAGES_RESULTS(X) QM_MESSAGES_WORDS(X)         \
-  QM_MESSAGES_STATUS(X) QM_MESSAGES_SCHEMA(X) QM_MESSAGES_CHANGES(X)
+  QM_MESSAGES_STATUS(X) QM_MESSAGES_SCHEMA(X) QM_MESSAGES_CHANGES(X)   \
+  QM_MESSAGES_VIEW(X)
 
 #define QM_MESSAGES_CHANGES(X)                                                                  \
   X(BAD_CURSOR, "--since takes a cursor that `changes` showed", "--since 须是 changes 显示过的游标")      \
@@ -230,6 +233,16 @@
   X(CARD_UNKNOWN, "%s fields of a newer schema are not shown.\n",                               \
     "有 %s 个新版数据结构的字段未显示。\n")                                                                    \
   X(CARD_DELETED, "(deleted)", "（已删除）")                                                         \
+  X(CARD_MERGED, "  merged with %s\n", "  与 %s 合并\n")                                              \
+  X(CARD_MERGED_HINT, "\n`%s unmerge %s RECORD` takes one out again.\n",                        \
+    "\n“%s unmerge %s 记录”可将其中一条重新分开。\n")                                                         \
+  X(MERGED, "merged: %s %s and %s\n", "已合并：%s %s 与 %s\n")                                      \
+  X(UNMERGED, "taken out: %s %s\n", "已分开：%s %s\n")                                              \
+  X(SPLIT_NEW, "split: what was theirs is in the new record %s %s\n",                          \
+    "已拆分：对方录入的内容移入新记录 %s %s\n")                                                              \
+  X(SPLIT_KEY, "Both still show the same key; correct it where it is wrong:\n  %s set %s %.8s " \
+               "%s=VALUE\n",                                                                    \
+    "两条记录的键仍相同，请改正其中有误的一条：\n  %s set %s %.8s %s=值\n")                                         \
   X(LIST_NONE, "no records in %s\n", "%s 中没有记录\n")                                              \
   X(LIST_ONE, "1 record%s\n", "1 条记录%s\n")                                                      \
   X(LIST_COUNT, "%s records%s\n", "%s 条记录%s\n")                                                 \
@@ -243,8 +256,13 @@
     "裁定其中一处：\n  %s settle %s %.8s %s=值\n")                                                      \
   X(CONFLICTS_HINT_DELETED, "Settle one with:\n  %s restore %s %.8s    or    %s delete %s %.8s\n", \
     "裁定其中一处：\n  %s restore %s %.8s    或    %s delete %s %.8s\n")                                \
-  X(CONFLICTS_HINT_KEY, "Look at both, then change the key of one, or delete it.\n",            \
-    "请查看两条记录，再修改其中一条的键或将其删除。\n")                                                                \
+  X(CONFLICTS_HINT_KEY,                                                                         \
+    "Look at both, then change the key of one, or delete it; the same thing twice: `%s "        \
+    "merge`;\none record of two things: `%s split`.\n",                                         \
+    "请查看两条记录，再修改其中一条的键或将其删除；\n同一对象录入了两次：“%s merge”；一条记录混了两个对象：“%s split”。\n")             \
+  X(CONFLICTS_HINT_UNMERGED,                                                                    \
+    "Settle one with:\n  %s merge %s %.8s RECORD    or    %s unmerge %s RECORD\n",              \
+    "裁定其中一处：\n  %s merge %s %.8s 记录    或    %s unmerge %s 记录\n")                               \
   X(SYNC_DONE, "synced with %s: sent %s, received %s segments; %s up, %s down\n",               \
     "已与 %s 同步：送出 %s 批，收到 %s 批；上行 %s，下行 %s\n")                                                   \
   X(SYNC_NOTHING, "synced with %s: nothing new; %s up, %s down\n",                              \
@@ -303,6 +321,11 @@
   X(CLASS_CONTRADICT, "contradicting states", "状态互相矛盾")                                         \
   X(CLASS_DELETED, "deleted by one, edited by another", "一方删除，另一方修改")                           \
   X(CLASS_SAME_KEY, "one key, created twice", "同一个键录入了两次")                                      \
+  X(CLASS_MERGE, "merged records differ", "合并的记录内容不同")                                         \
+  X(CLASS_UNMERGED, "taken out by one, merged by another", "一方分开，另一方合并")                        \
+  X(HOW_MOVED, "moved", "已移走")                                                                  \
+  X(HOW_COPIED, "in both", "两边都有")                                                              \
+  X(HOW_LEFT, "left where it was", "留在原处")                                                      \
   X(WHO_BY, "by %s, %s", "%s，%s")                                                               \
   X(WHO_ONLY, "by %s", "%s")                                                                    \
   X(WHO_CLOCK, " (its clock said %s)", "（该设备时钟显示 %s）")                                          \
@@ -318,7 +341,10 @@
   X(OP_INC, "counted", "计数")                                                                    \
   X(OP_APPEND, "appended", "追加")                                                                \
   X(OP_INSERT, "wrote", "写入")                                                                   \
-  X(OP_CUT, "cut out", "删去")
+  X(OP_CUT, "cut out", "删去")                                                                    \
+  X(OP_MERGE, "merged with", "合并")                                                              \
+  X(OP_UNMERGE, "taken out", "分开")                                                              \
+  X(OP_UNLINK, "merge undone", "撤销合并")
 
 #define QM_MESSAGES_STATUS(X)                                                                   \
   X(ST_DEVICE, "device", "设备")                                                                  \

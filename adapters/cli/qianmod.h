@@ -93,6 +93,7 @@ int hub_engine_open(hub_dir *d, const char *path, hub_engine *out, qm_error *e);
 void hub_engine_close(hub_engine *h);
 
 /* --- hub.db's notes --- */
+#define HUB_NOTE_RECOVER "recover" /* the id of the device whose state is awaited */
 int hub_note_is(hub_dir *d, const qm_id *space, const char *name);
 /* VVs as notes: author and next, 32 bytes an entry. */
 int hub_note_vv_put(qm_hubdb *db, const qm_id *space, const char *name, qm_vv_list vv);

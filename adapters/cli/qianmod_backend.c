@@ -242,7 +242,7 @@ static int do_verify(void *payload, const qm_id *device, const uint8_t digest[32
                      const uint8_t signature[64]) {
   hub_backend *b = payload;
   qm_hub_device d;
-  /* What this hub wrote comes back to it where it was restored or recovered. */
+  /* What the hub itself wrote comes back to it where it has lost it. */
   if (qm_id_cmp(device, qm_key_device(b->dir->key)) == 0)
     return qm_verify(qm_key_spki(b->dir->key), digest, signature);
   QM_TRY(qm_hubdb_device_get(b->db, device, &d));
@@ -290,6 +290,7 @@ static int do_recover(void *payload, const qm_id *peer, const qm_id *space, int 
   if (!done) return hub_recover_ask(b->db, &b->dir->env, space, &d.id);
   qm_log(&b->dir->env, QM_LOG_WARN, "space %s: its state was taken from device %s",
          qm_short(space).text, qm_short(&d.id).text);
+  b->has_version = 0; /* its membership entries may be written again */
   return hub_recover_done(b->db, space);
 }
 

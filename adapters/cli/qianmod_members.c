@@ -70,6 +70,16 @@ static int add_gone(gathering *g, const qm_space *s) {
   return QM_OK;
 }
 
+/* A space that waits for a device's state (qianmod recover): until that has come nothing is
+ * written, or it would no longer be the empty one that takes a state whole. */
+static int is_waiting(qm_hubdb *db, const qm_env *env, const qm_id *space) {
+  qm_buf b;
+  qm_buf_init(&b, env, 64);
+  int waits = qm_hubdb_note_get(db, space, HUB_NOTE_RECOVER, &b) == QM_OK;
+  qm_buf_free(&b);
+  return waits;
+}
+
 int hub_members(qm_hubdb *db, const qm_env *env, qm_engine *engine) {
   int rc = QM_OK;
   for (uint32_t i = 0; i < qm_engine_space_count(engine) && rc == QM_OK; i++) {
@@ -77,6 +87,7 @@ int hub_members(qm_hubdb *db, const qm_env *env, qm_engine *engine) {
     qm_space_info info;
     gathering g = {.db = db};
     qm_space_info_get(s, &info);
+    if (is_waiting(db, env, &info.id)) continue;
     qm_arena_init(&g.arena, env, (size_t)64 << 20);
     rc = qm_hubdb_space_devices(db, &info.id, granted, &g);
     if (rc == QM_OK) rc = add_gone(&g, s);

@@ -7,7 +7,7 @@
 #include "adapters/cli/qianmod.h"
 #include "adapters/sqlite/store_sqlite.h"
 
-#define NOTE "recover" /* the id of the device */
+#define NOTE HUB_NOTE_RECOVER
 
 static int noted(qm_hubdb *db, const qm_env *env, const qm_id *space, const qm_id *device) {
   qm_buf b;

@@ -308,6 +308,17 @@ static int put_point(qm_line *l, const qm_node *value) {
   return 1;
 }
 
+/* A file of a record: its kind and size; its hash says nothing to people. */
+static int put_file(qm_line *l, const qm_node *value) {
+  int64_t size;
+  if (!qm_node_get(value, "sha256")) return 0;
+  if (qm_node_int(qm_node_get(value, "size"), &size) != 0) return 0;
+  qm_line_clean(l, qm_node_text(qm_node_get(value, "mime")), " ");
+  qm_line_add(l, " ");
+  qm_line_size(l, size < 0 ? 0 : (uint64_t)size);
+  return 1;
+}
+
 void qm_verb_value(const qm_ctx *c, qm_line *l, const qm_node *field, const qm_node *value,
                    const char *newline) {
   if (!value) return;
@@ -329,7 +340,7 @@ void qm_verb_value(const qm_ctx *c, qm_line *l, const qm_node *field, const qm_n
       }
       return;
     case QM_NODE_OBJECT:
-      if (!put_point(l, value)) qm_line_clean(l, value->text, newline);
+      if (!put_point(l, value) && !put_file(l, value)) qm_line_clean(l, value->text, newline);
       return;
     case QM_NODE_FALSE:
     case QM_NODE_TRUE:

@@ -34,6 +34,13 @@ typedef enum qm_option {
   QM_OPT_SINCE,
   QM_OPT_FOLLOW,
   QM_OPT_STAY,
+  QM_OPT_WHERE,
+  QM_OPT_SORT,
+  QM_OPT_COLUMNS,
+  QM_OPT_PAGE,
+  QM_OPT_COLLECTION,
+  QM_OPT_CSV,
+  QM_OPT_SECONDS,
   QM_OPT_AT,
   QM_OPT_NUMBER,
   QM_OPT_COUNT
@@ -144,6 +151,8 @@ int qm_verb_new(qm_ctx *c);
 /* set, add, remove, inc, append, insert, replace, raise, lower, settle */
 int qm_verb_write(qm_ctx *c);
 int qm_verb_presence(qm_ctx *c); /* delete, restore */
+int qm_verb_merge(qm_ctx *c);    /* merge, unmerge */
+int qm_verb_split(qm_ctx *c);
 
 int qm_verb_get(qm_ctx *c);
 int qm_verb_list(qm_ctx *c);
@@ -156,6 +165,13 @@ int qm_verb_conflicts(qm_ctx *c);
 int qm_verb_conflict_collection(qm_ctx *c, const char *prefix, qm_line *out);
 
 int qm_verb_changes(qm_ctx *c);
+int qm_verb_sql(qm_ctx *c);
+int qm_verb_search(qm_ctx *c);
+int qm_verb_rebuild(qm_ctx *c);
+int qm_verb_attach(qm_ctx *c);
+int qm_verb_attachments(qm_ctx *c);
+/* Below a record's card: where its files are. Nothing where it has none. */
+int qm_verb_files(qm_ctx *c, qm_slice collection, qm_slice record);
 
 int qm_verb_status(qm_ctx *c);
 int qm_verb_sync(qm_ctx *c);

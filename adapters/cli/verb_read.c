@@ -1,7 +1,7 @@
 /* verb_read.c: records as cards and tables, and their history. */
 #include <string.h>
 
-#include "adapters/cli/verb.h"
+#include "adapters/cli/verb_query.h"
 
 #define PAGE 500u
 #define LIST_FIELDS 6u /* shown where nobody said which */
@@ -84,6 +84,7 @@ static void put_siblings(const qm_ctx *c, qm_line *l, const qm_node *field,
     if (qm_node_is(class_name, "unread")) qm_line_format(l, " (%s)", QM_SAY(c, CLASS_UNREAD));
     if (qm_node_is(class_name, "contradict"))
       qm_line_format(l, " (%s)", QM_SAY(c, CLASS_CONTRADICT));
+    if (qm_node_is(class_name, "merge")) qm_line_format(l, " (%s)", QM_SAY(c, CLASS_MERGE));
     qm_line_add(l, c->cli.color ? "\033[0m\n" : "\n");
   }
 }
@@ -124,6 +125,12 @@ static void put_cleared(const qm_ctx *c, qm_line *l, const qm_node *record,
   }
 }
 
+/* The ids of the other records that are shown here as one with it. */
+static void put_merged(const qm_ctx *c, qm_line *l, const qm_node *merged) {
+  for (const qm_node *n = merged ? merged->child : NULL; n; n = n->next)
+    qm_line_format(l, QM_SAY(c, CARD_MERGED), qm_node_string(n));
+}
+
 static void put_card(const qm_ctx *c, qm_line *l, const qm_node *record,
                      const qm_node *collection) {
   const qm_node *fields = qm_node_get(record, "fields"), *visible = qm_node_get(record, "visible");
@@ -136,6 +143,7 @@ static void put_card(const qm_ctx *c, qm_line *l, const qm_node *record,
   if (visible && visible->type == QM_NODE_FALSE)
     qm_line_format(l, " %s", QM_SAY(c, CARD_DELETED));
   qm_line_add(l, c->cli.color ? "\033[0m\n" : "\n");
+  put_merged(c, l, qm_node_get(record, "merged"));
   for (const qm_node *v = fields ? fields->child : NULL; v; v = v->next) {
     const qm_node *f = field_of(collection, v->key);
     if (f) put_field(c, l, record, f, v, indent);
@@ -152,6 +160,9 @@ static void print_hints(const qm_ctx *c, const qm_node *record, const qm_node *c
                  qm_node_string(qm_node_get(collection, "name")),
                  qm_node_string(qm_node_get(record, "id")),
                  (const char *)conflicts->child->key.p);
+  if (qm_node_get(record, "merged"))
+    qm_cli_print(&c->cli, stdout, QM_SAY_CARD_MERGED_HINT, program,
+                 qm_node_string(qm_node_get(collection, "name")));
   if (qm_node_true(qm_node_get(record, "collision")))
     qm_cli_print(&c->cli, stdout, QM_SAY_CARD_COLLISION, program, program);
   if (unknown && unknown->type == QM_NODE_NUMBER)
@@ -184,6 +195,9 @@ int qm_verb_get(qm_ctx *c) {
   if (!exit_code && !c->cli.json) {
     put_card(c, &l, t.root, collection);
     exit_code = qm_verb_print(c, &l);
+    if (!exit_code)
+      exit_code =
+          qm_verb_files(c, qm_verb_name(collection), qm_node_text(qm_node_get(t.root, "id")));
     if (!exit_code) print_hints(c, t.root, collection);
   }
   qm_tree_free(&t);
@@ -318,6 +332,63 @@ static void shorten_ids(const listing *g, qm_table *table) {
     if (strlen(table->cell[i]) > g->id_shown) table->cell[i][g->id_shown] = '\0';
 }
 
+/* What --where, --sort and --page choose: any order, so ids are not compared to shorten them. */
+static int show_chosen(qm_ctx *c, listing *g, qm_table *table, const qm_chosen *chosen) {
+  qm_slice rest = qm_line_slice(&chosen->ids), id;
+  int exit_code = QM_EXIT_DONE;
+  uint64_t n;
+  g->id_shown = 8;
+  while (!exit_code && qm_next_line(&rest, &id)) {
+    qm_text text = {0};
+    qm_error e = {0};
+    int rc = qm_get(c->db, qm_verb_space(c), qm_verb_name(g->collection), id, 0, &text, &e);
+    if (rc == QM_EINVISIBLE || rc == QM_ENOTFOUND) continue; /* deleted meanwhile */
+    if (rc != QM_OK) return qm_verb_failed(c, &e);
+    qm_line_clear(&g->after);
+    exit_code = show_page(c, g, table, qm_slice_of(text.p, text.n), &n);
+    qm_text_free(&text);
+  }
+  return exit_code;
+}
+
+static int is_choosing(const qm_ctx *c) {
+  return c->values[QM_OPT_WHERE] || c->values[QM_OPT_SORT] || c->values[QM_OPT_PAGE];
+}
+
+static void print_page(qm_ctx *c, const listing *g, const qm_paging *p, int64_t count) {
+  const char *collection = qm_node_string(qm_node_get(g->collection, "name"));
+  qm_line rest = QM_LINE_INIT;
+  char page[24], pages[24], records[24];
+  if (g->conflicts)
+    qm_line_format(&rest, QM_SAY(c, LIST_CONFLICTS), c->cli.program, collection);
+  snprintf(page, sizeof page, "%lld", (long long)p->page);
+  snprintf(pages, sizeof pages, "%lld", (long long)((count + p->rows - 1) / p->rows));
+  snprintf(records, sizeof records, "%lld", (long long)count);
+  qm_cli_note(&c->cli, QM_SAY_LIST_PAGE, page, pages, records, qm_line_text(&rest));
+  qm_line_free(&rest);
+}
+
+static int print_chosen(qm_ctx *c, listing *g, qm_table *table) {
+  qm_chosen chosen = {QM_LINE_INIT, 0};
+  qm_paging p;
+  int exit_code = qm_verb_page(c, &p);
+  if (!exit_code && c->values[QM_OPT_DELETED])
+    exit_code = qm_cli_refuse(&c->cli, QM_EUSAGE, QM_SAY_DELETED_WHERE);
+  if (!exit_code) exit_code = qm_verb_choose(c, g->collection, &p, &chosen);
+  g->left = UINT64_MAX;
+  if (!exit_code) exit_code = show_chosen(c, g, table, &chosen);
+  if (!exit_code && !c->cli.json && g->count == 0)
+    qm_cli_note(&c->cli, QM_SAY_LIST_NONE_WHERE,
+                qm_node_string(qm_node_get(g->collection, "name")));
+  else if (!exit_code && !c->cli.json) {
+    shorten_ids(g, table);
+    exit_code = qm_verb_print_table(c, table);
+    if (!exit_code) print_page(c, g, &p, chosen.count);
+  }
+  qm_line_free(&chosen.ids);
+  return exit_code;
+}
+
 static void print_count(qm_ctx *c, const listing *g) {
   const char *collection = qm_node_string(qm_node_get(g->collection, "name"));
   qm_line rest = QM_LINE_INIT;
@@ -343,6 +414,11 @@ static int print_list(qm_ctx *c, listing *g) {
     qm_table_cell(&table, c->cli.lang == QM_LANG_ZH ? qm_verb_label(c, g->fields[i])
                                                     : qm_verb_name(g->fields[i]));
   }
+  if (is_choosing(c)) {
+    int chosen = print_chosen(c, g, &table);
+    qm_table_free(&table);
+    return chosen;
+  }
   int exit_code = show_all(c, g, &table);
   if (!exit_code && !c->cli.json && g->count == 0) {
     qm_cli_note(&c->cli, QM_SAY_LIST_NONE, qm_node_string(qm_node_get(g->collection, "name")));
@@ -357,6 +433,7 @@ static int print_list(qm_ctx *c, listing *g) {
 
 int qm_verb_list(qm_ctx *c) {
   const char *limit = c->values[QM_OPT_LIMIT], *names = c->values[QM_OPT_FIELDS];
+  if (!names) names = c->values[QM_OPT_COLUMNS];
   listing g = {.left = UINT64_MAX, .id_shown = ID_SHOWN_MIN, .after = QM_LINE_INIT};
   int64_t most;
   if (limit) {
@@ -382,7 +459,8 @@ static const char *op_word(const qm_ctx *c, const qm_node *op) {
                {"raise", QM_SAY_OP_RAISE},     {"add", QM_SAY_OP_ADD},
                {"remove", QM_SAY_OP_REMOVE},   {"inc", QM_SAY_OP_INC},
                {"append", QM_SAY_OP_APPEND},   {"insert", QM_SAY_OP_INSERT},
-               {"cut", QM_SAY_OP_CUT}};
+               {"cut", QM_SAY_OP_CUT},         {"merge", QM_SAY_OP_MERGE},
+               {"unmerge", QM_SAY_OP_UNMERGE}, {"unlink", QM_SAY_OP_UNLINK}};
   for (size_t i = 0; i < sizeof words / sizeof *words; i++)
     if (qm_node_is(op, words[i].op)) return qm_say(c->cli.lang, words[i].say);
   return qm_node_string(op);

@@ -23,7 +23,9 @@ static const char *class_word(const qm_ctx *c, const qm_node *class_name) {
                {"unread", QM_SAY_CLASS_UNREAD},
                {"contradict", QM_SAY_CLASS_CONTRADICT},
                {"deleted", QM_SAY_CLASS_DELETED},
-               {"same-key", QM_SAY_CLASS_SAME_KEY}};
+               {"same-key", QM_SAY_CLASS_SAME_KEY},
+               {"merge", QM_SAY_CLASS_MERGE},
+               {"unmerged", QM_SAY_CLASS_UNMERGED}};
   for (size_t i = 0; i < sizeof words / sizeof *words; i++)
     if (qm_node_is(class_name, words[i].name)) return qm_say(c->cli.lang, words[i].say);
   return qm_node_string(class_name);
@@ -85,7 +87,7 @@ static void put_values(const qm_ctx *c, qm_line *l, const qm_node *field, const 
     size_t from = l->n;
     qm_line_add(l, qm_line_text(&value));
     qm_pad(l, from, widest + 2);
-    qm_verb_stamp(c, l, v);
+    if (qm_node_get(v, "device")) qm_verb_stamp(c, l, v);
     if (qm_node_is(qm_node_get(v, "class"), "unread"))
       qm_line_format(l, " (%s)", QM_SAY(c, CLASS_UNREAD));
     qm_line_add(l, "\n");
@@ -140,7 +142,10 @@ static void print_hint(const qm_ctx *c, const review *r) {
   else if (strcmp(class_name, "deleted") == 0)
     qm_cli_print(&c->cli, stdout, QM_SAY_CONFLICTS_HINT_DELETED, program, collection, id, program,
                  collection, id);
-  else qm_cli_print(&c->cli, stdout, QM_SAY_CONFLICTS_HINT_KEY);
+  else if (strcmp(class_name, "unmerged") == 0)
+    qm_cli_print(&c->cli, stdout, QM_SAY_CONFLICTS_HINT_UNMERGED, program, collection, id, program,
+                 collection);
+  else qm_cli_print(&c->cli, stdout, QM_SAY_CONFLICTS_HINT_KEY, program, program);
 }
 
 int qm_verb_conflicts(qm_ctx *c) {

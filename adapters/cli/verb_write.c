@@ -368,3 +368,67 @@ int qm_verb_presence(qm_ctx *c) {
   exit_code = end(c, tx, exit_code, &written);
   return exit_code ? exit_code : report(c, collection, c->args[1], written);
 }
+
+/* ---- merged records ---- */
+
+int qm_verb_merge(qm_ctx *c) {
+  const qm_node *collection;
+  uint32_t written = 0;
+  qm_error e = {0};
+  qm_tx *tx = NULL;
+  int merges = strcmp(c->verb->name, "merge") == 0;
+  int exit_code = prepare(c, c->args[0], &collection);
+  if (!exit_code) exit_code = begin(c, &tx);
+  if (exit_code) return exit_code;
+  qm_slice name = qm_verb_name(collection), one = qm_str(c->args[1]);
+  int rc = merges ? qm_merge(tx, name, one, qm_str(c->args[2]), &e) : qm_unmerge(tx, name, one, &e);
+  if (rc != QM_OK) exit_code = argument_failed(c, &e, collection);
+  exit_code = end(c, tx, exit_code, &written);
+  if (exit_code || c->cli.json || !written)
+    return exit_code ? exit_code : report(c, collection, c->args[1], written);
+  qm_cli_print(&c->cli, stdout, merges ? QM_SAY_MERGED : QM_SAY_UNMERGED, name.p, c->args[1],
+               merges ? c->args[2] : "");
+  return QM_EXIT_DONE;
+}
+
+static const char *how_word(const qm_ctx *c, const qm_node *how) {
+  if (qm_node_is(how, "moved")) return QM_SAY(c, HOW_MOVED);
+  return qm_node_is(how, "copied") ? QM_SAY(c, HOW_COPIED) : QM_SAY(c, HOW_LEFT);
+}
+
+static int report_split(qm_ctx *c, const qm_node *collection, const qm_text *text) {
+  const qm_node *key = qm_node_get(collection, "key");
+  const char *name = qm_node_string(qm_node_get(collection, "name"));
+  qm_tree t = QM_TREE_INIT;
+  qm_line l = QM_LINE_INIT;
+  int exit_code = qm_verb_parse(c, &t, qm_slice_of(text->p, text->n));
+  const qm_node *fields = exit_code ? NULL : qm_node_get(t.root, "fields");
+  const char *id = exit_code ? "" : qm_node_string(qm_node_get(t.root, "id"));
+  if (!exit_code) qm_line_format(&l, QM_SAY(c, SPLIT_NEW), name, id);
+  for (const qm_node *f = fields ? fields->child : NULL; f; f = f->next)
+    qm_line_format(&l, "  %.*s: %s\n", (int)f->key.n, (const char *)f->key.p, how_word(c, f));
+  if (!exit_code && key && key->type == QM_NODE_STRING)
+    qm_line_format(&l, QM_SAY(c, SPLIT_KEY), c->cli.program, name, id, qm_node_string(key));
+  if (!exit_code) exit_code = qm_verb_print(c, &l);
+  qm_tree_free(&t);
+  return exit_code;
+}
+
+int qm_verb_split(qm_ctx *c) {
+  const qm_node *collection;
+  uint32_t written = 0;
+  qm_error e = {0};
+  qm_text text = {0};
+  qm_tx *tx = NULL;
+  int exit_code = prepare(c, c->args[0], &collection);
+  if (!exit_code) exit_code = begin(c, &tx);
+  if (exit_code) return exit_code;
+  if (qm_split(tx, qm_verb_name(collection), qm_str(c->args[1]),
+               qm_str(c->n_args > 2 ? c->args[2] : ""), &text, &e) != QM_OK)
+    exit_code = argument_failed(c, &e, collection);
+  exit_code = end(c, tx, exit_code, &written);
+  if (!exit_code && c->cli.json) printf("%s\n", text.p);
+  else if (!exit_code) exit_code = report_split(c, collection, &text);
+  qm_text_free(&text);
+  return exit_code;
+}

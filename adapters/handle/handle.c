@@ -123,6 +123,8 @@ static int open_test_data(qm_db *db) {
 }
 
 static void close_all(qm_db *db) {
+  qm_projection_close(db->projection);
+  db->projection = NULL;
   qm_engine_close(db->engine);
   if (db->store) db->store->ops->close(db->store);
   db->engine = NULL;
@@ -138,6 +140,9 @@ static int open_all(qm_db *db, qm_error *e) {
     options.device = *qm_key_device(db->key);
     rc = qm_engine_open(&db->engine, &db->env, db->store, &options, e);
   }
+  if (rc == QM_OK && !(db->options.flags & QM_OPEN_READONLY) &&
+      (rc = qm_projection_open(db->engine, db->store, &db->projection)) != QM_OK)
+    qm_fail(e, rc, "the tables for reports: %s", qm_err_text(rc));
   if (rc != QM_OK) close_all(db);
   return rc;
 }
@@ -157,11 +162,13 @@ int qm__handle_again(qm_db *db, int rc, int *tried) {
 }
 
 static void destroy(qm_db *db) {
+  qm_query_close(db->query);
   close_all(db);
   qm_key_free(db->key);
   pthread_cond_destroy(&db->ended);
   pthread_cond_destroy(&db->changed);
   pthread_mutex_destroy(&db->mutex);
+  pthread_mutex_destroy(&db->query_mutex);
   free((char *)(uintptr_t)db->options.path);
   free(db);
 }
@@ -169,7 +176,11 @@ static void destroy(qm_db *db) {
 /* On the monotonic clock: a person who sets the date must not stop a waiting thread. */
 static int init_locks(qm_db *db) {
   pthread_condattr_t attributes;
-  if (pthread_mutex_init(&db->mutex, NULL) != 0) return QM_ENOMEM;
+  if (pthread_mutex_init(&db->query_mutex, NULL) != 0) return QM_ENOMEM;
+  if (pthread_mutex_init(&db->mutex, NULL) != 0) {
+    pthread_mutex_destroy(&db->query_mutex);
+    return QM_ENOMEM;
+  }
   if (pthread_condattr_init(&attributes) == 0) {
     int failed = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) != 0 ||
                  pthread_cond_init(&db->ended, &attributes) != 0;
@@ -181,6 +192,7 @@ static int init_locks(qm_db *db) {
     if (!failed) return QM_OK;
   }
   pthread_mutex_destroy(&db->mutex);
+  pthread_mutex_destroy(&db->query_mutex);
   return QM_ENOMEM;
 }
 

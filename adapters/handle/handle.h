@@ -16,7 +16,10 @@
 
 #include <pthread.h>
 
+#include "adapters/sqlite/project.h"
+#include "adapters/sqlite/query.h"
 #include "core/aside.h"
+#include "core/class.h"
 #include "core/engine.h"
 #include "core/member.h"
 #include "core/qianmo.h"
@@ -51,10 +54,13 @@ struct qm_db {
   qm_env env;
   qm_store *store;
   qm_engine *engine; /* NULL: could not be opened again yet */
+  qm_projection *projection; /* NULL where read-only */
   qm_key *key;
   qm_tx *tx;
   int syncing;
   struct qm_client_wake *wake; /* of a session that stays */
+  pthread_mutex_t query_mutex; /* of `query` alone: a long query holds nobody else up */
+  qm_query *query;             /* NULL until the first one */
   int test_data;
 };
 
@@ -180,12 +186,13 @@ typedef struct qm_reading {
 } qm_reading;
 int qm__handle_reading(qm_db *db, qm_space *s, uint32_t flags, qm_reading *out);
 void qm__handle_reading_free(qm_reading *r);
-/* A record as committed, whatever transaction is open. QM_ENOTFOUND. */
-int qm__handle_load(qm_reading *r, const qm_id *id, const qm_record **out);
 int qm__handle_decode(qm_reading *r, const qm_record_row *row, const qm_record **out);
-/* The token, as hex in quotes. */
-int qm__handle_put_token(qm_buf *b, qm_reading *r, const qm_record *record, unsigned kind);
-const char *qm__handle_class(qm_conflict_class c);
+/* The class of a record as committed, and what it shows. */
+int qm__handle_class_of(qm_reading *r, const qm_record *record, qm_record_class *cls,
+                        const qm_record **view);
+/* The token of a reading of the class, as hex in quotes. */
+int qm__handle_put_token(qm_buf *b, qm_reading *r, const qm_record_class *cls, unsigned kind);
+const char *qm__handle_conflict(qm_conflict_class c);
 
 /* ---- handle_review.c ---- */
 

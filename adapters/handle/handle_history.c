@@ -78,7 +78,7 @@ static const char *name_of(const qm_op *op) {
 
 static void put_field(qm_buf *b, const qm_op *op, const qm_field_def *f) {
   qm__handle_put(b, "\"field\":");
-  if (op->shape == QM_PRESENCE) {
+  if (op->shape == QM_PRESENCE || !op->field) {
     qm__handle_put(b, "null");
   } else if (f) {
     qm_json_str(b, f->name);
@@ -87,6 +87,25 @@ static void put_field(qm_buf *b, const qm_op *op, const qm_field_def *f) {
     qm__handle_put_u64(b, op->field);
     qm_buf_byte(b, '"');
   }
+}
+
+/* Merging and taking out; *other: the greater end of an edge. */
+static const char *name_of_edge(const qm_op *op, int *edge, qm_id *other) {
+  *edge = op->kind == QM_KIND_ADD && qm__edge_read(&op->record, op->value, other);
+  if (op->kind == QM_KIND_REMOVE) return "unlink";
+  return *edge ? "merge" : "unmerge";
+}
+
+static void put_edge(qm_buf *b, const qm_op *op) {
+  qm_id other;
+  int edge;
+  const char *name = name_of_edge(op, &edge, &other);
+  qm__handle_put(b, ",\"op\":\"");
+  qm__handle_put(b, name);
+  qm_buf_byte(b, '"');
+  if (!edge) return;
+  qm__handle_put(b, ",\"value\":");
+  qm__handle_put_id(b, &other);
 }
 
 /* An insert's value is a text, or an array of elements: each is put as the field's value. */
@@ -111,6 +130,10 @@ void qm__handle_put_effect(qm_buf *b, const qm_collection_def *c, const qm_op *o
   const qm_field_def *f = c ? qm_collection_field(c, op->field) : NULL;
   uint64_t cut = 0;
   put_field(b, op, f);
+  if (op->shape == QM_KEYED && !op->field) {
+    put_edge(b, op);
+    return;
+  }
   int lowers =
       op->shape == QM_SIBLINGS && op->kind == QM_KIND_BESIDE && f && f->type == QM_FIELD_MIN;
   qm__handle_put(b, ",\"op\":\"");
@@ -193,7 +216,7 @@ static int take_past(void *payload, const qm_past *past) {
   qm__handle_put_dot(b, &h->who, h->s, dot, past->change->time);
   qm_buf_byte(b, ',');
   qm__handle_put_effect(b, h->c, op);
-  if (keyed && op->kind == QM_KIND_REMOVE) put_removed(h, op);
+  if (keyed && op->field && op->kind == QM_KIND_REMOVE) put_removed(h, op);
   put_before(h, past);
   int held = qm_vv_covers(qm_space_acknowledged(h->s), dot);
   qm__handle_put(b, held ? ",\"acknowledged\":true}\n" : ",\"acknowledged\":false}\n");
@@ -205,7 +228,7 @@ static int is_known(qm_db *db, const history *h, int *out) {
   const qm_record *r;
   qm_reading reading = {.db = db, .s = h->s};
   qm_arena_init(&reading.arena, &db->env, QM_HANDLE_ARENA_MAX);
-  int rc = qm__handle_load(&reading, &h->record, &r);
+  int rc = qm__read_stored(db->engine, h->s, &h->record, &reading.arena, &r);
   qm_arena_free(&reading.arena);
   *out = rc == QM_OK;
   return rc == QM_ENOTFOUND ? QM_OK : rc;

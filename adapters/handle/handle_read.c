@@ -65,6 +65,7 @@ int qm__handle_reading(qm_db *db, qm_space *s, uint32_t flags, qm_reading *out) 
   out->s = s;
   out->flags = flags;
   qm_arena_init(&out->arena, &db->env, QM_HANDLE_ARENA_MAX);
+  qm_class_refresh(s);
   return qm__handle_who(db, &out->who);
 }
 
@@ -83,22 +84,14 @@ int qm__handle_decode(qm_reading *r, const qm_record_row *row, const qm_record *
   return rc == QM_OK || rc == QM_ENOMEM ? rc : QM_ECORRUPT;
 }
 
-typedef struct one_record {
-  qm_reading *r;
-  const qm_record *record;
-} one_record;
-
-static int take_one(void *payload, const qm_record_row *row) {
-  one_record *o = payload;
-  return qm__handle_decode(o->r, row, &o->record);
+static int view_of(qm_reading *r, const qm_record_class *cls, const qm_record **view) {
+  return qm_class_view(cls, qm_space_authors(r->s), QM_CLASS_ALL, &r->arena, view);
 }
 
-int qm__handle_load(qm_reading *r, const qm_id *id, const qm_record **out) {
-  one_record o = {r, NULL};
-  qm_store *store = r->db->store;
-  QM_TRY(store->ops->record_load(store, qm__handle_number(r->s), id, 1, take_one, &o));
-  *out = o.record;
-  return o.record ? QM_OK : QM_ENOTFOUND;
+int qm__handle_class_of(qm_reading *r, const qm_record *record, qm_record_class *cls,
+                        const qm_record **view) {
+  QM_TRY(qm_class_of(r->db->engine, r->s, record, QM_CLASS_COMMITTED, &r->arena, cls));
+  return view_of(r, cls, view);
 }
 
 /* ---- fields ---- */
@@ -135,57 +128,70 @@ static void put_log(qm_buf *b, const qm_reading *r, const qm_field_def *f, const
   qm_buf_byte(b, ']');
 }
 
-static int put_sequence(qm_buf *b, qm_reading *r, const qm_field_def *f, const qm_cell *cell) {
+static int put_sequence(qm_buf *b, qm_reading *r, const qm_field_def *f, const qm_record *record,
+                        const qm_cell *cell) {
   if (f->type == QM_FIELD_TEXT) {
     qm_buf text;
     qm_buf_init(&text, b->env, QM_RECORD_MAX);
-    qm_sequence_text(cell, &text);
+    for (; cell; cell = qm_record_cell_next(record, cell)) qm_sequence_text(cell, &text);
     int rc = qm_buf_status(&text);
     if (rc == QM_OK) qm_json_str(b, qm_buf_slice(&text));
     qm_buf_free(&text);
     return rc;
   }
-  qm_slice *values;
-  uint32_t n;
-  QM_TRY(qm_sequence_values(cell, &r->arena, &values, &n));
+  int first = 1;
   qm_buf_byte(b, '[');
-  for (uint32_t i = 0; i < n; i++) {
-    if (i) qm_buf_byte(b, ',');
-    qm__handle_put_value(b, f, values[i]);
+  for (; cell; cell = qm_record_cell_next(record, cell)) {
+    qm_slice *values;
+    uint32_t n;
+    QM_TRY(qm_sequence_values(cell, &r->arena, &values, &n));
+    for (uint32_t i = 0; i < n; i++, first = 0) {
+      if (!first) qm_buf_byte(b, ',');
+      qm__handle_put_value(b, f, values[i]);
+    }
   }
   qm_buf_byte(b, ']');
   return QM_OK;
 }
 
+static int is_blank(const qm_record *record, const qm_cell *cell) {
+  for (; cell; cell = qm_record_cell_next(record, cell))
+    if (qm_sequence_len(cell)) return 0;
+  return 1;
+}
+
 /* A cleared field is shown as an empty one. */
 static int is_nil(qm_slice value) { return value.n == 1 && value.p[0] == 0xC0; }
 
-/* *skip: nothing to show. */
-static int put_field(qm_buf *b, qm_reading *r, const qm_field_def *f, const qm_cell *cell,
+static int put_field(qm_buf *b, qm_reading *r, const qm_field_def *f, const qm_record *record,
                      qm_contest *contest, int *first) {
+  const qm_cell *cell = qm_record_cell(record, f->number, qm_field_shape(f));
+  if (!cell) return QM_OK;
   if (cell->shape == QM_SIBLINGS) {
     QM_TRY(qm_read_contest(r->s, f, cell, &r->arena, contest));
     if (!contest->shown || is_nil(contest->shown->value)) return QM_OK;
   }
   if (cell->shape == QM_KEYED && !qm_keyed_of(cell)->n) return QM_OK;
-  if (cell->shape == QM_SEQUENCE && !qm_sequence_len(cell)) return QM_OK;
+  if (cell->shape == QM_SEQUENCE && is_blank(record, cell)) return QM_OK;
   qm__handle_put_name(b, f->name, first);
   switch (cell->shape) {
     case QM_SIBLINGS: qm__handle_put_value(b, f, contest->shown->value); break;
     case QM_KEYED: put_set(b, f, qm_keyed_of(cell)); break;
     case QM_TOTALS: put_counter(b, qm_totals_of(cell)); break;
     case QM_ENTRIES: put_log(b, r, f, qm_entries_of(cell)); break;
-    default: return put_sequence(b, r, f, cell);
+    default: return put_sequence(b, r, f, record, cell);
   }
   return QM_OK;
 }
 
-const char *qm__handle_class(qm_conflict_class c) {
+const char *qm__handle_conflict(qm_conflict_class c) {
   switch (c) {
     case QM_CONFLICT_UNREAD: return "unread";
     case QM_CONFLICT_CONTRADICT: return "contradict";
     case QM_CONFLICT_DELETED: return "deleted";
     case QM_CONFLICT_SAME_KEY: return "same-key";
+    case QM_CONFLICT_MERGE: return "merge";
+    case QM_CONFLICT_UNMERGED: return "unmerged";
     default: return "sibling";
   }
 }
@@ -199,7 +205,7 @@ static void put_others(qm_buf *b, const qm_reading *r, const qm_field_def *f, co
     qm_buf_byte(b, ',');
     qm__handle_put_dot(b, &r->who, r->s, x->sibling->dot, x->sibling->time);
     qm__handle_put(b, ",\"class\":\"");
-    qm__handle_put(b, qm__handle_class(x->cls));
+    qm__handle_put(b, qm__handle_conflict(x->cls));
     qm__handle_put(b, "\"}");
   }
   qm_buf_byte(b, ']');
@@ -210,7 +216,8 @@ static void put_others(qm_buf *b, const qm_reading *r, const qm_field_def *f, co
 static uint32_t unknown_fields(const qm_collection_def *c, const qm_record *record) {
   uint32_t n = 0;
   for (uint32_t i = 0; i < record->n_cells; i++)
-    n += record->cells[i].field && !qm_collection_field(c, record->cells[i].field);
+    n += record->cells[i].field && !qm_collection_field(c, record->cells[i].field) &&
+         (!i || record->cells[i - 1].field != record->cells[i].field);
   return n;
 }
 
@@ -221,9 +228,7 @@ static int put_fields(qm_buf *b, qm_reading *r, const qm_collection_def *c,
   if (!contests) return QM_ENOMEM;
   qm__handle_put(b, ",\"fields\":{");
   for (uint32_t i = 0; i < c->n_fields; i++) {
-    const qm_field_def *f = &c->fields[i];
-    const qm_cell *cell = qm_record_cell(record, f->number, qm_field_shape(f));
-    if (cell) QM_TRY(put_field(b, r, f, cell, &contests[i], &first));
+    QM_TRY(put_field(b, r, &c->fields[i], record, &contests[i], &first));
   }
   qm__handle_put(b, "},\"conflicts\":{");
   first = 1;
@@ -247,11 +252,11 @@ static int put_fields(qm_buf *b, qm_reading *r, const qm_collection_def *c,
   return QM_OK;
 }
 
-int qm__handle_put_token(qm_buf *b, qm_reading *r, const qm_record *record, unsigned kind) {
+int qm__handle_put_token(qm_buf *b, qm_reading *r, const qm_record_class *cls, unsigned kind) {
   qm_buf token;
   char hex[3];
   qm_buf_init(&token, b->env, QM_RECORD_MAX);
-  int rc = qm_token_make(r->s, record, kind, &r->arena, &token);
+  int rc = qm_class_token(r->s, cls, kind, &r->arena, &token);
   qm_buf_byte(b, '"');
   for (size_t i = 0; rc == QM_OK && i < token.n; i++) {
     qm_hex(hex, token.p + i, 1);
@@ -262,23 +267,35 @@ int qm__handle_put_token(qm_buf *b, qm_reading *r, const qm_record *record, unsi
   return rc;
 }
 
+/* The other records that it is merged with. */
+static void put_merged(qm_buf *b, const qm_record_class *cls) {
+  qm__handle_put(b, ",\"merged\":[");
+  for (uint32_t i = 1; i < cls->n; i++) {
+    if (i > 1) qm_buf_byte(b, ',');
+    qm__handle_put_id(b, &cls->members[i]->id);
+  }
+  qm_buf_byte(b, ']');
+}
+
+/* record: what the class shows. */
 static int put_record(qm_buf *b, qm_reading *r, const qm_collection_def *c,
-                      const qm_record *record) {
+                      const qm_record_class *cls, const qm_record *record) {
   uint32_t unknown = unknown_fields(c, record);
   qm__handle_put(b, "{\"id\":");
   qm__handle_put_id(b, &record->id);
   qm__handle_put(b, ",\"collection\":");
   qm_json_str(b, c->name);
   qm__handle_put(b, qm_record_visible(record) ? ",\"visible\":true" : ",\"visible\":false");
+  if (cls->n > 1) put_merged(b, cls);
   QM_TRY(put_fields(b, r, c, record));
-  if (qm_marks_collide(&record->marks)) qm__handle_put(b, ",\"collision\":true");
+  if (qm_class_collides(cls)) qm__handle_put(b, ",\"collision\":true");
   if (unknown) {
     qm__handle_put(b, ",\"unknown\":");
     qm__handle_put_u64(b, unknown);
   }
   qm__handle_put(b, ",\"token\":");
   unsigned kind = r->flags & QM_REVIEW ? QM_READ_REVIEW : QM_READ_VALUES;
-  QM_TRY(qm__handle_put_token(b, r, record, kind));
+  QM_TRY(qm__handle_put_token(b, r, cls, kind));
   qm_buf_byte(b, '}');
   return qm_buf_status(b);
 }
@@ -289,17 +306,19 @@ static int get(qm_db *db, qm_slice space, qm_slice collection, qm_slice name, ui
                qm_buf *b, qm_error *e) {
   qm_space *s;
   const qm_collection_def *c;
-  const qm_record *record;
+  const qm_record *view;
+  qm_record_class cls;
   qm_reading r;
   qm_id id;
   QM_TRY(qm__handle_space(db, space, &s, e));
   QM_TRY(qm__handle_collection(s, collection, &c, e));
   QM_TRY(qm__handle_record(db, s, c, name, &id, e));
   int rc = qm__handle_reading(db, s, flags, &r);
-  if (rc == QM_OK) rc = qm__handle_load(&r, &id, &record);
-  if (rc == QM_OK && qm_record_collection(record) != c->number) rc = QM_ENOTFOUND;
-  if (rc == QM_OK && !qm_record_visible(record) && !(flags & QM_DELETED)) rc = QM_EINVISIBLE;
-  if (rc == QM_OK) rc = put_record(b, &r, c, record);
+  if (rc == QM_OK) rc = qm_class_read(db->engine, s, &id, QM_CLASS_COMMITTED, &r.arena, &cls);
+  if (rc == QM_OK && qm_record_collection(cls.members[0]) != c->number) rc = QM_ENOTFOUND;
+  if (rc == QM_OK && !qm_class_visible(&cls) && !(flags & QM_DELETED)) rc = QM_EINVISIBLE;
+  if (rc == QM_OK) rc = view_of(&r, &cls, &view);
+  if (rc == QM_OK) rc = put_record(b, &r, c, &cls, view);
   qm__handle_reading_free(&r);
   return rc == QM_OK
              ? rc
@@ -339,8 +358,13 @@ static int take_listed(void *payload, const qm_record_row *row) {
   const qm_record *record;
   qm_arena_reset(&l->r.arena);
   QM_TRY(qm__handle_decode(&l->r, row, &record));
-  if (!qm_record_visible(record) && !(l->r.flags & QM_DELETED)) return QM_OK;
-  QM_TRY(put_record(l->out, &l->r, l->c, record));
+  qm_record_class cls;
+  const qm_record *view;
+  QM_TRY(qm__handle_class_of(&l->r, record, &cls, &view));
+  /* Merged records are listed once, where the first of them stands. */
+  if (qm_id_cmp(&cls.id, &row->id) != 0) return QM_OK;
+  if (!qm_record_visible(view) && !(l->r.flags & QM_DELETED)) return QM_OK;
+  QM_TRY(put_record(l->out, &l->r, l->c, &cls, view));
   qm_buf_byte(l->out, '\n');
   l->left--;
   return l->left && l->out->n < LIST_BYTES ? QM_OK : QM_STORE_STOP;

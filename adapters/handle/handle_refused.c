@@ -113,7 +113,7 @@ static int collection_of(refused_export *x, const qm_op *op, qm_arena *arena,
   qm_reading reading = {.db = x->db, .s = x->s};
   *out = NULL;
   reading.arena = *arena;
-  int rc = qm__handle_load(&reading, &op->record, &r);
+  int rc = qm__read_stored(reading.db->engine, reading.s, &op->record, &reading.arena, &r);
   *arena = reading.arena;
   if (rc == QM_OK && schema) *out = qm_schema_collection(schema, qm_record_collection(r));
   return rc == QM_ENOTFOUND ? QM_OK : rc;

@@ -88,8 +88,9 @@ static int of_caller(int rc) { return rc <= QM_ETRUNCATED && rc >= QM_EOVERSIZE 
 static int token_record(qm_slice token, qm_id *out) {
   qm_cur c;
   uint64_t version, kind;
+  uint32_t items;
   qm_cur_init(&c, token);
-  if (qm_cur_array_n(&c, 6) || qm_cur_uint(&c, &version) || qm_cur_uint(&c, &kind))
+  if (qm_cur_array(&c, &items) || qm_cur_uint(&c, &version) || qm_cur_uint(&c, &kind))
     return QM_EFORMAT;
   return qm_cur_bin_n(&c, out->b, sizeof out->b) ? QM_EFORMAT : QM_OK;
 }
@@ -114,9 +115,20 @@ int32_t qm_shown(qm_tx *tx, qm_slice token, qm_error *e) {
   return rc == QM_OK ? rc : qm_fail(e, of_caller(rc), "the token: %s", qm_err_text(rc));
 }
 
-static qm_slice token_of(const qm_tx *tx, const qm_id *record) {
+/* A token of a class is one of each of its members. */
+static int token_fits(const qm_tx *tx, const qm_shown_token *t, const qm_record_class *cls) {
+  for (uint32_t i = 0; i < cls->n; i++)
+    if (qm_id_cmp(&t->record, &cls->members[i]->id) == 0 ||
+        (cls->n > 1 && qm_token_about(tx->space, t->bytes, &cls->members[i]->id)))
+      return 1;
+  return 0;
+}
+
+static qm_slice token_of(const qm_tx *tx, const qm_id *record, const qm_record_class *cls) {
   for (const qm_shown_token *t = tx->shown; t; t = t->next)
-    if (qm_id_cmp(&t->record, record) == 0) return t->bytes;
+    if (qm_id_cmp(&t->record, record) == 0 || qm_token_about(tx->space, t->bytes, record) ||
+        token_fits(tx, t, cls))
+      return t->bytes;
   return qm_slice_of(NULL, 0);
 }
 
@@ -139,12 +151,14 @@ static int failed(const qm_tx *tx, int rc, qm_error *e) {
 
 /* The record belongs to the collection that the caller named. In memory the transaction's own
  * records count. */
-static int check_collection(qm_tx *tx, const verb_target *t, qm_error *e) {
-  const qm_record *r;
+static int check_collection(qm_tx *tx, verb_target *t, qm_error *e) {
+  qm_record_class cls;
   qm_arena arena;
   qm_arena_init(&arena, &tx->db->env, QM_HANDLE_ARENA_MAX);
-  int rc = qm_engine_read(tx->db->engine, tx->space, &t->record, &arena, &r);
-  if (rc == QM_OK && qm_record_collection(r) != t->collection->number) rc = QM_ENOTFOUND;
+  int rc = qm_class_read(tx->db->engine, tx->space, &t->record, 0, &arena, &cls);
+  if (rc == QM_OK && qm_record_collection(cls.members[0]) != t->collection->number)
+    rc = QM_ENOTFOUND;
+  if (rc == QM_OK) t->token = token_of(tx, &t->record, &cls);
   qm_arena_free(&arena);
   if (rc == QM_OK) return rc;
   return qm_fail(e, rc, "%.*s: %s", (int)t->collection->name.n, (const char *)t->collection->name.p,
@@ -155,9 +169,7 @@ static int find(qm_tx *tx, qm_slice collection, qm_slice record, verb_target *ou
   memset(out, 0, sizeof *out);
   QM_TRY(qm__handle_collection(tx->space, collection, &out->collection, e));
   QM_TRY(qm__handle_record(tx->db, tx->space, out->collection, record, &out->record, e));
-  QM_TRY(check_collection(tx, out, e));
-  out->token = token_of(tx, &out->record);
-  return QM_OK;
+  return check_collection(tx, out, e);
 }
 
 typedef int (*verb)(qm_tx *tx, const verb_target *t, qm_slice value, uint32_t flags, qm_error *e);
@@ -269,6 +281,99 @@ int32_t qm_restore(qm_tx *tx, qm_slice collection, qm_slice record, qm_error *e)
   return rc;
 }
 
+/* ---- merged records ---- */
+
+int32_t qm_merge(qm_tx *tx, qm_slice collection, qm_slice a, qm_slice b, qm_error *e) {
+  verb_target one, other;
+  if (!tx) return qm_fail(e, QM_EINVAL, "there is no transaction");
+  pthread_mutex_lock(&tx->db->mutex);
+  int rc = find(tx, collection, a, &one, e);
+  if (rc == QM_OK) rc = find(tx, collection, b, &other, e);
+  if (rc == QM_OK) rc = failed(tx, qm_write_merge(tx->write, &one.record, &other.record), e);
+  pthread_mutex_unlock(&tx->db->mutex);
+  return rc;
+}
+
+int32_t qm_unmerge(qm_tx *tx, qm_slice collection, qm_slice record, qm_error *e) {
+  verb_target t;
+  if (!tx) return qm_fail(e, QM_EINVAL, "there is no transaction");
+  pthread_mutex_lock(&tx->db->mutex);
+  int rc = find(tx, collection, record, &t, e);
+  if (rc == QM_OK) rc = failed(tx, qm_write_unmerge(tx->write, &t.record), e);
+  pthread_mutex_unlock(&tx->db->mutex);
+  return rc;
+}
+
+/* The device that also created the record: the one that `text` begins the id of, or the only
+ * one besides the first. */
+static int other_creator(qm_tx *tx, const verb_target *t, qm_slice text, qm_id *out, qm_error *e) {
+  const qm_record *r;
+  qm_arena arena;
+  qm_id first;
+  uint32_t n = 0;
+  char shown_id[QM_HANDLE_ID_SIZE];
+  qm_arena_init(&arena, &tx->db->env, QM_HANDLE_ARENA_MAX);
+  int rc = qm_engine_read(tx->db->engine, tx->space, &t->record, &arena, &r);
+  for (uint32_t i = 0; rc == QM_OK && i < r->n_creations; i++) {
+    qm_id device;
+    qm_author_device(&qm_space_authors(tx->space)->ids[r->creations[i].dot.author], &device);
+    if (!i) first = device;
+    qm__handle_id_text(&device, shown_id);
+    int hit = text.n ? text.n < sizeof shown_id && memcmp(shown_id, text.p, text.n) == 0
+                     : qm_id_cmp(&device, &first) != 0;
+    if (!hit || (n && qm_id_cmp(&device, out) == 0)) continue;
+    *out = device;
+    n++;
+  }
+  qm_arena_free(&arena);
+  if (rc != QM_OK) return qm_fail(e, rc, "%s", qm_err_text(rc));
+  if (n > 1) return qm_fail(e, QM_EAMBIGUOUS, "more than one such device created the record");
+  return n ? QM_OK : qm_fail(e, QM_EINVAL, "no such device created the record beside another");
+}
+
+static void put_split(qm_buf *b, const qm_collection_def *c, const qm_id *id,
+                      const qm_split_field *fields, uint32_t n) {
+  static const char *const how[] = {[QM_SPLIT_MOVED] = "moved",
+                                    [QM_SPLIT_COPIED] = "copied",
+                                    [QM_SPLIT_LEFT] = "left"};
+  qm__handle_put(b, "{\"id\":");
+  qm__handle_put_id(b, id);
+  qm__handle_put(b, ",\"fields\":{");
+  int first = 1;
+  for (uint32_t i = 0; i < n; i++) {
+    const qm_field_def *f = qm_collection_field(c, fields[i].field);
+    if (!f) continue; /* of a newer schema */
+    qm__handle_put_name(b, f->name, &first);
+    qm_buf_byte(b, '"');
+    qm__handle_put(b, how[fields[i].how]);
+    qm_buf_byte(b, '"');
+  }
+  qm__handle_put(b, "}}");
+}
+
+int32_t qm_split(qm_tx *tx, qm_slice collection, qm_slice record, qm_slice device, qm_text *out,
+                 qm_error *e) {
+  verb_target t;
+  qm_id from, id;
+  qm_buf b;
+  const qm_split_field *fields = NULL;
+  uint32_t n = 0;
+  if (!tx || !out) return qm_fail(e, QM_EINVAL, "split: an argument is missing");
+  pthread_mutex_lock(&tx->db->mutex);
+  qm_buf_init(&b, &tx->db->env, QM_HANDLE_TEXT_MAX);
+  int rc = find(tx, collection, record, &t, e);
+  if (rc == QM_OK) rc = other_creator(tx, &t, device, &from, e);
+  if (rc == QM_OK)
+    rc = failed(tx, qm_write_split(tx->write, &t.record, &from, &id, &fields, &n), e);
+  if (rc == QM_OK) {
+    put_split(&b, t.collection, &id, fields, n);
+    rc = qm__handle_result(&b, out, e);
+  }
+  qm_buf_free(&b);
+  pthread_mutex_unlock(&tx->db->mutex);
+  return rc;
+}
+
 /* ---- siblings ---- */
 
 static int set_siblings(qm_tx *tx, const verb_target *t, qm_slice value, uint32_t flags,
@@ -311,14 +416,21 @@ static int splice_difference(qm_tx *tx, const verb_target *t, qm_slice old, qm_s
   return qm_write_splice(tx->write, &t->record, t->field->number, at, cut, middle, t->token);
 }
 
+/* What this transaction shows of the field: of merged records, of all of them. */
+static int current(qm_tx *tx, const verb_target *t, qm_arena *arena, const qm_record **out) {
+  qm_record_class cls;
+  QM_TRY(qm_class_read(tx->db->engine, tx->space, &t->record, 0, arena, &cls));
+  return qm_class_view(&cls, qm_space_authors(tx->space), t->field->number, arena, out);
+}
+
 /* Appends the text as this transaction shows it. */
 static int current_text(qm_tx *tx, const verb_target *t, qm_buf *out) {
   const qm_record *r;
   qm_arena arena;
   qm_arena_init(&arena, &tx->db->env, QM_HANDLE_ARENA_MAX);
-  int rc = qm_engine_read(tx->db->engine, tx->space, &t->record, &arena, &r);
+  int rc = current(tx, t, &arena, &r);
   const qm_cell *cell = rc == QM_OK ? qm_record_cell(r, t->field->number, QM_SEQUENCE) : NULL;
-  if (cell) qm_sequence_text(cell, out);
+  for (; cell; cell = qm_record_cell_next(r, cell)) qm_sequence_text(cell, out);
   qm_arena_free(&arena);
   return rc == QM_OK ? qm_buf_status(out) : rc;
 }
@@ -405,9 +517,18 @@ static int current_list(qm_tx *tx, const verb_target *t, qm_arena *arena, qm_sli
   const qm_record *r;
   *n = 0;
   *out = NULL;
-  QM_TRY(qm_engine_read(tx->db->engine, tx->space, &t->record, arena, &r));
+  QM_TRY(current(tx, t, arena, &r));
   const qm_cell *cell = qm_record_cell(r, t->field->number, QM_SEQUENCE);
-  return cell ? qm_sequence_values(cell, arena, out, n) : QM_OK;
+  for (; cell; cell = qm_record_cell_next(r, cell)) {
+    qm_slice *more;
+    uint32_t count;
+    QM_TRY(qm_sequence_values(cell, arena, &more, &count));
+    *out = qm_arena_grow(arena, *out, *n, *n + count, sizeof **out);
+    if (!*out) return QM_ENOMEM;
+    if (count) memcpy(*out + *n, more, count * sizeof *more);
+    *n += count;
+  }
+  return QM_OK;
 }
 
 static int set_list(qm_tx *tx, const verb_target *t, qm_slice value, uint32_t flags, qm_error *e) {

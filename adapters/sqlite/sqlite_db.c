@@ -74,6 +74,8 @@ static int bind(sqlite3_stmt *st, const qm__arg *args, size_t n) {
       rc = sqlite3_bind_int64(st, at, a->i);
     else if (a->kind == QM__ARG_TEXT)
       rc = sqlite3_bind_text(st, at, a->p, -1, SQLITE_STATIC);
+    else if (a->kind == QM__ARG_STRING)
+      rc = sqlite3_bind_text64(st, at, a->p, a->n, SQLITE_STATIC, SQLITE_UTF8);
     else if (a->n == 0) /* a NULL pointer would bind NULL */
       rc = sqlite3_bind_zeroblob(st, at, 0);
     else

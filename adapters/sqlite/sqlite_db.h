@@ -64,7 +64,7 @@ int qm__db_error(const qm__db *db, int sqlite_rc);
 
 /* One value bound to a statement. Blobs and texts are borrowed until the statement ends. */
 typedef struct qm__arg {
-  enum { QM__ARG_INT, QM__ARG_BLOB, QM__ARG_TEXT } kind;
+  enum { QM__ARG_INT, QM__ARG_BLOB, QM__ARG_TEXT, QM__ARG_STRING } kind;
   int64_t i;
   const void *p; /* QM__ARG_TEXT: NUL-terminated, NULL binds NULL */
   size_t n;
@@ -79,6 +79,10 @@ static inline qm__arg qm__blob(const void *p, size_t n) {
   return (qm__arg){.kind = QM__ARG_BLOB, .p = p, .n = n};
 }
 static inline qm__arg qm__slice(qm_slice s) { return qm__blob(s.p, s.n); }
+/* Text of n bytes. */
+static inline qm__arg qm__string(qm_slice s) {
+  return (qm__arg){.kind = QM__ARG_STRING, .p = s.n ? (const void *)s.p : "", .n = s.n};
+}
 static inline qm__arg qm__text(const char *s) { return (qm__arg){.kind = QM__ARG_TEXT, .p = s}; }
 
 /* Binds args by position to the statement of `id`. Follow with qm__db_step until it gives

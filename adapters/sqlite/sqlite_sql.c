@@ -15,6 +15,11 @@ const char qm__sql_create[] = "PRAGMA page_size = 4096;";
 const char qm__sql_full[] = "PRAGMA synchronous = FULL;";
 const char qm__sql_normal[] = "PRAGMA synchronous = NORMAL;";
 const char qm__sql_wal[] = "PRAGMA journal_mode = WAL;";
+/* Two columns: what a record is called, and the rest. Nothing weighs texts by their length. */
+const char qm__sql_search_make[] =
+    "CREATE VIRTUAL TABLE _search USING fts5(title, body, tokenize = 'qianmo', prefix = '3',"
+    " columnsize = 0);";
+const char qm__sql_search_drop[] = "DROP TABLE IF EXISTS _search;";
 const char qm__sql_set_version[] = "PRAGMA user_version = %d;";
 const char qm__sql_set_application[] = "PRAGMA application_id = %d;";
 const char qm__sql_set_page_limit[] = "PRAGMA max_page_count = %u;";
@@ -52,6 +57,14 @@ static const char *const store_steps[] = {
     "CREATE TABLE log_record (space INTEGER NOT NULL, record BLOB NOT NULL, seq INTEGER NOT NULL,"
     "  PRIMARY KEY (space, record, seq)) WITHOUT ROWID;"
     "INSERT INTO log_record SELECT space, X'', seq FROM log;",
+    /* Which projections there are, and what they stand for. */
+    "CREATE TABLE _spaces (_space INTEGER NOT NULL PRIMARY KEY, id TEXT NOT NULL,"
+    "  name TEXT NOT NULL, schema TEXT, version INTEGER, schema_hash BLOB NOT NULL,"
+    "  digest BLOB NOT NULL);"
+    "CREATE TABLE _tables (name TEXT NOT NULL PRIMARY KEY, kind TEXT NOT NULL,"
+    "  lineage TEXT NOT NULL, collection INTEGER NOT NULL, field INTEGER NOT NULL,"
+    "  ordinal INTEGER NOT NULL, sql TEXT NOT NULL, collection_name TEXT NOT NULL,"
+    "  field_name TEXT) WITHOUT ROWID;",
     /* feed: the last row is never taken without one after it, so seqs only rise. */
     "CREATE TABLE feed (seq INTEGER NOT NULL PRIMARY KEY, space INTEGER NOT NULL,"
     "  record BLOB NOT NULL, fields BLOB NOT NULL);"
@@ -224,6 +237,51 @@ static const qm__sql table[QM__SQL_COUNT] = {
     SQL(PART_NUMBERS, "SELECT part FROM stage_part WHERE space = ?1 ORDER BY part"),
     SQL(PART_LIST, "SELECT part, content FROM stage_part WHERE space = ?1 ORDER BY part"),
     SQL(PART_DROP, "DELETE FROM stage_part WHERE space = ?1"),
+
+    SQL(OBJECT_NAMED, "SELECT count(*) FROM sqlite_schema WHERE name = ?1 COLLATE NOCASE"),
+    SQL(TABLES_LIST,
+        "SELECT name, kind, lineage, collection, field, ordinal, sql FROM _tables"
+        " ORDER BY ordinal"),
+    SQL(TABLES_PUT,
+        "INSERT OR REPLACE INTO _tables (name, kind, lineage, collection, field, ordinal, sql,"
+        " collection_name, field_name) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"),
+    SQL(TABLES_DROP, "DELETE FROM _tables WHERE name = ?1"),
+    SQL(SPACES_LIST, "SELECT _space, schema_hash, digest FROM _spaces ORDER BY _space"),
+    SQL(SPACES_PUT,
+        "INSERT OR REPLACE INTO _spaces (_space, id, name, schema, version, schema_hash, digest)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"),
+    SQL(SPACES_DIGEST, "UPDATE _spaces SET digest = ?2 WHERE _space = ?1"),
+    SQL(SPACES_DROP, "DELETE FROM _spaces WHERE _space = ?1"),
+    SQL(SPACES_BEHIND,
+        "SELECT count(*) FROM space s LEFT JOIN _spaces p ON p._space = s.space"
+        " LEFT JOIN meta m ON m.key = CAST(printf('digest/%08x', s.space) AS BLOB)"
+        " WHERE p.digest IS NULL OR m.value <> p.digest"),
+    SQL(SEARCH_THERE, "SELECT count(*) FROM sqlite_schema WHERE name = '_search'"),
+    /* The content of an FTS5 table is a table: read without FTS5's help it costs one probe. */
+    SQL(SEARCH_GET, "SELECT c0, c1 FROM _search_content WHERE id = ?1"),
+    SQL(SEARCH_PUT, "INSERT INTO _search (rowid, title, body) VALUES (?1, ?2, ?3)"),
+    SQL(SEARCH_CHANGE, "UPDATE _search SET title = ?2, body = ?3 WHERE rowid = ?1"),
+    SQL(SEARCH_DROP, "DELETE FROM _search WHERE rowid = ?1"),
+    SQL(SEARCH_DROP_RANGE, "DELETE FROM _search WHERE rowid BETWEEN ?1 AND ?2"),
+    SQL(SEARCH_OPTIMIZE, "INSERT INTO _search (_search) VALUES ('optimize')"),
+    SQL(SEARCH_FIND,
+        "SELECT rowid FROM _search WHERE _search MATCH ?1 AND rowid BETWEEN ?2 AND ?3"
+        " AND (?4 = '' OR (rowid >> 32 & 2047) IN"
+        " (SELECT ordinal FROM _tables WHERE kind = 'table' AND collection_name = ?4))"
+        " ORDER BY rowid"),
+    SQL(SEARCH_SHOW,
+        "SELECT highlight(_search, 0, char(1), char(2)),"
+        " snippet(_search, 1, char(1), char(2), '…', 24) FROM _search"
+        " WHERE _search MATCH ?1 AND rowid = ?2"),
+    SQL(BEGIN_READ, "BEGIN"),
+    SQL(SEARCH_PLACE,
+        "SELECT t.name, t.collection_name, s.id FROM _tables t, _spaces s"
+        " WHERE t.ordinal = ?1 AND s._space = ?2"),
+    SQL(TABLES_NAMES, "SELECT name FROM _tables UNION ALL SELECT '_tables'"
+                      " UNION ALL SELECT '_spaces'"),
+    SQL(OTHER_NAMES,
+        "SELECT name FROM sqlite_schema WHERE name NOT IN (SELECT name FROM _tables)"
+        " UNION SELECT name FROM pragma_module_list"),
 
     SQL(DEVICE_PUT, "INSERT OR REPLACE INTO device (" DEVICE_COLUMNS ")"
                     " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)"),

@@ -88,6 +88,29 @@ typedef enum qm__sql_id {
   QM__SQL_PART_NUMBERS,
   QM__SQL_PART_LIST,
   QM__SQL_PART_DROP,
+  /* projections: what stands for all schemas (project_layout.c makes the rest) */
+  QM__SQL_OBJECT_NAMED,
+  QM__SQL_TABLES_LIST,
+  QM__SQL_TABLES_PUT,
+  QM__SQL_TABLES_DROP,
+  QM__SQL_SPACES_LIST,
+  QM__SQL_SPACES_PUT,
+  QM__SQL_SPACES_DIGEST,
+  QM__SQL_SPACES_DROP,
+  QM__SQL_SPACES_BEHIND,
+  QM__SQL_SEARCH_THERE,
+  QM__SQL_SEARCH_GET,
+  QM__SQL_SEARCH_PUT,
+  QM__SQL_SEARCH_CHANGE,
+  QM__SQL_SEARCH_DROP,
+  QM__SQL_SEARCH_DROP_RANGE,
+  QM__SQL_SEARCH_OPTIMIZE,
+  QM__SQL_SEARCH_FIND,
+  QM__SQL_SEARCH_SHOW,
+  QM__SQL_BEGIN_READ,
+  QM__SQL_SEARCH_PLACE,
+  QM__SQL_TABLES_NAMES,
+  QM__SQL_OTHER_NAMES,
   /* hub: devices */
   QM__SQL_DEVICE_PUT,
   QM__SQL_DEVICE_GET,
@@ -161,6 +184,8 @@ extern const char qm__sql_create[];
 extern const char qm__sql_full[];   /* every commit waits for its fsync */
 extern const char qm__sql_normal[]; /* commits do not; barriers do */
 extern const char qm__sql_wal[];
+extern const char qm__sql_search_make[]; /* the search index */
+extern const char qm__sql_search_drop[];
 extern const char qm__sql_set_version[];     /* printf: user_version; */
 extern const char qm__sql_set_application[]; /* printf: application_id */
 extern const char qm__sql_set_page_limit[];  /* printf: pages */

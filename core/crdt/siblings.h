@@ -13,6 +13,9 @@ typedef struct qm_sibling {
   uint8_t kept;
   qm_slice value;
   qm_dots hides, keeps; /* named siblings of other records of the class */
+  /* In the union of a class only, never in a state (core/class.h): */
+  uint8_t hidden;  /* named by a write that replaced it: neither shown nor listed */
+  uint32_t member; /* of the class: its place */
 } qm_sibling;
 
 typedef struct qm_siblings {

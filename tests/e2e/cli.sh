@@ -164,6 +164,25 @@ q 0 'no conflicts' conflicts
 q 0 saved settle household key:12 head=Mine
 q 2 'token.*EINVAL' set household key:12 head=X --token 00
 
+# ---- merged records ----
+first=$(id_of household key:12)
+second=$(id_of household key:13)
+q 2 'itself' merge household key:12 key:12
+q 0 '^merged: household key:12 and key:13' merge household key:12 key:13
+q 0 'nothing to do' merge household "$second" "$first"
+q 0 'merged with' get household "$second"
+q 0 '合并' --lang zh get household "$first"
+q 0 '"merged":\["' --json get household key:13
+q 0 'merged records differ' conflicts
+least=$(printf '%s\n%s\n' "$first" "$second" | LC_ALL=C sort | head -n 1)
+q 0 'merged with' log household "$least"
+q 0 '^1 record' list household
+q 0 'taken out' unmerge household "$second"
+q 0 '^2 records' list household
+q 0 'nothing to do' unmerge household "$second"
+q 2 'no such device' split household key:12
+q 0 'no conflicts' conflicts
+
 # ---- deleting ----
 other=$(id_of household key:13)
 token=$(token_of household key:13)
@@ -411,7 +430,7 @@ same 'output that is lost is an error' $got 6
 (
   # A full disk, played by a limit on the size of files.
   trap '' XFSZ
-  ulimit -f 160
+  ulimit -f 480
   for i in 1 2 3 4 5 6 7 8; do
     ./qianmo --db full.db init --schema plain.json >/dev/null 2>&1
     ./qianmo --db full.db new household number=$i \

@@ -1,4 +1,4 @@
-/* Set-aside entries from a peer (SPEC S16.2). Input: how many entries to build of the
+/* Set-aside entries from a peer (SPEC S18.2). Input: how many entries to build of the
  * replica's own segments, what of each, and then bytes taken as they are. */
 #include <string.h>
 

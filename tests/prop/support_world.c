@@ -100,6 +100,12 @@ static void open_engine(device *d) {
   qm_engine_options o = {.size = sizeof o, .flags = d->flags, .device = d->id};
   qm_error e = {0, ""};
   if (qm_engine_open(&d->engine, &d->env, d->store, &o, &e) != QM_OK) fail_msg("%s", e.message);
+  if (d->world->hooks.opened) d->world->hooks.opened(d);
+}
+
+static void close_engine(device *d) {
+  if (d->world->hooks.closing) d->world->hooks.closing(d);
+  qm_engine_close(d->engine);
 }
 
 static void find_space(device *d) {
@@ -109,11 +115,17 @@ static void find_space(device *d) {
 }
 
 void world_open(world *w, unsigned devices, uint64_t seed) {
+  static const world_hooks none_set = {NULL, NULL, NULL};
+  world_open_on(w, devices, seed, &none_set);
+}
+
+void world_open_on(world *w, unsigned devices, uint64_t seed, const world_hooks *hooks) {
   static const qm_env *env;
   static qm_env base;
   base = qm_env_default();
   env = &base;
   memset(w, 0, sizeof *w);
+  w->hooks = *hooks;
   w->n = devices;
   w->random = seed * 7919 + 1;
   w->now_ms = UINT64_C(1700000000000);
@@ -130,7 +142,7 @@ void world_open(world *w, unsigned devices, uint64_t seed) {
     d->env.instance = instance_of;
     d->id.b[0] = (uint8_t)('A' + i);
     d->instance[0] = (uint8_t)(i + 1);
-    ok(qm_store_mem_open(&d->env, &d->store));
+    ok(hooks->open_store ? hooks->open_store(d) : qm_store_mem_open(&d->env, &d->store));
     open_engine(d);
     qm_space_info info = {.id = {{'s'}},
                           .name = qm_slice_of("s", 1),
@@ -146,7 +158,7 @@ void world_open(world *w, unsigned devices, uint64_t seed) {
 
 void world_close(world *w) {
   for (unsigned i = 0; i < w->n; i++) {
-    qm_engine_close(w->d[i].engine);
+    close_engine(&w->d[i]);
     w->d[i].store->ops->close(w->d[i].store);
   }
   qm_buf_free(&w->schema);
@@ -154,7 +166,7 @@ void world_close(world *w) {
 }
 
 void reopen(device *d) {
-  qm_engine_close(d->engine);
+  close_engine(d);
   open_engine(d);
   find_space(d);
 }
@@ -429,6 +441,12 @@ int put(device *d, const char *r, uint32_t f, const char *text) {
 }
 int put_state(device *d, const char *r, const char *item) { return put(d, r, F_STATE, item); }
 
+int put_number(device *d, const char *r, uint32_t f, int64_t v) {
+  qm_id id = rec(r);
+  qm_write *w = begin(d);
+  return end(w, qm_write_set(w, &id, f, packed(d->world, NULL, v), none, 0));
+}
+
 int put_raise_with(device *d, const char *r, uint32_t f, int64_t v, qm_slice token) {
   qm_id id = rec(r);
   qm_write *w = begin(d);
@@ -478,12 +496,38 @@ int put_list(device *d, const char *r, uint64_t at, uint64_t cut, const char *va
   return end(w, qm_write_list(w, &id, F_PLAN, at, cut, v, n, none));
 }
 
+int put_merge(device *d, const char *a, const char *b) {
+  qm_id x = rec(a), y = rec(b);
+  qm_write *w = begin(d);
+  return end(w, qm_write_merge(w, &x, &y));
+}
+
+int put_unmerge(device *d, const char *r) {
+  qm_id id = rec(r);
+  qm_write *w = begin(d);
+  return end(w, qm_write_unmerge(w, &id));
+}
+
 /* --- what is shown --- */
 
 static const qm_record *read_record(device *d, const char *r) {
   qm_id id = rec(r);
   const qm_record *out;
   return qm_engine_read(d->engine, d->space, &id, &d->world->arena, &out) == QM_OK ? out : NULL;
+}
+
+static int read_class(device *d, const char *r, qm_record_class *out) {
+  qm_id id = rec(r);
+  return qm_class_read(d->engine, d->space, &id, 0, &d->world->arena, out);
+}
+
+/* As its class shows it. */
+static const qm_record *read_view(device *d, const char *r) {
+  qm_record_class c;
+  const qm_record *out;
+  if (read_class(d, r, &c) != QM_OK) return NULL;
+  ok(qm_class_view(&c, qm_space_authors(d->space), QM_CLASS_ALL, &d->world->arena, &out));
+  return out;
 }
 
 static void put_value(qm_buf *b, qm_slice v) {
@@ -525,19 +569,20 @@ static void show_set(qm_buf *b, const qm_cell *cell) {
   }
 }
 
-static void show_sequence(device *d, qm_buf *b, const qm_cell *cell) {
+static void show_sequence(device *d, qm_buf *b, const qm_record *record, const qm_cell *cell) {
   qm_slice *v;
-  uint32_t n;
-  if (cell->field != F_PLAN) {
-    qm_sequence_text(cell, b);
-    return;
+  uint32_t n, all = 0;
+  int list = cell->field == F_PLAN;
+  for (; cell; cell = qm_record_cell_next(record, cell)) {
+    if (!list) qm_sequence_text(cell, b);
+    if (!list) continue;
+    ok(qm_sequence_values(cell, &d->world->arena, &v, &n));
+    for (uint32_t i = 0; i < n; i++) {
+      qm_buf_byte(b, all++ ? ' ' : '[');
+      put_value(b, v[i]);
+    }
   }
-  ok(qm_sequence_values(cell, &d->world->arena, &v, &n));
-  for (uint32_t i = 0; i < n; i++) {
-    qm_buf_byte(b, i ? ' ' : '[');
-    put_value(b, v[i]);
-  }
-  qm_buf_add(b, n ? "]" : "[]", n ? 1 : 2);
+  if (list) qm_buf_add(b, all ? "]" : "[]", all ? 1 : 2);
 }
 
 static void show_sum(qm_buf *b, const qm_cell *cell) {
@@ -547,8 +592,7 @@ static void show_sum(qm_buf *b, const qm_cell *cell) {
   qm_buf_add(b, text, (size_t)snprintf(text, sizeof text, "%lld", (long long)sum));
 }
 
-const char *shown(device *d, const char *r, uint32_t f) {
-  const qm_record *record = read_record(d, r);
+static const char *show(device *d, const qm_record *record, uint32_t f) {
   const qm_field_def *def = def_of(d, f);
   const qm_cell *cell = record ? qm_record_cell(record, f, qm_field_shape(def)) : NULL;
   qm_contest c;
@@ -559,7 +603,7 @@ const char *shown(device *d, const char *r, uint32_t f) {
     case QM_KEYED: show_set(&b, cell); break;
     case QM_TOTALS: show_sum(&b, cell); break;
     case QM_ENTRIES: show_log(&b, cell); break;
-    case QM_SEQUENCE: show_sequence(d, &b, cell); break;
+    case QM_SEQUENCE: show_sequence(d, &b, record, cell); break;
     default:
       ok(qm_read_contest(d->space, def, cell, &d->world->arena, &c));
       put_value(&b, c.shown->value);
@@ -567,8 +611,12 @@ const char *shown(device *d, const char *r, uint32_t f) {
   return done(d, &b);
 }
 
-const char *listed(device *d, const char *r, uint32_t f) {
-  const qm_record *record = read_record(d, r);
+const char *shown(device *d, const char *r, uint32_t f) { return show(d, read_view(d, r), f); }
+const char *shown_alone(device *d, const char *r, uint32_t f) {
+  return show(d, read_record(d, r), f);
+}
+
+static const char *list(device *d, const qm_record *record, uint32_t f) {
   const qm_cell *cell = record ? qm_record_cell(record, f, QM_SIBLINGS) : NULL;
   qm_contest c;
   qm_buf b;
@@ -579,13 +627,45 @@ const char *listed(device *d, const char *r, uint32_t f) {
     if (i) qm_buf_byte(&b, ',');
     put_value(&b, c.others[i].sibling->value);
     qm_buf_byte(&b, '/');
-    qm_buf_byte(&b, (uint8_t) "?suc"[c.others[i].cls]);
+    qm_buf_byte(&b, (uint8_t) "?sucdkmn"[c.others[i].cls]);
   }
   return done(d, &b);
 }
 
+const char *listed(device *d, const char *r, uint32_t f) { return list(d, read_view(d, r), f); }
+const char *listed_alone(device *d, const char *r, uint32_t f) {
+  return list(d, read_record(d, r), f);
+}
+
+static const char *names(device *d, const qm_id *ids, uint32_t n) {
+  qm_buf b;
+  qm_buf_init(&b, &d->env, 1u << 20);
+  for (uint32_t i = 0; i < n; i++) {
+    if (i) qm_buf_byte(&b, ',');
+    for (size_t k = 0; k < QM_ID_SIZE && ids[i].b[k]; k++) qm_buf_byte(&b, ids[i].b[k]);
+  }
+  return done(d, &b);
+}
+
+const char *members(device *d, const char *r) {
+  qm_record_class c;
+  if (read_class(d, r, &c) != QM_OK) return "-";
+  qm_id *ids = qm_arena_array(&d->world->arena, c.n, sizeof *ids);
+  for (uint32_t i = 0; i < c.n; i++) ids[i] = c.members[i]->id;
+  return names(d, ids, c.n);
+}
+
+const char *unmerged(device *d, const char *r) {
+  qm_record_class c;
+  const qm_id *ids;
+  uint32_t n;
+  if (read_class(d, r, &c) != QM_OK) return "-";
+  ok(qm_class_unmerged(&c, &d->world->arena, &ids, &n));
+  return names(d, ids, n);
+}
+
 int visible(device *d, const char *r) {
-  const qm_record *record = read_record(d, r);
+  const qm_record *record = read_view(d, r);
   return record && qm_record_visible(record);
 }
 
@@ -600,11 +680,11 @@ unsigned marks(device *d, const char *r) {
 }
 
 qm_slice form(device *d, const char *r, unsigned kind) {
-  const qm_record *record = read_record(d, r);
+  qm_record_class c;
   qm_buf b;
-  assert_non_null(record);
+  ok(read_class(d, r, &c));
   qm_buf_init(&b, &d->env, 1u << 24);
-  ok(qm_token_make(d->space, record, kind, &d->world->arena, &b));
+  ok(qm_class_token(d->space, &c, kind, &d->world->arena, &b));
   qm_slice s = {qm_arena_copy(&d->world->arena, b.p, b.n), b.n};
   qm_buf_free(&b);
   return s;

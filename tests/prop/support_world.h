@@ -4,6 +4,7 @@
 #define SUPPORT_WORLD_H
 
 #include "core/aside.h"
+#include "core/class.h"
 #include "core/write.h"
 
 #define WORLD_MAX 8
@@ -34,8 +35,16 @@ typedef struct device {
   uint32_t flags;  /* of its engine, from the next reopen on */
 } device;
 
+/* What a test puts in place of memory, and beside the engines. Each may be NULL. */
+typedef struct world_hooks {
+  int (*open_store)(device *d);
+  void (*opened)(device *d);  /* the engine was opened */
+  void (*closing)(device *d); /* it is about to be closed */
+} world_hooks;
+
 typedef struct world {
   device d[WORLD_MAX];
+  world_hooks hooks;
   unsigned n;
   uint64_t now_ms, random;
   qm_buf schema;
@@ -43,6 +52,7 @@ typedef struct world {
 } world;
 
 void world_open(world *w, unsigned devices, uint64_t seed);
+void world_open_on(world *w, unsigned devices, uint64_t seed, const world_hooks *hooks);
 void world_close(world *w);
 uint64_t world_random(world *w);
 unsigned world_below(world *w, unsigned n); /* 0 … n-1 */
@@ -78,6 +88,8 @@ int put(device *d, const char *r, uint32_t field, const char *text);
 int put_with(device *d, const char *r, uint32_t field, const char *text, qm_slice token,
              unsigned flags);
 int put_erase_with(device *d, const char *r, qm_slice token);
+/* A correction of a number: may go back. */
+int put_number(device *d, const char *r, uint32_t field, int64_t v);
 int put_raise(device *d, const char *r, uint32_t field, int64_t v);
 int put_raise_with(device *d, const char *r, uint32_t field, int64_t v, qm_slice token);
 int put_add(device *d, const char *r, const char *element);
@@ -88,18 +100,25 @@ int put_text(device *d, const char *r, uint64_t at, uint64_t cut, const char *te
 /* `values`, of one character each, in place of `cut` elements. */
 int put_list(device *d, const char *r, uint64_t at, uint64_t cut, const char *values);
 int put_state(device *d, const char *r, const char *item);
+int put_merge(device *d, const char *a, const char *b);
+int put_unmerge(device *d, const char *r);
 /* What no schema allows: a number for a text. */
 int put_bad(device *d, const char *r, uint32_t field, int64_t v);
 /* `to` takes the set-aside entries that it lacks; how many. */
 unsigned asides(device *to, device *from);
 
-/* What is shown, as text in the world's arena: a register's value ("-" for none), a
- * set "a,b", a counter "3", a log "a|b", a text,
- * a list "[a b]". */
+/* What is shown, as the record's class shows it, as text in the world's arena: a register's
+ * value ("-" for none), a set "a,b", a counter "3", a log "a|b", a text, a list "[a b]". */
 const char *shown(device *d, const char *r, uint32_t field);
 /* The review list of a field: "value/class" by (time, author) descending, with class s
- * sibling, u unread, c contradiction. "" for none. */
+ * sibling, u unread, c contradiction, m another member's. "" for none. */
 const char *listed(device *d, const char *r, uint32_t field);
+/* The same of the record's own state alone. */
+const char *shown_alone(device *d, const char *r, uint32_t field);
+const char *listed_alone(device *d, const char *r, uint32_t field);
+/* The class: its members "A,B"; those of them that somebody took out beside a merge. */
+const char *members(device *d, const char *r);
+const char *unmerged(device *d, const char *r);
 int visible(device *d, const char *r);
 int collides(device *d, const char *r);
 unsigned marks(device *d, const char *r);

@@ -10,7 +10,19 @@ void check_disks(world *w);
 
 /* check_equal.c: equal VV, equal digest; acknowledged is held; the end of every session. */
 void check_event(world *w, const node *n, const node *peer, const qm_event *ev);
-void check_session(world *w, node *client, node *server, int code);
+/* What the two held, pushed, when their session began. */
+typedef struct held_row {
+  qm_author author;
+  uint64_t next;
+  uint8_t space, by_server;
+} held_row;
+typedef struct held_list {
+  held_row *p;
+  uint32_t n, cap;
+} held_list;
+void check_held(world *w, node *client, node *server, held_list *out);
+/* held NULL: what came over is not looked at. */
+void check_session(world *w, node *client, node *server, int code, const held_list *held);
 void check_storage_error(node *n, const char *where, int rc);
 void check_converged(world *w);
 /* What a hub has acknowledged, it holds. */

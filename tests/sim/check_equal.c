@@ -59,7 +59,7 @@ static void compare_pair(world *w, node *a, node *b, unsigned space, int must) {
     if (must) violation(w, "nodes %u and %u: space %u not converged", a->index, b->index, space);
     return;
   }
-  if (qm_space_dirty(x) || qm_space_dirty(y)) return; /* S16.6 */
+  if (qm_space_dirty(x) || qm_space_dirty(y)) return; /* S18.6 */
   qm_space_digest(x, &da);
   qm_space_digest(y, &db);
   if (!qm_digest_eq(&da, &db))
@@ -78,13 +78,59 @@ static void check_clock(world *w, const node *n) {
               (unsigned long long)off);
 }
 
-void check_session(world *w, node *client, node *server, int code) {
+/* --- a session that ended well has brought everything over --- */
+
+static void add_held(node *n, unsigned space, int by_server, held_list *out) {
+  qm_space *s = node_space(n, space);
+  for (uint32_t a = 0; s && a < s->n_states; a++) {
+    if (!s->states[a].closed) continue;
+    if (out->n == out->cap) {
+      out->cap = out->cap ? out->cap * 2 : 64;
+      out->p = realloc(out->p, out->cap * sizeof *out->p);
+      if (!out->p) abort();
+    }
+    out->p[out->n++] = (held_row){s->authors.ids[a], s->states[a].closed, (uint8_t)space,
+                                  (uint8_t)by_server};
+  }
+}
+
+void check_held(world *w, node *client, node *server, held_list *out) {
+  out->n = 0;
+  if (client->liar || server->liar) return;
+  for (unsigned s = 0; s < SPACES; s++) {
+    if (!device_may(w, client->index, s) || !device_may(w, server->index, s)) continue;
+    if (w->writable[client->index][s]) add_held(client, s, 0, out);
+    if (server->index == HUB || w->writable[server->index][s]) add_held(server, s, 1, out);
+  }
+}
+
+static void check_brought(world *w, node *client, node *server, const held_list *held) {
+  for (uint32_t i = 0; held && i < held->n; i++) {
+    const held_row *x = &held->p[i];
+    node *to = x->by_server ? client : server;
+    qm_space *s = node_space(to, x->space);
+    qm_id device;
+    uint32_t a;
+    qm_author_device(&x->author, &device);
+    const node *author = node_of_id(w, &device);
+    if (!s || !author || author->liar || !device_may(w, to->index, x->space)) continue;
+    uint64_t has = qm_authors_find(&s->authors, &x->author, &a) == QM_OK ? qm_vv_get(&s->vv, a) : 0;
+    if (has < x->next)
+      violation(w, "nodes %u and %u: their session ended well, %u has %llu of %llu in space %u",
+                client->index, server->index, to->index, (unsigned long long)has,
+                (unsigned long long)x->next, x->space);
+  }
+}
+
+void check_session(world *w, node *client, node *server, int code, const held_list *held) {
   note(w, "session %u-%u: %s", client->index, server->index,
        code == QM_OK ? "ok" : qm_err_name(code));
   if (code != QM_OK || !client->up || !server->up) return;
   people_met(w, client, server);
   if (client->liar || server->liar) return;
+  /* A peer may have to refuse what a liar signed badly, and with it all that follows. */
   if (server->index == HUB) {
+    check_brought(w, client, server, held);
     client->fresh = 0;
     client->hub_life = w->hub_lives;
     check_clock(w, client);
@@ -149,6 +195,9 @@ static void at_rest(world *w, node *n, unsigned s) {
     violation(w, "device %u does not have space %u", n->index, s);
     return;
   }
+  if (qm_space_schema(sp)->version != w->schema_at[s] + 1u)
+    violation(w, "node %u: space %u has schema %u, its hub %u", n->index, s,
+              qm_space_schema(sp)->version, w->schema_at[s] + 1u);
   if (sp->parked) violation(w, "node %u: changes of space %u are still parked", n->index, s);
   if (qm_engine_check(n->engine, sp, &e) != QM_OK)
     violation(w, "node %u: space %u: %s", n->index, s, e.message);

@@ -43,6 +43,8 @@ static int steps_hold(const view *v, uint32_t id) {
 }
 
 static void find_present(oracle *o) {
+  if (o->v->foreign)
+    violation(o->w, "record %u has %u steps that nobody wrote", o->number, o->v->foreign);
   for (uint32_t i = 0; i < o->r->n; i++) {
     const save *s = at(o, i);
     int here = steps_hold(o->v, s->id);

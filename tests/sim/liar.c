@@ -47,14 +47,18 @@ static int change_values(qm_segment *g, qm_arena *arena) {
   return QM_OK;
 }
 
-static int change_own(node *n, qm_space *s, qm_slice in, qm_arena *arena, qm_buf *out) {
+static int open_batch(qm_space *s, qm_slice in, qm_arena *arena, qm_batch *out) {
   qm_batch_in b;
-  qm_batch batch;
   memset(&b, 0, sizeof b);
   QM_TRY(qm_batch_open(&b, in, arena));
   for (uint32_t i = 0; i < b.n_authors; i++)
     QM_TRY(qm_authors_find(&s->authors, &b.authors[i], &b.map[i]));
-  QM_TRY(qm_batch_read(&b, &batch));
+  return qm_batch_read(&b, out);
+}
+
+static int change_own(node *n, qm_space *s, qm_slice in, qm_arena *arena, qm_buf *out) {
+  qm_batch batch;
+  QM_TRY(open_batch(s, in, arena, &batch));
   for (uint32_t i = 0; i < batch.n_segments; i++)
     if (is_of(n, s, batch.segments[i].author)) QM_TRY(change_values(&batch.segments[i], arena));
   return qm_batch_encode(out, &batch, &s->authors, n->w->zip_level);
@@ -65,10 +69,13 @@ static int make_up(node *n, qm_space *s, qm_arena *arena, qm_buf *out) {
   world *w = n->w;
   const people *p = w->people;
   uint32_t a = prng_below(&w->random, s->authors.n ? s->authors.n : 1);
-  const page *r = p->n_records ? &p->records[prng_below(&w->random, p->n_records)] : NULL;
+  const page *r = NULL;
+  for (int i = 0; i < 10 && p->n_records && !r; i++) {
+    r = &p->records[prng_below(&w->random, p->n_records)];
+    if (qm_id_cmp(&w->spaces[r->space], &s->id) != 0) r = NULL;
+  }
   if (!r || a >= s->n_states || is_of(n, s, a) || s->states[a].closed != qm_vv_get(&s->vv, a))
     return QM_ENOTFOUND;
-  if (qm_id_cmp(&w->spaces[r->space], &s->id) != 0) return QM_ENOTFOUND;
   const qm_author_state *st = &s->states[a];
   uint8_t value[] = {0xa6, 'f', 'o', 'r', 'g', 'e', 'd'};
   qm_op op = {.counter = st->closed, .span = 1, .record = r->id, .field = F_STEPS,
@@ -103,6 +110,53 @@ void liar_answer_next(node *n, qm_answer *a, qm_session *s, const qm_event *ev) 
   (void)qm_session_done(s, ev->ticket, rc, &a->own.reply);
   qm_buf_free(&out);
   qm_arena_free(&arena);
+}
+
+int shuffles(world *w) {
+  return !w->calm && w->on[F_SHUFFLE] && prng_chance(&w->random, 1, 4);
+}
+
+static int disjoint(const qm_batch *a, const qm_batch *b) {
+  for (uint32_t i = 0; i < a->n_segments; i++)
+    for (uint32_t k = 0; k < b->n_segments; k++)
+      if (a->segments[i].author == b->segments[k].author) return 0;
+  return 1;
+}
+
+/* The batch after the one that a->own holds; QM_ENOTFOUND where no other may go first. */
+static int next_but_one(node *n, qm_answer *a, const qm_event *ev, qm_arena *arena,
+                        uint64_t *past) {
+  qm_event after = *ev;
+  qm_batch one, two;
+  qm_space *s = qm_engine_space(n->engine, &ev->space);
+  qm_slice first = {qm_arena_copy(arena, a->own.reply.blob.p, a->own.reply.blob.n),
+                    a->own.reply.blob.n};
+  after.cursor = a->own.reply.cursor;
+  QM_TRY(first.p && s ? qm_answer_run(a, &after, &a->own) : QM_ENOMEM);
+  QM_TRY(open_batch(s, first, arena, &one));
+  QM_TRY(open_batch(s, a->own.reply.blob, arena, &two));
+  *past = a->own.reply.cursor;
+  a->own.reply.cursor = ev->cursor;
+  return disjoint(&one, &two) ? QM_OK : QM_ENOTFOUND;
+}
+
+uint64_t shuffled_answer_next(node *n, qm_answer *a, qm_session *s, const qm_event *ev,
+                              uint64_t past) {
+  qm_arena arena;
+  uint64_t both = 0;
+  int rc = qm_answer_run(a, ev, &a->own);
+  qm_arena_init(&arena, &n->env, (size_t)1 << 26);
+  if (rc == QM_OK && past) {
+    a->own.reply.cursor = past;
+  } else if (rc == QM_OK && next_but_one(n, a, ev, &arena, &both) == QM_OK) {
+    n->w->fired[F_SHUFFLE]++;
+  } else if (rc == QM_OK) {
+    both = 0;
+    rc = qm_answer_run(a, ev, &a->own);
+  }
+  (void)qm_session_done(s, ev->ticket, rc, &a->own.reply);
+  qm_arena_free(&arena);
+  return both;
 }
 
 /* --- against the schema --- */

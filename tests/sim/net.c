@@ -16,15 +16,20 @@ typedef struct end {
   qm_session *s; /* NULL: this end is gone */
   pipe_bytes in; /* on its way to this end */
   int closed, code, same;
+  /* A batch went before its turn: after the next one of that space the cursor passes it. */
+  qm_id ahead;
+  uint64_t ahead_from, ahead_to;
 } end;
 
 typedef struct link {
   int used, cut;
   end c, s;
+  int beside; /* another one between the two was there meanwhile */
   int stalls, deaf; /* deaf: 1 the client, 2 the server */
   sim_prng random;
   uint64_t next_ms, cut_at, moved, steps;
   net_result *result;
+  held_list held; /* by the two when it began */
 } link;
 
 struct links {
@@ -52,6 +57,7 @@ static int open_end(link *l, end *x, qm_session_role role, const node *peer) {
                           .now_ms = w->now};
   x->in.n = 0;
   x->closed = x->code = x->same = 0;
+  x->ahead_to = 0;
   return qm_session_new(&x->s, &x->n->env, role, &o);
 }
 
@@ -71,11 +77,22 @@ void net_close(world *w) {
   for (int i = 0; i < LINKS_MAX; i++) {
     link *l = &w->links->all[i];
     if (l->used) drop_link(l);
+    free(l->held.p);
     free(l->c.in.p);
     free(l->s.in.p);
   }
   free(w->links);
   w->links = NULL;
+}
+
+/* What is parked is of a peer, not of a session: the end of one lets go what the other had. */
+static void mark_beside(world *w, link *l) {
+  l->beside = 0;
+  for (int i = 0; i < LINKS_MAX; i++) {
+    link *x = &w->links->all[i];
+    int same = x->c.n == l->c.n ? x->s.n == l->s.n : x->c.n == l->s.n && x->s.n == l->c.n;
+    if (x != l && x->used && same) x->beside = l->beside = 1;
+  }
 }
 
 static link *start(world *w, node *client, node *server) {
@@ -87,6 +104,7 @@ static link *start(world *w, node *client, node *server) {
   l->cut = 0;
   l->c.n = client;
   l->s.n = server;
+  mark_beside(w, l);
   l->moved = l->steps = 0;
   l->cut_at = UINT64_MAX;
   l->stalls = l->deaf = 0;
@@ -97,6 +115,7 @@ static link *start(world *w, node *client, node *server) {
       open_end(l, &l->s, QM_SERVER, client) != QM_OK)
     abort();
   w->sessions++;
+  check_held(w, client, server, &l->held);
   return l;
 }
 
@@ -124,6 +143,19 @@ static void after_event(end *x, const qm_answer *a, const qm_event *ev) {
     check_storage_error(x->n, "session", rc);
 }
 
+/* 1 where it was answered here: in another order than that of the log. */
+static int answer_next(end *x, qm_answer *a, const qm_event *ev) {
+  node *n = x->n;
+  int follows = x->ahead_to && x->ahead_from == ev->cursor && !qm_id_cmp(&x->ahead, &ev->space);
+  if (!follows && (x->ahead_to || !shuffles(n->w))) return 0;
+  uint64_t past = shuffled_answer_next(n, a, x->s, ev, follows ? x->ahead_to : 0);
+  x->ahead = ev->space;
+  x->ahead_from = ev->cursor;
+  x->ahead_to = past;
+  if (a->own.rc == QM_EIO) n->sick = 1;
+  return 1;
+}
+
 static int run_events(link *l, end *x) {
   qm_event ev;
   node *n = x->n;
@@ -136,6 +168,7 @@ static int run_events(link *l, end *x) {
       liar_answer_next(n, a, x->s, &ev);
       continue;
     }
+    if (ev.kind == QM_EV_NEXT && answer_next(x, a, &ev)) continue;
     int rc = qm_answer_event(a, x->s, &ev);
     if (!ev.ticket && (rc == QM_EIO || rc == QM_EINTERNAL || rc == QM_ECORRUPT)) n->sick = 1;
     after_event(x, a, &ev);
@@ -219,7 +252,7 @@ static void finish_link(world *w, link *l) {
     l->result->steps = l->steps;
   }
   l->used = 0;
-  if (l->c.closed) check_session(w, l->c.n, l->s.n, l->c.code);
+  if (l->c.closed) check_session(w, l->c.n, l->s.n, l->c.code, l->beside ? NULL : &l->held);
 }
 
 static void count_bytes(link *l) {

@@ -245,7 +245,7 @@ static int pick(world *w, const node *n, sim_prng *random, unsigned space, int w
 }
 
 static int draw_key(people *p, sim_prng *random) {
-  uint32_t back = prng_below(random, 8);
+  uint32_t back = prng_below(random, prng_chance(random, 1, 3) ? 24 : 8);
   return (int)(back < 3 ? ++p->keys : p->keys > back ? p->keys - back : 1);
 }
 
@@ -255,7 +255,7 @@ static int64_t draw_parts(people *p, sim_prng *random, int typing, step *out) {
   } odds[] = {{PART_EARLY, 1, 2}, {PART_TEL, 2, 5},   {PART_HEAD, 2, 5},  {PART_STATE, 2, 5},
               {PART_REF, 1, 4},   {PART_PLACE, 1, 4}, {PART_MORE, 1, 4},  {PART_LAST, 1, 8},
               {PART_FIRST, 1, 8}, {PART_TAG, 1, 4},   {PART_TAG_AGAIN, 1, 4},
-              {PART_TAG_OUT, 1, 5}, {PART_COUNT_UP, 1, 4}, {PART_TYPE, 1, 4}, {PART_KEY, 1, 30}};
+              {PART_TAG_OUT, 1, 5}, {PART_COUNT_UP, 1, 4}, {PART_TYPE, 1, 4}, {PART_KEY, 1, 10}};
   int64_t parts = 0;
   for (size_t i = 0; i < sizeof odds / sizeof odds[0]; i++)
     if (prng_chance(random, odds[i].num, odds[i].den)) parts |= INT64_C(1) << odds[i].part;

@@ -77,6 +77,12 @@ static disk_image *image_of(node *n, int closed) {
   return NULL;
 }
 
+/* What a node holds is looked at before it loses that: not through a store that has failed. */
+static int readable(node *n) {
+  if (n->up) node_restart(n);
+  return n->up;
+}
+
 static void step_backup(world *w, node *n, const step *x) {
   (void)x;
   if (!all_up(w)) return;
@@ -92,7 +98,7 @@ static void go_back(node *n, const disk_image *image) {
 
 static void step_back(world *w, node *n, const step *x) {
   (void)x;
-  if (!n->backup || !all_up(w) || n->revoked) return;
+  if (!n->backup || !all_up(w) || n->revoked || !readable(n)) return;
   w->fired[n->index == HUB ? F_HUB_RESTORE : F_RESTORE]++;
   note(w, "node %u goes back to its backup", n->index);
   if (n->index == HUB) w->hub_lives++;
@@ -110,7 +116,7 @@ static void step_copy(world *w, node *n, const step *x) {
   if (from == n || from->index == HUB || n->index == HUB || !all_up(w)) return;
   if (from->liar || from->revoked || n->revoked) return;
   if (!same_members(w, n->index, from->index)) return;
-  disk_image *image = image_of(from, 1);
+  disk_image *image = readable(n) && from->up ? image_of(from, 1) : NULL;
   if (!image) return;
   w->fired[F_COPY]++;
   note(w, "device %u gets a copy of the database of device %u", n->index, from->index);
@@ -136,7 +142,7 @@ static void leave(world *w, node *n, unsigned space, int all) {
 
 static void step_revoke(world *w, node *n, const step *x) {
   (void)x;
-  if (n->index == HUB || n->revoked || n->liar) return;
+  if (n->index == HUB || n->revoked || n->liar || (n->up && !readable(n))) return;
   w->fired[F_REVOKE]++;
   leave(w, n, 0, 1);
 }
@@ -144,6 +150,7 @@ static void step_revoke(world *w, node *n, const step *x) {
 static void step_leave(world *w, node *n, const step *x) {
   unsigned s = (unsigned)x->arg[A_SPACE];
   if (n->index == HUB || n->revoked || n->liar || !w->member[n->index][s]) return;
+  if (n->up && !readable(n)) return;
   w->fired[F_GONE]++;
   leave(w, n, s, 0);
 }

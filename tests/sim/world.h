@@ -46,6 +46,7 @@
   X(REVOKE, "devices revoked")                                                               \
   X(GONE, "spaces taken away")                                                               \
   X(UPGRADE, "newer schemas")                                                                \
+  X(SHUFFLE, "batches in another order")                                                     \
   X(LIAR_BYTES, "mutated bytes")                                                             \
   X(LIAR_FORGE, "forged segments")                                                           \
   X(LIAR_RAW, "writes against the schema")                                                   \

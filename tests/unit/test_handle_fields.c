@@ -387,6 +387,126 @@ static void test_same_key(void **state) {
   qm_text_free(&t);
 }
 
+static int32_t both(qm_tx *tx, qm_slice c, qm_slice a, qm_slice b, qm_slice v, uint32_t flags,
+                    qm_error *e) {
+  (void)v;
+  (void)flags;
+  return b.n ? qm_merge(tx, c, a, b, e) : qm_unmerge(tx, c, a, e);
+}
+
+static int conflict_holds(app *a, const char *part) {
+  qm_text t;
+  assert_int_equal(qm_conflicts(a->db, NONE, NONE, &t, &a->e), QM_OK);
+  int holds = text_holds(&t, part);
+  qm_text_free(&t);
+  return holds;
+}
+
+/* Two records of one household: read, listed and written as one, and apart again. */
+static void test_merge(void **state) {
+  world *w = *state;
+  app *a = &w->a, *b = &w->b;
+  char one[27], two[27], token[4096];
+  qm_text t;
+  app_make(a, "12", one);
+  app_make(a, "13", two);
+  assert_int_equal(app_one(a, qm_set, one, "head", "Wang", 0), QM_OK);
+  assert_int_equal(app_one(a, qm_set, two, "head", "Zhao", 0), QM_OK);
+  assert_int_equal(app_one(a, qm_append, one, "notes", "abc", 0), QM_OK);
+  assert_int_equal(app_one(a, qm_append, two, "notes", "def", 0), QM_OK);
+  assert_int_equal(app_one(a, both, one, "", "", 0), QM_OK);
+  assert_int_equal(app_one(a, both, one, one, "", 0), QM_EINVAL);
+  assert_int_equal(app_one(a, both, one, "key:99", "", 0), QM_ENOTFOUND);
+  assert_int_equal(app_one(a, both, one, two, "", 0), QM_OK);
+  char *least = strcmp(one, two) < 0 ? one : two, *other = least == one ? two : one;
+  char part[80];
+  snprintf(part, sizeof part, "{\"id\":\"%s\"", least);
+  assert_true(app_shows(a, one, part) && app_shows(a, two, part));
+  snprintf(part, sizeof part, "\"merged\":[\"%s\"]", other);
+  assert_true(app_shows(a, two, part));
+  assert_true(app_shows(a, "key:12", part) && app_shows(a, "key:13", part));
+  assert_true(app_shows(a, two, "\"head\":\"Zhao\""));
+  assert_true(app_shows(a, two, least == one ? "\"notes\":\"abcdef\"" : "\"notes\":\"defabc\""));
+  assert_true(conflict_holds(a, "\"value\":\"Wang\""));
+  assert_true(conflict_holds(a, "\"field\":\"head\",\"class\":\"merge\""));
+  assert_int_equal(qm_list(a->db, NONE, S("household"), NONE, 0, 0, &t, &a->e), QM_OK);
+  assert_ptr_equal(strchr(t.p, '\n'), t.p + t.n - 1); /* one line */
+  qm_text_free(&t);
+  /* A form of both; meanwhile somebody takes them apart. */
+  app_get(a, two, 0, &t);
+  text_member(&t, "\"token\":\"", token, sizeof token);
+  qm_text_free(&t);
+  app_second(w);
+  app_deliver(a, b);
+  assert_int_equal(app_one(b, both, two, "", "", 0), QM_OK);
+  app_deliver(b, a);
+  qm_tx *tx = app_begin(a);
+  assert_int_equal(qm_shown(tx, S(token), &a->e), QM_OK);
+  assert_int_equal(qm_set(tx, S("household"), S(two), S("head"), S("Sun"), 0, &a->e), QM_OK);
+  assert_int_equal(qm_set(tx, S("household"), S(two), S("notes"), S("x"), 0, &a->e), QM_ESTALE);
+  app_commit(a, tx);
+  assert_true(app_shows(a, two, "\"head\":\"Sun\""));
+  assert_true(app_shows(a, one, "\"head\":\"Wang\""));
+  assert_false(app_shows(a, one, "\"merged\""));
+  assert_false(conflict_holds(a, "merge"));
+}
+
+/* One merges what another takes out: listed until somebody decides. */
+static void test_unmerged(void **state) {
+  world *w = *state;
+  app *a = &w->a, *b = &w->b;
+  char one[27], two[27], three[27];
+  qm_text t;
+  app_make(a, "12", one);
+  app_make(a, "13", two);
+  app_make(a, "14", three);
+  assert_int_equal(app_one(a, both, one, two, "", 0), QM_OK);
+  app_second(w);
+  app_deliver(a, b);
+  assert_int_equal(app_one(a, both, one, "", "", 0), QM_OK);
+  assert_int_equal(app_one(b, both, one, three, "", 0), QM_OK);
+  app_deliver(a, b);
+  assert_true(conflict_holds(b, "\"field\":null,\"class\":\"unmerged\""));
+  const char *least = strcmp(one, two) < 0 ? one : two; /* an edge stands with the smaller id */
+  assert_int_equal(qm_history(b->db, NONE, S("household"), S(least), &t, &b->e), QM_OK);
+  assert_true(text_holds(&t, "\"field\":null,\"op\":\"merge\",\"value\":\""));
+  assert_true(text_holds(&t, "\"op\":\"unlink\""));
+  qm_text_free(&t);
+  assert_int_equal(qm_history(b->db, NONE, S("household"), S(one), &t, &b->e), QM_OK);
+  assert_true(text_holds(&t, "\"op\":\"unmerge\""));
+  qm_text_free(&t);
+  assert_int_equal(app_one(b, both, one, three, "", 0), QM_OK);
+  assert_false(conflict_holds(b, "unmerged"));
+}
+
+/* Two households under one number: the other's goes to a record of its own. */
+static void test_split(void **state) {
+  world *w = *state;
+  app *a = &w->a, *b = &w->b;
+  char id[27], other[27], part[64];
+  qm_text t;
+  app_second(w);
+  app_make(a, "12", id);
+  app_make(b, "12", other);
+  assert_int_equal(app_one(a, qm_set, id, "head", "Wang", 0), QM_OK);
+  assert_int_equal(app_one(b, qm_set, id, "head", "Zhao", 0), QM_OK);
+  app_deliver(a, b);
+  qm_tx *tx = app_begin(b);
+  assert_int_equal(qm_split(tx, S("household"), S(id), S("ZZZZ"), &t, &b->e), QM_EINVAL);
+  assert_int_equal(qm_split(tx, S("household"), S(id), NONE, NULL, &b->e), QM_EINVAL);
+  assert_int_equal(qm_split(tx, S("household"), S(id), NONE, &t, &b->e), QM_OK);
+  app_commit(b, tx);
+  assert_true(text_holds(&t, "\"head\":\"moved\""));
+  text_member(&t, "\"id\":\"", other, sizeof other);
+  qm_text_free(&t);
+  assert_true(app_shows(b, id, "Wang") != app_shows(b, other, "Wang"));
+  assert_true(app_shows(b, id, "Zhao") != app_shows(b, other, "Zhao"));
+  snprintf(part, sizeof part, "{\"value\":\"%s\",\"class\":\"same-key\"", other);
+  assert_true(conflict_holds(b, part)); /* one number twice, until somebody corrects it */
+  assert_int_equal(app_one(b, qm_set, other, "no", "13", 0), QM_OK);
+  assert_false(conflict_holds(b, "same-key"));
+}
+
 /* ---- history, refusals ---- */
 
 static void test_history(void **state) {
@@ -461,6 +581,7 @@ int main(void) {
       CASE(test_values),   CASE(test_types),   CASE(test_text_merge), CASE(test_splice),
       CASE(test_list),
       CASE(test_state),    CASE(test_unread),  CASE(test_bad_tokens), CASE(test_collision),
-      CASE(test_same_key), CASE(test_history), CASE(test_refused)};
+      CASE(test_same_key), CASE(test_merge), CASE(test_unmerged), CASE(test_split),
+      CASE(test_history), CASE(test_refused)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

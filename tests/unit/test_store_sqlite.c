@@ -16,6 +16,7 @@
 #include <cmocka.h>
 #include <sqlite3.h>
 
+#include "adapters/sqlite/fts_token.h"
 #include "adapters/sqlite/sqlite_backup.h"
 #include "adapters/sqlite/sqlite_sql.h"
 #include "adapters/sqlite/store_sqlite.h"
@@ -172,7 +173,7 @@ static void settings_are_as_promised(void **state) {
     const char *pragma, *value;
   } wanted[] = {{"PRAGMA journal_mode", "wal"},
                 {"PRAGMA page_size", "4096"},
-                {"PRAGMA user_version", "4"},
+                {"PRAGMA user_version", "5"},
                 {"PRAGMA application_id", "1364030324"}};
   for (size_t i = 0; i < COUNT(wanted); i++) {
     assert_int_equal(sqlite3_prepare_v2(h, wanted[i].pragma, -1, &st, NULL), SQLITE_OK);
@@ -251,10 +252,23 @@ static void a_newer_file_is_refused(void **state) {
   refused(QM_ENEWER, QM_SQLITE_READONLY, "update qianmo");
   sql("PRAGMA user_version = 0");
   refused(QM_ECORRUPT, 0, "no version");
-  sql("PRAGMA user_version = 4");
+  sql("PRAGMA user_version = 5");
   qm_store *s = open_ok(0);
   expect(s, "made");
   s->ops->close(s);
+}
+
+/* As version 2 made it. */
+static void a_file_without_tables_is_raised(void **state) {
+  (void)state;
+  make(1);
+  sql("DROP TABLE _spaces; DROP TABLE _tables; DROP TABLE feed; DROP TABLE aside;"
+      "PRAGMA user_version = 2");
+  qm_store *s = open_ok(0);
+  expect(s, "made");
+  s->ops->close(s);
+  sql("INSERT INTO _spaces VALUES (1, 'x', 'x', 'x', 1, x'', x'')");
+  sql("SELECT count(*) FROM _tables");
 }
 
 static int count_log(void *payload, const qm_log_row *row) {
@@ -277,7 +291,8 @@ static void an_older_file_is_raised(void **state) {
   OK(s->ops->log_append(s, 9, &row, &seq));
   OK(s->ops->commit(s, QM_DURABLE, NULL, NULL));
   s->ops->close(s);
-  sql("DROP TABLE log_record; DROP TABLE aside; DROP TABLE feed; PRAGMA user_version = 1");
+  sql("DROP TABLE log_record; DROP TABLE aside; DROP TABLE feed;"
+      "DROP TABLE _spaces; DROP TABLE _tables; PRAGMA user_version = 1");
   refused(QM_EREADONLY, QM_SQLITE_READONLY, "older version");
   s = open_ok(0);
   expect(s, "made");
@@ -592,6 +607,8 @@ static void every_statement_is_right(void **state) {
     for (int i = 0; i < schemas[k]->n_steps; i++)
       assert_int_equal(sqlite3_exec(h[k], schemas[k]->steps[i], NULL, NULL, NULL), SQLITE_OK);
   }
+  assert_int_equal(qm__fts_register(h[0], NULL), SQLITE_OK);
+  assert_int_equal(sqlite3_exec(h[0], qm__sql_search_make, NULL, NULL, NULL), SQLITE_OK);
   for (int id = 0; id < QM__SQL_COUNT; id++) {
     sqlite3_stmt *st = NULL;
     const char *sql_text = qm__sql_text((qm__sql_id)id);
@@ -627,6 +644,7 @@ int main(void) {
       TEST(another_database_is_refused),
       TEST(a_newer_file_is_refused),
       TEST(an_older_file_is_raised),
+      TEST(a_file_without_tables_is_raised),
       TEST(a_truncated_file_is_damaged),
       TEST(a_damaged_page_is_found),
       TEST(reading_only_never_writes),

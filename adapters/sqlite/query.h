@@ -1,0 +1,49 @@
+/* query: reads the tables and the search index of projections (project.h) through a
+ * connection of its own that can do nothing else: opened read-only, and while a statement of
+ * a caller runs, SQLite's authorizer lets it read the tables, views and columns of
+ * projections and call functions that only compute. SPEC S16.8, S16.9.
+ *
+ * One thread at a time. It sees what was committed, whatever another connection has open. */
+#ifndef QM_SQLITE_QUERY_H
+#define QM_SQLITE_QUERY_H
+
+#include "core/buf.h"
+
+typedef struct qm_query qm_query;
+
+typedef struct qm_query_limits {
+  uint64_t rows, ms;
+  size_t bytes; /* of the result */
+} qm_query_limits;
+
+#define QM_QUERY_LIMITS ((qm_query_limits){10000, 10000, (size_t)64 << 20})
+
+/* `env` is borrowed until close. QM_ESTATE: there are no projections, or they do not stand
+ * for what the store holds; errors of qm_store_sqlite_open. */
+int qm_query_open(qm_query **out, const qm_env *env, const char *path, qm_error *e);
+void qm_query_close(qm_query *q); /* NULL is fine */
+
+/* One SELECT. parameters: a MessagePack array (or empty) for ?1, ?2, …; others than nil,
+ * bool, numbers, text and bytes are bound as JSON. Appends to out a line
+ * {"columns":[NAME,…]}, a line a row, [VALUE,…] (blobs as {"$bytes":HEX}), and a line
+ * {"rows":N,"more":BOOL}: more where a limit of rows or bytes cut it off.
+ *
+ * QM_EINVAL with SQLite's words: no statement, two, or one that does not compile, or too few
+ * or too many parameters; QM_EACCESS: it would do other than read these tables; QM_ETIMEOUT;
+ * QM_ELIMIT: it takes too much memory; QM_EBUSY; QM_EIO; QM_ECORRUPT; QM_ENOMEM. */
+int qm_query_sql(qm_query *q, qm_slice sql, qm_slice parameters, qm_query_limits limits,
+                 qm_buf *out, qm_error *e);
+
+typedef struct qm_query_search {
+  qm_slice text;
+  uint32_t space; /* 0: all */
+  qm_slice collection; /* its name; empty: all */
+  uint32_t limit, offset;
+} qm_query_search;
+
+/* Best first, a line a record: {"space":ID,"collection","id","title_marks":[[FIRST,COUNT],
+ * …],"title","marks":[…],"snippet"}: what matches in each, in code points. A text without
+ * letters, digits or ideographs finds nothing. */
+int qm_query_find(qm_query *q, const qm_query_search *s, qm_buf *out, qm_error *e);
+
+#endif

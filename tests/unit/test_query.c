@@ -1,0 +1,310 @@
+/* (S16.8, S16.9) Queries over the tables read them and can do nothing else; searching finds
+ * what people type. */
+#define _XOPEN_SOURCE 700
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "support_handle.h"
+
+static int32_t ask(app *a, const char *sql, const char *parameters, qm_text *out) {
+  return qm_sql(a->db, S(sql), S(parameters), 0, 0, out, &a->e);
+}
+
+static void says(app *a, const char *sql, const char *parameters, const char *rows) {
+  qm_text t = {0};
+  if (ask(a, sql, parameters, &t) != QM_OK) fail_msg("%s: %s", sql, a->e.message);
+  const char *first = strchr(t.p, '\n'), *last = strstr(t.p, "{\"rows\":");
+  assert_non_null(first);
+  assert_non_null(last);
+  assert_int_equal((size_t)(last - first - 1), strlen(rows));
+  assert_memory_equal(first + 1, rows, strlen(rows));
+  qm_text_free(&t);
+}
+
+static void refuses(app *a, const char *sql, int32_t code) {
+  qm_text t = {0};
+  int32_t rc = ask(a, sql, "", &t);
+  if (rc != code) fail_msg("%s: %s (%s)", sql, qm_err_name(rc), rc ? a->e.message : t.p);
+  assert_null(t.p);
+}
+
+static void fill(world *w) {
+  char id[27];
+  app *a = &w->a;
+  app_make(a, "001", id);
+  assert_int_equal(app_one(a, qm_set, id, "head", "王小明", 0), QM_OK);
+  assert_int_equal(app_one(a, qm_add, id, "tags", "独居", 0), QM_OK);
+  assert_int_equal(app_one(a, qm_add, id, "tags", "elderly", 0), QM_OK);
+}
+
+static void reads_what_records_show(void **state) {
+  world *w = *state;
+  fill(w);
+  says(&w->a, "SELECT head FROM household", "", "[\"王小明\"]\n");
+  says(&w->a, "SELECT count(*) FROM household WHERE head = ?1", "[\"王小明\"]", "[1]\n");
+  says(&w->a, "SELECT value FROM household_tags ORDER BY value", "",
+       "[\"elderly\"]\n[\"独居\"]\n");
+  says(&w->a, "SELECT h.head, t.value FROM household h JOIN household_tags t USING (_row)"
+              " WHERE t.value LIKE 'eld%'", "", "[\"王小明\",\"elderly\"]\n");
+  says(&w->a, "SELECT name FROM _spaces", "", "[\"grid 3\"]\n");
+  says(&w->a, "SELECT ?1, ?2, ?3, ?4, ?5", "[null,true,1.5,\"x\",[1]]",
+       "[null,1,1.5,\"x\",\"[1]\"]\n");
+  says(&w->a, "SELECT x'00ff', 1e999, '', -9223372036854775807 - 1", "",
+       "[{\"$bytes\":\"00ff\"},null,\"\",-9223372036854775808]\n");
+  says(&w->a, "WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 3)"
+              " SELECT count(*), sum(i) FROM n", "", "[3,6]\n");
+  says(&w->a, "WITH x AS (SELECT head FROM household) SELECT count(*) FROM x", "", "[1]\n");
+  says(&w->a, "SELECT value FROM json_each('[1,2]')", "", "[1]\n[2]\n");
+  says(&w->a, "SELECT upper('a'), json_extract('{\"amount\":2}', '$.amount') ;; ", "",
+       "[\"A\",2]\n");
+}
+
+/* Every way out that SQLite has. */
+static const char *const forbidden[] = {
+    "INSERT INTO household (_row, _space, _id, _conflicts) VALUES (1, 1, 'x', 0)",
+    "UPDATE household SET head = 'x'",
+    "DELETE FROM household",
+    "DELETE FROM household RETURNING head",
+    "REPLACE INTO household_tags VALUES (1, 1, 'x')",
+    "CREATE TABLE t (x)",
+    "CREATE TEMP TABLE t (x)",
+    "CREATE VIEW v AS SELECT 1",
+    "CREATE TEMP VIEW v AS SELECT 1",
+    "CREATE INDEX i ON household (head)",
+    "CREATE TRIGGER t AFTER INSERT ON household BEGIN SELECT 1; END",
+    "CREATE VIRTUAL TABLE t USING fts5(x)",
+    "DROP TABLE household",
+    "DROP VIEW household",
+    "ALTER TABLE household RENAME TO x",
+    "ATTACH 'other.db' AS o",
+    "ATTACH ':memory:' AS o",
+    "DETACH main",
+    "PRAGMA query_only = OFF",
+    "PRAGMA table_info(household)",
+    "PRAGMA user_version",
+    "PRAGMA writable_schema = ON",
+    "VACUUM",
+    "VACUUM INTO 'copy.db'",
+    "BEGIN",
+    "COMMIT",
+    "ROLLBACK",
+    "SAVEPOINT s",
+    "RELEASE s",
+    "REINDEX",
+    "ANALYZE",
+    "EXPLAIN DELETE FROM household",
+    "SELECT load_extension('x')",
+    "SELECT fts5(?1)",
+    "SELECT sqlite_version()",
+    "SELECT randomblob(8)",
+    "SELECT value FROM meta",
+    "SELECT count(*) FROM meta",
+    "SELECT blob FROM space",
+    "SELECT * FROM space",
+    "SELECT count(*) FROM space",
+    "SELECT state FROM record",
+    "SELECT batch FROM log",
+    "SELECT clock FROM author",
+    "SELECT change FROM open_change",
+    "SELECT key FROM key_index",
+    "SELECT * FROM _search",
+    "SELECT count(*) FROM _search",
+    "SELECT rowid FROM _search WHERE _search MATCH 'x'",
+    "SELECT * FROM _search_content",
+    "SELECT block FROM _search_data",
+    "SELECT * FROM sqlite_schema",
+    "SELECT count(*) FROM sqlite_schema",
+    "SELECT sql FROM sqlite_master",
+    "SELECT sql FROM sqlite_temp_schema",
+    "SELECT * FROM pragma_table_info('meta')",
+    "SELECT count(*) FROM pragma_database_list",
+    "SELECT file FROM pragma_database_list",
+    "SELECT * FROM pragma_module_list",
+    "SELECT head FROM household WHERE head IN (SELECT value FROM meta)",
+    "SELECT (SELECT value FROM meta LIMIT 1) FROM household",
+    "SELECT head FROM household UNION ALL SELECT CAST(value AS TEXT) FROM meta",
+    "WITH household AS (SELECT value FROM meta) SELECT * FROM household",
+    "SELECT h.head FROM household h JOIN meta m ON m.key = h.head",
+    "SELECT head FROM household ORDER BY (SELECT max(value) FROM meta)",
+    "SELECT max(rowid) FROM space"};
+
+static void refuses_everything_else(void **state) {
+  world *w = *state;
+  fill(w);
+  for (size_t i = 0; i < COUNT(forbidden); i++) {
+    refuses(&w->a, forbidden[i], QM_EACCESS);
+    assert_string_equal(w->a.e.message, "a query may only read the tables of records");
+  }
+  /* And nothing of it happened, and the connection is still good. */
+  says(&w->a, "SELECT head FROM household", "", "[\"王小明\"]\n");
+}
+
+static void refuses_what_is_no_query(void **state) {
+  world *w = *state;
+  qm_text t = {0};
+  fill(w);
+  refuses(&w->a, "", QM_EINVAL);
+  refuses(&w->a, " ; ;", QM_EINVAL);
+  refuses(&w->a, "-- nothing", QM_EINVAL);
+  refuses(&w->a, "SELECT", QM_EINVAL);
+  refuses(&w->a, "SELEC 1", QM_EINVAL);
+  refuses(&w->a, "SELECT nothing FROM household", QM_EINVAL);
+  refuses(&w->a, "SELECT * FROM nothing", QM_EINVAL);
+  refuses(&w->a, "SELECT \"text in wrong quotes\"", QM_EINVAL);
+  refuses(&w->a, "SELECT 1; SELECT 2", QM_EINVAL);
+  refuses(&w->a, "SELECT 1; DELETE FROM household", QM_EINVAL);
+  refuses(&w->a, "SELECT ?1", QM_EINVAL);
+  refuses(&w->a, "SELECT '\xff'", QM_EINVAL);
+  assert_int_equal(qm_sql(w->a.db, qm_slice_of("SELECT 1\0", 9), NONE, 0, 0, &t, NULL), QM_EINVAL);
+  assert_int_equal(ask(&w->a, "SELECT ?1", "[1,2]", &t), QM_EINVAL);
+  assert_int_equal(ask(&w->a, "SELECT ?1", "{\"a\":1}", &t), QM_EINVAL);
+  assert_int_equal(ask(&w->a, "SELECT ?1", "[1", &t), QM_EINVAL);
+  assert_int_equal(ask(&w->a, "SELECT ?1", "7", &t), QM_EINVAL);
+  assert_null(t.p);
+}
+
+/* Limits of time, memory and rows. */
+static void a_query_is_bounded(void **state) {
+  static const char *const endless =
+      "WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n";
+  static const char *const fat =
+      "WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n)"
+      " SELECT i FROM n ORDER BY printf('%1000d', i)";
+  world *w = *state;
+  qm_text t = {0};
+  fill(w);
+  assert_int_equal(qm_sql(w->a.db, S(endless), NONE, 0, 50, &t, &w->a.e), QM_ETIMEOUT);
+  assert_int_equal(qm_sql(w->a.db, S(fat), NONE, 0, 60000, &t, &w->a.e), QM_ELIMIT);
+  refuses(&w->a, "SELECT zeroblob(100000000)", QM_ELIMIT);
+  assert_int_equal(qm_sql(w->a.db, S("SELECT value FROM household_tags"), NONE, 1, 0, &t, NULL),
+                   QM_OK);
+  assert_true(text_holds(&t, "{\"rows\":1,\"more\":true}"));
+  qm_text_free(&t);
+  assert_int_equal(qm_sql(w->a.db, S("SELECT value FROM household_tags"), NONE, 2, 0, &t, NULL),
+                   QM_OK);
+  assert_true(text_holds(&t, "{\"rows\":2,\"more\":false}"));
+  qm_text_free(&t);
+}
+
+/* What an open transaction wrote is not seen, and does not stand in the way. */
+static void a_query_sees_what_was_committed(void **state) {
+  world *w = *state;
+  qm_text id = {0};
+  fill(w);
+  qm_tx *tx = app_begin(&w->a);
+  assert_int_equal(qm_new(tx, S("household"), S("002"), &id, NULL, NULL), QM_OK);
+  says(&w->a, "SELECT count(*) FROM household", "", "[1]\n");
+  app_commit(&w->a, tx);
+  says(&w->a, "SELECT count(*) FROM household", "", "[2]\n");
+  tx = app_begin(&w->a);
+  assert_int_equal(qm_delete(tx, S("household"), S(id.p), NULL), QM_OK);
+  app_commit(&w->a, tx);
+  says(&w->a, "SELECT count(*) FROM household", "", "[1]\n");
+  qm_text_free(&id);
+}
+
+/* ---- searching ---- */
+
+static unsigned found(app *a, const char *text, const char *part) {
+  qm_text t = {0};
+  unsigned n = 0;
+  if (qm_search(a->db, NONE, NONE, S(text), 0, 0, &t, &a->e) != QM_OK)
+    fail_msg("%s: %s", text, a->e.message);
+  for (size_t i = 0; i < t.n; i++) n += t.p[i] == '\n';
+  if (part && n && !text_holds(&t, part)) fail_msg("%s: %s", text, t.p);
+  qm_text_free(&t);
+  return n;
+}
+
+static void finds_names_and_fragments(void **state) {
+  world *w = *state;
+  app *a = &w->a;
+  char id[27];
+  fill(w);
+  app_make(a, "甲-002", id);
+  assert_int_equal(app_one(a, qm_set, id, "head", "李明", 0), QM_OK);
+  assert_int_equal(app_one(a, qm_add, id, "tags", "东风路3号院Ｂ座1204室", 0), QM_OK);
+  assert_int_equal(app_one(a, qm_add, id, "tags", "Élan Café", 0), QM_OK);
+  assert_int_equal(found(a, "王小明", "\"title\":\"001\\n王小明\""), 1);
+  assert_int_equal(found(a, "小明", NULL), 1);
+  assert_int_equal(found(a, "李明", "\"title_marks\":[[6,2]],"), 1);
+  assert_int_equal(found(a, "明", NULL), 2);
+  assert_int_equal(found(a, "明李", NULL), 0);
+  assert_int_equal(found(a, "王明", NULL), 0);
+  assert_int_equal(found(a, "风路", "\"snippet\":\"Élan Café\\n东风路3号院Ｂ座1204室"), 1);
+  assert_int_equal(found(a, "路3号", NULL), 1);
+  assert_int_equal(found(a, "路 3", NULL), 1);
+  assert_int_equal(found(a, "路4号", NULL), 0);
+  assert_int_equal(found(a, "院b座", NULL), 1);
+  assert_int_equal(found(a, "１２０４", NULL), 1);
+  assert_int_equal(found(a, "12", NULL), 0);
+  assert_int_equal(found(a, "120", NULL), 1);
+  assert_int_equal(found(a, "204", NULL), 0);
+  assert_int_equal(found(a, "elan cafe", NULL), 1);
+  assert_int_equal(found(a, "CAFÉ", NULL), 1);
+  assert_int_equal(found(a, "李明　东风", NULL), 1);
+  assert_int_equal(found(a, "王小明 东风", NULL), 0);
+  assert_int_equal(found(a, "eld", NULL), 1);
+  assert_int_equal(found(a, "", NULL), 0);
+  assert_int_equal(found(a, " 。！ ", NULL), 0);
+  /* The query language of the index is not the caller's. */
+  assert_int_equal(found(a, "王小明 OR 李明", NULL), 0);
+  assert_int_equal(found(a, "title:王小明\" OR \"", NULL), 0);
+  assert_int_equal(found(a, "NEAR(王 明)", NULL), 0);
+  assert_int_equal(found(a, "\"", NULL), 0);
+  assert_int_equal(found(a, "李明\"", NULL), 1);
+  assert_int_equal(found(a, "*", NULL), 0);
+}
+
+static void a_search_follows_what_is_written(void **state) {
+  world *w = *state;
+  app *a = &w->a;
+  qm_text t = {0};
+  char id[27];
+  app_make(a, "003", id);
+  assert_int_equal(app_one(a, qm_set, id, "head", "赵样例", 0), QM_OK);
+  assert_int_equal(found(a, "样例", NULL), 1);
+  assert_int_equal(app_one(a, qm_set, id, "head", "赵新名", 0), QM_OK);
+  assert_int_equal(found(a, "样例", NULL), 0);
+  assert_int_equal(found(a, "新名", NULL), 1);
+  assert_int_equal(qm_rebuild(a->db, NULL), QM_OK);
+  assert_int_equal(found(a, "新名", NULL), 1);
+  qm_tx *tx = app_begin(a);
+  assert_int_equal(qm_delete(tx, S("household"), S(id), NULL), QM_OK);
+  app_commit(a, tx);
+  assert_int_equal(found(a, "新名", NULL), 0);
+  tx = app_begin(a);
+  assert_int_equal(qm_restore(tx, S("household"), S(id), NULL), QM_OK);
+  app_commit(a, tx);
+  assert_int_equal(found(a, "新名", NULL), 1);
+  assert_int_equal(
+      qm_search(a->db, NONE, S("household"), S("新名"), 1, 0, &t, NULL), QM_OK);
+  assert_true(t.n > 0);
+  qm_text_free(&t);
+  assert_int_equal(qm_search(a->db, NONE, NONE, S("新名"), 1, 1, &t, NULL), QM_OK);
+  assert_int_equal(t.n, 0);
+  qm_text_free(&t);
+  assert_int_equal(qm_search(a->db, NONE, S("no such"), S("新名"), 1, 0, &t, NULL),
+                   QM_ENOTFOUND);
+  assert_int_equal(qm_search(a->db, NONE, NONE, S("\xff"), 1, 0, &t, NULL), QM_EINVAL);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+#define T(f) cmocka_unit_test_setup_teardown(f, app_setup, app_teardown)
+      T(reads_what_records_show),
+      T(refuses_everything_else),
+      T(refuses_what_is_no_query),
+      T(a_query_is_bounded),
+      T(a_query_sees_what_was_committed),
+      T(finds_names_and_fragments),
+      T(a_search_follows_what_is_written),
+#undef T
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
