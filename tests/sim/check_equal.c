@@ -59,7 +59,7 @@ static void compare_pair(world *w, node *a, node *b, unsigned space, int must) {
     if (must) violation(w, "nodes %u and %u: space %u not converged", a->index, b->index, space);
     return;
   }
-  if (qm_space_dirty(x) || qm_space_dirty(y)) return; /* S16.6 */
+  if (qm_space_dirty(x) || qm_space_dirty(y)) return; /* S18.6 */
   qm_space_digest(x, &da);
   qm_space_digest(y, &db);
   if (!qm_digest_eq(&da, &db))

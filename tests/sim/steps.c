@@ -88,8 +88,10 @@ static int readable(node *n) {
 static void step_backup(world *w, node *n, const step *x) {
   (void)x;
   if (!all_up(w)) return;
+  /* Where logs are cut, a run that was closed twice is a fork (S18.8): its chain is gone. */
+  int cuts = w->fired[F_CUT_LOG] || (w->on[F_CUT_LOG] && !w->on[F_HUB_RESTORE]);
   disk_image_free(n->backup);
-  n->backup = image_of(n, 0);
+  n->backup = image_of(n, cuts);
 }
 
 static void go_back(node *n, const disk_image *image) {
