@@ -280,7 +280,7 @@ static void a_slow_phone_costs_the_hub_nothing(void **state) {
   settle(&n);
   line *slow = &n.l[1];
   for (int k = 0; k < 400; k++) {
-    char name[8];
+    char name[16];
     (void)snprintf(name, sizeof name, "x%d", k);
     ok(put_new(&n.w.d[1], name));
     (void)qm_session_news(n.l[0].a.s, &n.w.d[1].space->id);
