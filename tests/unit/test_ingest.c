@@ -236,9 +236,18 @@ static void authors_need_a_signature(void **state) {
   g.signature[0] = 's';
   ok(take(H, forge_batch(&f, &g, 1), &in));
   assert_int_equal(in.taken, 1);
-  /* Its own device needs none. */
+  /* Its own device needs none; a wrong one would stop all who get it from here. */
+  struct forge_chain at = f.chains[Y];
+  in = judged('y');
+  in.verify = verify;
+  g = forge_write(&f, Y, "R", F_TEL, "1");
+  g.has_signature = 1;
+  g.signature[0] = 'w';
+  refused(H, g, in, QM_EFORGED);
+  f.chains[Y] = at;
   g = forge_write(&f, Y, "R", F_TEL, "1");
   in = judged('y');
+  in.verify = verify;
   ok(take(H, forge_batch(&f, &g, 1), &in));
   assert_int_equal(in.taken, 1);
 }
