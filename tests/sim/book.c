@@ -16,7 +16,7 @@ void people_close(world *w) {
   for (uint32_t i = 1; i <= p->n; i++) {
     free(p->saves[i]->seen);
     free(p->saves[i]->form_seen);
-    free(p->saves[i]->cut);
+    for (int q = 0; q < SEQUENCES; q++) free(p->saves[i]->edits[q].cut);
     free(p->saves[i]);
   }
   for (uint32_t i = 0; i < p->n_records; i++) free(p->records[i].saves);
@@ -130,8 +130,10 @@ void book_form(world *w, form *f, uint32_t record_number, const view *v, qm_slic
   memcpy(f->n_others, v->n_others, sizeof f->n_others);
   memcpy(f->tags, v->tags, sizeof f->tags);
   f->n_tags = v->n_tags;
-  f->text = book_need(malloc(strlen(v->text) + 1));
-  memcpy(f->text, v->text, strlen(v->text) + 1);
+  for (int q = 0; q < SEQUENCES; q++) {
+    f->rows[q] = book_need(malloc(strlen(v->rows[q]) + 1));
+    memcpy(f->rows[q], v->rows[q], strlen(v->rows[q]) + 1);
+  }
   f->token = book_need(malloc(token.n + 1));
   memcpy(f->token, token.p, token.n);
   f->token_n = token.n;
@@ -139,7 +141,7 @@ void book_form(world *w, form *f, uint32_t record_number, const view *v, qm_slic
 
 void book_form_free(form *f) {
   free(f->seen);
-  free(f->text);
+  for (int q = 0; q < SEQUENCES; q++) free(f->rows[q]);
   free(f->token);
   memset(f, 0, sizeof *f);
 }
@@ -154,6 +156,10 @@ void book_recent(people *p, const save *s) {
 }
 
 /* --- tokens: "<12庄>" --- */
+
+void book_token_text(uint32_t id, char out[BOOK_TOKEN_SIZE]) {
+  (void)snprintf(out, BOOK_TOKEN_SIZE, "<%u\xe5\xba\x84>", id);
+}
 
 int book_tokens(const char *text, book_token *out, int max) {
   int n = 0;

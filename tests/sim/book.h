@@ -26,7 +26,12 @@ void book_form_free(form *f);
 void book_recent(people *p, const save *s);
 /* Who has saved sees it. */
 void book_read_back(node *n, qm_space *space, const save *s);
-/* The tokens of a text; -1 where it is not a row of whole ones. */
+/* A save puts at most so many tokens into a row; their numbers begin at this many times its. */
+#define BOOK_EDIT_MAX 4
+#define BOOK_TOKENS_MAX 2048
+#define BOOK_TOKEN_SIZE 32
+void book_token_text(uint32_t id, char out[BOOK_TOKEN_SIZE]);
+/* The tokens of a row; -1 where it is not a row of whole ones. */
 int book_tokens(const char *text, book_token *out, int max);
 
 #endif

@@ -1,5 +1,5 @@
 /* check_intent: the intent oracle. From the book alone (people.h) it says what every record
- * must show: which values stand side by side, which tags, sums, texts, and whether it is
+ * must show: which values stand side by side, which tags, sums, texts, lists, and whether it is
  * there at all. It shares nothing with core/, not even the words: a save *saw* what its
  * device had, and *answers* what its form had shown. */
 #include <stdlib.h>
@@ -197,12 +197,16 @@ static void check_tags(const oracle *o) {
   }
 }
 
-/* --- texts --- */
+/* --- texts and lists --- */
 
-static int is_cut(const oracle *o, uint32_t id) {
-  for (uint32_t k = 0; k < o->r->n; k++)
-    for (uint32_t c = 0; o->present[k] && c < at(o, k)->n_cut; c++)
-      if (at(o, k)->cut[c] == id) return 1;
+static const char *const row_names[SEQUENCES] = {"text", "list"};
+
+static int is_cut(const oracle *o, int q, uint32_t id) {
+  for (uint32_t k = 0; k < o->r->n; k++) {
+    const edit *e = &at(o, k)->edits[q];
+    for (uint32_t c = 0; o->present[k] && c < e->n_cut; c++)
+      if (e->cut[c] == id) return 1;
+  }
   return 0;
 }
 
@@ -212,31 +216,40 @@ static int place_of(const book_token *t, int n, uint32_t id) {
   return -1;
 }
 
-static void check_text(const oracle *o) {
-  book_token t[1024];
-  int n = book_tokens(o->v->text, t, 1024), expected = 0;
-  if (n < 0) {
-    violation(o->w, "record %u: the text is torn: %s", o->number, o->v->text);
-    return;
-  }
-  for (uint32_t k = 0; k < o->r->n; k++) {
-    const save *s = at(o, k);
-    if (!o->present[k] || !s->inserts || is_cut(o, s->id)) continue;
-    int here = place_of(t, n, s->id);
+/* What one save put in stands where it was put, in its order. Returns how much must stand. */
+static int check_edit(const oracle *o, int q, const save *s, const book_token *t, int n) {
+  const edit *e = &s->edits[q];
+  int expected = 0, last = e->before ? place_of(t, n, e->before) : -1;
+  int after = e->after ? place_of(t, n, e->after) : n;
+  for (uint32_t i = 0; i < e->n; i++) {
+    if (is_cut(o, q, e->first + i)) continue;
+    int here = place_of(t, n, e->first + i);
     expected++;
     if (here < 0) {
-      violation(o->w, "record %u: what save %u typed is gone", o->number, s->id);
+      violation(o->w, "record %u: what save %u put into the %s is gone", o->number, s->id,
+                row_names[q]);
       continue;
     }
-    int before = s->before ? place_of(t, n, s->before) : -1;
-    int after = s->after ? place_of(t, n, s->after) : n;
-    if (before > here || (after >= 0 && after < here))
-      violation(o->w, "record %u: what save %u typed stands elsewhere: %s", o->number, s->id,
-                o->v->text);
+    if (last > here || (after >= 0 && after < here))
+      violation(o->w, "record %u: what save %u put into the %s stands elsewhere: %s", o->number,
+                s->id, row_names[q], o->v->rows[q]);
+    last = here;
   }
+  return expected;
+}
+
+static void check_row(const oracle *o, int q) {
+  book_token t[BOOK_TOKENS_MAX];
+  int n = book_tokens(o->v->rows[q], t, BOOK_TOKENS_MAX), expected = 0;
+  if (n < 0) {
+    violation(o->w, "record %u: the %s is torn: %s", o->number, row_names[q], o->v->rows[q]);
+    return;
+  }
+  for (uint32_t k = 0; k < o->r->n; k++)
+    if (o->present[k]) expected += check_edit(o, q, at(o, k), t, n);
   if (expected != n)
-    violation(o->w, "record %u: the text has %d pieces, people left %d: %s", o->number, n,
-              expected, o->v->text);
+    violation(o->w, "record %u: the %s has %d pieces, people left %d: %s", o->number,
+              row_names[q], n, expected, o->v->rows[q]);
 }
 
 /* --- there or not --- */
@@ -334,7 +347,7 @@ static void check_record(world *w, const page *r, const known_keys *keys) {
   for (int f = 0; f < SIBLING_FIELDS; f++) check_value(&o, f);
   check_numbers(&o);
   check_tags(&o);
-  check_text(&o);
+  for (int q = 0; q < SEQUENCES; q++) check_row(&o, q);
   check_presence(&o);
   check_same_key(&o, keys);
   free(o.present);

@@ -249,21 +249,29 @@ static int draw_key(people *p, sim_prng *random) {
   return (int)(back < 3 ? ++p->keys : p->keys > back ? p->keys - back : 1);
 }
 
+/* Of a text or a list: who has a form open edits it more often; some take something out. */
+static int64_t draw_row(sim_prng *random, int typing, int put, int cut, int64_t parts) {
+  if (typing && prng_chance(random, 1, 3)) parts |= INT64_C(1) << put;
+  if ((parts >> put & 1) && prng_chance(random, 1, 3)) {
+    parts |= INT64_C(1) << cut;
+    if (prng_chance(random, 1, 2)) parts &= ~(INT64_C(1) << put);
+  }
+  return parts;
+}
+
 static int64_t draw_parts(people *p, sim_prng *random, int typing, step *out) {
   static const struct {
     uint8_t part, num, den;
   } odds[] = {{PART_EARLY, 1, 2}, {PART_TEL, 2, 5},   {PART_HEAD, 2, 5},  {PART_STATE, 2, 5},
               {PART_REF, 1, 4},   {PART_PLACE, 1, 4}, {PART_MORE, 1, 4},  {PART_LAST, 1, 8},
               {PART_FIRST, 1, 8}, {PART_TAG, 1, 4},   {PART_TAG_AGAIN, 1, 4},
-              {PART_TAG_OUT, 1, 5}, {PART_COUNT_UP, 1, 4}, {PART_TYPE, 1, 4}, {PART_KEY, 1, 10}};
+              {PART_TAG_OUT, 1, 5}, {PART_COUNT_UP, 1, 4}, {PART_TYPE, 1, 4}, {PART_KEY, 1, 10},
+              {PART_PLAN, 1, 4}};
   int64_t parts = 0;
   for (size_t i = 0; i < sizeof odds / sizeof odds[0]; i++)
     if (prng_chance(random, odds[i].num, odds[i].den)) parts |= INT64_C(1) << odds[i].part;
-  if (typing && prng_chance(random, 1, 3)) parts |= INT64_C(1) << PART_TYPE;
-  if ((parts >> PART_TYPE & 1) && prng_chance(random, 1, 3)) {
-    parts |= INT64_C(1) << PART_CUT_TEXT;
-    if (prng_chance(random, 1, 2)) parts &= ~(INT64_C(1) << PART_TYPE);
-  }
+  parts = draw_row(random, typing, PART_TYPE, PART_CUT_TEXT, parts);
+  parts = draw_row(random, typing, PART_PLAN, PART_CUT_PLAN, parts);
   if (parts >> PART_KEY & 1) out->arg[A_KEY] = draw_key(p, random);
   return parts;
 }

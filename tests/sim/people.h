@@ -12,6 +12,14 @@ enum { SAVE_EDIT, SAVE_NEW, SAVE_DELETE, SAVE_RESTORE };
  * saving, or its device was restored before anybody else heard of it). NOT: it failed. */
 enum { STATUS_SAVED, STATUS_MAYBE, STATUS_NOT };
 
+/* Of a text or a list: n tokens, numbered from `first` on, put in between two others (0: the
+ * ends), and tokens taken out. */
+typedef struct edit {
+  uint32_t first, n, before, after;
+  uint32_t *cut;
+  uint32_t n_cut;
+} edit;
+
 typedef struct save {
   uint32_t id, record;
   uint8_t device, space, kind, status, liar;
@@ -23,10 +31,7 @@ typedef struct save {
   int has_last, has_first;
   int64_t last, first, delta;
   char add[VALUE_MAX], remove[VALUE_MAX];
-  uint32_t before, after; /* text: inserted between these tokens (0: the ends) */
-  int inserts;
-  uint32_t *cut; /* tokens taken out */
-  uint32_t n_cut;
+  edit edits[SEQUENCES];
   int64_t relaxed_at; /* 0, or the device's count of barriers when it was saved relaxed */
 } save;
 
@@ -50,7 +55,7 @@ typedef struct form {
   unsigned n_others[SIBLING_FIELDS];
   char tags[TAGS_MAX][VALUE_MAX];
   unsigned n_tags;
-  char *text;
+  char *rows[SEQUENCES];
   uint8_t *token;
   size_t token_n;
 } form;

@@ -187,38 +187,55 @@ static int remove_tag(saving *g) {
   return rc;
 }
 
-/* --- texts --- */
+/* --- texts and lists --- */
 
-static int edit_text(saving *g) {
-  const char *text = g->form ? g->form->text : g->now->text;
+static const struct {
+  int put, cut; /* parts of a form */
+} sequence_parts[SEQUENCES] = {{PART_TYPE, PART_CUT_TEXT}, {PART_PLAN, PART_CUT_PLAN}};
+
+static int splice_text(saving *g, const book_token *t, unsigned n, unsigned at, const edit *e) {
+  char fresh[BOOK_TOKEN_SIZE];
+  uint64_t from = at < n ? t[at].at : n ? t[n - 1].at + t[n - 1].len : 0, len = 0;
+  for (unsigned i = 0; i < e->n_cut; i++) len += t[at + i].len;
+  book_token_text(e->first, fresh);
+  return qm_write_splice(g->q, &g->id, F_NOTES, from, len,
+                         qm_slice_of(fresh, e->n ? strlen(fresh) : 0), g->token);
+}
+
+static int splice_list(saving *g, unsigned at, const edit *e) {
+  qm_slice values[BOOK_EDIT_MAX];
+  for (uint32_t i = 0; i < e->n; i++) {
+    char fresh[BOOK_TOKEN_SIZE];
+    book_token_text(e->first + i, fresh);
+    values[i] = value_pack(g->w, fresh);
+  }
+  return qm_write_list(g->q, &g->id, F_PLAN, at, e->n_cut, values, e->n, g->token);
+}
+
+/* Takes up to four tokens out, or puts one in (into a list, a few), or both. */
+static int edit_row(saving *g, int q) {
+  const char *row = g->form ? g->form->rows[q] : g->now->rows[q];
   world *w = g->w;
-  save *s = g->s;
-  book_token tokens[512];
-  char fresh[32];
-  int n = book_tokens(text, tokens, 512);
-  if (n < 0) {
-    violation(w, "device %u: the text of record %u is torn: %s", g->n->index, s->record, text);
+  book_token tokens[BOOK_TOKENS_MAX];
+  int found = book_tokens(row, tokens, BOOK_TOKENS_MAX);
+  if (found < 0) {
+    violation(w, "device %u: row %d of record %u is torn: %s", g->n->index, q, g->s->record, row);
     return QM_OK;
   }
-  unsigned at = prng_below(&w->random, (uint32_t)n + 1), cut = 0;
-  if (n && has(g, PART_CUT_TEXT)) cut = prng_below(&w->random, (uint32_t)n - at + 1);
+  unsigned n = (unsigned)found, at = prng_below(&w->random, n + 1), cut = 0;
+  if (n && has(g, sequence_parts[q].cut)) cut = prng_below(&w->random, n - at + 1);
   if (cut > 4) cut = 4;
-  int inserts = !cut || has(g, PART_TYPE);
-  uint64_t from = at < (unsigned)n ? tokens[at].at : n ? tokens[n - 1].at + tokens[n - 1].len : 0;
-  uint64_t len = 0;
-  for (unsigned i = 0; i < cut; i++) len += tokens[at + i].len;
-  (void)snprintf(fresh, sizeof fresh, "<%u\xe5\xba\x84>", s->id);
-  int rc = qm_write_splice(g->q, &g->id, F_NOTES, from, len,
-                           qm_slice_of(fresh, inserts ? strlen(fresh) : 0), g->token);
-  if (rc != QM_OK) {
-    if (rc == QM_ESTALE) w->people->stale++;
-    return rc;
-  }
-  s->inserts = inserts;
-  s->before = at ? tokens[at - 1].id : 0;
-  s->after = at + cut < (unsigned)n ? tokens[at + cut].id : 0;
-  s->cut = book_need(calloc(cut ? cut : 1, sizeof *s->cut));
-  for (unsigned i = 0; i < cut; i++) s->cut[s->n_cut++] = tokens[at + i].id;
+  edit e = {.first = g->s->id * BOOK_EDIT_MAX, .n_cut = cut};
+  if (!cut || has(g, sequence_parts[q].put))
+    e.n = q == SEQ_LIST ? 1 + prng_below(&w->random, BOOK_EDIT_MAX) : 1;
+  int rc = q == SEQ_LIST ? splice_list(g, at, &e) : splice_text(g, tokens, n, at, &e);
+  if (rc == QM_ESTALE) w->people->stale++;
+  if (rc != QM_OK) return rc;
+  e.before = at ? tokens[at - 1].id : 0;
+  e.after = at + cut < n ? tokens[at + cut].id : 0;
+  e.cut = book_need(calloc(cut ? cut : 1, sizeof *e.cut));
+  for (unsigned i = 0; i < cut; i++) e.cut[i] = tokens[at + i].id;
+  g->s->edits[q] = e;
   return QM_OK;
 }
 
@@ -255,7 +272,7 @@ int saving_names(saving *g) {
 static int edit_fields(saving *g) {
   static int (*const verbs[PART_COUNT])(saving *) = {
       [PART_LAST] = raise_last,   [PART_FIRST] = lower_first, [PART_TAG] = add_tag,
-      [PART_TAG_OUT] = remove_tag, [PART_COUNT_UP] = increase, [PART_TYPE] = edit_text};
+      [PART_TAG_OUT] = remove_tag, [PART_COUNT_UP] = increase};
   int rc = QM_OK;
   for (int i = 0; i < SIBLING_FIELDS && goes_on(rc); i++) {
     /* Where only a delete stands against edits, a field without a conflict takes the token. */
@@ -266,7 +283,8 @@ static int edit_fields(saving *g) {
   }
   for (int part = 0; part < PART_COUNT && goes_on(rc); part++)
     if (verbs[part] && has(g, part)) rc = verbs[part](g);
-  if (goes_on(rc) && has(g, PART_CUT_TEXT) && !has(g, PART_TYPE)) rc = edit_text(g);
+  for (int q = 0; q < SEQUENCES && goes_on(rc); q++)
+    if (has(g, sequence_parts[q].put) || has(g, sequence_parts[q].cut)) rc = edit_row(g, q);
   return goes_on(rc) ? QM_OK : rc;
 }
 

@@ -31,6 +31,7 @@ int sim_schema(unsigned number, qm_buf *out) {
                       field(F_FIRST, "first", QM_FIELD_MIN, QM_VALUE_INT),
                       field(F_REF, "ref", QM_FIELD_REF, QM_VALUE_REF),
                       field(F_PLACE, "place", QM_FIELD_REGISTER, QM_VALUE_ANY),
+                      field(F_PLAN, "plan", QM_FIELD_LIST, QM_VALUE_TEXT),
                       field(F_MORE, "more", QM_FIELD_REGISTER, QM_VALUE_TEXT)};
   f[7].items = items;
   f[7].n_items = number < 2 ? STATES - 1 : STATES;

@@ -20,7 +20,8 @@ enum {
   F_FIRST = 25,
   F_REF = 26,
   F_PLACE = 27, /* any value */
-  F_MORE = 28
+  F_PLAN = 28,
+  F_MORE = 29
 };
 
 #define STATES 5

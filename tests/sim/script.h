@@ -99,7 +99,9 @@ typedef enum step_arg {
   X(TAG_OUT, "tag-out")                                                                      \
   X(COUNT_UP, "count")                                                                        \
   X(TYPE, "type")                                                                            \
-  X(CUT_TEXT, "cut-text")
+  X(CUT_TEXT, "cut-text")                                                                    \
+  X(PLAN, "plan")                                                                            \
+  X(CUT_PLAN, "cut-plan")
 
 enum {
 #define X(name, word) PART_##name,

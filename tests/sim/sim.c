@@ -136,7 +136,7 @@ static int tell_means(const result *t, double took) {
   printf("# a device-day: %.1f saves, %.1f sessions; %.0f %% of %llu records by two or more\n",
          saves, sessions, shared * 100, (ull)t->records);
   printf("# %llu saves, %llu sessions, %llu conflicts, %llu settled, %llu collisions, "
-         "%llu same keys, %llu stale texts\n",
+         "%llu same keys, %llu stale edits\n",
          (ull)t->saves, (ull)t->sessions, (ull)t->conflicts, (ull)t->settled, (ull)t->collisions,
          (ull)t->same_keys, (ull)t->stale);
   printf("# %llu disk writes, %llu syncs, %llu torn; %.1f device-days a second\n",

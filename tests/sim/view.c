@@ -107,16 +107,33 @@ static void read_tags(const qm_record *r, view *v) {
     value_text(k->p[i].value, v->tags[v->n_tags++]);
 }
 
-static int read_text(world *w, node *n, const qm_record *r, view *v) {
-  const qm_cell *cell = qm_record_cell(r, F_NOTES, QM_SEQUENCE);
+static int read_list(world *w, const qm_cell *cell, qm_buf *out) {
+  qm_slice *values;
+  uint32_t n;
+  QM_TRY(qm_sequence_values(cell, &w->arena, &values, &n));
+  for (uint32_t i = 0; i < n; i++) {
+    char text[VALUE_MAX];
+    value_text(values[i], text);
+    qm_buf_add(out, text, strlen(text));
+  }
+  return n == qm_sequence_len(cell) ? QM_OK : QM_EINTERNAL;
+}
+
+static int read_row(world *w, node *n, const qm_record *r, int q, char **out) {
+  const qm_cell *cell = qm_record_cell(r, q == SEQ_LIST ? F_PLAN : F_NOTES, QM_SEQUENCE);
   qm_buf b;
+  int rc = QM_OK;
   qm_buf_init(&b, &n->env, 1u << 24);
-  if (cell) qm_sequence_text(cell, &b);
+  if (cell && q == SEQ_LIST)
+    rc = read_list(w, cell, &b);
+  else if (cell)
+    qm_sequence_text(cell, &b);
   qm_buf_byte(&b, 0);
-  int rc = qm_buf_status(&b);
-  if (rc == QM_OK) v->text = qm_arena_copy(&w->arena, b.p, b.n);
+  if (rc == QM_OK) rc = qm_buf_status(&b);
+  char *copy = rc == QM_OK ? qm_arena_copy(&w->arena, b.p, b.n) : NULL;
+  if (copy) *out = copy;
   qm_buf_free(&b);
-  return rc == QM_OK && !v->text ? QM_ENOMEM : rc;
+  return rc == QM_OK && !copy ? QM_ENOMEM : rc;
 }
 
 static void hash_view(view *v) {
@@ -133,7 +150,7 @@ static void hash_view(view *v) {
   trace_u64(&t, (uint64_t)v->last);
   trace_u64(&t, (uint64_t)v->first);
   trace_u64(&t, (uint64_t)v->visits);
-  trace_bytes(&t, v->text, strlen(v->text));
+  for (int q = 0; q < SEQUENCES; q++) trace_bytes(&t, v->rows[q], strlen(v->rows[q]) + 1);
   v->hash = t.hash;
 }
 
@@ -152,7 +169,7 @@ static int read_all(world *w, node *n, qm_space *s, const qm_record *r, view *v)
   if (totals) QM_TRY(qm_totals_sum(qm_totals_of(totals), &v->visits));
   QM_TRY(read_steps(w, r, v));
   read_tags(r, v);
-  QM_TRY(read_text(w, n, r, v));
+  for (int q = 0; q < SEQUENCES; q++) QM_TRY(read_row(w, n, r, q, &v->rows[q]));
   return QM_OK;
 }
 
@@ -160,7 +177,7 @@ int view_read(node *n, qm_space *s, const qm_id *record, view *out) {
   const qm_record *r;
   memset(out, 0, sizeof *out);
   static char nothing[1];
-  out->text = nothing;
+  for (int q = 0; q < SEQUENCES; q++) out->rows[q] = nothing;
   int rc = qm_engine_read(n->engine, s, record, &n->w->arena, &r);
   if (rc == QM_ENOTFOUND) return QM_OK;
   if (rc == QM_OK) rc = read_all(n->w, n, s, r, out);

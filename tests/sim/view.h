@@ -14,6 +14,9 @@ enum {
 #undef X
       SIBLING_FIELDS
 };
+/* The fields that are rows of tokens (book.h): in a text they stand as they are, in a list
+ * each is an element. */
+enum { SEQ_TEXT, SEQ_LIST, SEQUENCES };
 #define VALUE_MAX 48
 #define OTHERS_MAX 32
 #define TAGS_MAX 48
@@ -34,7 +37,7 @@ typedef struct view {
   unsigned n_tags;
   int has_last, has_first;
   int64_t last, first, visits;
-  char *text; /* NUL-terminated */
+  char *rows[SEQUENCES]; /* NUL-terminated; a list as its elements one after the other */
   uint64_t hash; /* of all of it */
 } view;
 

@@ -218,12 +218,10 @@ static void authors_need_a_signature(void **state) {
   qm_segment g = forge_new(&f, Y, "R");
   refused(H, g, judged('x'), QM_EFORGED);
   qm_ingest in = judged('x');
-  in.verify = verify;
-  verified = 0;
+  in.verify = verify, verified = 0;
   refused(H, g, in, QM_EFORGED);
   assert_int_equal(verified, 0); /* there is none */
-  g.has_signature = 1;
-  g.signature[0] = 'w';
+  g.has_signature = 1, g.signature[0] = 'w';
   refused(H, g, in, QM_EFORGED);
   in.verify = NULL;
   refused(H, g, in, QM_EFORGED);
@@ -232,22 +230,16 @@ static void authors_need_a_signature(void **state) {
           (qm_ingest){.peer = device_id('y'), .check_author = 1, .verify = verify}, QM_EFORGED);
   f.chains[Y] = (struct forge_chain){.time = f.chains[Y].time};
   g = forge_new(&f, Y, "R");
-  g.has_signature = 1;
-  g.signature[0] = 's';
+  g.has_signature = 1, g.signature[0] = 's';
   ok(take(H, forge_batch(&f, &g, 1), &in));
   assert_int_equal(in.taken, 1);
   /* Its own device needs none; a wrong one would stop all who get it from here. */
   struct forge_chain at = f.chains[Y];
   in = judged('y');
   in.verify = verify;
-  g = forge_write(&f, Y, "R", F_TEL, "1");
-  g.has_signature = 1;
-  g.signature[0] = 'w';
-  refused(H, g, in, QM_EFORGED);
+  refused(H, (g = forge_write(&f, Y, "R", F_TEL, "1"), g.has_signature = 1, g), in, QM_EFORGED);
   f.chains[Y] = at;
   g = forge_write(&f, Y, "R", F_TEL, "1");
-  in = judged('y');
-  in.verify = verify;
   ok(take(H, forge_batch(&f, &g, 1), &in));
   assert_int_equal(in.taken, 1);
 }
