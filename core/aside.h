@@ -81,7 +81,7 @@ int qm_engine_aside_take(qm_engine *e, qm_space *s, qm_slice entries, qm_aside_v
                          void *payload, uint32_t *fresh, qm_error *err);
 
 /* 1: it holds effects of changes that are set aside. It gives its state to nobody and
- * compares no digest until qm_engine_rebuild or qm_state_replace has put that right. */
+ * compares no digest until qm_engine_rebuild has put that right. */
 int qm_space_dirty(const qm_space *s);
 /* Computes records, lookup keys and digest anew from the log, in a durable transaction.
  * QM_ECUT: the log does not reach back to the beginning. */
