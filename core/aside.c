@@ -111,6 +111,7 @@ void qm__aside_sha(const qm_space *s, qm_sha *sha) {
 
 static int count_up(qm_space *s, const qm_author *by) {
   uint32_t at = 0;
+  s->engine->own_writes++;
   while (at < s->n_aside_counts && qm_author_cmp(&s->aside_counts[at].by, by) < 0) at++;
   if (at < s->n_aside_counts && qm_author_cmp(&s->aside_counts[at].by, by) == 0) {
     s->aside_counts[at].count++;

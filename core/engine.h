@@ -83,6 +83,9 @@ int qm_engine_begin(qm_engine *e);
  * memory stands as before begin. */
 int qm_engine_commit(qm_engine *e, qm_durability durability, qm_store_done done, void *payload);
 void qm_engine_rollback(qm_engine *e);
+/* Rises whenever this replica writes a change of its own, or makes or takes a set-aside
+ * entry, in whatever space; what is rolled back counts as well. 0 after open. */
+uint64_t qm_engine_own_writes(const qm_engine *e);
 
 /* --- what a session asks; space by id --- */
 

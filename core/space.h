@@ -146,6 +146,7 @@ struct qm_engine {
   qm_id device;
   qm_author author;
   int epoch_stale; /* a peer knows more of our author: new epoch at the next chance */
+  uint64_t own_writes; /* qm_engine_own_writes */
   int64_t offset_ms;
   uint64_t fixed_ms; /* replay's clock */
   uint64_t key[2];   /* of the record table's hash, random per open */

@@ -602,6 +602,7 @@ static int finish(qm_write *w) {
   if (rc == QM_OK) {
     qm_open_row open = {c->counter, qm_buf_slice(&row)};
     rc = w->e->store->ops->open_append(w->e->store, s->number, &open);
+    w->e->own_writes++;
   }
   qm_buf_free(&row);
   QM_TRY(rc);
