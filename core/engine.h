@@ -39,6 +39,10 @@ int qm_engine_open(qm_engine **out, const qm_env *env, qm_store *store,
                    const qm_engine_options *options, qm_error *e);
 void qm_engine_close(qm_engine *e);
 const qm_author *qm_engine_author(const qm_engine *e);
+/* On a device: the home hub of all that it holds, as its enrolment said. From then on nobody
+ * else's trims and writes to the space record are taken (S10.8); zero, as after open: not
+ * known, and they are. */
+void qm_engine_home(qm_engine *e, const qm_id *hub);
 /* A new author for this device from here on: a copy or restore was noticed. Inside
  * no transaction. */
 int qm_engine_new_epoch(qm_engine *e);
@@ -148,7 +152,7 @@ typedef struct qm_ingest {
   int check_author; /* 1: segments of other devices than the peer need a signature that verifies */
   int check_schema; /* not 0: judge against schema and `role` (a hub), QM_CHECK_… */
   qm_slice role;
-  qm_id home; /* the space's home hub, whose trims a hub takes; zero: this engine's device */
+  qm_id home; /* the space's home hub; zero: what qm_engine_home says, else this engine's device */
   /* ECDSA check by author device; NULL with check_author: other devices' segments
      are QM_EFORGED. 0 or QM_EHASH / QM_ENOTFOUND (device unknown). */
   int (*verify)(void *payload, const qm_id *device, const uint8_t digest[32],

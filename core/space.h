@@ -143,7 +143,7 @@ struct qm_engine {
   qm_store *store;
   uint32_t flags;
   int zip_level;
-  qm_id device;
+  qm_id device, home; /* home: qm_engine_home */
   qm_author author;
   int epoch_stale; /* a peer knows more of our author: new epoch at the next chance */
   uint64_t own_writes; /* qm_engine_own_writes */
