@@ -372,6 +372,8 @@ static int take_verdict(taking *t, const qm_aside *a) {
   if (copy.status != QM_ASIDE_CHANGE) return QM_OK;
   copy.status = (qm_aside_kind)a->kind;
   if (a->kind == QM_ASIDE_DECLINED) copy.text = a->text;
+  for (uint32_t i = 0; i < copy.n_changes; i++)
+    QM_TRY(qm__feed_aside(t->s, &copy.changes[i]));
   return qm__copy_update(t->s, &copy);
 }
 

@@ -225,6 +225,9 @@ static int keep(qm_space *s, const qm_aside *a, const qm_segment *g, const qm_vv
   int rc = qm__copy_write(s, a, g, context, &b);
   if (rc == QM_OK) rc = qm__copy_put(s, a, qm_buf_slice(&b));
   qm_buf_free(&b);
+  for (uint32_t i = 0; i < g->n_changes && rc == QM_OK; i++)
+    if (g->changes[i].counter >= a->first && g->changes[i].next <= a->next)
+      rc = qm__feed_aside(s, &g->changes[i]);
   return rc;
 }
 
@@ -315,6 +318,7 @@ static int pick_changes(holding *h) {
   for (uint32_t i = 0; i < h->g->n_changes; i++) {
     const qm_change *c = &h->g->changes[i];
     h->flags[i] = c->counter >= h->a->first && c->next <= h->a->next;
+    if (h->flags[i]) QM_TRY(qm__feed_aside(h->s, c));
     for (uint32_t o = 0; h->flags[i] && o < c->n_ops; o++)
       h->ids[h->n_ids++] = c->ops[o].record;
   }

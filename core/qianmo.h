@@ -336,9 +336,11 @@ QM_API int32_t qm_status(qm_db *db, uint32_t flags, qm_text *out, qm_error *e);
  *    "local":BOOL,"remote":BOOL}
  * fields: those touched after `since` (a number where the schema does not know the field; null:
  * any); presence: it was created, deleted, brought back, merged or taken apart; local, remote:
- * changed here, by others. collection is null for a record that is not here (any more). A line
+ * changed here, by others. ,"set_aside":true is there where the hub set aside what had been
+ * written to it, or the office decided on that: qm_export_refused says of own changes what
+ * and why. collection is null for a record that is not here (any more). A line
  *   {"cursor","space":ID,"all":true}
- * says that anything of the space may be shown otherwise (a new schema, a corrected clock), and
+ * says that anything of the space may be shown otherwise (a new schema, another member), and
  *   {"cursor","all":true}
  * that anything may: the first line where `since` is empty, or of another database or of one
  * that was restored. Read on from the last line's cursor (an opaque text that may be kept);

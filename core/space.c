@@ -413,8 +413,12 @@ int qm__space_save(qm_space *s) {
   if (s->stamps_stale) { /* before the records: what is projected shows by these */
     qm_loaded *l;
     qm_id zero = {{0}};
+    uint32_t n = s->stamps.n;
+    qm_stamp *before = qm_arena_copy(&s->engine->arena, s->stamps.p, n * sizeof *before);
+    if (!before) return QM_ENOMEM;
     QM_TRY(qm__space_record(s, &zero, &l));
     QM_TRY(space_record_read(s, &l->record));
+    if (stamps_sum(&s->stamps) != stamps_before) QM_TRY(qm__feed_stamps(s, before, n));
   }
   QM_TRY(save_records(s));
   QM_TRY(qm__feed_save(s));
