@@ -381,10 +381,14 @@ static int save_digest(qm_space *s) {
 /* Behind the stamps, which decide what is shown. */
 static int project(qm_space *s, int stamps_moved) {
   const qm_projector *p = &s->engine->projector;
+  uint32_t n = 0;
   if (!p->record) return QM_OK;
+  qm_loaded **dirty = qm_arena_array(&s->engine->arena, s->table_n, sizeof *dirty);
+  if (!dirty) return QM_ENOMEM;
+  for (uint32_t i = 0; i < s->table_cap; i++) /* a projector may load more */
+    if (s->table[i] && s->table[i]->dirty) dirty[n++] = s->table[i];
+  for (uint32_t i = 0; i < n; i++) QM_TRY(p->record(p->payload, s, &dirty[i]->record));
   if (stamps_moved) QM_TRY(p->space(p->payload, s));
-  for (uint32_t i = 0; i < s->table_cap && !stamps_moved; i++)
-    if (s->table[i] && s->table[i]->dirty) QM_TRY(p->record(p->payload, s, &s->table[i]->record));
   return p->saved(p->payload, s);
 }
 
@@ -421,10 +425,10 @@ int qm__space_save(qm_space *s) {
     if (stamps_sum(&s->stamps) != stamps_before) QM_TRY(qm__feed_stamps(s, before, n));
   }
   QM_TRY(save_records(s));
-  QM_TRY(qm__feed_save(s));
   QM_TRY(save_digest(s));
   if (s->ingested) QM_TRY(qm__space_note(s));
-  return project(s, stamps_sum(&s->stamps) != stamps_before);
+  QM_TRY(project(s, stamps_sum(&s->stamps) != stamps_before));
+  return qm__feed_save(s); /* last: a projector may tell it of more */
 }
 
 void qm__space_end(qm_space *s) {

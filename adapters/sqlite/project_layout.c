@@ -327,7 +327,7 @@ static void put_child(qm_buf *b, const qm__object *o, const qm_field_def *f) {
   if (f->type == QM_FIELD_LOG)
     qm__layout_put(b, ", _time INTEGER, _device TEXT, _author INTEGER, _counter INTEGER, amount");
   qm__layout_put(b, ", PRIMARY KEY (_row, _n)) WITHOUT ROWID");
-  if (f->type == QM_FIELD_SET) put_index(b, o, 0, "value");
+  if (f->type == QM_FIELD_SET || f->value == QM_VALUE_REF) put_index(b, o, 0, "value");
 }
 
 static int make_child(qm__layout *l, qm_buf *b, const qm__lineage *g, const qm_collection_def *c,
@@ -359,6 +359,27 @@ static int make_child(qm__layout *l, qm_buf *b, const qm__lineage *g, const qm_c
              : QM_ENOMEM;
 }
 
+/* ---- references ---- */
+
+static int make_refs(qm__layout *l, qm_buf *b, const qm__ptable *t, qm__pfield *p) {
+  if (p->value != QM_VALUE_REF || (!p->child && p->column == QM__NO_COLUMN)) return QM_OK;
+  if (p->child) {
+    qm__layout_put(b, "SELECT DISTINCT m._id FROM ");
+    qm__layout_name(b, p->child->name);
+    qm__layout_put(b, " c JOIN ");
+    qm__layout_name(b, t->object->name);
+    qm__layout_put(b, " m ON m._row = c._row WHERE c.value = ?1 AND m._space = ?2");
+  } else {
+    qm__layout_put(b, "SELECT _id FROM ");
+    qm__layout_name(b, t->object->name);
+    qm__layout_put(b, " WHERE ");
+    qm__layout_name(b, t->columns[p->column]);
+    qm__layout_put(b, " = ?1 AND _space = ?2");
+  }
+  p->refs.text = qm__layout_text(l, b);
+  return p->refs.text ? QM_OK : QM_ENOMEM;
+}
+
 /* ---- tables ---- */
 
 static int make_table(qm__layout *l, qm_buf *b, columns *cs, const qm__lineage *g,
@@ -385,6 +406,7 @@ static int make_table(qm__layout *l, qm_buf *b, columns *cs, const qm__lineage *
   t->columns = qm_arena_copy(&l->arena, cs->names, (size_t)cs->n * sizeof *cs->names);
   if (!t->columns) return QM_ENOMEM;
   QM_TRY(make_statements(l, b, t, cs));
+  for (uint32_t i = 0; i < t->n_fields; i++) QM_TRY(make_refs(l, b, t, &t->fields[i]));
   return qm__layout_views(l, g, c, t);
 }
 
@@ -587,6 +609,7 @@ void qm__layout_free(qm__layout *l) {
       for (uint32_t n = 0; n < t->n_fields && t->fields; n++) {
         qm__pfield *f = &t->fields[n];
         finalize(&f->put), finalize(&f->read), finalize(&f->cut), finalize(&f->last);
+        finalize(&f->refs);
       }
     }
   }
