@@ -210,7 +210,7 @@ QM_API int32_t qm_merge(qm_tx *tx, qm_slice collection, qm_slice a, qm_slice b, 
 QM_API int32_t qm_unmerge(qm_tx *tx, qm_slice collection, qm_slice record, qm_error *e);
 /* Takes apart what two people created under one natural key: what one of their devices wrote
  * goes to a new record. device: its id or the first characters of it, as "same-key" lists it;
- * empty: the other one than the first. *out: {"id","fields":{FIELD:"moved"|"copied"|"left"}};
+ * empty: the other one than the first. *out: {"id","fields":{FIELD:"moved"|"copied"}};
  * copied stands in both (a log, a field that cannot be empty). Both still show the key: set it
  * where it is wrong. QM_EINVAL: the record has one creator, or not this one; QM_EAMBIGUOUS. */
 QM_API int32_t qm_split(qm_tx *tx, qm_slice collection, qm_slice record, qm_slice device,
