@@ -130,7 +130,14 @@ static int asides_of(const qm_space *sp, qm_answered *out) {
   return QM_OK;
 }
 
+static int peer_is_hub(const qm_answer *a, const qm_event *ev) {
+  return ev->hub && !(a->flags & QM_ANSWER_HUB);
+}
+
+/* S18.3: who cannot look at a signature believes the hub itself, and nobody who hands on. */
 static int run_aside(qm_answer *a, const qm_event *ev, qm_space *sp, qm_answered *out) {
+  if (!a->policy->verify_aside && !peer_is_hub(a, ev))
+    return qm_fail(&out->error, QM_EFORGED, "entries: no key to verify them by");
   QM_TRY(qm_engine_aside_take(a->engine, sp, ev->blob, a->policy->verify_aside,
                               a->policy->payload, NULL, &out->error));
   QM_TRY(qm_aside_after(ev->blob, ev->asides, &out->arena, &out->reply.peer_asides));
@@ -152,10 +159,6 @@ static int run_push(qm_answer *a, const qm_event *ev, qm_space *sp, qm_answered 
   QM_TRY(qm_engine_push(a->engine, sp));
   QM_TRY(asides_of(sp, out));
   return qm_engine_heads(a->engine, sp, &out->arena, &out->reply.vv);
-}
-
-static int peer_is_hub(const qm_answer *a, const qm_event *ev) {
-  return ev->hub && !(a->flags & QM_ANSWER_HUB);
 }
 
 static int run_compare(qm_answer *a, const qm_event *ev, qm_space *sp, qm_answered *out) {

@@ -46,7 +46,8 @@ typedef struct qm_answer_policy {
   int (*verify)(void *payload, const qm_id *device, const uint8_t digest[32],
                 const uint8_t signature[64]);
   /* Is `device` the home hub, and the signature of a set-aside entry its own? 0, or why not.
-     NULL: not looked at. */
+     Whoever hands it on: by the key that is known of the home hub (qm_verify_by). NULL: entries
+     are taken from the hub itself alone. */
   int (*verify_aside)(void *payload, const qm_id *device, const uint8_t digest[32],
                       const uint8_t signature[64]);
   int (*is_refused)(void *payload, const qm_id *space, const qm_author *author);

@@ -253,8 +253,7 @@ static int do_verify(void *payload, const qm_id *device, const uint8_t digest[32
 static int do_verify_aside(void *payload, const qm_id *device, const uint8_t digest[32],
                            const uint8_t signature[64]) {
   hub_backend *b = payload;
-  if (qm_id_cmp(device, qm_key_device(b->dir->key)) != 0) return QM_EFORGED;
-  return qm_verify(qm_key_spki(b->dir->key), digest, signature);
+  return qm_verify_by(qm_key_spki(b->dir->key), device, digest, signature);
 }
 
 /* A hub that was restored holds less than when it refused: until it stands there again the

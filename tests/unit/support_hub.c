@@ -123,6 +123,9 @@ int hub_device_enrol(hub_device *d, uint16_t port, const char *code) {
     qm_buf_clear(&d->ca);
     qm_buf_add(&d->cert, got.response.cert.p, got.response.cert.n);
     qm_buf_add(&d->ca, got.response.ca.p, got.response.ca.n);
+    qm_id hub; /* its key comes with the handshake */
+    qm_spki_device(qm_slice_of(got.hub_spki, sizeof got.hub_spki), &hub);
+    assert_int_equal(qm_id_cmp(&hub, &got.response.hub), 0);
     take_spaces(d, &got.response);
   }
   qm_client_enrolment_free(&got);
