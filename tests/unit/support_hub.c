@@ -138,6 +138,23 @@ qm_space *hub_device_space(hub_device *d) {
   return sp;
 }
 
+void hub_device_hand_on(hub_device *from, hub_device *to, qm_vv_list vv, uint64_t session) {
+  qm_arena arena;
+  qm_buf b;
+  uint64_t cursor = 0;
+  qm_arena_init(&arena, &from->env, (size_t)16 << 20);
+  qm_buf_init(&b, &from->env, QM_BATCH_MAX);
+  ok(qm_engine_push(from->engine, hub_device_space(from)));
+  ok(qm_engine_next_batch(from->engine, hub_device_space(from), vv, &cursor, &b));
+  qm_ingest in = {.peer = *qm_key_device(from->key), .session = session};
+  ok(qm_engine_begin(to->engine));
+  ok(qm_engine_ingest(to->engine, hub_device_space(to), qm_buf_slice(&b), &in, &arena, NULL));
+  ok(qm_engine_commit(to->engine, QM_DURABLE, NULL, NULL));
+  assert_int_equal(in.taken + in.parked, 1);
+  qm_arena_free(&arena);
+  qm_buf_free(&b);
+}
+
 void hub_device_write(hub_device *d, const char *space, const char *name) {
   qm_write *w;
   qm_id id;
