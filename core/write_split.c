@@ -69,10 +69,10 @@ static int add_dots(qm_splitting *x, qm_dots *to, qm_dots more) {
   return to->n <= UINT16_MAX ? QM_OK : QM_ELIMIT;
 }
 
-/* What stays, in place of itself and of what goes. Other values of the device stay where they
- * are, on the review list: one change can leave but one value in a cell of the new record, since
- * an op replaces what its own change wrote before (S3.3), and none may be lost. It names what it named (S3.19): else the
- * values of merged records that it hides would come back. */
+/* What stays, in place of itself and of what goes. It names what it named (S3.19): else the
+ * values of merged records that it hides would come back. Other values of the device stay where
+ * they are, on the review list: one change can leave but one value in a cell of the new record,
+ * since an op replaces what its own change wrote before (S3.3), and none may be lost. */
 static int take_siblings(qm_splitting *x, uint32_t field, const qm_siblings *its,
                          const qm_siblings *rest, qm_slice moved, qm_slice left) {
   qm_op op = {.field = field, .shape = QM_SIBLINGS, .kind = QM_KIND_BESIDE,
