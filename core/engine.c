@@ -232,6 +232,7 @@ static void reload(qm_engine *e) {
   for (uint32_t i = 0; i < e->n_spaces; i++) {
     qm_space *s = e->spaces[i];
     int touched = s->touched || s->behind, noted = s->ingested || s->floor_moved || s->behind;
+    qm__parked_end(s, 0);
     qm__space_end(s);
     if (touched && qm__space_load(s) != QM_OK) e->poisoned = 1;
     if (noted && qm__space_notes_load(s) != QM_OK) e->poisoned = 1;
@@ -249,7 +250,11 @@ void qm_engine_rollback(qm_engine *e) {
   e->open = 0;
   e->store->ops->rollback(e->store);
   /* What a peer sends that cannot be read must not cost what others' batches left here. */
-  if (!e->behind || is_touched(e)) reload(e);
+  if (!e->behind || is_touched(e)) {
+    reload(e);
+  } else if (e->projector.ended) {
+    e->projector.ended(e->projector.payload, 0);
+  }
   for (uint32_t i = 0; i < e->n_spaces; i++) qm__space_cancel(e->spaces[i]);
   qm_arena_reset(&e->arena);
 }
@@ -273,6 +278,7 @@ int qm_engine_commit(qm_engine *e, qm_durability durability, qm_store_done done,
   }
   if (e->projector.ended) e->projector.ended(e->projector.payload, 1);
   for (uint32_t i = 0; i < e->n_spaces; i++) {
+    qm__parked_end(e->spaces[i], 1);
     qm__space_end(e->spaces[i]);
     if (!waits) qm__space_drop(e->spaces[i]);
   }

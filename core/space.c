@@ -467,6 +467,7 @@ void qm__space_drop(qm_space *s) {
 }
 
 void qm__space_cancel(qm_space *s) {
+  qm__parked_end(s, 0);
   for (uint32_t i = 0; i < s->table_cap; i++)
     if (s->table[i]) s->table[i]->touched = 0;
 }
