@@ -85,6 +85,20 @@ static int shown_under(qm_projection *p, const qm_space *s, const qm_id *id, qm_
   return rc;
 }
 
+/* Adds whoever is, or was, shown with one of them, and so on: edges may have come and gone at
+ * several of them at once. */
+static int add_all(qm_projection *p, qm_space *s, ids *touched) {
+  for (uint32_t i = 0; i < touched->n; i++) {
+    qm_record_class cls;
+    QM_TRY(add_shown(p, s, &touched->p[i], touched));
+    int rc = class_of(p, s, &touched->p[i], &cls);
+    if (rc == QM_ENOTFOUND) continue;
+    QM_TRY(rc);
+    for (uint32_t k = 0; k < cls.n; k++) QM_TRY(add(p, touched, &cls.members[k]->id));
+  }
+  return QM_OK;
+}
+
 /* All that may now be shown with others than before; `before`: the ids under which what moved
  * was shown, and is. */
 static int put_touched(qm_projection *p, qm_space *s, const ids *touched, ids *before) {
@@ -122,10 +136,7 @@ int qm__project_saved(qm_projection *p, qm_space *s, const qm_record *r) {
   if (!touched.n && (rc != QM_OK || (cls.n == 1 && qm_id_cmp(&cls.id, &r->id) == 0)))
     return qm__project_record(p, s, r); /* most are in no class */
   QM_TRY(add(p, &touched, &r->id));
-  for (uint32_t i = 0; rc == QM_OK && i < cls.n; i++) {
-    QM_TRY(add(p, &touched, &cls.members[i]->id));
-    QM_TRY(add_shown(p, s, &cls.members[i]->id, &touched));
-  }
+  QM_TRY(add_all(p, s, &touched));
   ids before = {NULL, 0, 0};
   QM_TRY(put_touched(p, s, &touched, &before));
   return before.n ? qm__project_referrers(p, s, before.p, before.n) : QM_OK;

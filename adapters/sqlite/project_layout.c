@@ -301,8 +301,20 @@ static const char *named(qm__layout *l, qm_buf *b, const char *text, const char 
   return qm__layout_text(l, b);
 }
 
+/* Values that lost a contest stand in no column: of tables with references the rows that have
+ * some are found by this. */
+static void put_conflict_index(qm_buf *b, const qm__ptable *t, const columns *cs) {
+  int any = 0;
+  for (uint32_t i = 0; i < t->n_fields; i++)
+    any |= t->fields[i].value == QM_VALUE_REF && t->fields[i].column != QM__NO_COLUMN;
+  if (!any) return;
+  put_index(b, t->object, cs->n, "_space");
+  qm__layout_put(b, " WHERE _conflicts > 0");
+}
+
 static int make_statements(qm__layout *l, qm_buf *b, qm__ptable *t, const columns *cs) {
   put_create(b, t->object, cs);
+  put_conflict_index(b, t, cs);
   t->object->sql = qm__layout_text(l, b);
   put_insert(b, t->object, cs);
   t->insert.text = qm__layout_text(l, b);
@@ -374,7 +386,9 @@ static int make_refs(qm__layout *l, qm_buf *b, const qm__ptable *t, qm__pfield *
     qm__layout_name(b, t->object->name);
     qm__layout_put(b, " WHERE ");
     qm__layout_name(b, t->columns[p->column]);
-    qm__layout_put(b, " = ?1 AND _space = ?2");
+    qm__layout_put(b, " = ?1 AND _space = ?2 UNION SELECT _id FROM ");
+    qm__layout_name(b, t->object->name);
+    qm__layout_put(b, " WHERE _conflicts > 0 AND _space = ?2");
   }
   p->refs.text = qm__layout_text(l, b);
   return p->refs.text ? QM_OK : QM_ENOMEM;

@@ -37,7 +37,8 @@ typedef struct qm__pfield {
   uint32_t column; /* place among the values of the main table; QM__NO_COLUMN: none */
   qm__object *child; /* set, list, log; else NULL */
   qm__made put, read, cut, last;
-  qm__made refs; /* kind ref: the ids of records where ?1 is shown in it, in space ?2 */
+  qm__made refs; /* kind ref: the ids of records where ?1 is shown in it, in space ?2, and of
+                    those that have conflicts: ?1 may stand there and not be shown */
 } qm__pfield;
 
 typedef struct qm__ptable {
