@@ -239,12 +239,12 @@ static int list_range(trim *t, const qm_range *range) {
   return QM_OK;
 }
 
-/* The children that the trim's author knew, and one of them: what has taken a trimmed one's
- * place is known where that was. A child that it did not know cannot keep its parent there: on
- * the replicas that hear of the trim first the parent is gone already. */
+/* How many children the trim's author knew, up to two, and one of them: what has taken a
+ * trimmed one's place is known where that was. A child that it did not know cannot keep its
+ * parent there: on the replicas that hear of the trim first the parent is gone already. */
 static uint32_t known(const trim *t, const qm__runs *l, qm__run **one) {
   uint32_t n = 0;
-  for (uint32_t i = 0; i < l->n; i++) {
+  for (uint32_t i = 0; i < l->n && n < 2; i++) {
     if (!qm_seen(t->a, l->p[i]->key)) continue;
     *one = l->p[i];
     n++;

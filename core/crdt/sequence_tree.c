@@ -589,11 +589,23 @@ static int hang(qm_sequence *s, const qm_authors *authors, qm_arena *arena, qm__
   return list_add(l, arena, at, r);
 }
 
-/* In key order, so that every list comes out ascending: that is dot order but for the moved. */
+static int hang_in_dot_order(qm_sequence *s, const qm_authors *authors, qm_arena *arena) {
+  for (uint32_t i = 0; i < s->n_columns; i++)
+    for (uint32_t k = 0; k < s->columns[i].runs.n; k++)
+      QM_TRY(hang(s, authors, arena, s->columns[i].runs.p[k]));
+  return QM_OK;
+}
+
+/* In key order, so that every list comes out ascending: dot order where nothing is moved. */
 static int build_lists(qm_sequence *s, const qm_authors *authors, qm_arena *arena, size_t *pieces) {
-  size_t n = 0;
+  size_t n = 0, moved = 0;
   *pieces = 0;
-  for (uint32_t i = 0; i < s->n_columns; i++) *pieces += s->columns[i].runs.n;
+  for (uint32_t i = 0; i < s->n_columns; i++) {
+    *pieces += s->columns[i].runs.n;
+    for (uint32_t k = 0; k < s->columns[i].runs.n; k++)
+      moved += (size_t)qm__run_moved(s->columns[i].runs.p[k]);
+  }
+  if (!moved) return hang_in_dot_order(s, authors, arena);
   qm__point *p = qm_alloc_array(arena->env, *pieces, sizeof *p);
   int rc = p ? QM_OK : QM_ENOMEM;
   for (uint32_t i = 0; rc == QM_OK && i < s->n_columns; i++)
