@@ -142,7 +142,7 @@ enum { QM_CHECK_SCHEMA = 1, QM_CHECK_NEWER = 2 };
 typedef struct qm_ingest {
   /* in */
   qm_id peer;       /* device it came from */
-  int check_author; /* 1: segments of other devices than the peer need a signature that verifies */
+  int check_author; /* 1: segments need a signature of their author that verifies */
   int check_schema; /* not 0: judge against schema and `role` (a hub), QM_CHECK_… */
   qm_slice role;
   qm_id home; /* the space's home hub, whose trims a hub takes; zero: this engine's device */

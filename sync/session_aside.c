@@ -25,6 +25,12 @@ int qm__asides_wanted(const qm__space *sp) {
   return !is_stopped(sp) && (sp->aside == QM_STEP_WANT || sp->aside == QM_STEP_ASKED);
 }
 
+/* After END only the home hub has entries to send: those of what it took meanwhile. What came
+ * here by another session waits for the next; a hub that is done would not expect it. */
+static int may_send(const qm_session *s, const qm__space *sp) {
+  return sp->out != QM_OUT_ENDED || (s->hub && s->role == QM_SERVER);
+}
+
 int qm__asides_keep(qm_session *s, qm__space *sp, qm_aside_counts v, int of_peer) {
   qm_aside_count **to = of_peer ? &sp->peer_asides : &sp->asides;
   uint32_t *n = of_peer ? &sp->n_peer_asides : &sp->n_asides;
@@ -35,7 +41,7 @@ int qm__asides_keep(qm_session *s, qm__space *sp, qm_aside_counts v, int of_peer
     *to = p;
   }
   *n = v.n;
-  if (known(sp) && sp->aside != QM_STEP_ASKED)
+  if (known(sp) && sp->aside != QM_STEP_ASKED && may_send(s, sp))
     sp->aside = qm_aside_includes(peers(sp), own(sp)) ? QM_STEP_DONE : QM_STEP_WANT;
   return QM_OK;
 }

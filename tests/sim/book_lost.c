@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "tests/sim/book.h"
+#include "tests/sim/chain.h"
 #include "tests/sim/check.h"
 
 static int holds(node *n, const save *s) {
@@ -70,6 +71,7 @@ void check_reopened(node *n) {
 
 /* Can it still hand on what it holds of that space? */
 static int hands_on(const node *n, unsigned space) {
+  if (forks_between(n->w, n, &n->w->nodes[HUB], space)) return 0;
   return n->index == HUB || (device_may(n->w, n->index, space) && n->w->writable[n->index][space]);
 }
 

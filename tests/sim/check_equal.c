@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/space.h"
+#include "tests/sim/chain.h"
 #include "tests/sim/check.h"
 #include "tests/sim/people.h"
 
@@ -13,6 +14,7 @@
 void check_event(world *w, const node *n, const node *peer, const qm_event *ev) {
   if (n->liar || peer->liar) return;
   unsigned s = space_of_id(w, &ev->space);
+  if (forks_between(w, n, peer, s) && ev->kind != QM_EV_CLOSED) return;
   switch (ev->kind) {
     case QM_EV_DIFFER:
       violation(w, "nodes %u and %u: equal VV, different digest in space %u", n->index,
@@ -51,7 +53,7 @@ static void compare_pair(world *w, node *a, node *b, unsigned space, int must) {
   uint8_t va[16], vb[16];
   qm_digest da, db;
   qm_space *x = node_space(a, space), *y = node_space(b, space);
-  if (!x || !y) return;
+  if (!x || !y || forks_between(w, a, b, space)) return;
   if (qm_engine_vv_digest(a->engine, x, va) != QM_OK ||
       qm_engine_vv_digest(b->engine, y, vb) != QM_OK)
     return;
@@ -114,6 +116,7 @@ static void check_brought(world *w, node *client, node *server, const held_list 
     qm_author_device(&x->author, &device);
     const node *author = node_of_id(w, &device);
     if (!s || !author || author->liar || !device_may(w, to->index, x->space)) continue;
+    if (forks_between(w, client, server, x->space)) continue;
     uint64_t has = qm_authors_find(&s->authors, &x->author, &a) == QM_OK ? qm_vv_get(&s->vv, a) : 0;
     if (has < x->next)
       violation(w, "nodes %u and %u: their session ended well, %u has %llu of %llu in space %u",
@@ -217,7 +220,7 @@ void check_converged(world *w) {
     at_rest(w, hub, s);
     for (unsigned d = 0; d < DEVICES; d++) {
       node *n = &w->nodes[d];
-      if (n->liar || !device_may(w, d, s)) continue;
+      if (n->liar || !device_may(w, d, s) || forks_between(w, hub, n, s)) continue;
       at_rest(w, n, s);
       compare_pair(w, hub, n, s, 1);
       if (!node_space(n, s)) continue;
@@ -228,5 +231,7 @@ void check_converged(world *w) {
     }
   }
   free(at_hub);
+  for (unsigned i = 0; i < NODES; i++)
+    if (w->nodes[i].up && !w->nodes[i].liar) check_chains(&w->nodes[i]);
   check_acknowledged(w);
 }

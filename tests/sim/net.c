@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/sim/chain.h"
 #include "tests/sim/check.h"
 #include "tests/sim/liar.h"
 
@@ -30,6 +31,7 @@ typedef struct link {
   uint64_t next_ms, cut_at, moved, steps;
   net_result *result;
   held_list held; /* by the two when it began */
+  unsigned forked, told; /* spaces in which they were a fork then, and heard of it */
 } link;
 
 struct links {
@@ -125,6 +127,8 @@ static link *start(world *w, node *client, node *server) {
     abort();
   w->sessions++;
   check_held(w, client, server, &l->held);
+  l->forked = forks_open(client, server);
+  l->told = 0;
   return l;
 }
 
@@ -147,6 +151,7 @@ static void after_event(end *x, const qm_answer *a, const qm_event *ev) {
     note(x->n->w, "node %u: batch of space %u: %u taken, %u known, %u parked, %u refused: %s",
          x->n->index, space_of_id(x->n->w, &ev->space), a->own.reply.taken, a->own.reply.known,
          a->own.reply.parked, a->own.reply.n_refusals, rc == QM_OK ? "ok" : qm_err_name(rc));
+  if (ev->kind == QM_EV_COMMIT || ev->kind == QM_EV_STATE_JOIN) forks_note(x->n);
   if (rc == QM_EIO || rc == QM_ECORRUPT || rc == QM_EINTERNAL) x->n->sick = 1;
   if (rc == QM_ECORRUPT || rc == QM_EINTERNAL)
     check_storage_error(x->n, "session", rc);
@@ -173,16 +178,14 @@ static int run_events(link *l, end *x) {
   while (x->s && !disk_dead(n->disk) && !n->sick && qm_session_next(x->s, &ev)) {
     any = 1;
     trace_u64(&n->w->trace, (uint64_t)ev.kind);
-    if (ev.kind == QM_EV_NEXT && liar_forges(l->c.n->w, n, x == &l->c ? l->s.n : l->c.n)) {
-      liar_answer_next(n, a, x->s, &ev);
-      continue;
-    }
+    if (ev.kind == QM_EV_NEXT && liar_answer_next(n, a, x->s, &ev)) continue;
     if (ev.kind == QM_EV_NEXT && answer_next(x, a, &ev)) continue;
     int rc = qm_answer_event(a, x->s, &ev);
     if (!ev.ticket && (rc == QM_EIO || rc == QM_EINTERNAL || rc == QM_ECORRUPT)) n->sick = 1;
     after_event(x, a, &ev);
     check_event(n->w, n, x == &l->c ? l->s.n : l->c.n, &ev);
     if (ev.kind == QM_EV_SAME) x->same = 1;
+    if (ev.kind == QM_EV_FORK) l->told |= 1u << space_of_id(n->w, &ev.space);
     if (ev.kind != QM_EV_CLOSED) continue;
     x->closed = 1;
     x->code = ev.code;
@@ -261,6 +264,9 @@ static void finish_link(world *w, link *l) {
     l->result->steps = l->steps;
   }
   l->used = 0;
+  if (l->c.closed && l->c.code == QM_OK && l->forked & ~l->told)
+    violation(w, "nodes %u and %u: an author told each something else, and they do not hear of it",
+              l->c.n->index, l->s.n->index);
   if (l->c.closed) check_session(w, l->c.n, l->s.n, l->c.code, l->beside ? NULL : &l->held);
 }
 

@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/sim/chain.h"
 #include "tests/sim/check.h"
 #include "tests/sim/course.h"
 #include "tests/sim/net.h"
@@ -49,6 +50,7 @@ static void converge(world *w) {
     if (quiet(n)) continue;
     int ended = net_session(w, n, hub, &r);
     int gone = memcmp(w->ever[d], w->member[d], SPACES) != 0; /* it lists what it has lost */
+    gone |= forks_any(w, n);                                   /* and what it cannot take */
     if (!ended || (!gone && (!r.same || r.up > IDLE_BYTES_MAX || r.down > IDLE_BYTES_MAX)))
       violation(w, "device %u: nothing is new, and a session takes %llu + %llu bytes", d,
                 (unsigned long long)r.up, (unsigned long long)r.down);

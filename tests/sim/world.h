@@ -49,6 +49,8 @@
   X(SHUFFLE, "batches in another order")                                                     \
   X(LIAR_BYTES, "mutated bytes")                                                             \
   X(LIAR_FORGE, "forged segments")                                                           \
+  X(LIAR_CHAIN, "wrong links under a good signature")                                        \
+  X(LIAR_FORK, "devices that fork themselves")                                               \
   X(LIAR_RAW, "writes against the schema")                                                   \
   X(CUT_LOG, "logs cut below what devices have")
 
@@ -94,6 +96,7 @@ typedef struct refused_row {
 } refused_row;
 
 struct links;
+struct equivocation;
 struct people;
 
 struct world {
@@ -117,6 +120,8 @@ struct world {
   unsigned hub_lives;
   refused_row *refused;
   unsigned n_refused;
+  struct equivocation *forks; /* chain.h */
+  unsigned n_forks;
   struct links *links;
   struct people *people;
   int store_flags, zip_level;
@@ -148,6 +153,9 @@ int node_spaces(node *n);
 void node_restore(node *n, const disk_image *image, int same_instance);
 qm_space *node_space(node *n, unsigned space);
 int device_may(const world *w, unsigned device, unsigned space);
+/* Stands for ECDSA: only the device itself calls it. */
+void world_sign(const qm_id *device, const uint8_t digest[32], uint8_t out[64]);
+int world_signed(const qm_id *device, const uint8_t digest[32], const uint8_t signature[64]);
 /* NULL where it is nobody's. */
 node *node_of_id(world *w, const qm_id *id);
 unsigned space_of_id(const world *w, const qm_id *id); /* SPACES where unknown */

@@ -233,13 +233,19 @@ static void authors_need_a_signature(void **state) {
   g.has_signature = 1, g.signature[0] = 's';
   ok(take(H, forge_batch(&f, &g, 1), &in));
   assert_int_equal(in.taken, 1);
-  /* Its own device needs none; a wrong one would stop all who get it from here. */
+  /* Also where its own device brings it: without a good one all who get it from here would be
+   * stopped. Who cannot judge signatures takes it from that device alone. */
   struct forge_chain at = f.chains[Y];
   in = judged('y');
   in.verify = verify;
   refused(H, (g = forge_write(&f, Y, "R", F_TEL, "1"), g.has_signature = 1, g), in, QM_EFORGED);
   f.chains[Y] = at;
-  g = forge_write(&f, Y, "R", F_TEL, "1");
+  refused(H, g = forge_write(&f, Y, "R", F_TEL, "1"), in, QM_EFORGED);
+  g.has_signature = 1, g.signature[0] = 's';
+  ok(take(H, forge_batch(&f, &g, 1), &in));
+  assert_int_equal(in.taken, 1);
+  in.verify = NULL;
+  g = forge_write(&f, Y, "R", F_TEL, "2");
   ok(take(H, forge_batch(&f, &g, 1), &in));
   assert_int_equal(in.taken, 1);
 }
