@@ -42,6 +42,8 @@ save *book_save(world *w, const node *n, unsigned space, int kind, uint32_t reco
   s->space = (uint8_t)space;
   s->kind = (uint8_t)kind;
   s->status = STATUS_NOT;
+  s->true_ms = w->now;
+  s->ahead_ms = (int64_t)(qm_engine_now(n->engine) - w->now);
   s->liar = (uint8_t)n->liar;
   s->record = BOOK_NO_RECORD;
   if (record != BOOK_NO_RECORD) book_enter(w, s, record);

@@ -125,7 +125,43 @@ static void check_brought(world *w, node *client, node *server, const held_list 
   }
 }
 
-void check_session(world *w, node *client, node *server, int code, const held_list *held) {
+static int is_judged(const world *w, unsigned space) {
+  for (unsigned i = 0; i < w->n_refused; i++)
+    if (space_of_id(w, &w->refused[i].space) == space) return 1;
+  return 0;
+}
+
+/* An author of whom `to` has less than `from`. What the hub writes of itself while it takes a
+ * batch (stamps) goes to the session that brought it in a later round. */
+static const qm_author *lacks(const node *from, const qm_space *x, const qm_space *y) {
+  for (uint32_t a = 0; a < x->authors.n; a++) {
+    uint32_t there;
+    uint64_t has = 0;
+    qm_id device;
+    qm_author_device(&x->authors.ids[a], &device);
+    if (qm_id_cmp(&device, &from->w->nodes[HUB].id) == 0) continue;
+    if (qm_authors_find(&y->authors, &x->authors.ids[a], &there) == QM_OK)
+      has = qm_vv_get(&y->vv, there);
+    if (has < qm_vv_get(&x->vv, a)) return &x->authors.ids[a];
+  }
+  return NULL;
+}
+
+void check_rest(world *w, node *client, node *server) {
+  if (!client->up || !server->up || client->liar || client->sick || server->sick) return;
+  if (disk_dead(client->disk) || disk_dead(server->disk)) return;
+  for (unsigned s = 0; s < SPACES; s++) {
+    const qm_space *x = node_space(client, s), *y = node_space(server, s);
+    if (!x || !y || !device_may(w, client->index, s) || !w->writable[client->index][s]) continue;
+    if (x->parked || y->parked || is_judged(w, s) || forks_in(w, s)) continue;
+    if (lacks(client, x, y) || lacks(server, y, x))
+      violation(w, "device %u: its session stays and rests, and space %u is not the same",
+                client->index, s);
+  }
+}
+
+void check_session(world *w, node *client, node *server, int code, const held_list *held,
+                   int stayed) {
   note(w, "session %u-%u: %s", client->index, server->index,
        code == QM_OK ? "ok" : qm_err_name(code));
   if (code != QM_OK || !client->up || !server->up) return;
@@ -136,7 +172,7 @@ void check_session(world *w, node *client, node *server, int code, const held_li
     check_brought(w, client, server, held);
     client->fresh = 0;
     client->hub_life = w->hub_lives;
-    check_clock(w, client);
+    if (!stayed) check_clock(w, client); /* its clock was read long ago */
   }
   for (unsigned s = 0; s < SPACES; s++)
     if (device_may(w, client->index, s) && device_may(w, server->index, s))
@@ -221,6 +257,7 @@ void check_converged(world *w) {
     for (unsigned d = 0; d < DEVICES; d++) {
       node *n = &w->nodes[d];
       if (n->liar || !device_may(w, d, s) || forks_between(w, hub, n, s)) continue;
+      if (device_keeps(w, d, s)) continue;
       at_rest(w, n, s);
       compare_pair(w, hub, n, s, 1);
       if (!node_space(n, s)) continue;

@@ -6,6 +6,7 @@
 
 #include "tests/sim/book.h"
 #include "tests/sim/check.h"
+#include "tests/sim/net.h"
 #include "tests/sim/saving.h"
 #include "tests/sim/schema_sim.h"
 
@@ -25,6 +26,7 @@ static void ended(saving *g, int rc) {
     s->status = STATUS_SAVED;
     book_recent(w->people, s);
     w->saves++;
+    net_news(w, n, &w->spaces[s->space]);
     if (!n->liar) book_read_back(n, g->space, s);
     if (device_may(w, n->index, s->space) == 0) s->status = STATUS_MAYBE;
     return;
@@ -99,12 +101,12 @@ static void check_opened(const saving *g, const view *now, int existing, const c
   int stands = strcmp(now->shown[V_KEY], key) == 0;
   for (unsigned i = 0; i < now->n_others[V_KEY]; i++)
     stands |= strcmp(now->others[V_KEY][i], key) == 0;
-  if (existing && !now->n_steps)
+  if (existing && !now->n_steps && !now->foreign)
     violation(g->w, "device %u: new opened a record without a history", g->n->index);
   if (existing && (!now->visible || !stands))
     violation(g->w, "device %u: new opened a record that does not show the key %s", g->n->index,
               key);
-  if (!existing && now->n_steps)
+  if (!existing && now->n_steps + now->foreign)
     violation(g->w, "device %u: a new record begins with an old one's history", g->n->index);
 }
 

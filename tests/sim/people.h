@@ -32,6 +32,8 @@ typedef struct save {
   int64_t last, first, delta;
   char add[VALUE_MAX], remove[VALUE_MAX];
   edit edits[SEQUENCES];
+  uint64_t true_ms;   /* when it was written, by no clock of theirs */
+  int64_t ahead_ms;   /* of that, its writer's clock */
   int64_t relaxed_at; /* 0, or the device's count of barriers when it was saved relaxed */
 } save;
 
@@ -75,7 +77,7 @@ typedef struct people {
   unsigned n_recent[DEVICES];
   uint32_t pending[DEVICES]; /* the save under way, or one whose end is not known */
   uint32_t keys, last_label; /* drawn */
-  uint64_t refused_saves, stale, collisions, conflicts, settled, same_keys;
+  uint64_t refused_saves, stale, collisions, conflicts, settled, same_keys, stamped;
 } people;
 
 void people_open(world *w);

@@ -218,6 +218,10 @@ int device_may(const world *w, unsigned device, unsigned space) {
   return device == HUB || (w->member[device][space] && !w->nodes[device].revoked);
 }
 
+int device_keeps(const world *w, unsigned device, unsigned space) {
+  return w->hub_lives && w->member[device][space] && !w->writable[device][space];
+}
+
 /* --- life of a node --- */
 
 static int open_engine(node *n, qm_error *e) {
@@ -409,12 +413,14 @@ void world_open(world *w, uint64_t seed, const uint8_t *on) {
   draw_members(w);
   draw_faults(w);
   if (on) memcpy(w->on, on, sizeof w->on);
+  for (uint32_t k = prng_below(&w->random, 2), d = prng_below(&w->random, DEVICES); k < 2; k++)
+    w->nodes[(d + 3 * k) % DEVICES].absent = w->on[F_LATE];
   w->course.state = prng_next(&w->random);
   net_open(w);
   people_open(w);
   w->calm = 1; /* the first morning: everybody is enrolled */
   for (unsigned i = 0; i < NODES; i++)
-    if (!node_open(&w->nodes[i])) abort();
+    if (!w->nodes[i].absent && !node_open(&w->nodes[i])) abort();
 }
 
 void world_close(world *w) {
