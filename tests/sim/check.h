@@ -34,6 +34,9 @@ void check_acknowledged(world *w);
 /* check_time.c: when it counts as written. */
 void check_times(world *w);
 
+/* check_class.c: what people meant by merging records. */
+void check_classes(world *w);
+
 /* check_intent.c: what people meant. */
 void check_reopened(node *n);
 void check_intent(world *w);

@@ -212,7 +212,7 @@ void check_acknowledged(world *w) {
 static uint64_t shown_hash(world *w, node *n, const page *r) {
   view v;
   qm_arena_reset(&w->arena);
-  if (view_read(n, node_space(n, r->space), &r->id, &v) == QM_OK) return v.hash;
+  if (view_class(n, node_space(n, r->space), &r->id, &v) == QM_OK) return v.hash;
   violation(w, "record %u cannot be read at %u", r->label, n->index);
   return 0;
 }

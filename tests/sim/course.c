@@ -132,7 +132,8 @@ static void draw_session(drawing *d, step *x) {
   if (drawn(d, F_CUT, 1, 4)) x->arg[A_CUT] = 1 + below(d, 40u << below(d, 10));
   if (x->arg[A_CUT] && drawn(d, F_HALF_OPEN, 1, 3)) x->arg[A_DEAF] = 1 + below(d, 2);
   x->arg[A_STALLS] = d->w->on[F_DELAY];
-  if (x->kind == S_SYNC && drawn(d, F_LIVE, 1, 4)) x->arg[A_STAY] = 1 + below(d, 4000u << below(d, 12));
+  if (x->kind == S_SYNC && drawn(d, F_LIVE, 1, 4))
+    x->arg[A_STAY] = 1 + below(d, 4000u << below(d, 12));
 }
 
 static void draw_sync(drawing *d) {

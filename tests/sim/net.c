@@ -329,7 +329,8 @@ static void finish_link(world *w, link *l) {
   if (l->c.closed && l->c.code == QM_OK && l->forked & ~l->told)
     violation(w, "nodes %u and %u: an author told each something else, and they do not hear of it",
               l->c.n->index, l->s.n->index);
-  if (l->c.closed) check_session(w, l->c.n, l->s.n, l->c.code, l->beside ? NULL : &l->held, l->stays);
+  if (l->c.closed)
+    check_session(w, l->c.n, l->s.n, l->c.code, l->beside ? NULL : &l->held, l->stays);
 }
 
 static void count_bytes(link *l) {

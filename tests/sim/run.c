@@ -97,6 +97,7 @@ static void sum_up(const world *w, result *t) {
   }
   t->saves = w->saves;
   t->sessions = w->sessions;
+  t->in_classes = w->people->in_classes;
   t->stamped = w->people->stamped;
   t->first_states = w->first_states;
   t->rounds = w->rounds;

@@ -31,6 +31,8 @@
   X(SETTLE, "settle", people_do)                                                             \
   X(DELETE, "delete", people_do)                                                             \
   X(RESTORE, "restore", people_do)                                                           \
+  X(MERGE, "merge", people_do)                                                               \
+  X(UNMERGE, "unmerge", people_do)                                                           \
   X(SYNC, "sync", step_sync)                                                                 \
   X(MEET, "meet", step_meet)                                                                 \
   X(UPGRADE, "upgrade", step_upgrade)                                                        \
@@ -59,6 +61,7 @@ typedef enum step_kind {
 #define ARGS(X)                                                                              \
   X(SPACE, "space")                                                                          \
   X(RECORD, "record")                                                                        \
+  X(WITH, "with") /* another record */                                                       \
   X(FORM, "form")                                                                            \
   X(COLLECTION, "collection")                                                                \
   X(KEY, "key") /* a natural key's number */                                                 \

@@ -47,6 +47,8 @@
   X(GONE, "spaces taken away")                                                               \
   X(UPGRADE, "newer schemas")                                                                \
   X(SHUFFLE, "batches in another order")                                                     \
+  X(MERGE, "records merged")                                                                 \
+  X(UNMERGE, "records taken out again")                                                      \
   X(LATE, "phones that join late")                                                           \
   X(LIVE, "sessions that stay")                                                              \
   X(LIAR_BYTES, "mutated bytes")                                                             \
