@@ -18,6 +18,7 @@ void people_close(world *w) {
     free(p->saves[i]->form_seen);
     free(p->saves[i]->more);
     free(p->saves[i]->heard);
+    free(p->saves[i]->mates);
     for (int q = 0; q < SEQUENCES; q++) free(p->saves[i]->edits[q].cut);
     free(p->saves[i]);
   }

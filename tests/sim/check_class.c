@@ -209,16 +209,83 @@ static int is_last(const group *g, const save *u) {
   return 1;
 }
 
+/* Nobody else took one out of it who is not known to have done so before. */
+static int is_only(const group *g, const save *u) {
+  for (uint32_t k = 0; k < g->n; k++)
+    for (uint32_t i = 0; i < g->p[k].r->n; i++) {
+      const save *e = g->p[k].r->saves[i];
+      if (e->kind == SAVE_UNMERGE && e != u && is_there(g, e) && !heard(u, e)) return 0;
+    }
+  return 1;
+}
+
+static void check_mates(const group *g, const save *u) {
+  const people *p = g->w->people;
+  for (uint32_t i = 1; i < u->n_mates; i++)
+    if (!in_class(g, u->mates[0], u->mates[i]))
+      violation(g->w, "records %u and %u are two since another was taken out (save %u)",
+                p->records[u->mates[0]].label, p->records[u->mates[i]].label, u->id);
+}
+
 static void check_event_of(group *g, const save *s) {
   const people *p = g->w->people;
   if (!is_there(g, s)) return;
   if (s->kind == SAVE_MERGE && s->links && !is_undone(g, s) && !in_class(g, s->record, s->with))
     violation(g->w, "records %u and %u were merged (save %u) and are not one",
               p->records[s->record].label, p->records[s->with].label, s->id);
+  if (s->kind == SAVE_UNMERGE && is_only(g, s)) check_mates(g, s);
   for (uint32_t k = 0; k < g->n && s->kind == SAVE_UNMERGE && is_last(g, s); k++)
     if (g->p[k].number == s->record && g->p[k].cls.n != 1)
       violation(g->w, "record %u was taken out last (save %u) and is one of %u",
                 g->p[k].r->label, s->id, g->p[k].cls.n);
+}
+
+/* --- where each had heard of all before it, the classes are known: who is taken out leaves the
+ * others together --- */
+
+static uint32_t list_events(const group *g, const save **out) {
+  const people *p = g->w->people;
+  uint32_t n = 0;
+  for (uint32_t id = 1; id <= p->n; id++) {
+    const save *s = p->saves[id];
+    if ((s->kind == SAVE_MERGE || s->kind == SAVE_UNMERGE) && g->place[id]) out[n++] = s;
+  }
+  for (uint32_t j = 0; j < n; j++)
+    for (uint32_t i = 0; i < j; i++)
+      if (!heard(out[j], out[i])) return 0;
+  return n;
+}
+
+static uint32_t label_at(const group *g, const uint32_t *labels, uint32_t number) {
+  for (uint32_t k = 0; k < g->n; k++)
+    if (g->p[k].number == number) return labels[k];
+  return UINT32_MAX;
+}
+
+static void apply_event(const group *g, const save *s, uint32_t *labels, uint32_t fresh) {
+  uint32_t a = label_at(g, labels, s->record), b = label_at(g, labels, s->with);
+  for (uint32_t k = 0; k < g->n; k++) {
+    if (s->kind == SAVE_MERGE && labels[k] == b) labels[k] = a;
+    if (s->kind == SAVE_UNMERGE && g->p[k].number == s->record) labels[k] = fresh;
+  }
+}
+
+static void check_partition(group *g) {
+  const save **events = book_need(calloc(g->w->people->n + 1, sizeof *events));
+  uint32_t *labels = book_need(calloc(g->n + 1, sizeof *labels)), n = list_events(g, events);
+  for (uint32_t k = 0; k < g->n; k++) labels[k] = k;
+  for (uint32_t i = 0; i < n; i++) apply_event(g, events[i], labels, g->n + i);
+  for (uint32_t a = 0; a < g->n && n; a++)
+    for (uint32_t b = 0; b < a; b++) {
+      if (!g->p[a].v.n_creations || !g->p[b].v.n_creations) continue;
+      if ((labels[a] == labels[b]) != in_class(g, g->p[a].number, g->p[b].number))
+        violation(g->w, "records %u and %u are %s, people left them %s", g->p[a].r->label,
+                  g->p[b].r->label, labels[a] == labels[b] ? "two" : "one",
+                  labels[a] == labels[b] ? "one" : "two");
+    }
+  g->w->people->partitions += n > 1;
+  free(events);
+  free(labels);
 }
 
 /* Whoever asks for a member is shown the class, under the least id and in one order. */
@@ -276,6 +343,7 @@ static void check_group(world *w, uint32_t root) {
     each_save(&g, check_seen);
     each_save(&g, check_values);
     each_save(&g, check_event_of);
+    check_partition(&g);
     check_sums(&g);
     for (int q = 0; q < SEQUENCES; q++) check_row(&g, q);
     for (uint32_t k = 0; k < g.n; k++) check_asked(&g, &g.p[k]);

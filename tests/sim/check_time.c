@@ -10,14 +10,16 @@
 #define DRIFT_MS 600000 /* of the schema */
 #define UNSEEN_MS INT64_C(864000000)
 
-/* The last save that gave the record this value. */
+/* The last save that gave the record this value; one of a class may be written at another. */
 static const save *writer_of(const world *w, const page *r, int field, const char *value) {
+  const people *p = w->people;
   const save *last = NULL;
-  (void)w;
-  for (uint32_t i = 0; i < r->n; i++)
-    if (strcmp(r->saves[i]->value[field], value) == 0 &&
-        (!last || r->saves[i]->true_ms > last->true_ms))
-      last = r->saves[i];
+  uint32_t n = r->merged ? p->n : r->n;
+  for (uint32_t i = 0; i < n; i++) {
+    const save *s = r->merged ? p->saves[i + 1] : r->saves[i];
+    if (s->space != r->space || strcmp(s->value[field], value) != 0) continue;
+    if (!last || s->true_ms > last->true_ms) last = s;
+  }
   return last;
 }
 

@@ -19,6 +19,17 @@ static void join_pages(people *p, uint32_t a, uint32_t b) {
 
 static int is_merging(const save *s) { return s->kind == SAVE_MERGE || s->kind == SAVE_UNMERGE; }
 
+static void note_mates(node *n, qm_space *space, save *s) {
+  const people *p = n->w->people;
+  qm_record_class c;
+  if (qm_class_read(n->engine, space, &p->records[s->record].id, 0, &n->w->arena, &c) != QM_OK)
+    return;
+  s->mates = book_need(calloc(c.n, sizeof *s->mates));
+  for (uint32_t r = 0; r < p->n_records; r++)
+    if (p->records[r].space == s->space && r != s->record && qm_class_has(&c, &p->records[r].id))
+      s->mates[s->n_mates++] = r;
+}
+
 void merging_note(node *n, qm_space *space, save *s, uint32_t with) {
   world *w = n->w;
   people *p = w->people;
@@ -29,6 +40,7 @@ void merging_note(node *n, qm_space *space, save *s, uint32_t with) {
     s->links = qm_class_read(n->engine, space, a, 0, &w->arena, &c) == QM_OK && !qm_class_has(&c, b);
     join_pages(p, s->record, with);
   }
+  if (s->kind == SAVE_UNMERGE) note_mates(n, space, s);
   s->heard = book_need(calloc(s->id / 64 + 1, sizeof *s->heard));
   for (uint32_t i = 1; i < s->id; i++)
     if (is_merging(p->saves[i]) && p->saves[i]->space == s->space && book_holds(n, p->saves[i]) > 0)
@@ -57,7 +69,7 @@ static uint32_t draw_page(world *w, const node *n, sim_prng *random, unsigned sp
 
 int merging_draw(world *w, const node *n, sim_prng *random, unsigned space, step *out) {
   const people *p = w->people;
-  if (!w->on[F_MERGE] || !prng_chance(random, 1, 40)) return 0;
+  if (!w->on[F_MERGE] || !prng_chance(random, 1, 36)) return 0;
   int apart = prng_chance(random, 2, 5);
   uint32_t a = draw_page(w, n, random, space, apart || prng_chance(random, 1, 2), 0);
   if (a == BOOK_NO_RECORD && !apart) a = draw_page(w, n, random, space, 0, 0);
@@ -65,7 +77,7 @@ int merging_draw(world *w, const node *n, sim_prng *random, unsigned space, step
   out->arg[A_RECORD] = p->records[a].label;
   out->kind = S_UNMERGE;
   if (apart) return 1;
-  uint32_t b = draw_page(w, n, random, space, prng_chance(random, 1, 3), p->records[a].collection);
+  uint32_t b = draw_page(w, n, random, space, prng_chance(random, 1, 2), p->records[a].collection);
   if (b == BOOK_NO_RECORD || b == a) return 0;
   out->kind = S_MERGE;
   out->arg[A_WITH] = p->records[b].label;

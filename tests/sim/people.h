@@ -36,6 +36,8 @@ typedef struct save {
   uint32_t n_more;
   uint32_t with;   /* SAVE_MERGE: the other record */
   uint8_t links;   /* SAVE_MERGE: they were not in one class before */
+  uint32_t *mates; /* SAVE_UNMERGE: the others that stood in its class */
+  uint32_t n_mates;
   uint64_t *heard; /* SAVE_MERGE, SAVE_UNMERGE: bits by id: which of these its device had */
   uint64_t true_ms;   /* when it was written, by no clock of theirs */
   int64_t ahead_ms;   /* of that, its writer's clock */
@@ -84,7 +86,7 @@ typedef struct people {
   unsigned n_recent[DEVICES];
   uint32_t pending[DEVICES]; /* the save under way, or one whose end is not known */
   uint32_t keys, last_label; /* drawn */
-  uint64_t refused_saves, stale, collisions, conflicts, settled, same_keys, stamped, in_classes;
+  uint64_t refused_saves, stale, collisions, conflicts, settled, same_keys, stamped, in_classes, partitions;
 } people;
 
 void people_open(world *w);
