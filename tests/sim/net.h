@@ -32,8 +32,6 @@ void net_leave(world *w);
 /* A session of this device stays now. */
 int net_stays(const world *w, const node *n);
 int net_busy(const world *w);
-/* Of the sessions between the two now, one had another beside it. */
-int net_beside(const world *w, const node *a, const node *b);
 /* In the calm: one session from beginning to end. 0 where it does not end. */
 int net_session(world *w, node *client, node *server, net_result *out);
 
