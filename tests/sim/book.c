@@ -129,9 +129,11 @@ void book_seen(world *w, save *s, const view *now, const form *f) {
 
 void book_more(world *w, save *s, const view *v) {
   s->more = book_need(realloc(s->more, (s->n_more + v->n_steps + 1) * sizeof *s->more));
-  for (uint32_t i = 0; i < v->n_steps; i++)
-    if (v->steps[i] && v->steps[i] <= w->people->n && w->people->saves[v->steps[i]]->record != s->record)
-      s->more[s->n_more++] = v->steps[i];
+  for (uint32_t i = 0; i < v->n_steps; i++) {
+    uint32_t id = v->steps[i];
+    if (id && id <= w->people->n && w->people->saves[id]->record != s->record)
+      s->more[s->n_more++] = id;
+  }
 }
 
 void book_form(world *w, form *f, uint32_t record_number, const view *v, qm_slice token) {

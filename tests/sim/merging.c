@@ -37,7 +37,8 @@ void merging_note(node *n, qm_space *space, save *s, uint32_t with) {
   s->with = with;
   if (s->kind == SAVE_MERGE) {
     const qm_id *a = &p->records[s->record].id, *b = &p->records[with].id;
-    s->links = qm_class_read(n->engine, space, a, 0, &w->arena, &c) == QM_OK && !qm_class_has(&c, b);
+    int rc = qm_class_read(n->engine, space, a, 0, &w->arena, &c);
+    s->links = rc == QM_OK && !qm_class_has(&c, b);
     join_pages(p, s->record, with);
   }
   if (s->kind == SAVE_UNMERGE) note_mates(n, space, s);

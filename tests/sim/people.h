@@ -86,7 +86,8 @@ typedef struct people {
   unsigned n_recent[DEVICES];
   uint32_t pending[DEVICES]; /* the save under way, or one whose end is not known */
   uint32_t keys, last_label; /* drawn */
-  uint64_t refused_saves, stale, collisions, conflicts, settled, same_keys, stamped, in_classes, partitions;
+  uint64_t refused_saves, stale, collisions, conflicts, settled, same_keys;
+  uint64_t stamped, in_classes, partitions; /* that the checkers have looked at */
 } people;
 
 void people_open(world *w);

@@ -47,7 +47,8 @@ typedef struct view {
 int view_read(node *n, qm_space *s, const qm_id *record, view *out);
 /* The same of the class that it is in. */
 int view_class(node *n, qm_space *s, const qm_id *record, view *out);
-/* The token of a reading of the class now, of values or of the review list (QM_READ_…), in w->arena. */
+/* The token of a reading of the class now, of values or of the review list (QM_READ_…), in
+ * w->arena. */
 int view_token(node *n, qm_space *s, const qm_id *record, unsigned kind, qm_slice *out);
 /* Something stands on the review list. */
 int view_contested(const view *v);
