@@ -102,15 +102,15 @@ unsigned forks_open(const node *a, const node *b) {
   return out;
 }
 
-int forks_any(const world *w, const node *n) {
-  for (unsigned s = 0; s < SPACES; s++)
-    if (forks_between(w, n, &w->nodes[HUB], s)) return 1;
-  return 0;
-}
-
 int forks_in(const world *w, unsigned space) {
   for (unsigned i = 0; i < w->n_forks && space < SPACES; i++)
     if (is_in(w, &w->forks[i], space) && w->forks[i].holders) return 1;
+  return 0;
+}
+
+int forks_any(const world *w, const node *n) {
+  for (unsigned s = 0; s < SPACES; s++)
+    if (device_may(w, n->index, s) && forks_in(w, s)) return 1;
   return 0;
 }
 

@@ -27,7 +27,7 @@ void forks_note(node *n);
 void forks_forget(node *n);
 /* In this space one of the two holds one word of a liar, the other another. */
 int forks_between(const world *w, const node *a, const node *b, unsigned space);
-/* Between this node and the hub in any space. */
+/* forks_in, of any space of this device. */
 int forks_any(const world *w, const node *n);
 /* Bits of the spaces in which they stand at one counter with two words: to be told. */
 unsigned forks_open(const node *a, const node *b);

@@ -65,7 +65,7 @@ static void find_places(group *g) {
 }
 
 static void check_there(group *g, const save *s) {
-  if (s->liar || forks_between(g->w, &g->w->nodes[s->device], g->hub, g->space)) return;
+  if (s->liar || forks_in(g->w, g->space)) return;
   if (s->status == STATUS_SAVED && !is_there(g, s))
     violation(g->w, "save %u of device %u (record %u of a class) is lost", s->id, s->device,
               g->w->people->records[s->record].label);

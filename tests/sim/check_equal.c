@@ -116,7 +116,7 @@ static void check_brought(world *w, node *client, node *server, const held_list 
     qm_author_device(&x->author, &device);
     const node *author = node_of_id(w, &device);
     if (!s || !author || author->liar || !device_may(w, to->index, x->space)) continue;
-    if (forks_between(w, client, server, x->space)) continue;
+    if (forks_in(w, x->space)) continue; /* what depends on the other word waits */
     uint64_t has = qm_authors_find(&s->authors, &x->author, &a) == QM_OK ? qm_vv_get(&s->vv, a) : 0;
     if (has < x->next)
       violation(w, "nodes %u and %u: their session ended well, %u has %llu of %llu in space %u",
@@ -256,7 +256,7 @@ void check_converged(world *w) {
     at_rest(w, hub, s);
     for (unsigned d = 0; d < DEVICES; d++) {
       node *n = &w->nodes[d];
-      if (n->liar || !device_may(w, d, s) || forks_between(w, hub, n, s)) continue;
+      if (n->liar || !device_may(w, d, s) || forks_in(w, s)) continue;
       if (device_keeps(w, d, s)) continue;
       at_rest(w, n, s);
       compare_pair(w, hub, n, s, 1);

@@ -45,14 +45,13 @@ static int steps_hold(const view *v, uint32_t id) {
 }
 
 static void find_present(oracle *o) {
-  const node *hub = &o->w->nodes[HUB];
   if (o->v->foreign && !forks_in(o->w, o->r->space))
     violation(o->w, "record %u has %u steps that nobody wrote", o->number, o->v->foreign);
   for (uint32_t i = 0; i < o->r->n; i++) {
     const save *s = at(o, i);
     int here = steps_hold(o->v, s->id);
     o->present[i] = (uint8_t)here;
-    if (s->liar || forks_between(o->w, &o->w->nodes[s->device], hub, o->r->space)) continue;
+    if (s->liar || forks_in(o->w, o->r->space)) continue;
     if (s->status == STATUS_SAVED && !here)
       violation(o->w, "save %u of device %u (record %u, space %u) is lost", s->id, s->device,
                 o->number, s->space);

@@ -100,12 +100,12 @@ static int mislink(node *n, qm_space *s, qm_slice in, qm_arena *arena, qm_buf *o
   QM_TRY(open_batch(s, in, arena, &batch));
   for (uint32_t i = 0; i < batch.n_segments; i++) {
     qm_segment *g = &batch.segments[i];
-    uint32_t what = prng_below(&n->w->random, 4);
+    uint32_t what = prng_below(&n->w->random, 6);
     if (!is_of(n, s, g->author)) continue;
     any = 1;
     if (what == 0) g->has_signature = 0;
-    if (what != 0 && what != 2) g->head[prng_below(&n->w->random, QM_HEAD_SIZE)] ^= 1;
-    if (what >= 2 && g->start) g->previous[prng_below(&n->w->random, QM_HEAD_SIZE)] ^= 1;
+    if (what != 0 && what != 4) g->head[prng_below(&n->w->random, QM_HEAD_SIZE)] ^= 1;
+    if (what >= 4 && g->start) g->previous[prng_below(&n->w->random, QM_HEAD_SIZE)] ^= 1;
   }
   return any ? qm_batch_encode(out, &batch, &s->authors, n->w->zip_level) : QM_ENOTFOUND;
 }
@@ -155,9 +155,9 @@ static lie draw_lie(node *n, fault *f) {
     fault f;
     uint32_t den;
     lie lies[2];
-  } all[] = {{F_LIAR_FORGE, 4, {change_own, make_up}},
-             {F_LIAR_CHAIN, 6, {mislink, mislink}},
-             {F_LIAR_FORK, 6, {fork_self, fork_self}}};
+  } all[] = {{F_LIAR_FORK, 8, {fork_self, fork_self}},
+             {F_LIAR_CHAIN, 4, {mislink, mislink}},
+             {F_LIAR_FORGE, 4, {change_own, make_up}}};
   const world *w = n->w;
   for (size_t i = 0; i < sizeof all / sizeof all[0] && n->liar && !w->calm; i++)
     if (w->on[all[i].f] && prng_chance(&n->w->random, 1, all[i].den)) {
