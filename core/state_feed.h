@@ -58,4 +58,15 @@ int qm__feed_item(qm_feed *f, qm_slice *out);
 int qm__feed_end(const qm_feed *f); /* QM_ETRAILING unless all of it was taken */
 void qm__feed_free(qm_feed *f);
 
+/* --- records that came from elsewhere (state_join.c) --- */
+
+/* The same blob, of which the names are places among n_map authors, with their local numbers;
+ * in the engine's arena. QM_EFORMAT where a name is none of them. */
+int qm__state_renumber(qm_engine *e, const uint32_t *map, uint32_t n_map, qm_slice blob,
+                       qm_slice *out);
+/* 1 where every dot of it lies within vv. */
+int qm__state_covered(const qm_vv *vv, const qm_record *r);
+/* Every creation dot is found by the ops that name it. Inside the transaction. */
+int qm__state_creations(qm_space *s, const qm_record *r);
+
 #endif

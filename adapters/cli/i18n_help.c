@@ -224,6 +224,13 @@ static const qm_help helps[] = {
       "  qianmo sql 'SELECT name, kind FROM _tables'\n"
       "  qianmo sql 'SELECT label_zh, n FROM incident_stage_counts ORDER BY rank'\n"
       "  qianmo sql 'SELECT head, phone FROM household' --csv\n"}},
+    {"check",
+     {"", ""},
+     {"check that what is stored is what was written", "检查保存的内容是否与写入时一致"},
+     {"Reads every record and compares it with its hash. What was lost or went bad (a worn disk)\n"
+      "is told, and replaced by the next syncs; what is not sent yet stays.\n",
+      "读取每条记录并与其校验值比对。丢失或损坏的记录（例如磁盘老化）会指出，并在以后的同步中\n"
+      "替换；尚未送出的内容保留。\n"}},
     {"rebuild",
      {"", ""},
      {"make the tables and the search index anew from the records", "从记录重建表和搜索索引"},
