@@ -332,6 +332,11 @@ QM_API int32_t qm_history(qm_db *db, qm_slice space, qm_slice collection, qm_sli
  * hub). "records": single records are to be replaced by the next sync. Else null.
  * repaired: {"records","states","time"}: what was replaced so, ever, and when last; or null. */
 QM_API int32_t qm_status(qm_db *db, uint32_t flags, qm_text *out, qm_error *e);
+/* What a hub that lost its database, and still has its keys, needs to begin again: the spaces
+ * here with their secrets and schemas, and whose devices they name (`qianmod recover --from`).
+ * Binary, signed by this device. Whoever has it can read the spaces' secrets: it is to be kept
+ * like a key and deleted after use. QM_ENOTENROLLED. */
+QM_API int32_t qm_export_hub(qm_db *db, qm_text *out, qm_error *e);
 /* Reads everything and compares it with its hashes. A line a space,
  *   {"id","name","ok":BOOL,"mending","repaired"}
  * also with an error. QM_EDIFFER, QM_ECORRUPT: records were lost or are not what was written

@@ -371,6 +371,11 @@
   X(ST_REPAIRED, "mended", "已修复")                                                              \
   X(ST_REPAIRED_COUNT, "%lld records, %lld whole copies, last %s",                              \
     "记录 %lld 条，完整副本 %lld 次，最近 %s")                                                  \
+  X(EXPORT_HUB_DONE,                                                                            \
+    "%s written. It holds the spaces' secrets: carry it to the hub yourself, and delete it\n"   \
+    "there and here after `qianmod recover DIR --from`.\n",                                     \
+    "已写入 %s。其中有各空间的密钥：请亲自带到中心，执行 qianmod recover 目录 --from 之后，\n"   \
+    "两处都要删除。\n")                                                                          \
   X(CHECK_GOOD, "good", "正常")                                                                   \
   X(CHECK_BAD, "records are not as they were written", "有记录与写入时不符")                      \
   X(SYNC_REPAIRED,                                                                              \

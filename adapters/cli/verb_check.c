@@ -1,5 +1,8 @@
-/* verb_check.c: check. */
+/* verb_check.c: check, export-hub. */
+#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "adapters/cli/verb.h"
 
@@ -54,4 +57,40 @@ int qm_verb_check(qm_ctx *c) {
   qm_tree_free(&t);
   qm_text_free(&text);
   return rc == QM_OK ? exit_code : qm_verb_failed(c, &e);
+}
+
+/* ---- what a hub can begin again with ---- */
+
+/* FILE: a new one, which only its owner may read. */
+static int write_secret(const char *path, const qm_text *text) {
+  int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  if (fd < 0) return errno == EEXIST ? QM_EEXIST : QM_EIO;
+  size_t at = 0;
+  while (at < text->n) {
+    ssize_t n = write(fd, text->p + at, text->n - at);
+    if (n <= 0) break;
+    at += (size_t)n;
+  }
+  int failed = at < text->n || fsync(fd) != 0;
+  failed |= close(fd) != 0;
+  if (failed) unlink(path);
+  return failed ? QM_EIO : QM_OK;
+}
+
+int qm_verb_export_hub(qm_ctx *c) {
+  qm_text text = {0};
+  qm_error e = {0};
+  qm_line name = QM_LINE_INIT;
+  int exit_code = qm_verb_open(c, QM_OPEN_READONLY);
+  if (exit_code) return exit_code;
+  if (qm_export_hub(c->db, &text, &e) != QM_OK) return qm_verb_failed(c, &e);
+  int rc = write_secret(c->args[0], &text);
+  memset(text.p, 0, text.n);
+  qm_text_free(&text);
+  if (rc != QM_OK) return qm_cli_fail(&c->cli, rc, c->args[0]);
+  qm_line_clean(&name, qm_str(c->args[0]), " ");
+  if (c->cli.json) puts("{\"exported\":true}");
+  else qm_cli_print(&c->cli, stdout, QM_SAY_EXPORT_HUB_DONE, qm_line_text(&name));
+  qm_line_free(&name);
+  return QM_EXIT_DONE;
 }
