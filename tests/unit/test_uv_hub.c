@@ -12,6 +12,8 @@
 
 #include <cmocka.h>
 
+#include "core/aside.h"
+#include "core/repair.h"
 #include "sync/uv/hub.h"
 #include "sync/uv/shard.h"
 #include "tests/unit/support_hub.h"
@@ -731,6 +733,52 @@ static void test_address_in_use(void **state) {
 
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+/* S8.14, S9.8: what a device or the hub lost comes back with a sync. */
+static int lose(void *payload, const qm_record_row *row) {
+  hub_device *d = payload;
+  qm_record_row gone = {.id = row->id, .collection = row->collection};
+  if (qm_id_is_zero(&row->id)) return QM_OK;
+  QM_TRY(d->store->ops->record_save(d->store, 1, &gone, 1));
+  return QM_STORE_STOP;
+}
+
+static void lose_a_record(hub_device *d) {
+  qm_space *s = hub_device_space(d);
+  ok(d->store->ops->begin(d->store));
+  ok(d->store->ops->record_scan(d->store, 1, 0, NULL, 10, lose, d));
+  ok(d->store->ops->commit(d->store, QM_DURABLE, NULL, NULL));
+  assert_int_equal(qm_engine_check(d->engine, s, NULL), QM_EDIFFER);
+}
+
+static void test_what_was_lost(void **state) {
+  fixture *f = *state;
+  start(f);
+  sync_ok(f, &f->a);
+  hub_device_write(&f->a, NULL, "Household of the east lane");
+  hub_device_write(&f->a, NULL, "Household of the west lane");
+  sync_ok(f, &f->a);
+  sync_ok(f, &f->b);
+  lose_a_record(&f->a);
+  assert_int_equal(hub_device_count(&f->a), 1);
+  sync_ok(f, &f->a);
+  assert_int_equal(f->a.result.repaired, 1);
+  assert_int_equal(f->a.result.n_differ, 0);
+  assert_int_equal(hub_device_count(&f->a), 2);
+  join(f);
+  lose_a_record(&f->own);
+  start(f);
+  sync_ok(f, &f->b);
+  assert_int_equal(f->b.result.repaired, 1);
+  ok(qm_engine_damaged(f->b.engine, hub_device_space(&f->b)));
+  hub_device_write(&f->b, NULL, "Household of the north lane");
+  sync_ok(f, &f->b);
+  assert_false(qm_space_dirty(hub_device_space(&f->b)));
+  assert_int_equal(hub_device_count(&f->b), 3);
+  join(f);
+  assert_int_equal(hub_device_count(&f->own), 3);
+  ok(qm_engine_check(f->own.engine, hub_device_space(&f->own), NULL));
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {CASE(test_two_devices_converge),
                                      CASE(test_nothing_new_is_small),
@@ -755,6 +803,7 @@ int main(void) {
                                      CASE(test_group_with_a_bad_batch),
                                      CASE(test_full_disk),
                                      CASE(test_failed_fsync_ends_the_hub),
+                                     CASE(test_what_was_lost),
                                      CASE(test_address_in_use)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
