@@ -97,6 +97,8 @@ int qm__space_dirty_set(qm_space *s, int dirty);
 
 /* The sum of what is stored: records by their stored hashes, clock rows, entries. */
 int qm__repair_sum(qm_space *s, qm_digest *out);
+/* What a row counts for where it is looked at: its hash, if its bytes have it (then 1). */
+int qm__repair_seen(const qm_space *s, const qm_record_row *row, uint8_t out[16]);
 /* The record is that one from here on, or gone (NULL); nothing of what was here stays. */
 void qm__repair_put(qm_loaded *l, const qm_record *r);
 /* Neither dirty nor suspect any more: the state was replaced. */

@@ -194,7 +194,10 @@ static int vv_hash(const qm_space *s, int with_schema, uint8_t out[16]) {
   if (with_schema) {
     sha_u64(&sha, s->schema ? s->schema->version : 0);
     /* S8.2: what is to be mended must meet a peer, though nothing else is new. */
-    if (s->dirty || s->suspect) qm_sha_add(&sha, "mend", 4);
+    if (s->dirty || s->suspect) {
+      qm_sha_add(&sha, "mend", 4);
+      qm_sha_add(&sha, s->engine->device.b, QM_ID_SIZE);
+    }
   }
   qm_sha_end(&sha, &hash);
   memcpy(out, hash.b, 16);

@@ -100,13 +100,13 @@ static int look_record(void *payload, const qm_record_row *row) {
   }
   v->last = row->id;
   v->seen++;
-  hash_of(v->s, row, hash);
+  int good = qm__repair_seen(v->s, row, hash);
   if (v->r.bits < BITS_MAX) qm_digest_add(&v->sums[child_of(&row->id, v->r.bits)], hash);
   if (v->n < LIST_HERE_MAX) {
     uint8_t *p = v->list + v->n * ENTRY;
     memcpy(p, row->id.b, QM_ID_SIZE);
     memcpy(p + QM_ID_SIZE, row->hash, 16);
-    p[QM_ID_SIZE + 16] = memcmp(hash, row->hash, 16) == 0;
+    p[QM_ID_SIZE + 16] = (uint8_t)good;
   }
   v->n++;
   return QM_OK;
@@ -165,8 +165,7 @@ typedef struct sending {
 static int send_record(void *payload, const qm_record_row *row) {
   sending *w = payload;
   uint8_t hash[16];
-  hash_of(w->s, row, hash);
-  w->good = memcmp(hash, row->hash, 16) == 0 &&
+  w->good = qm__repair_seen(w->s, row, hash) &&
             row->state.n + 64 < QM_RANGE_BYTES - QM_RANGE_BYTES / 4 - w->out->n;
   if (!w->good) return QM_OK;
   qm_mp_bin(w->out, row->id.b, QM_ID_SIZE);
@@ -214,16 +213,15 @@ typedef struct taking {
 typedef struct stored {
   const qm_space *s;
   int is, good;
-  uint8_t hash[16];
+  uint8_t hash[16], bytes[16]; /* as stored, and of the bytes */
 } stored;
 
 static int meet_row(void *payload, const qm_record_row *row) {
   stored *m = payload;
-  uint8_t hash[16];
   m->is = 1;
   memcpy(m->hash, row->hash, 16);
-  hash_of(m->s, row, hash);
-  m->good = memcmp(hash, row->hash, 16) == 0;
+  hash_of(m->s, row, m->bytes);
+  m->good = memcmp(m->bytes, row->hash, 16) == 0;
   return QM_OK;
 }
 
@@ -241,7 +239,10 @@ static int is_lost(const qm_space *s, const uint8_t hash[16]) {
 
 /* Whose word counts of one record (S19.4). hash: the peer's, of bytes that have it. */
 static int peer_is_right(const taking *t, const stored *mine, const uint8_t hash[16]) {
-  if (mine->is && !mine->good && memcmp(mine->hash, hash, 16) == 0) return 1;
+  /* It is what this side's hash names, or what its bytes are: then the hash went bad. */
+  if (mine->is && !mine->good &&
+      (!memcmp(mine->hash, hash, 16) || !memcmp(mine->bytes, hash, 16)))
+    return 1;
   if (t->gives) return 0;
   if (t->home) return 1;
   return !mine->is && is_lost(t->s, hash);
@@ -256,7 +257,10 @@ static int put(taking *t, const qm_id *id, const qm_record *r, const uint8_t has
   l->dirty = 1;
   s->touched = s->ingested = 1;
   if (qm_id_is_zero(id)) s->stamps_stale = 1;
-  if (!mine->is && s->suspect) qm_digest_sub(&s->lost, hash);
+  if (s->suspect && !mine->good) { /* so much of what the digest lacked is here again */
+    qm_digest_sub(&s->lost, hash);
+    if (mine->is) qm_digest_add(&s->lost, mine->hash);
+  }
   t->replaced++;
   return r ? qm__state_creations(s, &l->record) : QM_OK;
 }
@@ -284,8 +288,8 @@ static int take_one(taking *t, const qm_id *id, qm_slice blob, int pass) {
   }
   QM_TRY(read_record(t, id, blob, &r, hash));
   if (t->gives && !mine.is && !pass) qm_digest_add(&t->fit, hash);
-  if (pass != t->gives) return QM_OK;
-  int fits = t->gives && !mine.is && t->s->suspect && qm_digest_eq(&t->fit, &t->lost);
+  if (t->gives && pass != !mine.is) return QM_OK;
+  int fits = pass && t->s->suspect && qm_digest_eq(&t->fit, &t->lost);
   if (!fits && !peer_is_right(t, &mine, hash)) return QM_OK;
   if (mine.is && mine.good && memcmp(mine.hash, hash, 16) == 0) return QM_OK;
   return put(t, id, &r, hash, &mine);
@@ -328,8 +332,8 @@ static int take_all(taking *t, qm_cur *c) {
   QM_TRY(qm_cur_array(c, &n));
   if (n % 2 || n / 2 > QM_RANGE_WANT_MAX) return QM_EFORMAT;
   t->s->replacing = 1;
-  t->lost = t->s->lost;
   QM_TRY(take_pass(t, *c, n / 2, 0));
+  t->lost = t->s->lost;
   if (t->gives) QM_TRY(take_pass(t, *c, n / 2, 1));
   return t->replaced ? qm__repair_count(t->s, t->replaced, 0) : QM_OK;
 }
@@ -500,25 +504,14 @@ static void add_id(asking *a, qm_id *ids, uint32_t *n, const uint8_t *id) {
     memcpy(ids[(*n)++].b, id, QM_ID_SIZE);
 }
 
-/* One id of which the two entries differ; NULL: not there. */
+/* One id of which the two entries differ; NULL: not there. Who takes it looks at it itself. */
 static void judge(asking *a, const uint8_t *mine, const uint8_t *theirs) {
-  taking t = {.e = a->e, .s = a->s, .home = a->home};
-  stored m = {.s = a->s};
   const uint8_t *id = mine ? mine : theirs;
-  if (mine) {
-    m.is = 1;
-    m.good = mine[QM_ID_SIZE + 16];
-    memcpy(m.hash, mine + QM_ID_SIZE, 16);
-  }
-  int theirs_good = theirs && theirs[QM_ID_SIZE + 16];
-  if (theirs_good ? peer_is_right(&t, &m, theirs + QM_ID_SIZE)
-                  : !theirs && a->complete && a->home) {
+  int mine_good = mine && mine[QM_ID_SIZE + 16], theirs_good = theirs && theirs[QM_ID_SIZE + 16];
+  int wanted = theirs_good && (a->home || (mine ? !mine_good : is_lost(a->s, theirs + QM_ID_SIZE)));
+  if (wanted || (!theirs && a->complete && a->home))
     add_id(a, a->want, &a->n_want, id);
-    return;
-  }
-  if (!m.good || theirs_good) return;
-  /* It lost the row, or its bytes are not what its own hash says: this is what it had. */
-  if (theirs ? memcmp(m.hash, theirs + QM_ID_SIZE, 16) == 0 : !a->complete)
+  else if (mine_good && (theirs ? !theirs_good : !a->complete))
     add_id(a, a->give, &a->n_give, id);
 }
 

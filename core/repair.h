@@ -32,10 +32,10 @@ int qm_space_suspect(const qm_space *s);
  * goes on as soon as a peer gives it a state; a hub is suspect. Its own durable transaction. */
 int qm_engine_damaged(qm_engine *e, qm_space *s);
 /* The home hub's digest equals that of all that is stored here: whatever was in doubt is
- * right. Its own transaction. */
+ * right, unless a row still is not what its hash says. Its own transaction. */
 int qm_engine_unsuspect(qm_engine *e, qm_space *s);
-/* The digest of what is stored, with each record's hash computed from its bytes. Equal to
- * qm_space_digest where nothing is wrong. */
+/* The digest of what is stored, in which a record whose bytes do not have its hash counts for
+ * what no record does (S19.1). Equal to qm_space_digest where nothing is wrong. */
 int qm_engine_digest_now(qm_engine *e, qm_space *s, qm_digest *out);
 
 typedef struct qm_repaired {

@@ -18,14 +18,20 @@ typedef struct summing {
   int anew; /* by the bytes */
 } summing;
 
+int qm__repair_seen(const qm_space *s, const qm_record_row *row, uint8_t out[16]) {
+  int good = qm_record_hash(&row->id, row->state, &s->authors, out) == QM_OK &&
+             memcmp(out, row->hash, 16) == 0;
+  if (!good) memset(out, 0xff, 16); /* no record has it */
+  return good;
+}
+
 static int sum_record(void *payload, const qm_record_row *row) {
   summing *w = payload;
   uint8_t hash[16];
   w->last = row->id;
   w->seen++;
   memcpy(hash, row->hash, 16);
-  if (w->anew && qm_record_hash(&row->id, row->state, &w->s->authors, hash) != QM_OK)
-    memset(hash, 0xff, 16); /* no record has it */
+  if (w->anew) qm__repair_seen(w->s, row, hash);
   qm_digest_add(w->sum, hash);
   return QM_OK;
 }
@@ -170,7 +176,10 @@ int qm__repair_note_now(qm_space *s) { return alone(s->engine, s, qm__repair_not
 static int unsuspect(qm_space *s) { return qm__repair_suspect(s, 0); }
 
 int qm_engine_unsuspect(qm_engine *e, qm_space *s) {
-  return s->suspect ? alone(e, s, unsuspect) : QM_OK;
+  qm_digest now;
+  if (!s->suspect) return QM_OK;
+  QM_TRY(qm_engine_digest_now(e, s, &now));
+  return qm_digest_eq(&now, &s->digest) ? alone(e, s, unsuspect) : QM_OK; /* both may be wrong */
 }
 
 static int whole(qm_space *s) {

@@ -59,7 +59,7 @@ static void compare_pair(world *w, node *a, node *b, unsigned space, int must) {
     if (must) violation(w, "nodes %u and %u: space %u not converged", a->index, b->index, space);
     return;
   }
-  if (qm_space_dirty(x) || qm_space_dirty(y)) return; /* S18.6 */
+  if (!must && (qm_space_dirty(x) || qm_space_dirty(y))) return; /* S18.6 */
   qm_space_digest(x, &da);
   qm_space_digest(y, &db);
   if (!qm_digest_eq(&da, &db))
@@ -222,7 +222,7 @@ void check_converged(world *w) {
       compare_pair(w, hub, n, s, 1);
       if (!node_space(n, s)) continue;
       if (qm_space_dirty(node_space(n, s)))
-        note(w, "device %u: space %u stays dirty", d, s);
+        violation(w, "device %u: space %u stays dirty", d, s);
       else
         compare_views(w, at_hub, n, s);
     }
