@@ -39,6 +39,8 @@ uint64_t hub_device_count(hub_device *d);
 /* Digest of the first space, in hex. */
 void hub_device_digest(hub_device *d, char to[33]);
 qm_space *hub_device_space(hub_device *d);
+/* A record of its first space goes as with a bad page, and a check finds that. */
+void hub_device_lose(hub_device *d);
 
 /* The schema that hub_device_write writes in, as JSON and compiled. */
 extern const char hub_schema_json[];

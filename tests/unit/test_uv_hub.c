@@ -734,22 +734,6 @@ static void test_address_in_use(void **state) {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 /* S8.14, S9.8: what a device or the hub lost comes back with a sync. */
-static int lose(void *payload, const qm_record_row *row) {
-  hub_device *d = payload;
-  qm_record_row gone = {.id = row->id, .collection = row->collection};
-  if (qm_id_is_zero(&row->id)) return QM_OK;
-  QM_TRY(d->store->ops->record_save(d->store, 1, &gone, 1));
-  return QM_STORE_STOP;
-}
-
-static void lose_a_record(hub_device *d) {
-  qm_space *s = hub_device_space(d);
-  ok(d->store->ops->begin(d->store));
-  ok(d->store->ops->record_scan(d->store, 1, 0, NULL, 10, lose, d));
-  ok(d->store->ops->commit(d->store, QM_DURABLE, NULL, NULL));
-  assert_int_equal(qm_engine_check(d->engine, s, NULL), QM_EDIFFER);
-}
-
 static void test_what_was_lost(void **state) {
   fixture *f = *state;
   start(f);
@@ -758,14 +742,14 @@ static void test_what_was_lost(void **state) {
   hub_device_write(&f->a, NULL, "Household of the west lane");
   sync_ok(f, &f->a);
   sync_ok(f, &f->b);
-  lose_a_record(&f->a);
+  hub_device_lose(&f->a);
   assert_int_equal(hub_device_count(&f->a), 1);
   sync_ok(f, &f->a);
   assert_int_equal(f->a.result.repaired, 1);
   assert_int_equal(f->a.result.n_differ, 0);
   assert_int_equal(hub_device_count(&f->a), 2);
   join(f);
-  lose_a_record(&f->own);
+  hub_device_lose(&f->own);
   start(f);
   sync_ok(f, &f->b);
   assert_int_equal(f->b.result.repaired, 1);
