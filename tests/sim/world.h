@@ -50,7 +50,8 @@
   X(LIAR_BYTES, "mutated bytes")                                                             \
   X(LIAR_FORGE, "forged segments")                                                           \
   X(LIAR_RAW, "writes against the schema")                                                   \
-  X(CUT_LOG, "logs cut below what devices have")
+  X(CUT_LOG, "logs cut below what devices have")                                             \
+  X(HARM, "records that went bad")
 
 typedef enum fault {
 #define X(name, text) F_##name,
