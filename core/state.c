@@ -108,6 +108,48 @@ static int write_records(qm_writer *w, const qm_space *s) {
   return QM_OK;
 }
 
+/* --- names: records that what is set aside created --- */
+
+#define NAMES_AT_ONCE 256u
+#define NAMES_MAX (UINT64_C(1) << 20) /* counters of one segment, at most */
+
+static int write_names_of(qm_writer *w, const qm_space *s, qm_dot first, uint32_t n) {
+  qm_store *store = s->engine->store;
+  qm_dot dots[NAMES_AT_ONCE] = {{0, 0}};
+  qm_id ids[NAMES_AT_ONCE];
+  uint8_t found[NAMES_AT_ONCE] = {0};
+  for (uint32_t i = 0; i < n; i++) dots[i] = (qm_dot){first.counter + i, first.author};
+  QM_TRY(store->ops->creation_find(store, s->number, dots, n, ids, found));
+  for (uint32_t i = 0; i < n; i++) {
+    if (!found[i]) continue;
+    w->pour.m.names++;
+    qm_buf_clear(&w->item);
+    qm_mp_array(&w->item, 3);
+    qm_mp_uint(&w->item, dots[i].author);
+    qm_mp_uint(&w->item, dots[i].counter);
+    qm_mp_bin(&w->item, ids[i].b, QM_ID_SIZE);
+    QM_TRY(put_item(w));
+  }
+  return QM_OK;
+}
+
+/* They are in no record's state, and others name their records by these dots (S18.1). */
+static int write_names(qm_writer *w, const qm_space *s) {
+  for (uint32_t i = 0; i < s->n_asides; i++) {
+    const qm__aside_range *r = &s->asides[i];
+    uint32_t author;
+    if (qm_authors_find(&s->authors, &r->author, &author) != QM_OK) continue;
+    uint64_t end = r->next, at = r->first;
+    if (end > s->states[author].closed) end = s->states[author].closed;
+    if (end > at && end - at > NAMES_MAX) end = at + NAMES_MAX;
+    for (uint32_t n; at < end; at += n) {
+      n = end - at < NAMES_AT_ONCE ? (uint32_t)(end - at) : NAMES_AT_ONCE;
+      QM_TRY(write_names_of(w, s, (qm_dot){at, author}, n));
+    }
+  }
+  return QM_OK;
+}
+
 /* The changes that no hub is known to hold: whoever joins must be able to bring them to
  * one, though its VV covers them. What a hub gives it holds itself. */
 static int write_batches(qm_writer *w, qm_space *s) {
@@ -139,6 +181,7 @@ static int write_all(qm_writer *w, qm_space *s) {
   QM_TRY(write_authors(w, s));
   QM_TRY(write_clocks(w, s));
   QM_TRY(write_records(w, s));
+  QM_TRY(write_names(w, s));
   QM_TRY(write_batches(w, s));
   QM_TRY(qm__pour_end(&w->pour));
   qm_buf_init(&manifest, s->engine->env, QM_STATE_MANIFEST_MAX);

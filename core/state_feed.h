@@ -15,7 +15,7 @@
 /* What a snapshot says of itself before any of it comes. */
 typedef struct qm_manifest {
   uint32_t authors, batches, parts;
-  uint64_t records, bytes; /* bytes: of the stream */
+  uint64_t records, names, bytes; /* bytes: of the stream */
   qm_slice hashes;         /* SHA-256 of each part as it travels */
 } qm_manifest;
 

@@ -296,6 +296,28 @@ static int take_record(qm_joining *j, qm_id *last, int first) {
   return join_record(j, &id, &theirs);
 }
 
+/* What is known here already stays as it is: an op named its record by it. */
+static int take_name(qm_joining *j) {
+  qm_store *store = j->e->store;
+  qm_slice item;
+  qm_cur c;
+  uint32_t place = 0;
+  qm_creation_row row;
+  qm_id known;
+  uint8_t found = 0;
+  QM_TRY(qm__feed_item(&j->feed, &item));
+  qm_cur_init(&c, item);
+  qm_cur_array_n(&c, 3);
+  qm_cur_uint32(&c, &place);
+  qm_cur_uint(&c, &row.dot.counter);
+  qm_cur_bin_n(&c, row.record.b, QM_ID_SIZE);
+  QM_TRY(qm_cur_end(&c));
+  if (place >= j->n_map || row.dot.counter >= j->next[place]) return QM_EFORMAT;
+  row.dot.author = j->map[place];
+  QM_TRY(store->ops->creation_find(store, j->s->number, &row.dot, 1, &known, &found));
+  return found ? QM_OK : store->ops->creation_put(store, j->s->number, &row, 1);
+}
+
 static int take_records(qm_joining *j) {
   qm_id last = {{0}};
   for (uint64_t i = 0; i < j->m.records; i++) QM_TRY(take_record(j, &last, i == 0));
@@ -445,6 +467,7 @@ static int join_all(qm_joining *j, int *joined) {
   if (j->replace) QM_TRY(begin_replacing(j));
   for (uint32_t i = 0; i < j->n_map; i++) QM_TRY(take_clock(j, i));
   QM_TRY(take_records(j));
+  for (uint64_t i = 0; i < j->m.names; i++) QM_TRY(take_name(j));
   for (uint32_t i = 0; i < j->m.batches; i++) QM_TRY(take_batch(j));
   QM_TRY(qm__feed_end(&j->feed));
   QM_TRY(move_floor(j));

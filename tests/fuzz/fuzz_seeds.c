@@ -76,6 +76,7 @@ static void put_items(qm_buf *out, const fuzz_parts *parts, const qm_id *space) 
   }
   qm_buf_byte(out, (uint8_t)m.authors);
   qm_buf_byte(out, (uint8_t)m.records);
+  qm_buf_byte(out, (uint8_t)m.names);
   qm_buf_byte(out, (uint8_t)m.batches);
   qm_cur_init(&c, qm_buf_slice(&stream));
   while (qm_cur_left(&c)) {

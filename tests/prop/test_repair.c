@@ -282,6 +282,40 @@ static void dirty_ones_end_as_the_others(void **state) {
   assert_true(replaced > 20 && dirty > 20);
 }
 
+/* A creation that was set aside names its record all the same, also for whoever came by a state
+ * and never saw it: others go on naming the record by that dot. */
+static void names_travel_with_states(void **state) {
+  (void)state;
+  qm_write *x;
+  int existing;
+  qm_id id = rec("R");
+  open_n(5, 7);
+  w.n = 4;
+  ok(put_new(D, "Q"));
+  sync_all();
+  ok(qm_write_begin(&x, D->engine, D->space, QM_WRITE_RAW));
+  ok(qm_write_new(x, 1, &id, qm_slice_of(NULL, 0), &id, &existing));
+  ok(qm_write_inc(x, &id, F_TEL, 1)); /* a counter where a text stands */
+  ok(qm_write_commit(x, QM_DURABLE));
+  meet(D, E);
+  ok(put(E, "R", F_HEAD, "Li Si"));
+  assert_int_equal(session(D, H, 0, &l), 1);
+  assert_int_equal(qm_space_asides(H->space).n, 1);
+  acknowledge(H);
+  cut_log(H);
+  w.n = 5;
+  assert_int_equal(session(&w.d[4], H, 0, &l), 1);
+  assert_int_equal(l.a.joins, 1);
+  assert_int_equal(session(E, H, 0, &l), 1);
+  assert_int_equal(session(&w.d[4], H, 0, &l), 1);
+  assert_int_equal(l.a.joins, 0);
+  ok(put(E, "Q", F_HEAD, "Wang Wu"));
+  sync_all();
+  assert_string_equal(shown(&w.d[4], "Q", F_HEAD), "Wang Wu");
+  check_all();
+  world_close(&w);
+}
+
 /* --- a replacement that fails, at every allocation --- */
 
 static size_t count, fail_at;
@@ -677,6 +711,7 @@ int main(void) {
       cmocka_unit_test(ends_as_who_never_saw_it),
       cmocka_unit_test(waits_for_a_state_that_covers_it),
       cmocka_unit_test(dirty_ones_end_as_the_others),
+      cmocka_unit_test(names_travel_with_states),
       cmocka_unit_test(all_or_nothing),
       cmocka_unit_test(a_replacement_resumes),
       cmocka_unit_test(a_lost_record_comes_back),
