@@ -23,7 +23,9 @@ typedef struct qm_space qm_space;
 enum {
   QM_ENGINE_HUB = 1,   /* the home hub of its spaces: judges what arrives */
   QM_ENGINE_REPLAY = 2, /* epoch zero, no clock correction, no stamping */
-  QM_ENGINE_FEED = 4    /* keeps the feed of what changed (feed.h), for an app */
+  QM_ENGINE_FEED = 4,   /* keeps the feed of what changed (feed.h), for an app */
+  QM_ENGINE_BEHIND = 8, /* state may follow behind the log (S12.14); not with FEED or tables */
+  QM_ENGINE_FOLDED = 16 /* shows what was folded last and changes nothing: a store to be read */
 };
 
 typedef struct qm_engine_options {
@@ -73,6 +75,7 @@ void qm_space_info_get(const qm_space *s, qm_space_info *out); /* borrows from s
 const qm_schema *qm_space_schema(const qm_space *s);
 const qm_authors *qm_space_authors(const qm_space *s);
 const qm_vv *qm_space_vv(const qm_space *s);
+/* With QM_ENGINE_BEHIND: of what was folded last; qm_engine_fold first gives that of the VV. */
 void qm_space_digest(const qm_space *s, qm_digest *out);
 /* Effective time of a dot whose own time is `own` (S3.9). */
 qm_time qm_space_effective(const qm_space *s, qm_dot dot, qm_time own);
@@ -83,6 +86,11 @@ int qm_engine_begin(qm_engine *e);
  * memory stands as before begin. */
 int qm_engine_commit(qm_engine *e, qm_durability durability, qm_store_done done, void *payload);
 void qm_engine_rollback(qm_engine *e);
+/* QM_ENGINE_BEHIND: saves the state of all that was committed, in a transaction of its own, not
+ * durable by itself (the log is). Whatever reads state does this first; only who reads the
+ * store directly must ask. Nothing waits: no effect. QM_ESTATE inside a transaction; the
+ * store's errors, QM_ENOMEM. */
+int qm_engine_fold(qm_engine *e);
 
 /* --- what a session asks; space by id --- */
 
@@ -133,6 +141,8 @@ typedef struct qm_refusal {
   uint64_t counter; /* start of the refused segment */
   int32_t code;
   char message[120];
+  qm_id peer;       /* who brought it, and in which session: for what was parked */
+  uint64_t session; /* neither need be those of the batch that was taken then */
 } qm_refusal;
 
 /* qm_ingest.check_schema: judge by the schema; or only what a newer one cannot allow, because
@@ -142,6 +152,7 @@ enum { QM_CHECK_SCHEMA = 1, QM_CHECK_NEWER = 2 };
 typedef struct qm_ingest {
   /* in */
   qm_id peer;       /* device it came from */
+  uint64_t session; /* tells the sessions of that device apart: what is parked is the session's */
   int check_author; /* 1: segments of other devices than the peer need a signature that verifies */
   int check_schema; /* not 0: judge against schema and `role` (a hub), QM_CHECK_… */
   qm_slice role;
@@ -162,15 +173,16 @@ typedef struct qm_ingest {
 
 /* Takes a batch inside a transaction: whole segments, each checked before any of it
  * is applied; those already held are counted as known, those with missing
- * dependencies are parked in memory (bounded per peer) and tried again after each
- * segment taken; refused ones leave no trace and stop their author for the rest of
- * the batch. QM_OK unless the batch itself cannot be read (cur's errors, QM_EFORMAT,
- * QM_EVERSION, QM_EOVERSIZE: nothing was taken) or the store or memory fails (roll
- * back). */
+ * dependencies are parked in memory (bounded per peer, all its sessions together) and
+ * tried again after each segment taken, by the terms under which they came; refused ones
+ * leave no trace and stop their author for the rest of what this session brings here.
+ * What was parked and is taken stays parked where the transaction is rolled back. QM_OK
+ * unless the batch itself cannot be read (cur's errors, QM_EFORMAT, QM_EVERSION,
+ * QM_EOVERSIZE: nothing was taken) or the store or memory fails (roll back). */
 int qm_engine_ingest(qm_engine *e, qm_space *s, qm_slice batch, qm_ingest *in, qm_arena *arena,
                      qm_error *err);
-/* Drops what is parked from this peer (its session ended). */
-void qm_engine_unpark(qm_engine *e, const qm_id *peer);
+/* Drops what this session of this peer has parked: it ended. Outside a transaction. */
+void qm_engine_unpark(qm_engine *e, const qm_id *peer, uint64_t session);
 
 typedef enum qm_compare {
   QM_COMPARE_NONE = 0,

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/aside_int.h"
+#include "core/fold.h"
 #include "core/mp.h"
 #include "core/state_feed.h"
 
@@ -113,7 +114,6 @@ static int look_record(void *payload, const qm_record_row *row) {
 }
 
 static int look(qm_space *s, const range *r, view *v) {
-  qm_store *store = s->engine->store;
   memset(v, 0, sizeof *v);
   v->s = s;
   v->r = *r;
@@ -121,7 +121,7 @@ static int look(qm_space *s, const range *r, view *v) {
   do {
     qm_id after = v->last;
     v->seen = 0;
-    QM_TRY(store->ops->record_scan(store, s->number, 0, any ? &after : NULL, 256, look_record, v));
+    QM_TRY(qm__fold_scan(s, any ? &after : NULL, 256, look_record, v));
     any = 1;
   } while (v->seen && !v->end);
   return QM_OK;
@@ -340,6 +340,7 @@ static int take_all(taking *t, qm_cur *c) {
 
 static int take_records(taking *t, qm_cur *c) {
   QM_TRY(qm_engine_begin(t->e));
+  t->e->whole = 1;
   int rc = take_all(t, c);
   if (rc == QM_OK && t->replaced) return qm_engine_commit(t->e, QM_DURABLE, NULL, NULL);
   qm_engine_rollback(t->e);
@@ -348,9 +349,10 @@ static int take_records(taking *t, qm_cur *c) {
 
 /* --- the side that is asked --- */
 
-static int ready(const qm_engine *e) {
+/* From here on the store and the digest say all that was committed. */
+static int ready(qm_engine *e) {
   if (e->poisoned) return QM_EINTERNAL;
-  return e->open ? QM_ESTATE : QM_OK;
+  return e->open ? QM_ESTATE : qm__fold(e);
 }
 
 /* Rows that are gone are not in the digest either from here on. */

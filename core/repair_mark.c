@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "core/aside_int.h"
+#include "core/fold.h"
 #include "core/repair.h"
 
 static const char suspect_key[] = "suspect", repaired_key[] = "repaired";
@@ -39,13 +40,11 @@ static int sum_record(void *payload, const qm_record_row *row) {
 static int sum(qm_space *s, int anew, qm_digest *out) {
   summing w = {.s = s, .sum = out, .anew = anew};
   uint8_t asides[16];
-  qm_store *store = s->engine->store;
   *out = (qm_digest){0, 0};
   for (int first = 1; first || w.seen; first = 0) {
     qm_id after = w.last;
     w.seen = 0;
-    QM_TRY(store->ops->record_scan(store, s->number, 0, first ? NULL : &after, 256, sum_record,
-                                   &w));
+    QM_TRY(qm__fold_scan(s, first ? NULL : &after, 256, sum_record, &w));
   }
   for (uint32_t a = 0; a < s->n_states; a++) qm_digest_add(out, s->states[a].share);
   qm_digest_bytes(&s->aside_sum, asides);
@@ -164,7 +163,9 @@ int qm__repair_clean(qm_space *s) {
 typedef int (*step)(qm_space *s);
 
 static int alone(qm_engine *e, qm_space *s, step what) {
+  QM_TRY(qm__fold(e));
   QM_TRY(qm_engine_begin(e));
+  e->whole = 1;
   int rc = what(s);
   if (rc == QM_OK) return qm_engine_commit(e, QM_DURABLE, NULL, NULL);
   qm_engine_rollback(e);

@@ -173,9 +173,7 @@ static int refusal(void *payload, const qm_id *peer, const qm_id *space, const q
   node *author = node_of_id(w, &device), *sender = node_of_id(w, peer);
   note(w, "node %u: refused of %u by %s: %s (%s)", n->index, author ? author->index : 99,
        by_peer ? "peer" : "itself", qm_err_name(r->code), r->message);
-  /* What is parked is of a peer: of two sessions, the end of one makes a gap in the other. */
-  int gap = r->code == QM_EGAP && sender && net_beside(w, n, sender);
-  if (author && !author->liar && sender && !sender->liar && !n->liar && !gap)
+  if (author && !author->liar && sender && !sender->liar && !n->liar)
     violation(w, "an honest change was refused: author %u, from %u, at %u: %s (%s)",
               author->index, sender->index, n->index, qm_err_name(r->code), r->message);
   int sure = r->code == QM_ESCHEMA || r->code == QM_EACCESS || getenv("REFUSALS");
@@ -216,7 +214,7 @@ int device_may(const world *w, unsigned device, unsigned space) {
 
 static int open_engine(node *n, qm_error *e) {
   qm_engine_options o = {.size = sizeof o, .device = n->id, .zip_level = n->w->zip_level};
-  if (n->index == HUB) o.flags = QM_ENGINE_HUB;
+  if (n->index == HUB) o.flags = QM_ENGINE_HUB | QM_ENGINE_BEHIND;
   int rc = qm_store_sqlite_open(&n->env, disk_path(n->disk),
                                 QM_SQLITE_CREATE | (unsigned)n->w->store_flags, &n->store, e);
   if (rc == QM_OK) rc = qm_engine_open(&n->engine, &n->env, n->store, &o, e);

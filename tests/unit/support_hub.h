@@ -41,6 +41,8 @@ void hub_device_digest(hub_device *d, char to[33]);
 qm_space *hub_device_space(hub_device *d);
 /* A record of its first space goes as with a bad page, and a check finds that. */
 void hub_device_lose(hub_device *d);
+/* The one batch of `from` that `vv` lacks goes to `to`, as if that session had brought it. */
+void hub_device_hand_on(hub_device *from, hub_device *to, qm_vv_list vv, uint64_t session);
 
 /* The schema that hub_device_write writes in, as JSON and compiled. */
 extern const char hub_schema_json[];
