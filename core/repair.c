@@ -177,14 +177,13 @@ static int send_record(void *payload, const qm_record_row *row) {
 /* [authors, [id, blob, …]]; an id without a record here has an empty blob. Places are local
  * numbers. */
 static int put_records(qm_space *s, const qm_id *ids, uint32_t n, qm_buf *out) {
-  qm_store *store = s->engine->store;
   qm_buf body;
   int rc = QM_OK;
   qm_buf_init(&body, s->engine->env, QM_RANGE_BYTES);
   sending w = {.s = s, .out = &body};
   for (uint32_t i = 0; i < n && rc == QM_OK; i++) {
     w.good = -1;
-    rc = store->ops->record_load(store, s->number, &ids[i], 1, send_record, &w);
+    rc = qm__fold_load(s, &ids[i], 1, send_record, &w);
     if (rc != QM_OK || w.good >= 0) continue;
     qm_mp_bin(&body, ids[i].b, QM_ID_SIZE);
     qm_mp_bin(&body, NULL, 0);
@@ -226,9 +225,8 @@ static int meet_row(void *payload, const qm_record_row *row) {
 }
 
 static int find_stored(qm_space *s, const qm_id *id, stored *out) {
-  qm_store *store = s->engine->store;
   *out = (stored){.s = s};
-  return store->ops->record_load(store, s->number, id, 1, meet_row, out);
+  return qm__fold_load(s, id, 1, meet_row, out);
 }
 
 static int is_lost(const qm_space *s, const uint8_t hash[16]) {

@@ -12,8 +12,6 @@
 
 #include <cmocka.h>
 
-#include "core/aside.h"
-#include "core/repair.h"
 #include "core/space.h"
 #include "sync/uv/hub.h"
 #include "sync/uv/shard.h"
@@ -763,36 +761,6 @@ static void test_address_in_use(void **state) {
 
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
-/* S8.14, S9.8: what a device or the hub lost comes back with a sync. */
-static void test_what_was_lost(void **state) {
-  fixture *f = *state;
-  start(f);
-  sync_ok(f, &f->a);
-  hub_device_write(&f->a, NULL, "Household of the east lane");
-  hub_device_write(&f->a, NULL, "Household of the west lane");
-  sync_ok(f, &f->a);
-  sync_ok(f, &f->b);
-  hub_device_lose(&f->a);
-  assert_int_equal(hub_device_count(&f->a), 1);
-  sync_ok(f, &f->a);
-  assert_int_equal(f->a.result.repaired, 1);
-  assert_int_equal(f->a.result.n_differ, 0);
-  assert_int_equal(hub_device_count(&f->a), 2);
-  join(f);
-  hub_device_lose(&f->own);
-  start(f);
-  sync_ok(f, &f->b);
-  assert_int_equal(f->b.result.repaired, 1);
-  ok(qm_engine_damaged(f->b.engine, hub_device_space(&f->b)));
-  hub_device_write(&f->b, NULL, "Household of the north lane");
-  sync_ok(f, &f->b);
-  assert_false(qm_space_dirty(hub_device_space(&f->b)));
-  assert_int_equal(hub_device_count(&f->b), 3);
-  join(f);
-  assert_int_equal(hub_device_count(&f->own), 3);
-  ok(qm_engine_check(f->own.engine, hub_device_space(&f->own), NULL));
-}
-
 int main(void) {
   const struct CMUnitTest tests[] = {CASE(test_two_devices_converge),
                                      CASE(test_nothing_new_is_small),
@@ -818,7 +786,6 @@ int main(void) {
                                      CASE(test_group_with_a_bad_batch),
                                      CASE(test_full_disk),
                                      CASE(test_failed_fsync_ends_the_hub),
-                                     CASE(test_what_was_lost),
                                      CASE(test_address_in_use)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
