@@ -86,6 +86,7 @@ const qm_verb qm_verbs[] = {
     {"export-refused", qm_verb_export_refused, QM_SAY_HELP_SYNC, 0, 0, 0},
     {"export-hub", qm_verb_export_hub, QM_SAY_HELP_SYNC, 1, 1, 0},
     {"check", qm_verb_check, QM_SAY_HELP_OTHER, 0, 0, 0},
+    {"keep", qm_verb_keep, QM_SAY_HELP_OTHER, 0, 2, 0},
     {"rebuild", qm_verb_rebuild, QM_SAY_HELP_OTHER, 0, 0, 0},
     {"replay", NULL, QM_SAY_HELP_OTHER, 0, -1, 0},
     {"help", qm_verb_help, QM_SAY_HELP_OTHER, 0, 1, 0},

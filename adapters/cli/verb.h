@@ -173,6 +173,7 @@ int qm_verb_export_hub(qm_ctx *c);
 /* What of a space is to be put right, and what was; nothing where there is neither. */
 void qm_verb_mending(const qm_ctx *c, qm_line *v, const qm_node *space);
 void qm_verb_repaired(const qm_ctx *c, qm_line *v, const qm_node *space);
+int qm_verb_keep(qm_ctx *c);
 int qm_verb_attach(qm_ctx *c);
 int qm_verb_attachments(qm_ctx *c);
 /* Below a record's card: where its files are. Nothing where it has none. */

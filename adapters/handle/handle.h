@@ -44,6 +44,8 @@
 #define QM_META_TEST_DATA "handle/test-data" /* present: yes */
 #define QM_META_SYNC "handle/sync"           /* [last success ms, last try ms, code] */
 #define QM_META_REFUSED "handle/refused/"    /* + space, author: [counter, code, message, ms] */
+#define QM_META_KEEP "handle/keep"           /* [days, MB] */
+#define QM_META_CAPPED "handle/capped"       /* [ms of the last cut by size, bytes over] */
 #define QM_META_LOCAL "handle/local/"        /* + space id: made here, without a hub */
 
 struct qm_db {
@@ -230,5 +232,11 @@ int qm__handle_refused_each(qm_db *db, qm_visit_refused visit, void *payload);
 void qm__handle_put_mending(qm_buf *b, const qm_space *s);
 int qm__handle_put_repaired(qm_db *db, qm_buf *b, qm_space *s);
 int qm__handle_aside_count(qm_db *db, qm_space *s, uint64_t *out);
+
+/* History goes after a while, and beyond a size; what no hub holds, and own changes that are not
+ * safe, stay (S12.6). It is upkeep: the sync went well whatever comes of it. */
+void qm__handle_retain(qm_db *db);
+/* ,"history":{…} */
+int qm__handle_keep_status(qm_db *db, qm_buf *out);
 
 #endif
