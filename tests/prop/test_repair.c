@@ -253,7 +253,7 @@ static void waits_for_a_state_that_covers_it(void **state) {
 }
 
 static void edit(device *d) {
-  char name[8], value[8];
+  char name[16], value[16];
   (void)snprintf(name, sizeof name, "r%u", world_below(&w, 6));
   (void)snprintf(value, sizeof value, "%u", world_below(&w, 100));
   w.now_ms += world_below(&w, 5000);
@@ -396,7 +396,7 @@ static void all_or_nothing(void **state) {
 /* Cut over and over: the parts that came stay. */
 static void a_replacement_resumes(void **state) {
   (void)state;
-  char name[8], *text;
+  char name[16], *text;
   open_n(4, 13);
   text = qm_arena_alloc(&w.arena, 60001);
   for (unsigned i = 0; i < 30; i++) {
@@ -454,7 +454,7 @@ static void harm_record(device *d, const char *name, int lose) {
 }
 
 static void some_records(unsigned n) {
-  char name[8];
+  char name[16];
   for (unsigned i = 0; i < n; i++) {
     (void)snprintf(name, sizeof name, "r%u", i);
     ok(put_new(D, name));
@@ -599,7 +599,7 @@ static void the_home_hub_says(void **state) {
 /* More than is found record by record: the state is replaced. */
 static void too_much_for_a_search(void **state) {
   (void)state;
-  char name[8];
+  char name[16];
   open_n(4, 37);
   some_records(700);
   for (unsigned i = 0; i < 700; i += 2) {
@@ -641,7 +641,7 @@ static void damage_is_mended(void **state) {
   (void)state;
   uint64_t mended = 0;
   for (uint64_t seed = 1; seed <= 150; seed++) {
-    char name[8];
+    char name[16];
     open_n(5, seed);
     for (int i = 0; i < 40; i++) edit(&w.d[world_below(&w, 3)]);
     sync_all();
