@@ -262,7 +262,8 @@ int qm__aside_load(qm_space *s) {
   s->aside_sum = (qm_digest){0, 0};
   s->dirty = 0;
   QM_TRY(store->ops->aside_scan(store, s->number, qm_slice_of("e", 1), load_entry, s));
-  return store->ops->aside_scan(store, s->number, qm_slice_of("dirty", 5), load_dirty, s);
+  QM_TRY(store->ops->aside_scan(store, s->number, qm_slice_of("dirty", 5), load_dirty, s));
+  return qm__repair_load(s);
 }
 
 void qm__aside_free(qm_space *s) {

@@ -79,7 +79,43 @@ int qm__fork_continues(qm_space *s, qm_segment *g, qm_hash *previous, uint32_t *
 
 /* Records anew from the log, inside the transaction. QM_ECUT. */
 int qm__rebuild(qm_space *s, const qm_id *ids, size_t n);
+
+/* A state at some VV, of which the records stand in the store: clock rows and heads by local
+ * number, n of each. */
+typedef struct qm__retained {
+  qm_vv *clocks, vv;
+  qm_hash *heads;
+  uint32_t n;
+} qm__retained;
+/* Replays on it what log and open run hold beyond; clocks and vv move along. Memory: one row
+ * of the log and the records at hand. QM_ECUT: the log does not go on from there up to the
+ * space's VV. QM_EFORK: another continuation of an author. */
+int qm__rebuild_on(qm_space *s, qm__retained *base);
 int qm__space_dirty_set(qm_space *s, int dirty);
+
+/* --- repair_mark.c --- */
+
+/* The sum of what is stored: records by their stored hashes, clock rows, entries. */
+int qm__repair_sum(qm_space *s, qm_digest *out);
+/* What a row counts for where it is looked at: its hash, if its bytes have it (then 1). */
+int qm__repair_seen(const qm_space *s, const qm_record_row *row, uint8_t out[16]);
+/* The record is that one from here on, or gone (NULL); nothing of what was here stays. */
+void qm__repair_put(qm_loaded *l, const qm_record *r);
+/* Neither dirty nor suspect any more: the state was replaced. */
+int qm__repair_clean(qm_space *s);
+int qm__repair_load(qm_space *s);
+int qm__repair_suspect(qm_space *s, int suspect);
+/* Suspect from here on: the digest becomes that of what is stored, and what it had beyond is
+ * remembered. Inside the transaction; _now in one of its own. */
+int qm__repair_note(qm_space *s);
+int qm__repair_note_now(qm_space *s);
+/* No longer suspect where what is stored, all of it good, sums up to what there was before. In a
+ * transaction of its own. QM_EDIFFER where not. */
+int qm__repair_whole(qm_space *s, const qm_digest *stored);
+/* Dirty from here on, in a transaction of its own. */
+int qm__repair_distrust(qm_space *s);
+/* Counts what was replaced, and logs it. */
+int qm__repair_count(qm_space *s, uint64_t records, uint64_t states);
 
 /* --- space.c --- */
 
@@ -87,5 +123,7 @@ int qm__space_dirty_set(qm_space *s, int dirty);
 int qm__space_pass(qm_space *s, const qm_change *c);
 /* NULL where it is not loaded. */
 qm_loaded *qm__space_peek(qm_space *s, const qm_id *id);
+/* Forgets the records at hand, which were saved; the transaction goes on. */
+void qm__space_let_go(qm_space *s);
 
 #endif

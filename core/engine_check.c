@@ -3,9 +3,9 @@
  * is only a way to them, is made anew where it lacks one. */
 #include <string.h>
 
+#include "core/aside_int.h"
 #include "core/class.h"
 #include "core/fold.h"
-#include "core/space.h"
 
 typedef struct qm_checker {
   qm_space *s;
@@ -14,13 +14,16 @@ typedef struct qm_checker {
   qm_error *err;
   qm_id last;
   uint32_t seen;
-  int unindexed;
+  int unindexed, bad; /* bad: the code of the first record that is not what it was */
 } qm_checker;
 
+/* The first is told; the others are counted all the same. */
 static int fail_at(qm_checker *c, const qm_id *id, int code, const char *what) {
   char hex[2 * QM_ID_SIZE + 1];
   qm_hex(hex, id->b, sizeof id->b);
-  return qm_fail(c->err, code, "record %s: %s", hex, what);
+  if (!c->bad) (void)qm_fail(c->err, code, "record %s: %s", hex, what);
+  c->bad = code;
+  return QM_OK;
 }
 
 static int check_record(void *payload, const qm_record_row *row) {
@@ -31,6 +34,7 @@ static int check_record(void *payload, const qm_record_row *row) {
   c->last = row->id;
   c->seen++;
   qm_arena_reset(&c->arena);
+  qm_digest_add(&c->sum, row->hash);
   int rc = qm_record_decode(&r, &row->id, row->state, &c->s->authors, &c->arena);
   if (rc == QM_ENOMEM) return rc;
   if (rc != QM_OK) return fail_at(c, &row->id, QM_ECORRUPT, qm_err_text(rc));
@@ -45,7 +49,6 @@ static int check_record(void *payload, const qm_record_row *row) {
     return fail_at(c, &row->id, QM_ECORRUPT, "hash does not match its state");
   if (qm_record_collection(&r) != row->collection)
     return fail_at(c, &row->id, QM_ECORRUPT, "listed under another collection");
-  qm_digest_add(&c->sum, hash);
   int complete;
   QM_TRY(qm__edges_indexed(c->s, &r, &complete));
   c->unindexed |= !complete;
@@ -88,10 +91,13 @@ int qm_engine_check(qm_engine *e, qm_space *s, qm_error *err) {
   if (e->open) return qm_fail(err, QM_ESTATE, "check: a transaction is open");
   qm_arena_init(&c.arena, e->env, QM_RECORD_ARENA);
   int rc = scan(&c, check_record);
-  if (rc == QM_OK && c.unindexed) rc = index_anew(&c);
+  if (rc == QM_OK && c.unindexed && !c.bad) rc = index_anew(&c);
   qm_arena_free(&c.arena);
   if (rc != QM_OK)
     return err && err->code == rc ? rc : qm_fail(err, rc, "check: %s", qm_err_text(rc));
+  /* A store that is only read keeps no mark; that it is wrong is told all the same. */
+  if (c.bad && !s->suspect) (void)qm__repair_note_now(s);
+  if (c.bad) return c.bad;
   for (uint32_t a = 0; a < s->authors.n; a++) {
     uint8_t share[16];
     if (!qm_vv_get(&s->vv, a)) continue;
@@ -101,7 +107,13 @@ int qm_engine_check(qm_engine *e, qm_space *s, qm_error *err) {
   uint8_t asides[16];
   qm_digest_bytes(&s->aside_sum, asides);
   qm_digest_add(&c.sum, asides);
-  if (!qm_digest_eq(&c.sum, &s->digest))
+  /* What was lost is here again, and all of it good. */
+  if (s->suspect && qm__repair_whole(s, &c.sum) == QM_OK) return QM_OK;
+  if (!qm_digest_eq(&c.sum, &s->digest)) {
+    (void)qm__repair_note_now(s);
     return qm_fail(err, QM_EDIFFER, "digest is not the sum of what is stored");
+  }
+  if (s->suspect)
+    return qm_fail(err, QM_EDIFFER, "records were lost; a sync is to bring them back");
   return QM_OK;
 }

@@ -191,7 +191,14 @@ static int vv_hash(const qm_space *s, int with_schema, uint8_t out[16]) {
   qm_sha_init(&sha);
   sha_vv(s, &sha);
   qm__aside_sha(s, &sha);
-  if (with_schema) sha_u64(&sha, s->schema ? s->schema->version : 0);
+  if (with_schema) {
+    sha_u64(&sha, s->schema ? s->schema->version : 0);
+    /* S8.2: what is to be mended must meet a peer, though nothing else is new. */
+    if (s->dirty || s->suspect) {
+      qm_sha_add(&sha, "mend", 4);
+      qm_sha_add(&sha, s->engine->device.b, QM_ID_SIZE);
+    }
+  }
   qm_sha_end(&sha, &hash);
   memcpy(out, hash.b, 16);
   return QM_OK;

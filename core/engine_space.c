@@ -4,6 +4,7 @@
 
 #include "core/fold.h"
 #include "core/mp.h"
+#include "core/repair.h"
 #include "core/space.h"
 
 /* --- info: [name, role, secret bin32, readable, writable, schema bin] --- */
@@ -151,7 +152,9 @@ int qm_engine_digest_check(qm_engine *e, qm_space *s, const uint8_t vv_digest[16
   QM_TRY(qm_engine_vv_digest(e, s, vv));
   if (memcmp(vv, vv_digest, 16) == 0) {
     QM_TRY(qm__fold(e));
-    qm_digest_bytes(&s->digest, mine);
+    qm_digest now = s->digest;
+    if (s->suspect) QM_TRY(qm_engine_digest_now(e, s, &now)); /* of what is there */
+    qm_digest_bytes(&now, mine);
     *out = memcmp(mine, digest, 16) == 0 ? QM_COMPARE_EQUAL : QM_COMPARE_DIFFER;
     return QM_OK;
   }

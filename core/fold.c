@@ -109,6 +109,13 @@ int qm__fold_scan(qm_space *s, const qm_id *after, size_t limit, qm_visit_record
   return store->ops->record_scan(store, s->number, 0, after, limit, visit, payload);
 }
 
+int qm__fold_load(qm_space *s, const qm_id *ids, size_t n, qm_visit_record visit,
+                  void *payload) {
+  qm_store *store = s->engine->store;
+  QM_TRY(qm__fold(s->engine));
+  return store->ops->record_load(store, s->number, ids, n, visit, payload);
+}
+
 int qm__fold_count(qm_space *s, uint64_t *out) {
   qm_store *store = s->engine->store;
   QM_TRY(qm__fold(s->engine));

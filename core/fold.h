@@ -34,6 +34,7 @@ int qm__fold_replay(qm_space *s);
 /* As the store's verbs, over all that was committed. */
 int qm__fold_scan(qm_space *s, const qm_id *after, size_t limit, qm_visit_record visit,
                   void *payload);
+int qm__fold_load(qm_space *s, const qm_id *ids, size_t n, qm_visit_record visit, void *payload);
 int qm__fold_count(qm_space *s, uint64_t *out);
 int qm__fold_keys(qm_space *s, uint32_t index, qm_slice key, qm_visit_id visit, void *payload);
 

@@ -327,14 +327,30 @@ QM_API int32_t qm_history(qm_db *db, qm_slice space, qm_slice collection, qm_sli
  *    "refused","set_aside","conflicts","free_bytes","test_data",
  *    "history":{"days","mb","bytes","over","cut"},"author",
  *    "spaces":[{"id","name","role","version","records","unsent","oldest_unsent","written",
- *               "acknowledged","safe","refused","set_aside","conflicts","digest"},…]}
+ *               "acknowledged","safe","refused","set_aside","conflicts","mending","repaired",
+ *               "digest"},…]}
  * unsent: changes not acknowledged by a hub; written, acknowledged, safe: effects written here
  * ever, held by the hub, and in a verified backup; null where there is nothing to say.
  * set_aside: own changes that the hub took without effect and has not approved.
+ * mending: "state": what is shown may still have effects of what was set aside, or cannot be
+ * read; a peer's state takes its place as soon as one that holds enough is met (normally the
+ * hub). "records": single records are to be replaced by the next sync. Else null.
+ * repaired: {"records","states","time"}: what was replaced so, ever, and when last; or null.
  * history: what is kept at most (0: no limit), what the log takes, in bytes; over: how much of
  * that is beyond the limit and must stay, as no hub or no backup holds it yet; cut: when the
  * size limit last took something, or null. */
 QM_API int32_t qm_status(qm_db *db, uint32_t flags, qm_text *out, qm_error *e);
+/* What a hub that lost its database, and still has its keys, needs to begin again: the spaces
+ * here with their secrets and schemas, and whose devices they name (`qianmod recover --from`).
+ * Binary, signed by this device. Whoever has it can read the spaces' secrets: it is to be kept
+ * like a key and deleted after use. QM_ENOTENROLLED. */
+QM_API int32_t qm_export_hub(qm_db *db, qm_text *out, qm_error *e);
+/* Reads everything and compares it with its hashes. A line a space,
+ *   {"id","name","ok":BOOL,"mending","repaired"}
+ * also with an error. QM_EDIFFER, QM_ECORRUPT: records were lost or are not what was written
+ * (a worn disk); from here on every sync tries to replace them by the hub's. What is not sent
+ * yet stays in any case. */
+QM_API int32_t qm_check(qm_db *db, qm_text *out, qm_error *e);
 
 /* How much history this device keeps from now on, whatever the options say: days (0: for ever;
  * at most 36,500) and MB (0: any amount; at most 1,000,000). It shows after the next sync.
@@ -431,10 +447,12 @@ typedef struct qm_sync_result {
   int64_t clock_offset_ms;   /* the hub's clock less this one's */
   int32_t renewed;           /* 1: a new certificate came */
   int32_t code;              /* of the first space that could not be finished; 0 */
+  uint32_t repaired;         /* records replaced because they were wrong, here or at the hub */
+  uint32_t repaired_states;  /* spaces replaced as a whole (qm_status: mending) */
 } qm_sync_result;
 
 #define QM_SYNC_RESULT_INIT \
-  { (uint32_t)sizeof(qm_sync_result), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+  { (uint32_t)sizeof(qm_sync_result), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /* One whole session with the hub, both ways. Blocks; calls of other threads go on while the
  * network is waited for; a second sync gets QM_EBUSY. *out (may be NULL) is filled as far as it

@@ -6,12 +6,16 @@
 #include "core/fold.h"
 
 #define ROW_ARENA ((size_t)128 << 20)
+#define AT_HAND ((size_t)1 << 20) /* records are saved and let go once they take so much */
 
 typedef struct replay {
   qm_space *s;
   qm_vv *clocks; /* by author, as the log goes on */
   qm_vv vv;
+  const qm_hash *heads; /* by author: what the log goes on from; NULL: from nothing */
+  const uint64_t *first; /* with heads: where that is */
   int all;       /* every record, also those that are not here any more */
+  int on;        /* on records that stand in the store; they are saved as it goes */
   uint64_t serial, seq;
   qm_arena scratch;
 } replay;
@@ -25,8 +29,9 @@ static int record_of(replay *r, const qm_id *id, qm_loaded **out) {
     *out = NULL;
     return QM_OK;
   }
-  QM_TRY(qm__space_record(r->s, id, out)); /* all that are stored were loaded before */
+  QM_TRY(qm__space_record(r->s, id, out)); /* unless `on`: all that are stored were loaded */
   (*out)->rebuilt = (*out)->dirty = 1;
+  if (qm_id_is_zero(id)) r->s->stamps_stale = 1;
   return QM_OK;
 }
 
@@ -38,6 +43,8 @@ static int replay_ops(replay *r, const qm_apply *a, qm_vv *clock) {
     if (!l) continue;
     clock->next[c->author] = c->ops[i].counter;
     QM_TRY(qm_record_apply(&l->record, a, &c->ops[i]));
+    if (r->on && c->ops[i].shape == QM_KEYED && !c->ops[i].field)
+      QM_TRY(qm__space_edges_touched(r->s, l));
   }
   return QM_OK;
 }
@@ -90,6 +97,10 @@ static int replay_segment(replay *r, const qm_segment *g) {
   uint64_t at = qm_vv_get(&r->vv, g->author);
   if (g->next <= at) return QM_OK;
   if (g->start > at) return QM_ECUT;
+  /* A giver that stands inside it holds a twin of it (S18.8). */
+  if (r->heads && at && g->start == at && r->first[g->author] == at &&
+      memcmp(g->previous, r->heads[g->author].b, QM_HEAD_SIZE) != 0)
+    return QM_EFORK;
   for (uint32_t i = 0; i < g->n_changes; i++) {
     const qm_change *c = &g->changes[i];
     if (c->next <= at) continue; /* a twin brought it (S18.8) */
@@ -127,12 +138,23 @@ static int replay_open(void *payload, const qm_open_row *row) {
   return replay_change(r, &c, 1);
 }
 
+static int let_go(replay *r) {
+  qm_space *s = r->s;
+  if (!r->on || s->engine->arena.used + s->engine->records.used <= AT_HAND) return QM_OK;
+  QM_TRY(qm__space_save(s));
+  qm__space_let_go(s);
+  return QM_OK;
+}
+
 static int replay_all(replay *r) {
   qm_store *store = r->s->engine->store;
-  qm_vv none = {NULL, 0, 0};
-  int rc = QM_OK;
-  while (rc == QM_OK)
-    rc = store->ops->log_after(store, r->s->number, &none, r->seq, replay_row, r);
+  qm_vv from = {NULL, 0, 0};
+  int rc = qm_vv_copy(r->s->engine->env, &from, &r->vv);
+  while (rc == QM_OK) {
+    rc = store->ops->log_after(store, r->s->number, &from, r->seq, replay_row, r);
+    if (rc == QM_OK) rc = let_go(r);
+  }
+  qm_vv_free(r->s->engine->env, &from);
   if (rc != QM_ENOTFOUND) return rc;
   QM_TRY(store->ops->open_list(store, r->s->number, replay_open, r));
   return qm_vv_equal(&r->vv, &r->s->vv) ? QM_OK : QM_ECUT;
@@ -167,6 +189,24 @@ static int run(qm_space *s, int all) {
   for (uint32_t i = 0; i < s->authors.n; i++) qm_vv_free(env, &r.clocks[i]);
   qm_free(env, r.clocks);
   qm_vv_free(env, &r.vv);
+  qm_arena_free(&r.scratch);
+  end_records(s);
+  return rc;
+}
+
+int qm__rebuild_on(qm_space *s, qm__retained *base) {
+  replay r = {.s = s, .clocks = base->clocks, .vv = base->vv, .heads = base->heads, .all = 1};
+  const qm_env *env = s->engine->env;
+  uint64_t *first = qm_alloc_zero(env, (size_t)(base->n + 1) * sizeof *first);
+  if (!first) return QM_ENOMEM;
+  for (uint32_t a = 0; a < base->n; a++) first[a] = qm_vv_get(&base->vv, a);
+  r.first = first;
+  r.on = 1;
+  qm_arena_init(&r.scratch, env, ROW_ARENA);
+  s->touched = 1;
+  int rc = replay_all(&r);
+  base->vv = r.vv;
+  qm_free(env, first);
   qm_arena_free(&r.scratch);
   end_records(s);
   return rc;

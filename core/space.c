@@ -66,11 +66,17 @@ static int take_row(void *payload, const qm_record_row *row) {
   if (!blob) return QM_ENOMEM;
   int rc = qm_record_decode(&l->record, &row->id, qm_slice_of(blob, row->state.n), &s->authors,
                             &s->engine->records);
+  if (rc != QM_OK && rc != QM_ENOMEM && s->replacing) {
+    memset(&l->record, 0, sizeof l->record);
+    l->record.id = row->id;
+    l->edges_unread = 1;
+    rc = QM_OK;
+  }
   if (rc != QM_OK) return rc == QM_ENOMEM ? rc : QM_ECORRUPT;
   memcpy(l->old_hash, row->hash, 16);
   l->bytes = row->state.n;
   l->stored = 1;
-  l->edges_stored = qm_record_cell(&l->record, 0, QM_KEYED) != NULL;
+  l->edges_stored = l->edges_unread || qm_record_cell(&l->record, 0, QM_KEYED) != NULL;
   return QM_OK;
 }
 
@@ -467,6 +473,12 @@ int qm__space_save(qm_space *s) {
   return QM_OK;
 }
 
+void qm__space_let_go(qm_space *s) {
+  qm__space_drop(s);
+  qm_arena_reset(&s->engine->records);
+  qm_arena_reset(&s->engine->arena);
+}
+
 void qm__space_drop(qm_space *s) {
   s->table = NULL;
   s->table_cap = s->table_n = 0;
@@ -481,7 +493,7 @@ void qm__space_cancel(qm_space *s) {
 }
 
 void qm__space_end(qm_space *s) {
-  s->touched = s->ingested = s->stamps_stale = s->floor_moved = 0;
+  s->touched = s->ingested = s->stamps_stale = s->floor_moved = s->replacing = 0;
   for (const qm_ahead *a = s->ahead; a; a = a->next) s->states[a->stamp.author].ahead = NULL;
   s->ahead = NULL;
 }

@@ -62,6 +62,7 @@ typedef struct qm_loaded {
   uint8_t feed_visible, feed_same, feed_stamps; /* feed_stamps: ops on stamps wrote it */
   uint8_t edges_stored;  /* it had edges when it was loaded: they stand in the index */
   uint8_t edges_touched; /* written in this transaction: stands in qm_space.edges_touched */
+  uint8_t edges_unread;  /* its row did not read: what the index says of it may be anything */
 } qm_loaded;
 
 /* Does the space hold any edge? Asked of the store once, at first need. */
@@ -128,12 +129,15 @@ struct qm_space {
   uint32_t n_asides, cap_asides, n_aside_counts;
   qm_aside_count *aside_counts; /* ascending by author */
   qm_digest aside_sum;          /* the entries' share of the digest */
-  int dirty;                    /* holds effects of what is set aside */
+  int dirty;                    /* its records are not to be trusted: S18.6 */
+  int suspect;                  /* some records are not what they were (core/repair.h) */
+  qm_digest lost;               /* where suspect: shares of rows that are gone */
   /* the open transaction */
   int touched;  /* something here differs from the store */
   int ingested; /* a batch was taken: note (VV, digest) at commit */
   int stamps_stale; /* the space record has changed: stamps and members are read anew */
   int floor_moved;
+  int replacing; /* records are replaced: one that does not read counts as empty */
   /* from one transaction to the next, until it is folded (fold.h) */
   int behind;
   qm_ahead *ahead; /* in the engine's arena */

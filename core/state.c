@@ -24,9 +24,7 @@ static int ready(const qm_engine *e) {
 
 /* One predicate for every way out. */
 static int may_give(const qm_space *s) {
-  if (s->dirty) return 0; /* S18.6 */
-  (void)s;
-  return 1;
+  return !s->dirty && !s->suspect; /* S18.6, S19.1 */
 }
 
 static uint64_t ops_of(const qm_vv *vv) {
@@ -110,6 +108,48 @@ static int write_records(qm_writer *w, qm_space *s) {
   return QM_OK;
 }
 
+/* --- names: records that what is set aside created --- */
+
+#define NAMES_AT_ONCE 256u
+#define NAMES_MAX (UINT64_C(1) << 20) /* counters of one segment, at most */
+
+static int write_names_of(qm_writer *w, const qm_space *s, qm_dot first, uint32_t n) {
+  qm_store *store = s->engine->store;
+  qm_dot dots[NAMES_AT_ONCE] = {{0, 0}};
+  qm_id ids[NAMES_AT_ONCE];
+  uint8_t found[NAMES_AT_ONCE] = {0};
+  for (uint32_t i = 0; i < n; i++) dots[i] = (qm_dot){first.counter + i, first.author};
+  QM_TRY(store->ops->creation_find(store, s->number, dots, n, ids, found));
+  for (uint32_t i = 0; i < n; i++) {
+    if (!found[i]) continue;
+    w->pour.m.names++;
+    qm_buf_clear(&w->item);
+    qm_mp_array(&w->item, 3);
+    qm_mp_uint(&w->item, dots[i].author);
+    qm_mp_uint(&w->item, dots[i].counter);
+    qm_mp_bin(&w->item, ids[i].b, QM_ID_SIZE);
+    QM_TRY(put_item(w));
+  }
+  return QM_OK;
+}
+
+/* They are in no record's state, and others name their records by these dots (S18.1). */
+static int write_names(qm_writer *w, const qm_space *s) {
+  for (uint32_t i = 0; i < s->n_asides; i++) {
+    const qm__aside_range *r = &s->asides[i];
+    uint32_t author;
+    if (qm_authors_find(&s->authors, &r->author, &author) != QM_OK) continue;
+    uint64_t end = r->next, at = r->first;
+    if (end > s->states[author].closed) end = s->states[author].closed;
+    if (end > at && end - at > NAMES_MAX) end = at + NAMES_MAX;
+    for (uint32_t n; at < end; at += n) {
+      n = end - at < NAMES_AT_ONCE ? (uint32_t)(end - at) : NAMES_AT_ONCE;
+      QM_TRY(write_names_of(w, s, (qm_dot){at, author}, n));
+    }
+  }
+  return QM_OK;
+}
+
 /* The changes that no hub is known to hold: whoever joins must be able to bring them to
  * one, though its VV covers them. What a hub gives it holds itself. */
 static int write_batches(qm_writer *w, qm_space *s) {
@@ -141,6 +181,7 @@ static int write_all(qm_writer *w, qm_space *s) {
   QM_TRY(write_authors(w, s));
   QM_TRY(write_clocks(w, s));
   QM_TRY(write_records(w, s));
+  QM_TRY(write_names(w, s));
   QM_TRY(write_batches(w, s));
   QM_TRY(qm__pour_end(&w->pour));
   qm_buf_init(&manifest, s->engine->env, QM_STATE_MANIFEST_MAX);
@@ -198,9 +239,20 @@ static int kept_vv(qm_space *s, const qm_manifest *m, qm_vv *out) {
   return rc;
 }
 
+static int reaches(const qm_space *s, const qm_vv *vv, qm_vv_list least) {
+  for (uint32_t i = 0; i < least.n; i++) {
+    uint32_t a;
+    if (!least.p[i].next) continue;
+    if (qm_authors_find(&s->authors, &least.p[i].author, &a) != QM_OK) return 0;
+    if (qm_vv_get(vv, a) < least.p[i].next) return 0;
+  }
+  return 1;
+}
+
 /* The log goes on from it, and not for too long. */
-static int still_good(const qm_space *s, const qm_vv *vv) {
+static int still_good(const qm_space *s, const qm_vv *vv, qm_vv_list least) {
   uint64_t beyond = 0, all = 0;
+  if (!reaches(s, vv, least)) return 0;
   for (uint32_t a = 0; a < s->authors.n; a++) {
     uint64_t at = qm_vv_get(vv, a), closed = s->states[a].closed;
     if (at > closed || (at < closed && at < qm_vv_get(&s->floor, a))) return 0;
@@ -211,7 +263,7 @@ static int still_good(const qm_space *s, const qm_vv *vv) {
 }
 
 /* 1: *manifest and *vv are of a snapshot that serves. */
-static int find_kept(qm_space *s, qm_buf *manifest, qm_vv *vv, int *found) {
+static int find_kept(qm_space *s, qm_vv_list least, qm_buf *manifest, qm_vv *vv, int *found) {
   qm_manifest m;
   *found = 0;
   vv->n = 0;
@@ -219,7 +271,7 @@ static int find_kept(qm_space *s, qm_buf *manifest, qm_vv *vv, int *found) {
   if (rc == QM_ENOTFOUND) return QM_OK;
   if (rc == QM_OK) rc = qm__manifest_read(&m, &s->id, qm_buf_slice(manifest));
   if (rc == QM_OK) rc = kept_vv(s, &m, vv);
-  if (rc == QM_OK) *found = still_good(s, vv);
+  if (rc == QM_OK) *found = still_good(s, vv, least);
   /* One that does not read any more is only a copy. */
   return rc == QM_ENOMEM || qm_err_class(rc) == QM_CLASS_STORAGE ? rc : QM_OK;
 }
@@ -248,17 +300,23 @@ static int offer_of(qm_space *s, qm_slice manifest, const qm_vv *vv, qm_vv_list 
 
 int qm_state_offered(qm_engine *e, qm_space *s, qm_vv_list peer, qm_arena *arena,
                      qm_state_offer *out) {
+  return qm_state_offered_from(e, s, peer, (qm_vv_list){NULL, 0}, arena, out);
+}
+
+int qm_state_offered_from(qm_engine *e, qm_space *s, qm_vv_list peer, qm_vv_list least,
+                          qm_arena *arena, qm_state_offer *out) {
   qm_buf manifest;
   qm_vv vv = {NULL, 0, 0};
   int found = 0;
   QM_TRY(ready(e));
   if (!may_give(s)) return QM_EACCESS;
   QM_TRY(qm_engine_push(e, s));
-  int rc = find_kept(s, &manifest, &vv, &found);
+  if (!reaches(s, &s->vv, least)) return QM_ENOTFOUND;
+  int rc = find_kept(s, least, &manifest, &vv, &found);
   if (rc == QM_OK && !found) {
     qm_buf_free(&manifest);
     rc = make(s);
-    if (rc == QM_OK) rc = find_kept(s, &manifest, &vv, &found);
+    if (rc == QM_OK) rc = find_kept(s, least, &manifest, &vv, &found);
     if (rc == QM_OK && !found) rc = QM_ECORRUPT;
   }
   if (rc == QM_OK) rc = offer_of(s, qm_buf_slice(&manifest), &vv, peer, arena, out);

@@ -7,7 +7,8 @@
  * store, so that whoever is interrupted resumes on the same bytes; the taker stages parts
  * and joins them once all are there. Neither has more of it in memory than one part and
  * the records at hand. All of these run outside a transaction (else QM_ESTATE), each in
- * transactions of its own. States with equal VV are never joined. */
+ * transactions of its own. States with equal VV are never joined. A dirty replica (aside.h,
+ * repair.h) does not join what it takes: it replaces its own state by it (S9.8). */
 #ifndef QM_STATE_H
 #define QM_STATE_H
 
@@ -34,6 +35,10 @@ int qm_state_cheaper(qm_engine *e, qm_space *s, qm_vv_list peer);
  * first (a state is a push). QM_EACCESS: this replica may give no state. */
 int qm_state_offered(qm_engine *e, qm_space *s, qm_vv_list peer, qm_arena *arena,
                      qm_state_offer *out);
+/* The same for a peer that replaces its own state (S9.8): the snapshot stands at `least` or
+ * beyond, of every author. QM_ENOTFOUND: this replica does not either. */
+int qm_state_offered_from(qm_engine *e, qm_space *s, qm_vv_list peer, qm_vv_list least,
+                          qm_arena *arena, qm_state_offer *out);
 /* Appends a part of the snapshot that `manifest_hash` (first 16 bytes of SHA-256 over the
  * manifest) names. QM_ENOTFOUND: another is kept by now, or there is no such part. */
 int qm_state_part(qm_engine *e, qm_space *s, const uint8_t manifest_hash[16], uint32_t part,
@@ -52,10 +57,11 @@ int qm_state_stage(qm_engine *e, qm_space *s, qm_slice manifest, uint32_t *next,
 int qm_state_stage_part(qm_engine *e, qm_space *s, const uint8_t *manifest_hash, uint32_t part,
                         qm_slice content);
 /* Joins what is staged, in one durable transaction, and drops it. *joined = 0: the state
- * holds nothing that is not here. A state that goes on behind our back (another head at one
- * counter of some author) is QM_EFORK; one that does not read QM_EFORMAT, QM_ECANON… with
- * *err: nothing changes but that the stage is dropped. QM_ETRUNCATED: parts are missing.
- * QM_ENOTFOUND as above. */
+ * holds nothing that is not here. On a dirty replica it takes the place of what is here, and
+ * what the log holds beyond it is replayed; QM_ECUT where the log does not go on from it.
+ * A state that goes on behind our back (another head at one counter of some author) is
+ * QM_EFORK; one that does not read QM_EFORMAT, QM_ECANON… with *err: nothing changes but that
+ * the stage is dropped. QM_ETRUNCATED: parts are missing. QM_ENOTFOUND as above. */
 int qm_state_take(qm_engine *e, qm_space *s, const uint8_t *manifest_hash, int *joined,
                   qm_error *err);
 int qm_state_drop(qm_engine *e, qm_space *s);

@@ -9,18 +9,19 @@
 
 enum { PART_PLAIN = 0, PART_ZSTD = 1 };
 
-/* --- manifest: [2, space bin16, authors, records, batches, bytes, hashes bin] --- */
+/* --- manifest: [3, space bin16, authors, records, names, batches, bytes, hashes bin] --- */
 
 static uint64_t parts_of(uint64_t bytes) {
   return bytes / QM_STATE_PART + (bytes % QM_STATE_PART != 0);
 }
 
 int qm__manifest_write(const qm_manifest *m, const qm_id *space, qm_buf *out) {
-  qm_mp_array(out, 7);
-  qm_mp_uint(out, 2);
+  qm_mp_array(out, 8);
+  qm_mp_uint(out, 3);
   qm_mp_bin(out, space->b, sizeof space->b);
   qm_mp_uint(out, m->authors);
   qm_mp_uint(out, m->records);
+  qm_mp_uint(out, m->names);
   qm_mp_uint(out, m->batches);
   qm_mp_uint(out, m->bytes);
   qm_mp_bin(out, m->hashes.p, m->hashes.n);
@@ -33,12 +34,13 @@ int qm__manifest_read(qm_manifest *m, const qm_id *space, qm_slice in) {
   qm_id id;
   memset(m, 0, sizeof *m);
   qm_cur_init(&c, in);
-  QM_TRY(qm_cur_array_n(&c, 7));
+  QM_TRY(qm_cur_array_n(&c, 8));
   QM_TRY(qm_cur_uint(&c, &version));
-  if (version != 2) return QM_EVERSION;
+  if (version != 3) return QM_EVERSION;
   QM_TRY(qm_cur_bin_n(&c, id.b, sizeof id.b));
   QM_TRY(qm_cur_uint32(&c, &m->authors));
   QM_TRY(qm_cur_uint(&c, &m->records));
+  QM_TRY(qm_cur_uint(&c, &m->names));
   QM_TRY(qm_cur_uint32(&c, &m->batches));
   QM_TRY(qm_cur_uint(&c, &m->bytes));
   QM_TRY(qm_cur_bin(&c, &m->hashes));

@@ -15,7 +15,7 @@
 /* What a snapshot says of itself before any of it comes. */
 typedef struct qm_manifest {
   uint32_t authors, batches, parts;
-  uint64_t records, bytes; /* bytes: of the stream */
+  uint64_t records, names, bytes; /* bytes: of the stream */
   qm_slice hashes;         /* SHA-256 of each part as it travels */
 } qm_manifest;
 
@@ -57,5 +57,16 @@ void qm__feed_init(qm_feed *f, qm_space *s, uint32_t stage, const qm_manifest *m
 int qm__feed_item(qm_feed *f, qm_slice *out);
 int qm__feed_end(const qm_feed *f); /* QM_ETRAILING unless all of it was taken */
 void qm__feed_free(qm_feed *f);
+
+/* --- records that came from elsewhere (state_join.c) --- */
+
+/* The same blob, of which the names are places among n_map authors, with their local numbers;
+ * in the engine's arena. QM_EFORMAT where a name is none of them. */
+int qm__state_renumber(qm_engine *e, const uint32_t *map, uint32_t n_map, qm_slice blob,
+                       qm_slice *out);
+/* 1 where every dot of it lies within vv. */
+int qm__state_covered(const qm_vv *vv, const qm_record *r);
+/* Every creation dot is found by the ops that name it. Inside the transaction. */
+int qm__state_creations(qm_space *s, const qm_record *r);
 
 #endif

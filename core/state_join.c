@@ -1,7 +1,10 @@
 /* Joining a staged state: its stream and the records here are walked together in ascending
- * id; what is at hand is joined, saved and let go, inside one transaction. */
+ * id; what is at hand is joined, saved and let go, inside one transaction. A dirty replica is
+ * replaced instead (S9.8): each record becomes the state's, and on that are replayed the
+ * changes that the log here holds beyond the state. */
 #include <string.h>
 
+#include "core/aside_int.h"
 #include "core/crdt/entries.h"
 #include "core/crdt/keyed.h"
 #include "core/crdt/siblings.h"
@@ -33,6 +36,8 @@ typedef struct qm_joining {
   qm_run *runs;   /* by place */
   uint32_t n_map;
   qm_vv old, theirs; /* VVs of both sides before the join */
+  int replace;       /* not joined: the records here are not to be trusted */
+  qm__retained base; /* where replace: the state's clock rows and heads, by local number */
   qm_id page[PAGE];  /* ids here, not walked yet */
   uint32_t page_n, page_at;
   int page_last; /* nothing behind the page */
@@ -44,9 +49,7 @@ typedef struct qm_joining {
 static int let_go(qm_joining *j) {
   qm_space *s = j->s;
   QM_TRY(qm__space_save(s));
-  qm__space_drop(s);
-  qm_arena_reset(&j->e->records);
-  qm_arena_reset(&j->e->arena);
+  qm__space_let_go(s);
   return QM_OK;
 }
 
@@ -73,6 +76,7 @@ static int take_author(qm_joining *j, uint32_t a, uint64_t next, const qm_hash *
   qm_author_state *st = &s->states[a];
   uint64_t mine = qm_vv_get(&j->old, a);
   if (next && next == mine && memcmp(head->b, st->head.b, QM_HASH_SIZE) != 0) return QM_EFORK;
+  if (j->replace && next == mine) st->time = time;
   if (next <= mine) return QM_OK;
   if (qm_author_cmp(&s->authors.ids[a], &j->e->author) == 0)
     j->e->epoch_stale = 1; /* a peer knew more of it (S2.4) */
@@ -117,6 +121,11 @@ static int take_clock(qm_joining *j, uint32_t place) {
   qm_cur_init(&c, item);
   QM_TRY(qm_cur_array(&c, &count));
   if (count % 2) return QM_EFORMAT;
+  if (j->replace) {
+    clock = &j->base.clocks[a];
+    newer = 1;
+    QM_TRY(qm_vv_set(j->e->env, clock, a, j->next[place]));
+  }
   for (uint32_t i = 0; i < count / 2; i++) {
     uint32_t other = 0;
     uint64_t seen = 0;
@@ -132,36 +141,38 @@ static int take_clock(qm_joining *j, uint32_t place) {
 
 /* The same blob with the names as local numbers here: their order is by id, so only
  * the list itself changes. */
-static int renumber(qm_joining *j, qm_slice blob, qm_slice *out) {
+int qm__state_renumber(qm_engine *e, const uint32_t *map, uint32_t n_map, qm_slice blob,
+                       qm_slice *out) {
   qm_cur c;
   qm_buf b;
   uint32_t count = 0;
   qm_cur_init(&c, blob);
   QM_TRY(qm_cur_array_n(&c, 4));
   QM_TRY(qm_cur_array(&c, &count));
-  qm_buf_init(&b, j->e->env, QM_RECORD_MAX + (count + 1) * 5u);
+  qm_buf_init(&b, e->env, QM_RECORD_MAX + (count + 1) * 5u);
   qm_mp_array(&b, 4);
   qm_mp_array(&b, count);
   int rc = QM_OK;
   for (uint32_t i = 0; i < count && rc == QM_OK; i++) {
     uint32_t place = 0;
     rc = qm_cur_uint32(&c, &place);
-    if (rc == QM_OK && place >= j->n_map) rc = QM_EFORMAT;
-    if (rc == QM_OK) qm_mp_uint(&b, j->map[place]);
+    if (rc == QM_OK && place >= n_map) rc = QM_EFORMAT;
+    if (rc == QM_OK) qm_mp_uint(&b, map[place]);
   }
   qm_buf_add(&b, c.at, qm_cur_left(&c));
   if (rc == QM_OK) rc = qm_buf_status(&b);
-  uint8_t *p = rc == QM_OK ? qm_arena_copy(&j->e->arena, b.p, b.n) : NULL;
+  uint8_t *p = rc == QM_OK ? qm_arena_copy(&e->arena, b.p, b.n) : NULL;
   *out = qm_slice_of(p, b.n);
   qm_buf_free(&b);
   return rc == QM_OK && !p ? QM_ENOMEM : rc;
 }
 
 /* Every creation dot is found by the ops that name it. */
-static int put_creations(qm_joining *j, const qm_record *r) {
+int qm__state_creations(qm_space *s, const qm_record *r) {
+  qm_store *store = s->engine->store;
   for (uint32_t i = 0; i < r->n_creations; i++) {
     qm_creation_row row = {r->creations[i].dot, r->id};
-    QM_TRY(j->e->store->ops->creation_put(j->e->store, j->s->number, &row, 1));
+    QM_TRY(store->ops->creation_put(store, s->number, &row, 1));
   }
   return QM_OK;
 }
@@ -203,7 +214,7 @@ static int cell_covered(const qm_vv *vv, const qm_cell *cell) {
 }
 
 /* A dot beyond the state's own VV would come once more with its op. */
-static int record_covered(const qm_vv *vv, const qm_record *r) {
+int qm__state_covered(const qm_vv *vv, const qm_record *r) {
   for (uint32_t i = 0; i < r->n_creations; i++)
     if (!qm_vv_covers(vv, r->creations[i].dot)) return 0;
   for (uint32_t i = 0; i < r->marks.n; i++)
@@ -213,17 +224,25 @@ static int record_covered(const qm_vv *vv, const qm_record *r) {
   return 1;
 }
 
-static int join_record(qm_joining *j, const qm_id *id, const qm_record *theirs) {
-  qm_loaded *l;
+static int merge_record(qm_joining *j, qm_loaded *l, const qm_record *theirs) {
   qm_record joined;
-  QM_TRY(qm__space_record(j->s, id, &l));
   const qm_record *mine = qm_record_empty(&l->record) ? NULL : &l->record;
-  if (!mine && !theirs) return QM_OK;
   QM_TRY(qm_record_join(&joined, mine, &j->old, theirs, &j->theirs, &j->s->authors, &j->e->arena));
   l->record = joined;
+  return QM_OK;
+}
+
+static int join_record(qm_joining *j, const qm_id *id, const qm_record *theirs) {
+  qm_loaded *l;
+  QM_TRY(qm__space_record(j->s, id, &l));
+  if (!l->stored && !theirs) return QM_OK;
+  if (j->replace)
+    qm__repair_put(l, theirs);
+  else
+    QM_TRY(merge_record(j, l, theirs));
   l->dirty = 1;
   if (qm_id_is_zero(id)) j->s->stamps_stale = 1;
-  QM_TRY(put_creations(j, &l->record));
+  QM_TRY(qm__state_creations(j->s, &l->record));
   return j->e->arena.used + j->e->records.used > AT_HAND ? let_go(j) : QM_OK;
 }
 
@@ -270,10 +289,32 @@ static int take_record(qm_joining *j, qm_id *last, int first) {
   if (!first && qm_id_cmp(last, &id) >= 0) return QM_ECANON;
   *last = id;
   QM_TRY(walk_to(j, &id));
-  QM_TRY(renumber(j, blob, &blob));
+  QM_TRY(qm__state_renumber(j->e, j->map, j->n_map, blob, &blob));
   QM_TRY(qm_record_decode(&theirs, &id, blob, &j->s->authors, &j->e->arena));
-  if (!record_covered(&j->theirs, &theirs)) return QM_EFORMAT;
+  if (!qm__state_covered(&j->theirs, &theirs)) return QM_EFORMAT;
   return join_record(j, &id, &theirs);
+}
+
+/* What is known here already stays as it is: an op named its record by it. */
+static int take_name(qm_joining *j) {
+  qm_store *store = j->e->store;
+  qm_slice item;
+  qm_cur c;
+  uint32_t place = 0;
+  qm_creation_row row;
+  qm_id known;
+  uint8_t found = 0;
+  QM_TRY(qm__feed_item(&j->feed, &item));
+  qm_cur_init(&c, item);
+  qm_cur_array_n(&c, 3);
+  qm_cur_uint32(&c, &place);
+  qm_cur_uint(&c, &row.dot.counter);
+  qm_cur_bin_n(&c, row.record.b, QM_ID_SIZE);
+  QM_TRY(qm_cur_end(&c));
+  if (place >= j->n_map || row.dot.counter >= j->next[place]) return QM_EFORMAT;
+  row.dot.author = j->map[place];
+  QM_TRY(store->ops->creation_find(store, j->s->number, &row.dot, 1, &known, &found));
+  return found ? QM_OK : store->ops->creation_put(store, j->s->number, &row, 1);
 }
 
 static int take_records(qm_joining *j) {
@@ -382,6 +423,36 @@ static int open_stage(qm_joining *j) {
   return next < j->m.parts ? QM_ETRUNCATED : QM_OK;
 }
 
+/* S9.8: what the state lacks of what is here must lie in the log. */
+static int begin_replacing(qm_joining *j) {
+  qm_space *s = j->s;
+  for (uint32_t a = 0; a < s->authors.n; a++) {
+    uint64_t at = qm_vv_get(&j->theirs, a);
+    if (at < qm_vv_get(&j->old, a) && at < qm_vv_get(&s->floor, a)) return QM_ECUT;
+  }
+  s->replacing = 1;
+  j->base.clocks = qm_arena_zero(&j->keep, s->authors.n * sizeof *j->base.clocks);
+  j->base.heads = qm_arena_zero(&j->keep, s->authors.n * sizeof *j->base.heads);
+  if (!j->base.clocks || !j->base.heads) return QM_ENOMEM;
+  j->base.n = s->authors.n;
+  for (uint32_t i = 0; i < j->n_map; i++) j->base.heads[j->map[i]] = j->heads[i];
+  return qm__repair_sum(s, &s->digest); /* what was lost of it is no part of it any more */
+}
+
+static int end_replacing(qm_joining *j) {
+  qm_space *s = j->s;
+  QM_TRY(qm_vv_copy(j->e->env, &j->base.vv, &j->theirs));
+  QM_TRY(qm__rebuild_on(s, &j->base));
+  for (uint32_t a = 0; a < j->base.n; a++) {
+    qm_vv clock = s->states[a].clock;
+    s->states[a].clock = j->base.clocks[a];
+    j->base.clocks[a] = clock;
+    s->states[a].dirty = 1;
+  }
+  QM_TRY(qm__repair_clean(s));
+  return qm__state_forget(s);
+}
+
 static int join_all(qm_joining *j, int *joined) {
   qm_space *s = j->s;
   int news = 0;
@@ -389,13 +460,17 @@ static int join_all(qm_joining *j, int *joined) {
   QM_TRY(qm_vv_copy(j->e->env, &j->old, &s->vv));
   s->touched = s->engine->whole = 1;
   s->floor_moved = 1; /* a rollback reads the floor again */
+  j->replace = s->dirty;
   QM_TRY(take_authors(j, &news));
-  if (!news) return QM_OK;
+  if (!news && !j->replace) return QM_OK;
+  if (j->replace) QM_TRY(begin_replacing(j));
   for (uint32_t i = 0; i < j->n_map; i++) QM_TRY(take_clock(j, i));
   QM_TRY(take_records(j));
+  for (uint64_t i = 0; i < j->m.names; i++) QM_TRY(take_name(j));
   for (uint32_t i = 0; i < j->m.batches; i++) QM_TRY(take_batch(j));
   QM_TRY(qm__feed_end(&j->feed));
   QM_TRY(move_floor(j));
+  if (j->replace) QM_TRY(end_replacing(j));
   *joined = 1;
   s->ingested = 1;
   return j->e->store->ops->stage_drop(j->e->store, s->number);
@@ -431,6 +506,8 @@ static int join_staged(qm_engine *e, qm_space *s, const uint8_t *manifest_hash, 
   qm_buf_free(&j.manifest);
   qm_vv_free(e->env, &j.old);
   qm_vv_free(e->env, &j.theirs);
+  qm_vv_free(e->env, &j.base.vv);
+  for (uint32_t a = 0; a < j.base.n; a++) qm_vv_free(e->env, &j.base.clocks[a]);
   qm_arena_free(&j.keep);
   return rc;
 }

@@ -136,11 +136,13 @@ static int peer_is_hub(const qm_answer *a, const qm_event *ev) {
 
 /* S18.3: who cannot look at a signature believes the hub itself, and nobody who hands on. */
 static int run_aside(qm_answer *a, const qm_event *ev, qm_space *sp, qm_answered *out) {
+  int was_dirty = qm_space_dirty(sp);
   if (!a->policy->verify_aside && !peer_is_hub(a, ev))
     return qm_fail(&out->error, QM_EFORGED, "entries: no key to verify them by");
   QM_TRY(qm_engine_aside_take(a->engine, sp, ev->blob, a->policy->verify_aside,
                               a->policy->payload, NULL, &out->error));
   QM_TRY(qm_aside_after(ev->blob, ev->asides, &out->arena, &out->reply.peer_asides));
+  out->reply.ask = (uint8_t)(!was_dirty && qm_space_dirty(sp));
   return asides_of(sp, out);
 }
 
@@ -151,6 +153,24 @@ static int run_aside_read(qm_answer *a, const qm_event *ev, qm_space *sp, qm_ans
   return asides_of(sp, out);
 }
 
+/* A list of what a vv covers, ascending by author. Heads stay zero: what is made so carries
+ * none. */
+static int list_of(const qm_space *sp, const qm_vv *vv, qm_arena *arena, qm_vv_list *out) {
+  const qm_authors *authors = qm_space_authors(sp);
+  qm_vv_entry *p = qm_arena_zero(arena, (size_t)authors->n * sizeof *p);
+  if (!p) return QM_ENOMEM;
+  out->n = 0;
+  for (uint32_t i = 0; i < authors->n; i++) {
+    uint32_t author = authors->sorted[i];
+    uint64_t next = qm_vv_get(vv, author);
+    if (next == 0) continue;
+    p[out->n].author = authors->ids[author];
+    p[out->n++].next = next;
+  }
+  out->p = p;
+  return QM_OK;
+}
+
 /* A session that stays may outlast a right: each round asks for it. */
 static int run_push(qm_answer *a, const qm_event *ev, qm_space *sp, qm_answered *out) {
   qm_grant g;
@@ -158,6 +178,10 @@ static int run_push(qm_answer *a, const qm_event *ev, qm_space *sp, qm_answered 
   if (!g.readable) return QM_EACCESS;
   QM_TRY(qm_engine_push(a->engine, sp));
   QM_TRY(asides_of(sp, out));
+  if (qm_space_dirty(sp)) { /* it replays from its log's floor on */
+    out->reply.ask = 1;
+    QM_TRY(list_of(sp, qm_space_floor(sp), &out->arena, &out->reply.safe_vv));
+  }
   return qm_engine_heads(a->engine, sp, &out->arena, &out->reply.vv);
 }
 
@@ -199,7 +223,8 @@ static int run_state(qm_answer *a, const qm_event *ev, qm_space *sp, qm_answered
   /* A hub that lost its records wants every change that is still here, and a snapshot kept
      from before has only those that were not acknowledged then. */
   if (ev->recover) QM_TRY(qm_state_forget(a->engine, sp));
-  int rc = qm_state_offered(a->engine, sp, ev->vv, &out->arena, &offer);
+  qm_vv_list least = ev->ask ? ev->safe_vv : (qm_vv_list){NULL, 0};
+  int rc = qm_state_offered_from(a->engine, sp, ev->vv, least, &out->arena, &offer);
   if (rc == QM_EACCESS) return QM_ENOTFOUND; /* it may give none now */
   QM_TRY(rc);
   out->reply.blob = offer.manifest;
@@ -241,26 +266,31 @@ static int run_digest(qm_answer *a, qm_space *sp, qm_answered *out) {
   if (qm_space_dirty(sp)) return QM_ENOTFOUND; /* S18.6 */
   QM_TRY(qm_engine_vv_digest(a->engine, sp, out->reply.vv_digest));
   QM_TRY(qm_engine_fold(a->engine));
-  qm_space_digest(sp, &digest);
+  if (qm_space_suspect(sp)) /* of what is there, not of what should be */
+    QM_TRY(qm_engine_digest_now(a->engine, sp, &digest));
+  else
+    qm_space_digest(sp, &digest);
   qm_digest_bytes(&digest, out->reply.digest);
   return QM_OK;
 }
 
-/* A list of what a vv covers, ascending by author. Heads stay zero: SAFE carries none. */
-static int list_of(const qm_space *sp, const qm_vv *vv, qm_arena *arena, qm_vv_list *out) {
-  const qm_authors *authors = qm_space_authors(sp);
-  qm_vv_entry *p = qm_arena_zero(arena, (size_t)authors->n * sizeof *p);
-  if (!p) return QM_ENOMEM;
-  out->n = 0;
-  for (uint32_t i = 0; i < authors->n; i++) {
-    uint32_t author = authors->sorted[i];
-    uint64_t next = qm_vv_get(vv, author);
-    if (next == 0) continue;
-    p[out->n].author = authors->ids[author];
-    p[out->n++].next = next;
-  }
-  out->p = p;
-  return QM_OK;
+/* --- records that differ --- */
+
+static int run_range(qm_answer *a, const qm_event *ev, qm_space *sp, qm_answered *out) {
+  QM_TRY(qm_repair_next(a->engine, sp, ev->blob, peer_is_hub(a, ev), &out->blob,
+                        &out->reply.part, &out->error));
+  out->reply.blob = qm_buf_slice(&out->blob);
+  return qm_buf_status(&out->blob);
+}
+
+static int run_range_answer(qm_answer *a, const qm_event *ev, qm_space *sp, qm_answered *out) {
+  qm_grant g;
+  QM_TRY(grant_of(a, ev, sp, &out->arena, &g));
+  if (!g.readable) return QM_EACCESS;
+  QM_TRY(qm_repair_answer(a->engine, sp, ev->blob, g.writable, &out->blob, &out->reply.part,
+                          &out->error));
+  out->reply.blob = qm_buf_slice(&out->blob);
+  return qm_buf_status(&out->blob);
 }
 
 static int run_safe_read(qm_answer *a, qm_space *sp, qm_answered *out) {
@@ -304,6 +334,8 @@ static int run_in_space(qm_answer *a, const qm_event *ev, qm_answered *out) {
     case QM_EV_DIGEST_CHECK:
       return qm_engine_digest_check(a->engine, sp, ev->vv_digest, ev->digest, &out->reply.compare);
     case QM_EV_SAFE_READ: return run_safe_read(a, sp, out);
+    case QM_EV_RANGE: return run_range(a, ev, sp, out);
+    case QM_EV_RANGE_ANSWER: return run_range_answer(a, ev, sp, out);
     case QM_EV_STATE: return run_state(a, ev, sp, out);
     case QM_EV_STATE_READ: return run_state_read(a, ev, sp, out);
     case QM_EV_STATE_STAGE: return run_state_stage(a, ev, sp, out);
@@ -327,6 +359,9 @@ static int run(qm_answer *a, const qm_event *ev, qm_answered *out) {
 int qm_answer_run(qm_answer *a, const qm_event *ev, qm_answered *out) {
   reset(out);
   out->rc = run(a, ev, out);
+  int takes = ev->kind == QM_EV_COMMIT || ev->kind == QM_EV_ASIDE;
+  qm_space *sp = takes && out->rc == QM_ECORRUPT ? qm_engine_space(a->engine, &ev->space) : NULL;
+  if (sp) (void)qm_engine_damaged(a->engine, sp); /* best effort: it told of itself already */
   return out->rc;
 }
 
@@ -450,6 +485,13 @@ static int note_refused(qm_answer *a, const qm_event *ev) {
   return a->policy->refusal(a->policy->payload, &ev->peer, &ev->space, &r, 1);
 }
 
+/* All that is here is what the home hub has. */
+static int note_done(qm_answer *a, const qm_event *ev) {
+  qm_space *sp = qm_engine_space(a->engine, &ev->space);
+  if (!sp || !peer_is_hub(a, ev) || ev->compare != QM_COMPARE_EQUAL) return QM_OK;
+  return qm_engine_unsuspect(a->engine, sp);
+}
+
 int qm_answer_note(qm_answer *a, const qm_event *ev) {
   switch (ev->kind) {
     case QM_EV_HELLO:
@@ -458,6 +500,7 @@ int qm_answer_note(qm_answer *a, const qm_event *ev) {
     case QM_EV_SAME: return peer_is_hub(a, ev) ? note_same(a, ev) : QM_OK;
     case QM_EV_SAFE: return note_safe(a, ev);
     case QM_EV_REFUSED: return note_refused(a, ev);
+    case QM_EV_DONE: return note_done(a, ev);
     case QM_EV_CERT:
       return a->policy->cert ? a->policy->cert(a->policy->payload, ev->code, ev->blob) : QM_OK;
     case QM_EV_CLOSED: qm_engine_unpark(a->engine, &ev->peer, ev->serial); return QM_OK;

@@ -57,8 +57,8 @@
  * them outstanding, feed takes no
  * further frame; a hub groups them into one fsync. */
 #define QM_SYNC_COMMITS_MAX 8u
-/* Tickets outstanding in all: the commits, and one each of the sixteen other requests. */
-#define QM_SYNC_TICKETS_MAX 24u
+/* Tickets outstanding in all: the commits, and one each of the other requests. */
+#define QM_SYNC_TICKETS_MAX 28u
 /* Scratch of a driver for one answer: a batch of QM_BATCH_RAW_MAX decoded into structs. */
 #define QM_SYNC_DECODE_MAX 134217728u
 /* Spaces started and not finished: bounds kept VVs, hides the round trip of each. */
@@ -69,9 +69,11 @@
  * read. Only small answers (ACK, REFUSED, CREDIT) grow between the two. */
 #define QM_SYNC_OUT_HARD 1048576u
 /* Output never holds more: the hard bound and the largest answers of the requests that
- * may be outstanding when it is reached (batch, VV, space or SAFE, manifest and part of a
- * state; small ones). */
-#define QM_SYNC_OUT_MAX (QM_SYNC_OUT_HARD + 5u * QM_SYNC_BODY_MAX)
+ * may be outstanding when it is reached (batch, VV with STATE_ASK, space or SAFE, manifest and
+ * part of a state, a step of a search; small ones). */
+#define QM_SYNC_OUT_MAX (QM_SYNC_OUT_HARD + 7u * QM_SYNC_BODY_MAX)
+/* Questions of searches in a session (S8.14): each reads the records of a space once. */
+#define QM_SYNC_RANGES_MAX 64u
 /* Refusals reported of one batch: one an author, and a batch has few. */
 #define QM_SYNC_REFUSALS_MAX 64u
 /* Scratch for the lists of one frame: SAFE has the largest, two lists of 40-byte entries. */

@@ -1,6 +1,6 @@
 /* msg: the messages of qianmo/1 (SPEC S8.2): every frame's struct, and its two directions,
  * which stand in one file each: msg_hello.c, msg_space.c, msg_vv.c, msg_stream.c,
- * msg_live.c, msg_state.c, msg_end.c.
+ * msg_live.c, msg_state.c, msg_range.c, msg_end.c.
  *
  * A body is a MessagePack array [frame number, …] in canonical form with exactly the
  * elements listed here. put appends a whole frame to `out` (QM_ENOMEM, QM_ELIMIT; out is
@@ -14,6 +14,7 @@
 #include "core/aside.h"
 #include "core/cur.h"
 #include "core/engine.h"
+#include "core/repair.h"
 #include "core/state.h"
 #include "sync/wire.h"
 
@@ -23,9 +24,10 @@
   X(HELLO, 1) X(WELCOME, 2) X(SPACE_LIST, 3) X(SPACE, 4) X(AGREED, 5) X(VV, 6) X(BATCH, 7) \
   X(ACK, 8) X(REFUSED, 9) X(END, 10) X(DIGEST, 11) X(DIGEST_ANSWER, 12) X(SAFE, 13) \
   X(CREDIT, 14) X(ERROR, 15) X(BYE, 16) X(CERT_RENEW, 17) X(CERT, 18) X(STATE_WANT, 19) \
-  X(ASIDE, 21) X(STATE_BEGIN, 24) X(STATE_PART, 25) X(STATE_END, 26) X(LIVE, 30)
+  X(ASIDE, 21) X(STATE_BEGIN, 24) X(STATE_PART, 25) X(STATE_END, 26) X(RANGE, 27) X(LIVE, 30) \
+  X(STATE_ASK, 32)
 #define QM_FRAMES_RESERVED(X) \
-  X(PURGE, 20) X(RECEIPT, 22) X(LEASE, 23) X(RANGE, 27) \
+  X(PURGE, 20) X(RECEIPT, 22) X(LEASE, 23) \
   X(BLOB_WANT, 28) X(BLOB_PART, 29) X(PRESENCE, 31)
 /* clang-format on */
 
@@ -34,7 +36,7 @@ typedef enum qm_frame {
   QM_FRAMES_SPOKEN(QM_FRAME_ENUM) QM_FRAMES_RESERVED(QM_FRAME_ENUM)
 } qm_frame;
 #undef QM_FRAME_ENUM
-#define QM_FRAME_END_MAX 32u /* numbers lie below */
+#define QM_FRAME_END_MAX 33u /* numbers lie below */
 
 #define QM_TAG_SIZE 8
 #define QM_SYNC_DIGEST_SIZE 16
@@ -222,6 +224,24 @@ typedef struct qm_msg_state_end {
 } qm_msg_state_end;
 int qm_msg_state_end_put(qm_buf *out, const qm_msg_state_end *m);
 int qm_msg_state_end_get(qm_msg_state_end *m, qm_slice body);
+
+/* The sender wants the peer's state in place of its own (S9.8), where that stands at `least`
+ * or beyond. Heads do not travel. */
+typedef struct qm_msg_state_ask {
+  qm_id space;
+  qm_vv_list least;
+} qm_msg_state_ask;
+int qm_msg_state_ask_put(qm_buf *out, const qm_msg_state_ask *m);
+int qm_msg_state_ask_get(qm_msg_state_ask *m, qm_slice body, qm_arena *arena);
+
+/* A question (client) or an answer (server) of the search for records that differ (S19.3);
+ * not looked into. An empty one from the client ends the search. */
+typedef struct qm_msg_range {
+  qm_id space;
+  qm_slice content;
+} qm_msg_range;
+int qm_msg_range_put(qm_buf *out, const qm_msg_range *m);
+int qm_msg_range_get(qm_msg_range *m, qm_slice body);
 
 typedef struct qm_msg_credit {
   uint32_t bytes;

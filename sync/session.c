@@ -47,6 +47,8 @@ static const struct rule {
     [QM_FRAME_STATE_BEGIN] = {qm__on_state_begin, "---+.", "---+."},
     [QM_FRAME_STATE_PART] = {qm__on_state_part, "---+.", "---+."},
     [QM_FRAME_STATE_END] = {qm__on_state_end, "---+.", "---+."},
+    [QM_FRAME_STATE_ASK] = {qm__on_state_ask, "---+.", "---+."},
+    [QM_FRAME_RANGE] = {qm__on_range, "---+.", "---+."},
 };
 
 char qm__cell(qm_session_role role, qm__state state, uint32_t frame) {
@@ -97,6 +99,7 @@ void qm_session_free(qm_session *s) {
   if (!s) return;
   for (uint32_t i = 0; i < s->n_spaces; i++) {
     qm_free(s->env, s->spaces[i].vv);
+    qm_free(s->env, s->spaces[i].least);
     qm_free(s->env, s->spaces[i].asides);
     qm_free(s->env, s->spaces[i].peer_asides);
   }
@@ -214,8 +217,8 @@ static int may_dispatch(const qm_session *s) {
   uint32_t owed =
       s->asked[QM_EV_COMMIT] + s->asked[QM_EV_STATE_STAGE] + s->asked[QM_EV_STATE_TAKE];
   return !s->held_is && !s->held_given && owed < QM_SYNC_COMMITS_MAX &&
-         s->asked[QM_EV_ASIDE] == 0 &&
-         qm__out_n(s) < QM_SYNC_OUT_HARD;
+         s->asked[QM_EV_ASIDE] == 0 && s->asked[QM_EV_RANGE] == 0 &&
+         s->asked[QM_EV_RANGE_ANSWER] == 0 && qm__out_n(s) < QM_SYNC_OUT_HARD;
 }
 
 static void dispatch(qm_session *s, qm_slice body) {

@@ -57,7 +57,8 @@ typedef enum qm_event_kind {
   QM_EV_SPACES = 1,       /* -> lines: the spaces that the peer may read, after a push of each */
   QM_EV_SPACE_INFO = 2,   /* hub -> info: what the peer is granted */
   QM_EV_SPACE_PUT = 3,    /* info: add or update the space */
-  QM_EV_PUSH = 4,         /* -> vv, asides: close the open run, give the heads */
+  QM_EV_PUSH = 4,         /* -> vv, asides: close the open run, give the heads; ask: it wants a
+                             state in place of its own, that stands at safe_vv or beyond */
   QM_EV_COMPARE = 5,      /* vv of the peer; QM_EFORK -> author */
   QM_EV_NEXT = 6,         /* vv of the peer, cursor, recover -> blob, cursor; QM_ENOTFOUND: no
                              more; QM_ECUT: a state instead */
@@ -68,7 +69,8 @@ typedef enum qm_event_kind {
   QM_EV_SAFE_READ = 10,   /* hub -> vv: acknowledged, safe */
   QM_EV_CERT_ASK = 11,    /* -> blob: own SPKI, proof */
   QM_EV_CERT_RENEW = 12,  /* hub: blob: SPKI, proof -> blob: certificate in DER */
-  QM_EV_STATE = 13,       /* vv of the peer, recover -> blob: manifest, parts, vv: the peer's
+  QM_EV_STATE = 13,       /* vv of the peer, recover, ask, safe_vv: it replaces its own by one
+                             that stands there or beyond -> blob: manifest, parts, vv: the peer's
                              once it has joined; QM_ENOTFOUND: no state is given */
   QM_EV_STATE_READ = 14,  /* seq: part, digest: names the snapshot (S9.3) -> blob; QM_ENOTFOUND:
                              that snapshot is no longer kept */
@@ -81,7 +83,11 @@ typedef enum qm_event_kind {
                              peer_asides: what the peer has at least; QM_OK: durable */
   QM_EV_ASIDE_READ = 19,  /* asides of the peer -> blob: entries it lacks, peer_asides: what it
                              has then, asides: what is held; QM_ENOTFOUND: none */
-  QM_EV_REQUESTS = 20,
+  QM_EV_RANGE = 20,       /* client: blob: the peer's last answer, or empty -> blob: what to ask
+                             next, empty: the search is over; part: records replaced. QM_ECUT: a
+                             state is wanted instead, in another round or session */
+  QM_EV_RANGE_ANSWER = 21, /* blob: the peer's question -> blob; part: records replaced */
+  QM_EV_REQUESTS = 22,
   /* Notices; ticket is 0. */
   QM_EV_HELLO = 32,    /* has_offset, offset_ms, rtt_ms */
   QM_EV_SAME = 33,     /* lines, safe: the hub holds exactly what these digests stand for */
@@ -96,6 +102,7 @@ typedef enum qm_event_kind {
   QM_EV_DIFFER = 41,   /* equal VV, different digest */
   QM_EV_DONE = 42,     /* the space is finished; progress; compare: NONE or EQUAL or DIFFER */
   QM_EV_CLOSED = 43,   /* code, by_peer, message; the last event */
+  QM_EV_REPAIRED = 44, /* count: records that were replaced, on either side */
   QM_EV_LIVE = 48      /* everything is exchanged, and the session stays */
 } qm_event_kind;
 
@@ -133,6 +140,8 @@ typedef struct qm_event {
   qm_compare compare;
   uint8_t hub, by_peer, safe, has_offset;
   uint8_t recover;   /* the peer is a hub that takes states */
+  uint8_t ask;       /* the peer wants a state in place of its own */
+  uint32_t count;
   int64_t offset_ms; /* client: server's clock + rtt/2 - own clock; server: client's - own */
   uint64_t rtt_ms;
   qm_progress progress;
@@ -148,6 +157,7 @@ typedef struct qm_reply {
   uint64_t cursor;
   uint32_t taken, known, parked;
   uint32_t part, parts;
+  uint8_t ask;
   const qm_refusal *refusals;
   uint32_t n_refusals;
   qm_author author;

@@ -99,6 +99,7 @@ int qm__on_aside(qm_session *s, qm_slice body) {
 
 int qm__done_aside(qm_session *s, qm__space *sp, int rc, const qm_reply *r) {
   sp->asides_in--;
+  if (rc == QM_OK && r->ask) sp->news |= s->live; /* it needs a state: another round */
   qm__enqueue(s, sp);
   if (rc != QM_OK && !qm__stops_space(rc)) return qm__fail(s, rc, "entries: %s", qm_err_text(rc));
   if (rc != QM_OK) return qm__stop(s, sp, rc, 1);

@@ -17,10 +17,15 @@ static int over(const qm__space *sp) {
   return sp->in == QM_IN_ENDED && sp->out == QM_OUT_ENDED && sp->acked_out == sp->seq_out;
 }
 
+/* Where a client finds that they differ, it first looks for what does. */
 static void set_result(qm_session *s, qm__space *sp, qm_compare result) {
+  int searches = s->role == QM_CLIENT && sp->checked++ == 0;
   sp->check = QM_STEP_DONE;
   sp->compare = result;
-  if (result == QM_COMPARE_DIFFER) sp->notes |= QM_NOTE_DIFFER;
+  if (result == QM_COMPARE_DIFFER && searches)
+    qm__range_begin(s, sp);
+  else if (result == QM_COMPARE_DIFFER)
+    sp->notes |= QM_NOTE_DIFFER;
   qm__enqueue(s, sp);
 }
 
@@ -70,8 +75,11 @@ int qm__on_digest(qm_session *s, qm_slice body) {
   qm_msg_digest m;
   QM_TRY(qm_msg_digest_get(&m, body));
   qm__space *sp = qm__find(s, &m.space);
-  if (!sp || !over(sp) || sp->commits != 0 || sp->check != QM_STEP_NONE) return QM_EPROTO;
+  if (!sp || !over(sp) || sp->commits != 0) return QM_EPROTO;
+  int again = sp->check == QM_STEP_DONE && sp->range == QM_STEP_SENT && sp->checked == 0;
+  if (sp->check != QM_STEP_NONE && !again) return QM_EPROTO;
   if (sp->refusing || sp->refused) return QM_EPROTO;
+  sp->checked = (uint8_t)again;
   memcpy(sp->check_vv, m.vv, sizeof m.vv);
   memcpy(sp->check_digest, m.digest, sizeof m.digest);
   sp->check = QM_STEP_WANT;

@@ -16,8 +16,10 @@
  *        NEXT -(the log does not reach back)-> STATE -(ask)-> OFFERING -(STATE_BEGIN sent)->
  *        OFFERED -(STATE_WANT)-> PART <-> READING -(all sent)-> JOINING -(STATE_END)-> SEND
  *        `refused`: the peer's REFUSED with author zero is here: END follows at once
+ *        `ask`: the peer's STATE_ASK is here: SEND -> NEXT -> STATE, once
  * When both have ENDED, no commit is owed and nothing is unacknowledged, the tail runs:
- * on a hub SAFE, on a client DIGEST and its answer. Then the space is done.
+ * on a hub SAFE, on a client DIGEST and its answer; where they differ the search, and DIGEST
+ * once more. Then the space is done.
  *
  * Invariants:
  *   I1 acked_out <= seq_out; acked_in <= seq_in; commits = slots of this space of COMMIT and
@@ -84,7 +86,8 @@ enum { /* notices that a space owes the driver */
        QM_NOTE_STOPPED = 4,
        QM_NOTE_FORK = 8,
        QM_NOTE_DONE = 16,
-       QM_NOTE_STOPPED_BY_PEER = 32
+       QM_NOTE_STOPPED_BY_PEER = 32,
+       QM_NOTE_REPAIRED = 64
 };
 
 typedef struct qm__space {
@@ -111,6 +114,11 @@ typedef struct qm__space {
   uint64_t cursor;
   int32_t code, code_peer; /* why it stopped */
   qm_author forked;
+  uint8_t ask;  /* the peer's STATE_ASK is here: 1; answered, one way or the other: 2 */
+  qm_vv_entry *least; /* with it */
+  uint32_t n_least;
+  uint8_t range, ranges, checked; /* the search: qm__step; questions so far; DIGESTs so far */
+  uint32_t repaired;
   uint8_t check_vv[QM_SYNC_DIGEST_SIZE], check_digest[QM_SYNC_DIGEST_SIZE];
   qm_compare compare;
   qm_progress progress;
@@ -165,7 +173,7 @@ struct qm_session {
   uint32_t n_spaces, started, open, todo;
   uint32_t *queue; /* ring of n_spaces: spaces that may have something to do */
   uint32_t queue_at, queue_n;
-  uint32_t vv_kept, foreign;
+  uint32_t vv_kept, foreign, ranges;
   uint32_t credit_out, credit_in, owed_in;
   uint8_t cert;
 
@@ -279,6 +287,20 @@ int qm__done_state_stage(qm_session *s, qm__space *sp, int rc, const qm_reply *r
 int qm__done_state_take(qm_session *s, qm__space *sp, uint32_t bytes, int rc);
 int qm__done_state_join(qm_session *s, qm__space *sp, int rc);
 int qm__ask_state(qm_session *s, qm__space *sp, qm_event *ev);
+int qm__on_state_ask(qm_session *s, qm_slice body);
+/* This side's own, before its VV, where the driver said so. */
+int qm__state_ask(qm_session *s, qm__space *sp, const qm_reply *r);
+void qm__drop_least(qm_session *s, qm__space *sp);
+
+/* --- session_range.c --- */
+/* Client: the digests differ. */
+void qm__range_begin(qm_session *s, qm__space *sp);
+int qm__on_range(qm_session *s, qm_slice body);
+int qm__done_range(qm_session *s, qm__space *sp, int rc, const qm_reply *r);
+int qm__done_range_answer(qm_session *s, qm__space *sp, int rc, const qm_reply *r);
+int qm__ask_range(qm_session *s, qm__space *sp, qm_event *ev);
+/* 1: a search is on its way. */
+int qm__ranging(const qm__space *sp);
 
 /* --- session_digest.c --- */
 /* Both directions are over: begins the tail. */

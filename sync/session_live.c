@@ -37,6 +37,10 @@ static void open_round(qm_session *s, qm__space *sp, int own) {
   sp->offered = sp->wanted = sp->joined = 0;
   sp->part_out = sp->parts_out = sp->part_seen = sp->part_in = sp->parts_in = 0;
   sp->cursor = 0;
+  qm__drop_least(s, sp);
+  sp->ask = 0;
+  sp->range = QM_STEP_NONE;
+  sp->ranges = sp->checked = 0;
   sp->compare = QM_COMPARE_NONE;
   s->todo++;
   s->open++;

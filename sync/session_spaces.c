@@ -150,6 +150,7 @@ void qm__check_done(qm_session *s, qm__space *sp) {
     qm__tail(s, sp);
     if (sp->safe != QM_STEP_DONE) return;
     if (s->role == QM_CLIENT && sp->check != QM_STEP_DONE) return;
+    if (qm__ranging(sp)) return;
     sp->notes |= QM_NOTE_DONE;
   }
   sp->done = 1;
@@ -181,6 +182,10 @@ static int tell(qm__space *sp, qm_event *ev) {
     ev->kind = QM_EV_STOPPED;
     ev->code = sp->code_peer;
     ev->by_peer = 1;
+  } else if (take_note(sp, QM_NOTE_REPAIRED)) {
+    ev->kind = QM_EV_REPAIRED;
+    ev->count = sp->repaired;
+    sp->repaired = 0;
   } else if (take_note(sp, QM_NOTE_DIFFER)) {
     ev->kind = QM_EV_DIFFER;
   } else if (take_note(sp, QM_NOTE_PROGRESS)) {
@@ -226,6 +231,10 @@ static int ask_compare(qm_session *s, qm__space *sp, qm_event *ev) {
 /* Own VV first: its push closes the run that the batches then hold. */
 static int ask_batch(qm_session *s, qm__space *sp, qm_event *ev) {
   if (sp->out != QM_OUT_SEND || sp->in < QM_IN_OPEN || qm__asides_wanted(sp)) return 0;
+  if (sp->ask == 1 && sp->taking == QM_TAKE_NONE) { /* before any batch */
+    sp->out = QM_OUT_STATE;
+    return qm__ask_state(s, sp, ev);
+  }
   if (!free_to_ask(s, QM_EV_NEXT) || !has_room(s) || !qm__may_next(s)) return 0;
   sp->out = QM_OUT_NEXT;
   if (!qm__ask(s, ev, QM_EV_NEXT, sp)) return 0;
@@ -259,7 +268,8 @@ static int ask(qm_session *s, qm__space *sp, qm_event *ev) {
   }
   if (!(sp->agreed & QM_AGREED_SYNC)) return 0;
   return ask_heads(s, sp, ev) || qm__ask_aside(s, sp, ev) || ask_compare(s, sp, ev) ||
-         ask_batch(s, sp, ev) || qm__ask_state(s, sp, ev) || ask_tail(s, sp, ev);
+         ask_batch(s, sp, ev) || qm__ask_state(s, sp, ev) || ask_tail(s, sp, ev) ||
+         qm__ask_range(s, sp, ev);
 }
 
 /* Something that only waits for a free request, for room or for credit. */
@@ -270,7 +280,7 @@ static int wants(const qm_session *s, const qm__space *sp) {
   if (sp->taking == QM_TAKE_WHOLE && !sp->refusing) return 1;
   return owes_vv(sp) || qm__asides_wanted(sp) || sp->out == QM_OUT_GOT || sp->out == QM_OUT_SEND ||
          sp->out == QM_OUT_STATE || sp->out == QM_OUT_PART ||
-         sp->safe == QM_STEP_WANT || sp->check == QM_STEP_WANT;
+         sp->safe == QM_STEP_WANT || sp->check == QM_STEP_WANT || sp->range == QM_STEP_WANT;
 }
 
 int qm__next_of_spaces(qm_session *s, qm_event *ev) {

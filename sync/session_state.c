@@ -24,10 +24,21 @@ int qm__needs_state(qm_session *s, qm__space *sp) {
   return QM_OK;
 }
 
+/* What the peer asked for cannot be had here; what changes there are it gets. */
+static int none_for_peer(qm_session *s, qm__space *sp) {
+  sp->ask = 2;
+  sp->out = QM_OUT_SEND;
+  qm__enqueue(s, sp);
+  return QM_OK;
+}
+
 int qm__done_state(qm_session *s, qm__space *sp, int rc, const qm_reply *r) {
   qm_hash hash;
+  int asked_for = sp->ask == 1;
   if (sp->out != QM_OUT_OFFERING) return QM_OK; /* stopped meanwhile */
-  if (rc == QM_ENOTFOUND) return give_up(s, sp);
+  qm__drop_least(s, sp);
+  if (rc == QM_ENOTFOUND) return asked_for ? none_for_peer(s, sp) : give_up(s, sp);
+  sp->ask = asked_for ? 2 : 0;
   if (rc != QM_OK && !qm__stops_space(rc)) return qm__fail(s, rc, "state: %s", qm_err_text(rc));
   if (rc == QM_OK) rc = qm__keep_vv(s, sp, r->vv);
   if (rc == QM_ENOMEM) return qm__fail(s, rc, "state: %s", qm_err_text(rc));
@@ -93,6 +104,42 @@ int qm__on_state_end(qm_session *s, qm_slice body) {
 static int takes_states(const qm_session *s) {
   return s->role == QM_CLIENT || !s->hub || (s->options.flags & QM_SESSION_RECOVER);
 }
+
+int qm__state_ask(qm_session *s, qm__space *sp, const qm_reply *r) {
+  if (!r->ask || !takes_states(s)) return QM_OK;
+  qm_msg_state_ask m = {sp->id, r->safe_vv};
+  return qm__wrote(s, qm_msg_state_ask_put(&s->out, &m));
+}
+
+/* --- being asked --- */
+
+void qm__drop_least(qm_session *s, qm__space *sp) {
+  qm_free(s->env, sp->least);
+  s->vv_kept -= sp->n_least;
+  sp->least = NULL;
+  sp->n_least = 0;
+}
+
+int qm__on_state_ask(qm_session *s, qm_slice body) {
+  qm_msg_state_ask m;
+  QM_TRY(qm_msg_state_ask_get(&m, body, &s->arena));
+  qm__space *sp = qm__find(s, &m.space);
+  if (!sp || !(sp->agreed & QM_AGREED_SYNC) || sp->vv_got || sp->ask) return QM_EPROTO;
+  if (s->role == QM_CLIENT && s->hub && !s->recover) return QM_EPROTO;
+  if (s->role == QM_CLIENT && sp->grant == QM_STEP_WANT) return QM_EPROTO;
+  if (sp->in == QM_IN_ENDED) return QM_EPROTO;
+  sp->ask = 1;
+  if (m.least.n > QM_SYNC_VV_KEPT_MAX - s->vv_kept) return QM_ELIMIT;
+  if (m.least.n == 0) return QM_OK;
+  sp->least = qm_alloc_array(s->env, m.least.n, sizeof *sp->least);
+  if (!sp->least) return QM_ENOMEM;
+  memcpy(sp->least, m.least.p, m.least.n * sizeof *sp->least);
+  sp->n_least = m.least.n;
+  s->vv_kept += m.least.n;
+  return QM_OK;
+}
+
+/* --- taking, continued --- */
 
 static int asked(qm_session *s, qm__space *sp, qm_event_kind kind, uint32_t bytes, qm_slice blob,
                  uint32_t part) {
@@ -218,6 +265,8 @@ int qm__ask_state(qm_session *s, qm__space *sp, qm_event *ev) {
     ev->vv.p = sp->vv;
     ev->vv.n = sp->n_vv;
     ev->recover = s->recover;
+    ev->ask = sp->ask == 1;
+    ev->safe_vv = (qm_vv_list){sp->least, sp->n_least};
     return 1;
   }
   if (sp->out == QM_OUT_PART && room && qm__may_next(s) && free_to_ask(s, QM_EV_STATE_READ)) {

@@ -94,11 +94,14 @@ static int fits(uint8_t kind, const qm_reply *r) {
     case QM_EV_STATE_STAGE: return r && r->part <= r->parts && r->parts <= QM_STATE_PARTS_MAX;
     case QM_EV_SPACES: return r && lines_ascend(r);
     case QM_EV_SPACE_INFO: return r && info_fits(r->info);
-    case QM_EV_PUSH: return r && vv_ascends(r->vv) && asides_ascend(r->asides);
+    case QM_EV_PUSH:
+      return r && vv_ascends(r->vv) && vv_ascends(r->safe_vv) && asides_ascend(r->asides);
     case QM_EV_ASIDE: return r && asides_ascend(r->asides) && asides_ascend(r->peer_asides);
     case QM_EV_ASIDE_READ:
       return r && r->blob.n != 0 && r->blob.n <= QM_SYNC_ASIDE_MAX &&
              asides_ascend(r->asides) && asides_ascend(r->peer_asides);
+    case QM_EV_RANGE: return r && r->blob.n <= QM_RANGE_BYTES;
+    case QM_EV_RANGE_ANSWER: return r && r->blob.n != 0 && r->blob.n <= QM_RANGE_BYTES;
     case QM_EV_NEXT: return r && r->blob.n != 0 && r->blob.n <= QM_BATCH_MAX;
     case QM_EV_SAFE_READ: return r && vv_ascends(r->vv) && vv_ascends(r->safe_vv);
     case QM_EV_CERT_ASK:
@@ -130,6 +133,8 @@ static int answer(qm_session *s, qm__slot *slot, int rc, const qm_reply *r) {
     case QM_EV_DIGEST: return qm__done_digest(s, sp, rc, r);
     case QM_EV_DIGEST_CHECK: return qm__done_digest_check(s, sp, rc, r);
     case QM_EV_SAFE_READ: return qm__done_safe_read(s, sp, rc, r);
+    case QM_EV_RANGE: return qm__done_range(s, sp, rc, r);
+    case QM_EV_RANGE_ANSWER: return qm__done_range_answer(s, sp, rc, r);
     case QM_EV_CERT_ASK: return qm__done_cert_ask(s, rc, r);
     default: return qm__done_cert_renew(s, rc, r);
   }

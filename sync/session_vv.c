@@ -45,6 +45,7 @@ int qm__done_push(qm_session *s, qm__space *sp, int rc, const qm_reply *r) {
   if (rc != QM_OK && !qm__stops_space(rc))
     return qm__fail(s, rc, "version vector: %s", qm_err_text(rc));
   if (rc != QM_OK) return qm__stop(s, sp, rc, 1);
+  QM_TRY(qm__state_ask(s, sp, r));
   qm_msg_vv m = {sp->id, r->vv, r->asides};
   QM_TRY(qm__wrote(s, qm_msg_vv_put(&s->out, &m)));
   sp->in = QM_IN_OPEN;

@@ -224,6 +224,21 @@ static const qm_help helps[] = {
       "  qianmo sql 'SELECT name, kind FROM _tables'\n"
       "  qianmo sql 'SELECT label_zh, n FROM incident_stage_counts ORDER BY rank'\n"
       "  qianmo sql 'SELECT head, phone FROM household' --csv\n"}},
+    {"export-hub",
+     {"FILE", "文件"},
+     {"write what a hub that lost its database needs to begin again", "导出供中心重建数据库的文件"},
+     {"For a hub of which only the keys and settings are left (qianmod recover DIR --from FILE):\n"
+      "the spaces of this device, their secrets and schemas, and whose devices they name. Records\n"
+      "are not in it; they come with the next sync. The file is as secret as a key.\n",
+      "用于只剩密钥和设置的中心（qianmod recover 目录 --from 文件）：包含本机各空间及其密钥、\n"
+      "数据结构，以及其中登记的设备。记录不在其中，随下一次同步送达。此文件须像密钥一样保管。\n"}},
+    {"check",
+     {"", ""},
+     {"check that what is stored is what was written", "检查保存的内容是否与写入时一致"},
+     {"Reads every record and compares it with its hash. What was lost or went bad (a worn disk)\n"
+      "is told, and replaced by the next syncs; what is not sent yet stays.\n",
+      "读取每条记录并与其校验值比对。丢失或损坏的记录（例如磁盘老化）会指出，并在以后的同步中\n"
+      "替换；尚未送出的内容保留。\n"}},
     {"keep",
      {"[days=N] [mb=N]", "[days=天数] [mb=MB数]"},
      {"how much history this device keeps", "本机保留多少修改记录"},

@@ -366,6 +366,22 @@
   X(ST_SET_ASIDE, "set aside", "被搁置")                                                           \
   X(ST_REFUSED, "refused", "被拒收")                                                               \
   X(ST_CONFLICTS, "conflicts", "冲突")                                                            \
+  X(ST_MENDING, "to be mended", "待修复")                                                         \
+  X(ST_MENDING_STATE, "waits for a whole copy from the hub", "等待从中心取得完整副本")            \
+  X(ST_MENDING_RECORDS, "some records; the next sync replaces them", "部分记录，下次同步时替换")  \
+  X(ST_REPAIRED, "mended", "已修复")                                                              \
+  X(ST_REPAIRED_COUNT, "%lld records, %lld whole copies, last %s",                              \
+    "记录 %lld 条，完整副本 %lld 次，最近 %s")                                                  \
+  X(EXPORT_HUB_DONE,                                                                            \
+    "%s written. It holds the spaces' secrets: carry it to the hub yourself, and delete it\n"   \
+    "there and here after `qianmod recover DIR --from`.\n",                                     \
+    "已写入 %s。其中有各空间的密钥：请亲自带到中心，执行 qianmod recover 目录 --from 之后，\n"   \
+    "两处都要删除。\n")                                                                          \
+  X(CHECK_GOOD, "good", "正常")                                                                   \
+  X(CHECK_BAD, "records are not as they were written", "有记录与写入时不符")                      \
+  X(SYNC_REPAIRED,                                                                              \
+    "Mended: %lu records and %lu whole spaces were replaced because they were wrong.\n",        \
+    "已修复：替换了有误的记录 %lu 条、整个空间 %lu 个。\n")                                        \
   X(ST_CLOCK, "clock", "时钟")                                                                    \
   X(ST_CLOCK_RIGHT, "right", "准确")                                                              \
   X(ST_CLOCK_AHEAD, "%s ahead of the hub", "比中心快 %s")                                           \

@@ -137,11 +137,20 @@
     "For a hub that lost its records and has no backup of them: with its next sync the device\n" \
     "gives all that it holds of these spaces, state and changes. Each space is taken once; the\n"\
     "other devices then sync as usual and bring what this one lacked. Choose the device that\n"  \
-    "synced last. Otherwise a hub never takes a state from a device.\n",                         \
+    "synced last. Otherwise a hub never takes a state from a device.\n\n"                       \
+    "usage: qianmod recover DIR --from FILE\n\n"                                                \
+    "For a hub of which only ca.pem, ca.key, hub.pem, hub.key and qianmod.conf are left: makes\n" \
+    "its databases anew from a file that a device wrote (qianmo export-hub FILE): the spaces,\n" \
+    "and the devices that they name. That device then gives back the records with its next\n"   \
+    "sync. Look at the list of devices before the hub runs, and revoke whom you do not know.\n", \
     "用法：qianmod recover 目录 设备 --space 空间…\n\n"                                          \
     "用于记录已丢失且没有备份的中心：该设备下一次同步时，交出它所持有的这些空间的全部内容，\n"   \
     "包括状态和更改。每个空间只取一次；其他设备随后照常同步，补上它所缺的内容。\n"               \
-    "请选择最近同步过的设备。除此以外，中心从不接受设备的状态。\n")                              \
+    "请选择最近同步过的设备。除此以外，中心从不接受设备的状态。\n\n"                            \
+    "用法：qianmod recover 目录 --from 文件\n\n"                                                \
+    "用于只剩 ca.pem、ca.key、hub.pem、hub.key 和 qianmod.conf 的中心：根据一台设备导出的文件\n" \
+    "（qianmo export-hub 文件）重建数据库，包括各空间及其登记的设备；该设备下一次同步时交回记录。\n" \
+    "中心运行之前，请核对设备名单，吊销不认识的设备。\n")                                        \
   X(HELP_BACKUP,                                                                                 \
     "usage: qianmod backup DIR TO\n\n"                                                           \
     "Copies everything to the new directory TO, keys too, also while the hub runs, and checks\n" \
@@ -197,6 +206,28 @@
   X(NO_DEVICE, "no device with id %s", "没有编号为 %s 的设备")                                   \
   X(TWO_DEVICES, "more than one device begins with %s", "以 %s 开头的设备不止一台")              \
   X(REVOKED, "device %s revoked\n", "设备 %s 已吊销\n")                                          \
+  X(RECOVER_NEEDS,                                                                               \
+    "%s is missing. recover --from needs, in this directory, from your copy of the keys: "       \
+    "ca.pem, ca.key, hub.pem, hub.key, qianmod.conf",                                            \
+    "缺少 %s。recover --from 需要目录中有密钥备份：ca.pem、ca.key、hub.pem、hub.key、qianmod.conf") \
+  X(RECOVER_KNOWS,                                                                               \
+    "hub.db of this hub is there and knows its spaces: use recover DIR DEVICE --space",          \
+    "此中心的 hub.db 还在，且有空间：请用 recover 目录 设备 --space")                            \
+  X(RECOVER_FOREIGN, "%s is of another hub's certificate authority", "%s 属于另一中心的证书机构") \
+  X(RECOVER_FILE, "%s is no file of `qianmo export-hub`, or not whole: %s",                      \
+    "%s 不是 qianmo export-hub 导出的文件，或不完整：%s")                                        \
+  X(RECOVER_DONE,                                                                                \
+    "%u spaces and %u devices from %s.\n"                                                        \
+    "  1. Look at `qianmod devices`; revoke whom you do not know, and those revoked of old.\n"   \
+    "  2. Start the hub and let device %s sync: it brings the records. Then the others.\n"       \
+    "  3. Devices that are not in the list need a new code. Codes, and notes of what devices\n"  \
+    "     hold and what is backed up, are gone: make a backup soon.\n"                           \
+    "  4. Delete %s here and on the device.\n",                                                  \
+    "恢复了 %u 个空间、%u 台设备（来自 %s）。\n"                                                \
+    "  1. 查看 qianmod devices，吊销不认识的设备以及从前已吊销的设备。\n"                        \
+    "  2. 启动中心，让设备 %s 同步以交回记录，然后其他设备照常同步。\n"                        \
+    "  3. 不在名单中的设备需要新的登记码。登记码、设备持有和备份的记载均已丢失，请尽快备份。\n" \
+    "  4. 删除中心和设备上的 %s。\n")                                                          \
   X(RECOVERING, "space %s: the next sync of device %s gives back what it holds\n",               \
     "空间 %s：设备 %s 下次同步时交回它所持有的内容\n")                                           \
   X(REASSIGNED, "device %s reassigned\n", "设备 %s 已重新分派\n")                                \

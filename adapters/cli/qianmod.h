@@ -27,7 +27,8 @@ typedef struct hub_args {
   uint32_t n_positional;
   const char *spaces[QM_ARGS_MAX];
   uint32_t n_spaces;
-  const char *why, *name, *listen, *schema, *member, *role, *hours, *stale, *port_file, *crash, *id;
+  const char *from, *why, *name, *listen, *schema, *member, *role, *hours, *stale, *port_file;
+  const char *crash, *id;
   int help, json, replay, test_data;
 } hub_args;
 
@@ -57,6 +58,7 @@ typedef struct hub_dir {
 } hub_dir;
 
 enum {
+  QM_DIR_CREATE = 16,  /* hub.db, where there is none */
   QM_DIR_KEYS = 1,     /* ca and the hub's key and certificate */
   QM_DIR_LOCK = 2,     /* QM_EBUSY where another process serves it */
   QM_DIR_READONLY = 4, /* hub.db */
@@ -180,6 +182,10 @@ int hub_verb_backup(const hub_args *a);
 int hub_verb_restore(const hub_args *a);
 int hub_verb_check(const hub_args *a);
 int hub_verb_recover(const hub_args *a);
+/* recover DIR --from FILE (qianmod_recover_from.c). */
+int hub_recover_from(const hub_args *a);
+/* The store of a hub that has none; QM_OK where there is one. */
+int hub_make_store(hub_dir *d, qm_error *e);
 int hub_verb_maintain(const hub_args *a);
 
 #endif

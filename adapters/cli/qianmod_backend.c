@@ -133,11 +133,20 @@ static int device_row(qm_hubdb *db, const qm_id *device, qm_hub_device *out) {
   return rc == QM_ENOTFOUND ? QM_ECERT : rc;
 }
 
+/* Of a device that a recovery file named, the id alone is known (S10.9); it is the hash of the
+ * key that TLS has shown. */
+static int learn(hub_backend *b, const qm_cert *cert, qm_hub_device *row) {
+  memcpy(row->spki, cert->spki, sizeof cert->spki);
+  row->spki_len = sizeof cert->spki;
+  row->not_after_ms = cert->not_after_ms;
+  return qm_hubdb_device_put(b->db, row);
+}
+
 static int do_admit(void *payload, const qm_id *device, const qm_cert *cert, qm_id *writes_as) {
   hub_backend *b = payload;
   qm_hub_device row;
-  (void)cert;
   QM_TRY(device_row(b->db, device, &row));
+  if (!row.spki_len && !row.revoked_ms) QM_TRY(learn(b, cert, &row));
   if (b->dir->is_replay && !qm_id_is_zero(&row.alias)) *writes_as = row.alias;
   return standing(&row);
 }

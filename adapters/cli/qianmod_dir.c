@@ -305,6 +305,7 @@ static int open_all(hub_dir *d, int flags, qm_error *e) {
   }
   if (flags & QM_DIR_READONLY) db_flags |= QM_HUBDB_READONLY;
   if (flags & QM_DIR_CHECK) db_flags |= QM_HUBDB_CHECK;
+  if (flags & QM_DIR_CREATE) db_flags |= QM_HUBDB_CREATE;
   hub_file(d, "hub.db", path);
   QM_TRY(qm_hubdb_open(&d->env, path, db_flags, &d->db, e));
   d->is_replay = hub_note_is(d, NULL, "replay");

@@ -74,7 +74,7 @@ static void tell(const hub_args *a, const qm_id *device) {
 }
 
 /* The store itself may be gone; the hub serves none that is not there. */
-static int make_store(hub_dir *d, qm_error *e) {
+int hub_make_store(hub_dir *d, qm_error *e) {
   char path[QM_FILE_PATH_MAX];
   qm_store *store;
   hub_file(d, "spaces.db", path);
@@ -90,13 +90,14 @@ int hub_verb_recover(const hub_args *a) {
   qm_hub_device row;
   qm_id spaces[QM_ARGS_MAX];
   int exit_code = QM_EXIT_DONE;
+  if (a->from) return hub_recover_from(a);
   if (a->n_positional < 2) return hub_refuse(a, QM_EUSAGE, QM_HUB_MISSING, "DEVICE");
   if (!a->n_spaces) return hub_refuse(a, QM_EUSAGE, QM_HUB_MISSING, "--space");
   int rc = hub_open(&d, a->positional[0], 0, &e);
   if (rc != QM_OK) return hub_error(a, rc, &e);
   if (hub_find_device(a, &d, a->positional[1], &row, &exit_code) == QM_OK &&
       hub_find_spaces(a, &d, spaces, &exit_code) == QM_OK) {
-    rc = make_store(&d, &e);
+    rc = hub_make_store(&d, &e);
     if (rc == QM_OK) rc = put_notes(&d, spaces, a->n_spaces, &row.id);
     if (rc == QM_OK) tell(a, &row.id);
     else exit_code = hub_error(a, rc, &e);

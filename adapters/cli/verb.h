@@ -168,6 +168,11 @@ int qm_verb_changes(qm_ctx *c);
 int qm_verb_sql(qm_ctx *c);
 int qm_verb_search(qm_ctx *c);
 int qm_verb_rebuild(qm_ctx *c);
+int qm_verb_check(qm_ctx *c);
+int qm_verb_export_hub(qm_ctx *c);
+/* What of a space is to be put right, and what was; nothing where there is neither. */
+void qm_verb_mending(const qm_ctx *c, qm_line *v, const qm_node *space);
+void qm_verb_repaired(const qm_ctx *c, qm_line *v, const qm_node *space);
 int qm_verb_keep(qm_ctx *c);
 int qm_verb_attach(qm_ctx *c);
 int qm_verb_attachments(qm_ctx *c);

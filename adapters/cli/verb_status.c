@@ -192,6 +192,10 @@ static void put_space(const qm_ctx *c, qm_line *l, const qm_node *space, int64_t
   put(c, l, QM_SAY_ST_SPACE, &v);
   put_held(c, &v, space);
   put(c, l, QM_SAY_ST_HELD, &v);
+  qm_verb_mending(c, &v, space);
+  put(c, l, QM_SAY_ST_MENDING, &v);
+  qm_verb_repaired(c, &v, space);
+  put(c, l, QM_SAY_ST_REPAIRED, &v);
   if (!several) return;
   put_unsent(c, &v, space, now);
   put(c, l, QM_SAY_ST_UNSENT, &v);
@@ -234,12 +238,14 @@ static int print_sync_json(qm_ctx *c, const qm_sync_result *r) {
   qm_line_format(&l,
                  "{\"segments_up\":%llu,\"segments_down\":%llu,\"bytes_up\":%llu,"
                  "\"bytes_down\":%llu,\"spaces\":%lu,\"spaces_differing\":%lu,\"refused\":%lu,"
-                 "\"clock_offset_ms\":%lld,\"renewed\":%s,\"code\":%ld}\n",
+                 "\"clock_offset_ms\":%lld,\"renewed\":%s,\"repaired\":%lu,"
+                 "\"repaired_states\":%lu,\"code\":%ld}\n",
                  (unsigned long long)r->segments_up, (unsigned long long)r->segments_down,
                  (unsigned long long)r->bytes_up, (unsigned long long)r->bytes_down,
                  (unsigned long)r->spaces, (unsigned long)r->spaces_differing,
                  (unsigned long)r->refused, (long long)r->clock_offset_ms,
-                 r->renewed ? "true" : "false", (long)r->code);
+                 r->renewed ? "true" : "false", (unsigned long)r->repaired,
+                 (unsigned long)r->repaired_states, (long)r->code);
   return qm_verb_print(c, &l);
 }
 
@@ -278,6 +284,9 @@ static void print_sync(qm_ctx *c, const qm_sync_result *r, int failed) {
     qm_cli_note(&c->cli, QM_SAY_SYNC_CLOCK, qm_line_text(&age));
   }
   if (r->refused) qm_cli_note(&c->cli, QM_SAY_SYNC_REFUSED, c->cli.program);
+  if (r->repaired || r->repaired_states)
+    qm_cli_note(&c->cli, QM_SAY_SYNC_REPAIRED, (unsigned long)r->repaired,
+                (unsigned long)r->repaired_states);
   qm_line_free(&hub);
   qm_line_free(&up);
   qm_line_free(&down);

@@ -230,6 +230,9 @@ int qm__handle_refused_put(qm_db *db, const qm_refused_row *row);
 typedef int (*qm_visit_refused)(void *payload, qm_space *s, const qm_refused_row *row);
 int qm__handle_refused_each(qm_db *db, qm_visit_refused visit, void *payload);
 /* Own changes that the hub has set aside and not approved: of one space (NULL: of all). */
+/* ,"mending":… and ,"repaired":… of a space (qm_status, qm_check). */
+void qm__handle_put_mending(qm_buf *b, const qm_space *s);
+int qm__handle_put_repaired(qm_db *db, qm_buf *b, qm_space *s);
 int qm__handle_aside_count(qm_db *db, qm_space *s, uint64_t *out);
 
 /* History goes after a while, and beyond a size; what no hub holds, and own changes that are not

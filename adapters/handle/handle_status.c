@@ -108,6 +108,8 @@ static int put_space(status *st, qm_space *s) {
   put_number(b, ",\"refused\":", refused.n);
   put_number(b, ",\"set_aside\":", set_aside);
   put_known(b, ",\"conflicts\":", conflicts, !(st->flags & QM_FAST));
+  qm__handle_put_mending(b, s);
+  QM_TRY(qm__handle_put_repaired(db, b, s));
   put_digest(b, s);
   st->unsent += unsent;
   if (unsent && (!st->oldest_ms || oldest < st->oldest_ms)) st->oldest_ms = oldest;

@@ -177,6 +177,7 @@ typedef struct sync_run {
   qm_buf ca, cert, home;
   qm_client_result result;
   uint32_t set_aside; /* own changes, in this session */
+  uint32_t repaired, states; /* records in the session before; spaces as a whole */
   /* staying */
   int stay, was_live, said_live; /* said_live: the caller was told so last */
   uint32_t interrupts;
@@ -347,6 +348,8 @@ static void fill(const sync_run *run, qm_sync_result *out) {
   all.spaces_differing = r->n_differ;
   all.clock_offset_ms = r->has_offset ? r->offset_ms : 0;
   all.renewed = r->cert.n != 0;
+  all.repaired = run->repaired + r->repaired;
+  all.repaired_states = run->states;
   all.code = r->n_stopped ? r->stopped[0].code : QM_OK;
   uint32_t size = out->size < sizeof all ? out->size : (uint32_t)sizeof all;
   all.size = size;
@@ -395,9 +398,41 @@ static int sync_once(sync_run *run, qm_error *e) {
   return rc;
 }
 
+static uint32_t count_dirty(const qm_db *db) {
+  uint32_t n = 0;
+  for (uint32_t i = 0; db->engine && i < qm_engine_space_count(db->engine); i++)
+    n += (uint32_t)qm_space_dirty(qm_engine_space_at(db->engine, i));
+  return n;
+}
+
+/* A space that becomes dirty by what a session brings asks for a state at the beginning of the
+ * next: at once. A session that stays does so by itself. */
+static int mend(sync_run *run, int rc, uint32_t before, qm_error *e) {
+  qm_db *db = run->db;
+  const qm_client_result *r = &run->result;
+  uint32_t dirty = count_dirty(db);
+  int news = r->n_refused || r->n_stopped || r->n_differ || r->cert.n; /* to be noted first */
+  if (rc == QM_OK && dirty > before && !run->stay && !news) {
+    qm_client_result first = run->result;
+    memset(&run->result, 0, sizeof run->result);
+    rc = sync_once(run, e);
+    run->repaired = first.repaired;
+    run->result.bytes_up += first.bytes_up;
+    run->result.bytes_down += first.bytes_down;
+    run->result.taken_up += first.taken_up;
+    run->result.taken_down += first.taken_down;
+    qm_client_result_free(&first);
+    before = dirty;
+  }
+  dirty = count_dirty(db);
+  run->states = before > dirty ? before - dirty : 0;
+  return rc;
+}
+
 static int sync_all(sync_run *run, qm_sync_result *out, qm_error *e) {
   qm_db *db = run->db;
   uint64_t before = 0, after = 0;
+  uint32_t dirty = count_dirty(db);
   QM_TRY(check_clock(db, e));
   (void)qm__handle_aside_count(db, NULL, &before);
   int rc = sync_once(run, e);
@@ -407,6 +442,7 @@ static int sync_all(sync_run *run, qm_sync_result *out, qm_error *e) {
     rc = sync_once(run, e);
   }
   if (rc == QM_ENOTENROLLED) return rc;
+  rc = mend(run, rc, dirty, e);
   if (db->engine && qm__handle_aside_count(db, NULL, &after) == QM_OK && after > before)
     run->set_aside = (uint32_t)(after - before);
   int ended = rc;

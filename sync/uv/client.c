@@ -132,6 +132,7 @@ static void take_note(sync_call *s, const qm_event *ev) {
     case QM_EV_DIFFER:
       out->differ = append(out->env, out->differ, &out->n_differ, sizeof ev->space, &ev->space);
       break;
+    case QM_EV_REPAIRED: out->repaired += ev->count; break;
     case QM_EV_DONE: add_progress(out, ev); break;
     case QM_EV_CLOSED:
       s->over = 1;

@@ -97,6 +97,7 @@ typedef struct qm_client_result {
   uint32_t n_stopped;
   qm_id *differ; /* equal version vectors, other content */
   uint32_t n_differ;
+  uint32_t repaired; /* records replaced, on either side */
   qm_id *gone; /* spaces that the hub no longer gives to this device */
   uint32_t n_gone;
   qm_buf cert; /* a renewed certificate (DER), or empty */

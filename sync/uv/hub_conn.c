@@ -122,6 +122,10 @@ static void on_notice(qm__hub_conn *hc, const qm_event *ev) {
       qm_log(env, QM_LOG_ERROR, "device %s: space %s differs at equal version vectors",
              qm_short(&hc->device).text, qm_short(&ev->space).text);
       break;
+    case QM_EV_REPAIRED:
+      qm_log(env, QM_LOG_WARN, "space %s: %lu records replaced by those of device %s",
+             qm_short(&ev->space).text, (unsigned long)ev->count, qm_short(&hc->device).text);
+      break;
     case QM_EV_LIVE:
       hc->live = 1;
       qm__hub_live(hc->hub, 1);

@@ -42,7 +42,8 @@ qm__job *qm__job_new(const qm_env *env, qm__job_kind kind, void *owner) {
 int qm__job_event(qm__job *job, const qm_env *env, const qm_event *ev) {
   size_t vv = ev->vv.n * sizeof *ev->vv.p;
   size_t asides = ev->asides.n * sizeof *ev->asides.p;
-  size_t total = vv + asides + ev->blob.n + ev->proof.n;
+  size_t least = ev->safe_vv.n * sizeof *ev->safe_vv.p;
+  size_t total = vv + least + asides + ev->blob.n + ev->proof.n;
   job->ev = *ev;
   if (!total) return QM_OK;
   job->copy = qm_alloc(env, total);
@@ -51,6 +52,9 @@ int qm__job_event(qm__job *job, const qm_env *env, const qm_event *ev) {
   if (vv) memcpy(at, ev->vv.p, vv);
   job->ev.vv.p = (const qm_vv_entry *)(const void *)at;
   at += vv;
+  if (least) memcpy(at, ev->safe_vv.p, least);
+  job->ev.safe_vv.p = (const qm_vv_entry *)(const void *)at;
+  at += least;
   if (asides) memcpy(at, ev->asides.p, asides);
   job->ev.asides.p = (const qm_aside_count *)(const void *)at;
   at += asides;

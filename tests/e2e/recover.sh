@@ -28,7 +28,7 @@ start() { # waits for the line that says where it listens
 
 stop() { kill -TERM "$hub"; wait "$hub"; hub=; }
 
-echo "1..14"
+echo "1..25"
 hubd init "$dir/hub" --name 'Stone Bridge' --listen 127.0.0.1:0 >"$dir/out" &&
   hubd space add "$dir/hub" grid --schema fixtures/schemas/plain.json >"$dir/out"
 check $? "a hub with a space"
@@ -76,5 +76,43 @@ check $? "a new phone takes the state"
 phone north new household number=103 head=Qian >/dev/null && phone north sync >/dev/null &&
   phone west sync >/dev/null && phone west list household | grep -q Qian
 check $? "and works on from there"
+
+# The whole disk is gone, but for a copy of the keys.
+phone north new household number=104 head=Zhou >/dev/null && phone north sync >/dev/null
+phone east sync >/dev/null
+phone west new household number=105 head=Wu >/dev/null
 stop
+mkdir "$dir/keys" && cp "$dir"/hub/*.pem "$dir"/hub/*.key "$dir/hub/qianmod.conf" "$dir/keys" &&
+  rm -rf "$dir/hub" && mkdir -m 700 "$dir/hub" && cp "$dir"/keys/* "$dir/hub"
+check $? "only the keys are left"
+phone east export-hub "$dir/east.hub" >/dev/null && test -z "$(find "$dir/east.hub" -perm /077)"
+check $? "a phone writes what it knows of the hub"
+phone east export-hub "$dir/east.hub" >/dev/null; test $? != 0
+check $? "and replaces no file"
+mv "$dir/hub/ca.key" "$dir/kept"
+"$BUILD/qianmod" recover "$dir/hub" --from "$dir/east.hub" 2>&1 | grep -q 'ca.key is missing'
+check $? "without a key it is told what is missing"
+mv "$dir/kept" "$dir/hub/ca.key"
+head -c 300 "$dir/east.hub" >"$dir/torn"
+hubd recover "$dir/hub" --from "$dir/torn" >/dev/null; test $? != 0
+check $? "a torn file is refused"
+hubd init "$dir/other" --name 'Other Bridge' >/dev/null
+hubd recover "$dir/other" --from "$dir/east.hub" >/dev/null; test $? = 5
+check $? "so is that of another hub"
+hubd recover "$dir/hub" --from "$dir/east.hub" >"$dir/out" && grep -q '1 spaces and 3 devices' "$dir/out"
+check $? "the hub begins again"
+hubd recover "$dir/hub" --from "$dir/east.hub" >/dev/null; test $? != 0
+check $? "once"
+start
+phone east sync >"$dir/out" && phone west sync >"$dir/out" && phone north sync >"$dir/out" &&
+  phone west sync >/dev/null && phone east sync >/dev/null
+check $? "the phones sync with their old certificates"
+phone east list household >"$dir/east"
+stop
+hubd check "$dir/hub" >/dev/null && for who in Wei Sun Qian Zhou Wu; do
+  grep -q $who "$dir/east" || echo "$who is missing"
+done | { ! grep .; }
+check $? "everything is there again"
+hubd devices "$dir/hub" >"$dir/out" && grep -q west "$dir/out" && grep -q north "$dir/out"
+check $? "and whose devices there are"
 sed 's/^/# /' "$dir/err"

@@ -17,6 +17,8 @@
 #include "tests/unit/support_batch.h"
 #include "tests/unit/support_frames.h"
 
+#define STEP_CHOICES 64u /* zeroes: no step of a search is changed */
+
 static const char *top;
 static unsigned count;
 
@@ -74,6 +76,7 @@ static void put_items(qm_buf *out, const fuzz_parts *parts, const qm_id *space) 
   }
   qm_buf_byte(out, (uint8_t)m.authors);
   qm_buf_byte(out, (uint8_t)m.records);
+  qm_buf_byte(out, (uint8_t)m.names);
   qm_buf_byte(out, (uint8_t)m.batches);
   qm_cur_init(&c, qm_buf_slice(&stream));
   while (qm_cur_left(&c)) {
@@ -349,6 +352,29 @@ static void asides(void) {
   }
 }
 
+/* A search as it goes, then with more and more of it changed; questions and answers by hand. */
+static void repairs(void) {
+  uint8_t vv[16], id[QM_ID_SIZE] = {0};
+  memset(vv, 7, sizeof vv);
+  for (unsigned k = 0; k < 64; k++) {
+    qm_buf out = anew();
+    uint8_t choice[96] = {0};
+    size_t n = k < 32 ? STEP_CHOICES : sizeof choice;
+    if (k >= 32) (void)fuzz_env()->random(NULL, choice, n);
+    for (size_t i = 0; k >= 32 && i < n && i < 2u * (64 - k); i++) choice[i] = 0;
+    qm_buf_byte(&out, (uint8_t)(k % 32));
+    qm_buf_add(&out, choice, n);
+    qm_mp_array(&out, 3);
+    qm_mp_uint(&out, k % 3);
+    qm_mp_bin(&out, vv, sizeof vv);
+    qm_mp_array(&out, k % 3 ? 1 : 2);
+    if (k % 3 == 0) qm_mp_uint(&out, 5 * (k / 3));
+    id[0] = k % 3 || k < 3 ? 0 : 0x80;
+    qm_mp_bin(&out, id, sizeof id);
+    done("repair", &out);
+  }
+}
+
 /* Choices at random are valid programs; a few low ones are tame ones. */
 static void programs(void) {
   static const char *const names[] = {"ingest", "session", "client"};
@@ -378,6 +404,7 @@ static void all(qm_slice in) {
   texts();
   programs();
   asides();
+  repairs();
 }
 
 int main(int argc, char **argv) {

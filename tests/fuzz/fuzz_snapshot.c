@@ -1,7 +1,7 @@
 /* A state, joined into a replica that has something of its own. Input: how; then (how & 4)
  * the pieces as they travel, each with its length before it, or what the manifest counts
- * (authors, records, batches) and the items of the stream, under a manifest that is true to
- * them. Refused ones leave no trace. */
+ * (authors, records, names, batches) and the items of the stream, under a manifest that is true
+ * to them. Refused ones leave no trace. */
 #include <string.h>
 
 #include "core/state_feed.h"
@@ -13,6 +13,7 @@ static void pack(qm_slice in, const qm_id *space, qm_slice out[2], qm_buf *strea
   qm_manifest m = {.authors = fuzz_byte(&in)};
   qm_hash hash;
   m.records = fuzz_byte(&in);
+  m.names = fuzz_byte(&in);
   m.batches = fuzz_byte(&in);
   qm_buf_byte(stream, 0);
   while (in.n) {

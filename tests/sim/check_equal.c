@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/repair.h"
 #include "core/space.h"
 #include "tests/sim/chain.h"
 #include "tests/sim/check.h"
@@ -11,12 +12,20 @@
 #define CLOCK_BOUND_MS 60000
 #define SESSION_BOUND_MS 3600000 /* what moves meanwhile is not measured */
 
+static int in_doubt(const qm_space *s) { return qm_space_dirty(s) || qm_space_suspect(s); }
+
+static int doubts(const node *n, unsigned space) {
+  const qm_space *s = n->up ? node_space((node *)(uintptr_t)n, space) : NULL;
+  return s && in_doubt(s);
+}
+
 void check_event(world *w, const node *n, const node *peer, const qm_event *ev) {
   if (n->liar || peer->liar) return;
   unsigned s = space_of_id(w, &ev->space);
   if (forks_between(w, n, peer, s) && ev->kind != QM_EV_CLOSED) return;
   switch (ev->kind) {
     case QM_EV_DIFFER:
+      if (doubts(n, s) || doubts(peer, s)) break; /* it is about to be mended */
       violation(w, "nodes %u and %u: equal VV, different digest in space %u", n->index,
                 peer->index, s);
       break;
@@ -70,7 +79,7 @@ static void compare_pair(world *w, node *a, node *b, unsigned space, int must) {
     if (must) violation(w, "nodes %u and %u: space %u not converged", a->index, b->index, space);
     return;
   }
-  if (qm_space_dirty(x) || qm_space_dirty(y)) return; /* S18.6 */
+  if (!must && (in_doubt(x) || in_doubt(y))) return; /* S18.6, S19.1 */
   if (!folded(w, a) || !folded(w, b)) return;
   qm_space_digest(x, &da);
   qm_space_digest(y, &db);
@@ -272,7 +281,7 @@ void check_converged(world *w) {
       compare_pair(w, hub, n, s, 1);
       if (!node_space(n, s)) continue;
       if (qm_space_dirty(node_space(n, s)))
-        note(w, "device %u: space %u stays dirty", d, s);
+        violation(w, "device %u: space %u stays dirty", d, s);
       else
         compare_views(w, at_hub, n, s);
     }

@@ -115,6 +115,7 @@ static void draw_morning(drawing *d) {
   if (!n->liar && drawn(d, F_REVOKE, 1, 64)) simple(d, S_REVOKE);
   if (!n->liar && !n->revoked && d->w->member[n->index][2] && drawn(d, F_GONE, 1, 64))
     with(d, S_LEAVE, A_SPACE, 2);
+  if (drawn(d, F_HARM, 1, 8)) simple(d, S_HARM);
 }
 
 static void draw_crash(drawing *d) {

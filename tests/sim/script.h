@@ -48,7 +48,8 @@
   X(REVOKE, "revoke", step_revoke)                                                           \
   X(LEAVE, "leave", step_leave)                                                              \
   X(LIE, "lie", step_lie)                                                                    \
-  X(CUT_LOG, "cut-log", step_cut_log)
+  X(CUT_LOG, "cut-log", step_cut_log)                                                        \
+  X(HARM, "harm", step_harm)
 
 typedef enum step_kind {
 #define X(name, word, run) S_##name,

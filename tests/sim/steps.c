@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/repair.h"
+#include "core/space.h"
 #include "tests/sim/net.h"
 #include "tests/sim/people.h"
 #include "tests/sim/liar.h"
@@ -207,6 +209,61 @@ static void step_cut_log(world *w, node *n, const step *x) {
     if (rc == QM_OK) w->fired[F_CUT_LOG]++;
     else if (rc == QM_EIO || rc == QM_EINTERNAL || rc == QM_ECORRUPT) n->sick = 1;
   }
+  node_after(n);
+}
+
+/* --- damage --- */
+
+typedef struct harming {
+  qm_record_row row;
+  int found;
+} harming;
+
+static int note_row(void *payload, const qm_record_row *row) {
+  harming *h = payload;
+  uint8_t *copy = malloc(row->state.n + 1);
+  if (!copy) abort();
+  memcpy(copy, row->state.p, row->state.n);
+  h->row = *row;
+  h->row.state.p = copy;
+  h->row.hash[0] ^= 0x80;
+  h->found = 1;
+  return QM_OK;
+}
+
+/* From `first` on; *found = 0: there is none. */
+static int harm_one(node *n, uint32_t space, const qm_id *first, int *found) {
+  harming h = {.found = 0};
+  qm_store *store = n->store;
+  int rc = store->ops->record_scan(store, space, 0, first, 1, note_row, &h);
+  *found = h.found;
+  if (rc == QM_OK && h.found) rc = store->ops->begin(store);
+  if (rc == QM_OK && h.found) {
+    rc = store->ops->record_save(store, space, &h.row, 1);
+    if (rc == QM_OK) rc = store->ops->commit(store, QM_DURABLE, NULL, NULL);
+    else store->ops->rollback(store);
+  }
+  free((void *)(uintptr_t)h.row.state.p);
+  return rc;
+}
+
+/* A record of a space no longer has the bytes that its hash says. A check finds that, and the
+ * next session that goes so far replaces it. */
+static void step_harm(world *w, node *n, const step *x) {
+  qm_id first = {{0}};
+  int found = 0;
+  (void)x;
+  if (!n->up || n->liar || n->index == HUB) return;
+  qm_space *sp = node_space(n, prng_below(&w->random, SPACES));
+  prng_fill(&w->random, first.b, sizeof first.b);
+  if (!sp || qm_space_dirty(sp) || qm_space_suspect(sp)) return;
+  int rc = harm_one(n, sp->number, &first, &found);
+  if (rc == QM_OK && found) {
+    w->fired[F_HARM]++;
+    rc = qm_engine_check(n->engine, sp, NULL);
+    if (rc == QM_ECORRUPT && qm_space_suspect(sp)) rc = QM_OK;
+  }
+  if (rc == QM_EIO || rc == QM_EINTERNAL || rc == QM_ECORRUPT) n->sick = 1;
   node_after(n);
 }
 

@@ -56,7 +56,8 @@
   X(LIAR_CHAIN, "wrong links under a good signature")                                        \
   X(LIAR_FORK, "devices that fork themselves")                                               \
   X(LIAR_RAW, "writes against the schema")                                                   \
-  X(CUT_LOG, "logs cut below what devices have")
+  X(CUT_LOG, "logs cut below what devices have")                                             \
+  X(HARM, "records that went bad")
 
 typedef enum fault {
 #define X(name, text) F_##name,

@@ -260,6 +260,20 @@ static int again_state_end(qm_slice body, qm_arena *arena, qm_buf *out) {
   return qm_msg_state_end_put(out, &m);
 }
 
+static int put_range(qm_buf *out) {
+  qm_msg_range m = {example_id(0x5a), qm_slice_of("question", 8)};
+  return qm_msg_range_put(out, &m);
+}
+
+static int put_state_ask(qm_buf *out) {
+  qm_vv_entry e[2] = {{author(0xaa), 300, {0}}, {author(0xab), 7, {0}}};
+  qm_msg_state_ask m = {example_id(0x5a), {e, 2}};
+  return qm_msg_state_ask_put(out, &m);
+}
+
+WITHOUT(range, qm_msg_range)
+WITH_ARENA(state_ask, qm_msg_state_ask)
+
 /* The bodies of SPEC §8.11. */
 #define HEX_0                                                                        \
   "9a010101c41011111111111111111111111111111111cf000001a3185c50000102c410dddddddddd" \
@@ -312,6 +326,11 @@ static int again_state_end(qm_slice body, qm_arena *arena, qm_buf *out) {
 #define HEX_21 "9419c4105a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a02c40470617274"
 #define HEX_22 "931ac4105a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5ac3"
 
+#define HEX_RANGE "931bc4105a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5ac4087175657374696f6e"
+#define HEX_ASK                                                                      \
+  "9320c4105a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a94c418aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" \
+  "aaaaaaaaaaaaaacd012cc418abababababababababababababababababababababababab07"
+
 const frame_example frame_examples[] = {
     {"HELLO", 1, HEX_0, put_hello, again_hello},
     {"WELCOME same", 2, HEX_1, put_same, again_welcome},
@@ -338,5 +357,7 @@ const frame_example frame_examples[] = {
     {"STATE_BEGIN", 24, HEX_20, put_state_begin, again_state_begin},
     {"STATE_PART", 25, HEX_21, put_state_part, again_state_part},
     {"STATE_END", 26, HEX_22, put_state_end, again_state_end},
+    {"RANGE", 27, HEX_RANGE, put_range, again_range},
+    {"STATE_ASK", 32, HEX_ASK, put_state_ask, again_state_ask},
 };
 const size_t frame_examples_n = sizeof frame_examples / sizeof frame_examples[0];

@@ -138,6 +138,21 @@ qm_space *hub_device_space(hub_device *d) {
   return sp;
 }
 
+static int lose(void *payload, const qm_record_row *row) {
+  hub_device *d = payload;
+  qm_record_row gone = {.id = row->id, .collection = row->collection};
+  if (qm_id_is_zero(&row->id)) return QM_OK;
+  QM_TRY(d->store->ops->record_save(d->store, 1, &gone, 1));
+  return QM_STORE_STOP;
+}
+
+void hub_device_lose(hub_device *d) {
+  assert_int_equal(d->store->ops->begin(d->store), QM_OK);
+  assert_int_equal(d->store->ops->record_scan(d->store, 1, 0, NULL, 10, lose, d), QM_OK);
+  assert_int_equal(d->store->ops->commit(d->store, QM_DURABLE, NULL, NULL), QM_OK);
+  assert_int_equal(qm_engine_check(d->engine, hub_device_space(d), NULL), QM_EDIFFER);
+}
+
 void hub_device_hand_on(hub_device *from, hub_device *to, qm_vv_list vv, uint64_t session) {
   qm_arena arena;
   qm_buf b;

@@ -53,7 +53,7 @@ static qm_manifest manifest_of(const pieces *s) {
   uint64_t version;
   qm_manifest m;
   qm_cur_init(&c, s->p[0]);
-  qm_cur_array_n(&c, 7);
+  qm_cur_array_n(&c, 8);
   qm_cur_uint(&c, &version);
   ok(qm_cur_bin(&c, &id));
   memcpy(space.b, id.p, sizeof space.b);

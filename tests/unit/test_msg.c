@@ -120,7 +120,8 @@ static void numbers_and_names(void **state) {
   assert_string_equal(qm_frame_name(31), "PRESENCE");
   assert_string_equal(qm_frame_name(0), "?");
   assert_string_equal(qm_frame_name(19), "STATE_WANT");
-  assert_string_equal(qm_frame_name(32), "?");
+  assert_string_equal(qm_frame_name(32), "STATE_ASK");
+  assert_string_equal(qm_frame_name(33), "?");
   assert_string_equal(qm_frame_name(UINT32_MAX), "?");
   static const struct {
     const char *bytes;
@@ -141,6 +142,31 @@ static void numbers_and_names(void **state) {
 }
 
 /* --- refusals by meaning, built from the struct and put by hand where put would not --- */
+
+static void state_ask_is_checked(void **state) {
+  static const struct {
+    uint8_t first, second;
+    uint64_t next;
+    int rc;
+  } rows[] = {{1, 2, 1, QM_OK}, {2, 1, 1, QM_ECANON}, {1, 1, 1, QM_EDUPKEY}, {1, 2, 0, QM_ERANGE}};
+  qm_env env = qm_env_default();
+  (void)state;
+  for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    qm_vv_entry e[2] = {{{{rows[i].first}}, 5, {0}}, {{{rows[i].second}}, rows[i].next, {0}}};
+    qm_msg_state_ask m = {{{9}}, {e, 2}}, got;
+    qm_arena arena;
+    qm_buf b;
+    qm_arena_init(&arena, &env, 1u << 20);
+    qm_buf_init(&b, &env, 1u << 20);
+    assert_int_equal(qm_msg_state_ask_put(&b, &m), QM_OK);
+    assert_int_equal(qm_msg_state_ask_get(&got, qm_slice_of(b.p + 4, b.n - 4), &arena),
+                     rows[i].rc);
+    for (size_t n = 4; n < b.n; n++)
+      assert_int_not_equal(qm_msg_state_ask_get(&got, qm_slice_of(b.p + 4, n - 4), &arena), QM_OK);
+    qm_buf_free(&b);
+    qm_arena_free(&arena);
+  }
+}
 
 static int hello_with(fix *f, const qm_msg_hello *m) {
   qm_msg_hello got;
@@ -460,6 +486,7 @@ int main(void) {
       cmocka_unit_test(every_truncation_and_trailing_byte_is_refused),
       cmocka_unit_test(every_changed_byte_is_refused_or_another_message),
       cmocka_unit_test(numbers_and_names),
+      cmocka_unit_test(state_ask_is_checked),
       cmocka_unit_test(hello_is_checked),
       cmocka_unit_test(hello_of_a_later_version_is_a_version_error),
       cmocka_unit_test(lists_are_checked),

@@ -23,6 +23,7 @@ typedef struct bench {
   uint32_t told[64];
   int commit_rc;
   int states; /* the next batch asked for needs a state first */
+  int differs; /* so says every check of a digest */
 } bench;
 
 static uint64_t clock_ms(void *payload) {
@@ -60,6 +61,7 @@ static void answer(bench *b, const qm_event *ev) {
   r.info = &info;
   if (ev->kind == QM_EV_COMMIT) rc = b->commit_rc;
   r.parts = 2;
+  if (b->differs) r.compare = QM_COMPARE_DIFFER;
   if (ev->kind == QM_EV_NEXT && b->states && ev->space.b[0] == 0x5a) {
     rc = QM_ECUT;
     b->states = 0;
@@ -160,6 +162,7 @@ static const struct cells {
     {QM_FRAME_LIVE, "---+.x", "---+.x"},
     {QM_FRAME_STATE_WANT, "---+.x", "---+.x"}, {QM_FRAME_STATE_BEGIN, "---+.x", "---+.x"},
     {QM_FRAME_STATE_PART, "---+.x", "---+.x"}, {QM_FRAME_STATE_END, "---+.x", "---+.x"},
+    {QM_FRAME_RANGE, "---+.x", "---+.x"},      {QM_FRAME_STATE_ASK, "---+.x", "---+.x"},
 };
 
 static char wanted(qm_session_role role, qm__state state, uint32_t frame) {
@@ -268,6 +271,24 @@ static void put_script(bench *b, char c) {
       assert_int_equal(qm_msg_digest_answer_put(&b->in, &m), QM_OK);
       break;
     }
+    case 'm': {
+      qm_msg_digest_answer m = {a, QM_COMPARE_DIFFER};
+      assert_int_equal(qm_msg_digest_answer_put(&b->in, &m), QM_OK);
+      break;
+    }
+    case 't':
+    case 'T':
+    case 'i': {
+      qm_msg_range m = {c == 'i' ? foreign : a, qm_slice_of("t", c != 'T')};
+      assert_int_equal(qm_msg_range_put(&b->in, &m), QM_OK);
+      break;
+    }
+    case 'h':
+    case 'H': {
+      qm_msg_state_ask m = {.space = c == 'h' ? a : foreign};
+      assert_int_equal(qm_msg_state_ask_put(&b->in, &m), QM_OK);
+      break;
+    }
     case 's': {
       qm_msg_safe m = {.space = a};
       assert_int_equal(qm_msg_safe_put(&b->in, &m), QM_OK);
@@ -314,7 +335,8 @@ static void put_script(bench *b, char c) {
  * of a foreign space, n of one the peer may not write (V its VV), Z VV and u END of a foreign
  * space, o STATE_BEGIN of a state of two parts (O: of a space the peer may not write, y: of a
  * foreign one), 1 and 2 its parts, w STATE_WANT of part 0 (W: of part 3 of two), j STATE_END
- * (J: foreign, l: not taken), p SPACE, k CERT, K CERT_RENEW, f a reserved frame, g no
+ * (J: foreign, l: not taken), h STATE_ASK (H: foreign), m DIGEST_ANSWER `differ`, t RANGE
+ * (T: an empty one, i: foreign), p SPACE, k CERT, K CERT_RENEW, f a reserved frame, g no
  * MessagePack, 0 an empty frame. The last letter is in order (ok 1) or a violation. */
 static const struct script {
   qm_session_role role;
@@ -322,7 +344,7 @@ static const struct script {
   int ok;
   uint32_t batches; /* of our own */
   uint8_t plain;    /* 1: without a hub; 2: our log does not reach back, so that a state of two
-                       parts is offered */
+                       parts is offered; 4: digests differ */
 } scripts[] = {
     {QM_SERVER, "v", 1, 0, 0},     {QM_SERVER, "vb", 1, 0, 0},   {QM_SERVER, "vbb", 1, 0, 0},
     {QM_SERVER, "vB", 0, 0, 0},    {QM_SERVER, "vbB", 0, 0, 0},  {QM_SERVER, "b", 0, 0, 0},
@@ -367,6 +389,24 @@ static const struct script {
     {QM_SERVER, "vl", 0, 0, 2},    {QM_SERVER, "vJ", 0, 0, 2},    {QM_SERVER, "vrwe", 1, 0, 2},
     {QM_SERVER, "vwrje", 1, 0, 2}, {QM_SERVER, "ved", 0, 0, 2},
     {QM_CLIENT, "vwje", 1, 0, 3},
+    /* being asked for one */
+    {QM_SERVER, "hvwje", 1, 0, 0}, {QM_SERVER, "hvwje", 1, 0, 2},
+    {QM_SERVER, "hvw", 1, 3, 0},   {QM_SERVER, "hva", 0, 3, 0},
+    {QM_SERVER, "hh", 0, 0, 0},    {QM_SERVER, "vh", 0, 0, 0},
+    {QM_SERVER, "H", 0, 0, 0},     {QM_SERVER, "hw", 0, 0, 0},
+    {QM_CLIENT, "h", 0, 0, 0},     {QM_CLIENT, "hvwje", 1, 0, 1},
+    /* a search: asked */
+    {QM_SERVER, "vedt", 1, 0, 4},  {QM_SERVER, "vedttt", 1, 0, 4},
+    {QM_SERVER, "vedtd", 1, 0, 4}, {QM_SERVER, "vedtdd", 0, 0, 4},
+    {QM_SERVER, "vedd", 0, 0, 4},  {QM_SERVER, "vedtdt", 0, 0, 4},
+    {QM_SERVER, "vedt", 0, 0, 0},  {QM_SERVER, "vet", 0, 0, 4},
+    {QM_SERVER, "t", 0, 0, 4},     {QM_SERVER, "vedT", 0, 0, 4},
+    {QM_SERVER, "vedi", 0, 0, 4},  {QM_SERVER, "vret", 0, 0, 4},
+    /* and asking */
+    {QM_CLIENT, "vemt", 1, 0, 1},  {QM_CLIENT, "vemttT", 1, 0, 1},
+    {QM_CLIENT, "vet", 0, 0, 1},   {QM_CLIENT, "veDt", 0, 0, 1},
+    {QM_CLIENT, "vemTt", 0, 0, 1}, {QM_CLIENT, "vemi", 0, 0, 1},
+    {QM_CLIENT, "t", 0, 0, 1},     {QM_CLIENT, "vesmT", 1, 0, 0},
 };
 
 static void order_within_an_open_session(void **state) {
@@ -379,6 +419,7 @@ static void order_within_an_open_session(void **state) {
     bring(&b, QM_S_OPEN);
     b.batches_left = x->batches;
     b.states = x->plain & 2;
+    b.differs = x->plain & 4;
     size_t n = strlen(x->letters);
     for (size_t k = 0; k < n; k++) {
       if (rc != QM_OK)
@@ -420,6 +461,30 @@ static void nothing_follows_end(void **state) {
   drain(&b);
   assert_int_equal(qm_session_done(b.s, ev.ticket, QM_OK, &r), QM_OK);
   assert_int_equal(qm_session_waiting(b.s), 0);
+  bench_close(&b);
+}
+
+/* S8.14: so many questions, and no more. */
+static void searches_have_an_end(void **state) {
+  bench b;
+  int rc = QM_OK;
+  uint32_t n = 0;
+  (void)state;
+  bench_open(&b, QM_SERVER, QM_SESSION_HUB);
+  b.differs = 1;
+  bring(&b, QM_S_OPEN);
+  for (const char *p = "ved"; *p; p++) {
+    put_script(&b, *p);
+    assert_int_equal(feed(&b), QM_OK);
+  }
+  for (; rc == QM_OK; n++) {
+    put_script(&b, 't');
+    rc = feed(&b);
+    drain(&b);
+  }
+  assert_int_equal(rc, QM_EPROTO);
+  assert_int_equal(n, QM_RANGE_STEPS_MAX + 1);
+  assert_int_equal(b.told[QM_EV_RANGE_ANSWER], QM_RANGE_STEPS_MAX);
   bench_close(&b);
 }
 
@@ -648,6 +713,7 @@ int main(void) {
       cmocka_unit_test(every_cell_of_the_table),
       cmocka_unit_test(order_within_an_open_session),
       cmocka_unit_test(nothing_follows_end),
+      cmocka_unit_test(searches_have_an_end),
       cmocka_unit_test(foreign_batches_have_an_end),
       cmocka_unit_test(credit_is_kept),
       cmocka_unit_test(kept_vvs_are_bounded),
