@@ -92,9 +92,13 @@ static int prose_ok(qm_slice s, size_t most, int needed) {
   return seen || !needed;
 }
 
-static int labels_ok(qm_slice zh, qm_slice en) {
+int qm__schema_name_ok(qm_slice s) { return name_ok(s, 0); }
+
+int qm__schema_labels_ok(qm_slice zh, qm_slice en) {
   return prose_ok(zh, LABEL_MAX, 0) && prose_ok(en, LABEL_MAX, 0);
 }
+
+static int labels_ok(qm_slice zh, qm_slice en) { return qm__schema_labels_ok(zh, en); }
 
 /* ISO 8601 duration of whole days or longer: PnYnMnD or PnW, more than nothing. */
 static int retention_ok(qm_slice s) {
@@ -293,7 +297,9 @@ static int check_collection(place *at, const qm_collection_def *c, qm_error *e) 
   }
   QM_TRY(check_fields(at, c, e));
   QM_TRY(check_key(at, c, e));
-  return check_writers(at, c, e);
+  QM_TRY(check_writers(at, c, e));
+  char why[128];
+  return qm__rules_check(c, why) == QM_OK ? QM_OK : bad(at, e, "%s", why);
 }
 
 static int check_top(const place *at, qm_error *e) {

@@ -50,6 +50,8 @@
   X(DELTA_PURPOSE, "purpose changed", "用途有变")                                                   \
   X(DELTA_RETENTION, "retention changed", "保存期限有变")                                             \
   X(DELTA_WRITERS, "roles that may write changed", "可录入的角色有变")                                  \
+  X(DELTA_DUPLICATES, "rules for duplicates changed", "查重规则有变")                                    \
+  X(DELTA_UNKNOWN, "something of a newer form changed", "新格式的内容有变")                                \
   X(DELTA_LABEL, "label changed", "标签有变")                                                       \
   X(DELTA_FIELD_ADDED, "new field", "新增字段")                                                     \
   X(DELTA_FIELD_REMOVED, "field removed", "字段被去掉")                                              \
