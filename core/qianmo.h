@@ -331,7 +331,8 @@ QM_API int32_t qm_duplicates(qm_db *db, qm_slice space, qm_slice collection, qm_
  * in the order of arrival,
  *   {who,"field","op","value","from","concurrent","acknowledged"}
  * op: new, delete, restore, merge (value: the other record; stands with the smaller id), unmerge,
- * distinct (as merge: two records that are not one), unlink (a merge or a distinct ended), set, raise, add, remove, inc, append, insert (text, or an array of elements), cut
+ * distinct (as merge: two records that are not one), unlink (a merge or a distinct ended), set,
+ * raise, add, remove, inc, append, insert (text, or an array of elements), cut
  * ("count" characters or elements). from: what the field showed to the writer (a
  * counter: its sum; cut: the piece); concurrent: true where another value stood there that the
  * writer had not seen; both are left out where there is nothing to say. The last line is

@@ -158,8 +158,8 @@ static int tens(uint32_t c) { return c == 0x5341 ? 10 : c == 0x767E ? 100 : 0; }
 
 /* House, building, stair, floor, room: 号號栋棟幢座楼樓层層室户院, and 单元 單元. */
 static size_t inner_counter(const uint32_t *c, size_t n) {
-  static const uint32_t counters[] = {0x53F7, 0x865F, 0x680B, 0x68DF, 0x5E62, 0x5EA7, 0x697C, 0x6A13,
-                                      0x5C42, 0x5C64, 0x5BA4, 0x6237, 0x9662, 0};
+  static const uint32_t counters[] = {0x53F7, 0x865F, 0x680B, 0x68DF, 0x5E62, 0x5EA7, 0x697C,
+                                      0x6A13, 0x5C42, 0x5C64, 0x5BA4, 0x6237, 0x9662, 0};
   if (n > 1 && (c[0] == 0x5355 || c[0] == 0x55AE) && c[1] == 0x5143) return 2;
   return n && (in(counters, c[0]) || c[0] == '#');
 }
@@ -197,7 +197,8 @@ static size_t put_numeral(const uint32_t *c, size_t n, uint32_t *to) {
   }
   if (!seen) return k;
   size_t at = sizeof text;
-  for (sum += digit; at && (sum || at == sizeof text); sum /= 10) text[--at] = (char)('0' + sum % 10);
+  for (sum += digit; at && (sum || at == sizeof text); sum /= 10)
+    text[--at] = (char)('0' + sum % 10);
   while (at < sizeof text) to[k++] = (uint32_t)text[at++];
   return k;
 }
@@ -263,7 +264,8 @@ static unsigned distance(const uint32_t *a, size_t n, const uint32_t *b, size_t 
   for (size_t j = 0; j <= m; j++) d[0][j] = (unsigned)j;
   for (size_t i = 1; i <= n; i++) {
     for (size_t j = 1; j <= m; j++) {
-      d[i][j] = least(least(d[i - 1][j], d[i][j - 1]) + 1, d[i - 1][j - 1] + (a[i - 1] != b[j - 1]));
+      d[i][j] = least(d[i - 1][j], d[i][j - 1]) + 1;
+      d[i][j] = least(d[i][j], d[i - 1][j - 1] + (a[i - 1] != b[j - 1]));
       if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
         d[i][j] = least(d[i][j], d[i - 2][j - 2] + 1);
     }

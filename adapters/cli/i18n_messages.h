@@ -346,7 +346,8 @@
   X(OP_CUT, "cut out", "删去")                                                                    \
   X(OP_MERGE, "merged with", "合并")                                                              \
   X(OP_UNMERGE, "taken out", "分开")                                                              \
-  X(OP_UNLINK, "merge undone", "撤销合并")
+  X(OP_DISTINCT, "is another than", "判为不同")                                                     \
+  X(OP_UNLINK, "link undone", "撤销关联")
 
 #define QM_MESSAGES_STATUS(X)                                                                   \
   X(ST_DEVICE, "device", "设备")                                                                  \
