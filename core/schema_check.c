@@ -283,6 +283,15 @@ static int check_fields(place *at, const qm_collection_def *c, qm_error *e) {
   return QM_OK;
 }
 
+static int check_rules(const place *at, const qm_collection_def *c, qm_error *e) {
+  char in[QM__RULE_PLACE];
+  const char *why;
+  if (qm__rules_check(c, in, &why) == QM_OK) return QM_OK;
+  qm_slice name = shown(c->name);
+  return qm_fail(e, QM_ESCHEMA, "collections[%u]%s (%.*s): %s", (unsigned)at->collection, in,
+                 qm__width(name), qm__chars(name), why);
+}
+
 static int check_collection(place *at, const qm_collection_def *c, qm_error *e) {
   if (!name_ok(c->name, 0)) return bad(at, e, "the name is not well-formed");
   if (c->number == 0 || c->number > QM_NUMBER_MAX) {
@@ -298,8 +307,7 @@ static int check_collection(place *at, const qm_collection_def *c, qm_error *e) 
   QM_TRY(check_fields(at, c, e));
   QM_TRY(check_key(at, c, e));
   QM_TRY(check_writers(at, c, e));
-  char why[128];
-  return qm__rules_check(c, why) == QM_OK ? QM_OK : bad(at, e, "%s", why);
+  return check_rules(at, c, e);
 }
 
 static int check_top(const place *at, qm_error *e) {

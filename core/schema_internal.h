@@ -18,9 +18,10 @@ static inline const char *qm__chars(qm_slice s) { return s.n ? (const char *)s.p
 
 void qm__rules_read(qm_cur *c, qm_collection_def *d, qm_arena *arena);
 void qm__rules_put(qm_buf *out, const qm_collection_def *d);
-/* QM_OK, or QM_ESCHEMA with the place within the collection ("duplicates[1].when[0]: ...") in
- * `why`. Fields are checked. */
-int qm__rules_check(const qm_collection_def *d, char why[128]);
+#define QM__RULE_PLACE 48u
+/* QM_OK, or QM_ESCHEMA with the place within the collection (".duplicates[1].when[0]", or
+ * empty) and the reason, static. Fields are checked. */
+int qm__rules_check(const qm_collection_def *d, char place[QM__RULE_PLACE], const char **why);
 int qm__rules_differ(const qm_collection_def *a, const qm_collection_def *b);
 
 /* ---- of schema.c and schema_check.c ---- */

@@ -131,12 +131,20 @@ static int repeats(const qm_rule_def *r, uint32_t at) {
   return 0;
 }
 
-static int refuse_condition(char why[128], uint32_t rule, uint32_t at, const char *text) {
-  (void)snprintf(why, 128, "duplicates[%u].when[%u]: %s", (unsigned)rule, (unsigned)at, text);
+/* `when`: UINT32_MAX above a condition. */
+static int refuse(char place[QM__RULE_PLACE], uint32_t rule, uint32_t when, const char **why,
+                  const char *text) {
+  *why = text;
+  if (when == UINT32_MAX)
+    (void)snprintf(place, QM__RULE_PLACE, ".duplicates[%u]", (unsigned)rule);
+  else
+    (void)snprintf(place, QM__RULE_PLACE, ".duplicates[%u].when[%u]", (unsigned)rule,
+                   (unsigned)when);
   return QM_ESCHEMA;
 }
 
-static int check_conditions(const qm_collection_def *d, uint32_t rule, char why[128]) {
+static int check_conditions(const qm_collection_def *d, uint32_t rule,
+                            char place[QM__RULE_PLACE], const char **why) {
   const qm_rule_def *r = &d->rules[rule];
   int keyed = 0;
   for (uint32_t i = 0; i < r->n_conditions; i++) {
@@ -145,12 +153,11 @@ static int check_conditions(const qm_collection_def *d, uint32_t rule, char why[
     const char *text = f ? check_place(f) : "is no field of this collection";
     if (!text) text = check_match(x, f);
     if (!text && repeats(r, i)) text = "repeats another condition";
-    if (text) return refuse_condition(why, rule, i, text);
+    if (text) return refuse(place, rule, i, why, text);
     keyed |= x->match != QM_MATCH_SIMILAR;
   }
   if (keyed) return QM_OK;
-  (void)snprintf(why, 128, "duplicates[%u]: needs a condition that is not similar", (unsigned)rule);
-  return QM_ESCHEMA;
+  return refuse(place, rule, UINT32_MAX, why, "needs a condition that is not similar");
 }
 
 static const char *check_rule(const qm_collection_def *d, uint32_t at) {
@@ -166,18 +173,14 @@ static const char *check_rule(const qm_collection_def *d, uint32_t at) {
   return NULL;
 }
 
-int qm__rules_check(const qm_collection_def *d, char why[128]) {
-  if (d->n_rules > QM_SCHEMA_RULES_MAX) {
-    (void)snprintf(why, 128, "more than %u rules for duplicates", QM_SCHEMA_RULES_MAX);
-    return QM_ESCHEMA;
-  }
+int qm__rules_check(const qm_collection_def *d, char place[QM__RULE_PLACE], const char **why) {
+  place[0] = '\0';
+  *why = "more than 16 rules for duplicates";
+  if (d->n_rules > QM_SCHEMA_RULES_MAX) return QM_ESCHEMA;
   for (uint32_t i = 0; i < d->n_rules; i++) {
     const char *text = check_rule(d, i);
-    if (text) {
-      (void)snprintf(why, 128, "duplicates[%u]: %s", (unsigned)i, text);
-      return QM_ESCHEMA;
-    }
-    QM_TRY(check_conditions(d, i, why));
+    if (text) return refuse(place, i, UINT32_MAX, why, text);
+    QM_TRY(check_conditions(d, i, place, why));
   }
   return QM_OK;
 }

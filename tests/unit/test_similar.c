@@ -20,10 +20,9 @@ static qm_slice str(const char *s) { return qm_slice_of(s, strlen(s)); }
 static void phones_are(const char *text, const char *all) {
   char phones[QM_PHONES_MAX][QM_PHONE_MAX], got[128] = "";
   uint32_t n = qm_similar_phones(str(text), phones);
-  for (uint32_t i = 0; i < n; i++) {
-    if (i) strcat(got, ",");
-    strcat(got, phones[i]);
-  }
+  size_t at = 0;
+  for (uint32_t i = 0; i < n; i++)
+    at += (size_t)snprintf(got + at, sizeof got - at, "%s%s", i ? "," : "", phones[i]);
   if (strcmp(got, all) != 0) fail_msg("%s: %s and not %s", text, got, all);
 }
 
