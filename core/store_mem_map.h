@@ -2,9 +2,10 @@
  * a journal that takes a transaction back.
  *
  * It is a skip list whose heights come from its own fixed generator, so that a run
- * repeats, and beside it a hash table for what is asked for by its whole key. While a transaction is open, nothing that was there when it began is freed:
- * a node or value handed out stays readable until commit or rollback, also after it was
- * replaced or deleted; walking on from a deleted node gives what followed it then.
+ * repeats, and beside it a hash table for what is asked for by its whole key. While a
+ * transaction is open, nothing that was there when it began is freed: a node or value
+ * handed out stays readable until commit or rollback, also after it was replaced or
+ * deleted; walking on from a deleted node gives what followed it then.
  *
  * Single-threaded. Errors: QM_ENOMEM leaves the map as it was. */
 #ifndef QM_STORE_MEM_MAP_H
