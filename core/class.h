@@ -72,7 +72,7 @@ int qm_class_same_key(qm_engine *e, qm_space *s, const qm_record_class *c, unsig
 int qm_class_token(const qm_space *s, const qm_record_class *c, unsigned kind, qm_arena *arena,
                    qm_buf *out);
 
-/* --- records that are not one (S3.21) --- */
+/* --- records that are not one (S3.22) --- */
 
 /* Reads an element of the keyed cell of field 0 of `holder`: 1 where it says that another,
  * greater record is not the same thing; *other is that one. */

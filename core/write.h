@@ -51,7 +51,7 @@ int qm_write_restore(qm_write *w, const qm_id *record);
 int qm_write_merge(qm_write *w, const qm_id *a, const qm_id *b);
 /* Takes this record out of its class; what it connected stays connected (S3.18). */
 int qm_write_unmerge(qm_write *w, const qm_id *record);
-/* Says that two records are not the same thing (S3.21): they are not proposed as duplicates
+/* Says that two records are not the same thing (S3.22): they are not proposed as duplicates
  * any more. Nothing where that is said of their classes already. QM_EINVAL: one class;
  * QM_ESCHEMA: two collections. */
 int qm_write_distinct(qm_write *w, const qm_id *a, const qm_id *b);
@@ -60,8 +60,7 @@ int qm_write_not_distinct(qm_write *w, const qm_id *a, const qm_id *b);
 
 typedef enum qm_split_how {
   QM_SPLIT_MOVED = 1,
-  QM_SPLIT_COPIED = 2, /* stands in both now: a log, or a field that cannot be empty */
-  QM_SPLIT_LEFT = 3    /* stays, and is not in the new record */
+  QM_SPLIT_COPIED = 2 /* stands in both now: a log, or a field that cannot be empty */
 } qm_split_how;
 typedef struct qm_split_field {
   uint32_t field;

@@ -1,5 +1,5 @@
 /* Merging two records into one class, taking one out again (S3.16, S3.18), and saying that
- * two are not one (S3.21). */
+ * two are not one (S3.22). */
 #include <string.h>
 
 #include "core/write_int.h"

@@ -44,4 +44,10 @@ int qm__project_distinct(qm_projection *p, const qm_space *s, const qm_record *r
 /* Takes all that is a space's out. */
 int qm__project_alike_clear(qm_projection *p, uint32_t space);
 
+/* ---- project_refs.c ---- */
+
+/* What referred to these ids, as they were shown, may show others: writes those rows, and
+ * tells the feed. In the arena `classes`. */
+int qm__project_referrers(qm_projection *p, qm_space *s, const qm_id *shown, uint32_t n);
+
 #endif

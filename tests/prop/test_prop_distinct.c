@@ -1,4 +1,4 @@
-/* (S3.21) Random histories of people who say that two records are not one, take it back, edit
+/* (S3.22) Random histories of people who say that two records are not one, take it back, edit
  * and delete, and sync or join states in any order, beside a model that keeps each statement
  * as a fact with what it took away. With merging in between all replicas still end equal. */
 #include <setjmp.h>

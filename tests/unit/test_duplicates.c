@@ -1,4 +1,4 @@
-/* (S3.21, S16.13, S16.14) Likely duplicates as an app asks for them: what is listed and why,
+/* (S3.22, S16.13, S16.14) Likely duplicates as an app asks for them: what is listed and why,
  * what was said to be distinct, and that the index finds what a look at all pairs finds. */
 #include <setjmp.h>
 #include <stdarg.h>
