@@ -374,8 +374,9 @@ QM_API int32_t qm_keep(qm_db *db, uint32_t days, uint32_t mb, qm_error *e);
  * fields: those touched after `since` (a number where the schema does not know the field; null:
  * any); presence: it was created, deleted, brought back, merged, taken apart or said to be
  * distinct from another; local, remote: changed here, by others. ,"set_aside":true is there
- * where the hub set aside what had been written to it, or the office decided on that: qm_export_refused says of own changes what
- * and why. collection is null for a record that is not here (any more). A line
+ * where the hub set aside what had been written to it, or the office decided on that:
+ * qm_export_refused says of own changes what and why. collection is null for a record that is
+ * not here (any more). A line
  *   {"cursor","space":ID,"all":true}
  * says that anything of the space may be shown otherwise (a new schema, another member), and
  *   {"cursor","all":true}
