@@ -23,6 +23,45 @@ int qm__edge_read(const qm_id *holder, qm_slice element, qm_id *other) {
   return !qm_id_is_zero(holder) && qm_id_cmp(holder, other) < 0;
 }
 
+/* --- what is not one --- */
+
+#define DISTINCT 1u
+
+int qm_distinct_read(const qm_id *holder, qm_slice element, qm_id *other) {
+  qm_cur c;
+  uint32_t kind = 0;
+  qm_cur_init(&c, element);
+  (void)qm_cur_array_n(&c, 2);
+  (void)qm_cur_uint32(&c, &kind);
+  (void)qm_cur_bin_n(&c, other->b, sizeof other->b);
+  if (qm_cur_end(&c) != QM_OK || kind != DISTINCT) return 0;
+  return !qm_id_is_zero(holder) && qm_id_cmp(holder, other) < 0;
+}
+
+static int distinct_from(const qm_record *r, const qm_record_class *others, qm_slice *element) {
+  const qm_keyed *k = edges_of(r);
+  qm_id other;
+  for (uint32_t i = 0; k && i < k->n; i++) {
+    if (!qm_distinct_read(&r->id, k->p[i].value, &other) || !qm_class_has(others, &other)) continue;
+    *element = k->p[i].value;
+    return 1;
+  }
+  return 0;
+}
+
+int qm_class_distinct(const qm_record_class *a, const qm_record_class *b, qm_id *holder,
+                      qm_slice *element) {
+  for (uint32_t i = 0; i < a->n + b->n; i++) {
+    const qm_record *r = i < a->n ? a->members[i] : b->members[i - a->n];
+    if (!distinct_from(r, i < a->n ? b : a, element)) continue;
+    *holder = r->id;
+    return 1;
+  }
+  return 0;
+}
+
+/* --- the index --- */
+
 int qm__edge_held(const qm_record *r, const qm_id *other) {
   const qm_keyed *k = edges_of(r);
   uint8_t element[2 + QM_ID_SIZE] = {0xc4, QM_ID_SIZE};

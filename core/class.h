@@ -8,7 +8,7 @@
  * An edge is an element of the keyed cell of field 0 of the smaller of its two ids: the
  * greater id. An element nil there says that the record was taken out of its class; a
  * merge that had seen it takes it away, so where both stand together they were written
- * side by side. */
+ * side by side. An element [1, id] there says that the greater record is another thing. */
 #ifndef QM_CLASS_H
 #define QM_CLASS_H
 
@@ -71,6 +71,15 @@ int qm_class_same_key(qm_engine *e, qm_space *s, const qm_record_class *c, unsig
  * class has changed since. */
 int qm_class_token(const qm_space *s, const qm_record_class *c, unsigned kind, qm_arena *arena,
                    qm_buf *out);
+
+/* --- records that are not one (S3.22) --- */
+
+/* Reads an element of the keyed cell of field 0 of `holder`: 1 where it says that another,
+ * greater record is not the same thing; *other is that one. */
+int qm_distinct_read(const qm_id *holder, qm_slice element, qm_id *other);
+/* The first such statement between members of two classes: 1, and where it stands. */
+int qm_class_distinct(const qm_record_class *a, const qm_record_class *b, qm_id *holder,
+                      qm_slice *element);
 
 /* --- for the engine's own files --- */
 

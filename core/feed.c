@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "core/class.h"
 #include "core/crdt/keyed.h"
 #include "core/space.h"
 
@@ -80,8 +81,10 @@ static int touch_ends(qm_space *s, qm_loaded *l, int remote) {
     qm_cur c;
     qm_id id;
     qm_cur_init(&c, k->p[i].value);
-    /* An element that does not read as a record's id joins nothing. */
-    if (qm_cur_bin_n(&c, id.b, sizeof id.b) != QM_OK || qm_id_is_zero(&id)) continue;
+    /* An element that names no record joins nothing. */
+    if (!qm_distinct_read(&l->record.id, k->p[i].value, &id) &&
+        (qm_cur_bin_n(&c, id.b, sizeof id.b) != QM_OK || qm_id_is_zero(&id)))
+      continue;
     QM_TRY(qm__space_record(s, &id, &other));
     QM_TRY(qm__feed_touch(s, other, 0, remote));
   }

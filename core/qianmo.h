@@ -210,6 +210,13 @@ QM_API int32_t qm_merge(qm_tx *tx, qm_slice collection, qm_slice a, qm_slice b, 
 /* Takes this record out again: it shows what it has itself, and so do those that stay together.
  * One that is merged with none: nothing. */
 QM_API int32_t qm_unmerge(qm_tx *tx, qm_slice collection, qm_slice record, qm_error *e);
+/* Says that two records are not of one thing, whoever proposes it (qm_duplicates); replicates.
+ * Where records are merged it holds for all of them. Said already: nothing is written.
+ * QM_EINVAL: one and the same, or merged; QM_ESCHEMA: of two collections. */
+QM_API int32_t qm_distinct(qm_tx *tx, qm_slice collection, qm_slice a, qm_slice b, qm_error *e);
+/* Takes that back. Not said: nothing. The same errors. */
+QM_API int32_t qm_not_distinct(qm_tx *tx, qm_slice collection, qm_slice a, qm_slice b,
+                               qm_error *e);
 /* Takes apart what two people created under one natural key: what one of their devices wrote
  * goes to a new record. device: its id or the first characters of it, as "same-key" lists it;
  * empty: the other one than the first. *out: {"id","fields":{FIELD:"moved"|"copied"}};
@@ -270,7 +277,8 @@ enum {
   QM_DETAIL = 1,  /* adds "shown":{FIELD:who} */
   QM_DELETED = 2, /* deleted records too: "visible":false */
   QM_REVIEW = 4,  /* the token covers the conflicts too, as it was a reading of them */
-  QM_FAST = 8     /* qm_status: leaves out what needs a look at every record */
+  QM_FAST = 8,    /* qm_status: leaves out what needs a look at every record */
+  QM_DISMISSED = 16 /* qm_duplicates: pairs said to be distinct, too */
 };
 
 /* In what follows *who* is "by":NAME,"device":ID,"own":BOOL,"time":MS, with the name of the
@@ -308,11 +316,27 @@ QM_API int32_t qm_list(qm_db *db, qm_slice space, qm_slice collection, qm_slice 
  * collection empty: of all. Looks at every record. */
 QM_API int32_t qm_conflicts(qm_db *db, qm_slice space, qm_slice collection, qm_text *out,
                             qm_error *e);
+/* Records that are likely of one thing, by the rules that the schema names (SPEC S16.13), the
+ * likeliest first, a line a pair,
+ *   {"collection","a":ID,"b":ID,"score":N,"reasons":[{"rule":NAME,"score":N,
+ *    "fields":[{"field","match","percent"|"metres"|"hours":N},…]},…]}
+ * score: 1 to 100. Then (where offset is 0) a line for each value that more records share than
+ * its rule allows, which therefore says nothing, {"collection","rule","records":N,"id":one of
+ * them}, and a last line {"pairs":N,"more":BOOL,"complete":BOOL}: all there are; whether there
+ * are more after these; false where there were too many to compare. Merged records are one;
+ * those said to be distinct are left out, or with QM_DISMISSED have "dismissed":true.
+ * collection empty: of all; record (may be empty; with a collection): pairs of this one, as
+ * after creating it, which costs next to nothing. At most `limit` (0: 20) after the first
+ * `offset`. QM_ESTATE: opened read-only, and the tables are not up to date. */
+QM_API int32_t qm_duplicates(qm_db *db, qm_slice space, qm_slice collection, qm_slice record,
+                             uint32_t flags, uint32_t limit, uint32_t offset, qm_text *out,
+                             qm_error *e);
 /* Who changed which field of a record when, as far back as the log here goes: a line an effect,
  * in the order of arrival,
  *   {who,"field","op","value","from","concurrent","acknowledged"}
  * op: new, delete, restore, merge (value: the other record; stands with the smaller id), unmerge,
- * unlink, set, raise, add, remove, inc, append, insert (text, or an array of elements), cut
+ * distinct (as merge: two records that are not one), unlink (a merge or a distinct ended), set,
+ * raise, add, remove, inc, append, insert (text, or an array of elements), cut
  * ("count" characters or elements). from: what the field showed to the writer (a
  * counter: its sum; cut: the piece); concurrent: true where another value stood there that the
  * writer had not seen; both are left out where there is nothing to say. The last line is
@@ -364,10 +388,11 @@ QM_API int32_t qm_keep(qm_db *db, uint32_t days, uint32_t mb, qm_error *e);
  *   {"cursor","space":ID,"collection":NAME,"id","fields":[NAME,…],"presence":BOOL,
  *    "local":BOOL,"remote":BOOL}
  * fields: those touched after `since` (a number where the schema does not know the field; null:
- * any); presence: it was created, deleted, brought back, merged or taken apart; local, remote:
- * changed here, by others. ,"set_aside":true is there where the hub set aside what had been
- * written to it, or the office decided on that: qm_export_refused says of own changes what
- * and why. collection is null for a record that is not here (any more). A line
+ * any); presence: it was created, deleted, brought back, merged, taken apart or said to be
+ * distinct from another; local, remote: changed here, by others. ,"set_aside":true is there
+ * where the hub set aside what had been written to it, or the office decided on that:
+ * qm_export_refused says of own changes what and why. collection is null for a record that is
+ * not here (any more). A line
  *   {"cursor","space":ID,"all":true}
  * says that anything of the space may be shown otherwise (a new schema, another member), and
  *   {"cursor","all":true}

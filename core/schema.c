@@ -7,8 +7,11 @@
  *   schema     = [1 form, name, version, drift_ms, lease_days, review_days,
  *                 [collection…]]                          ascending by number
  *   collection = [number, name, label_zh, label_en, purpose, retention, [field…]
- *                 | key_field (0: none), key_form (0), [writer…] (none)]
- *                                                  fields ascending by number
+ *                 | key_field (0: none), key_form (0), [writer…] (none), [rule…] (none)]
+ *                fields ascending by number; up to 16 further positions, of a newer form,
+ *                are kept as they are
+ *   rule       = [name, weight, [condition…] | most (32), label_zh (""), label_en ("")]
+ *   condition  = [field number, match | limit (0)]
  *   field      = [number, name, type, class
  *                 | value (0: any), flags (0), label_zh (""), label_en (""),
  *                   length_max (0: none), [item…] (none), [transition…] (none),
@@ -26,7 +29,7 @@
 #include "core/schema_internal.h"
 
 #define COLLECTION_FIXED 7u
-#define COLLECTION_ALL 10u
+#define COLLECTION_ALL 11u
 #define FIELD_FIXED 4u
 #define FIELD_ALL 12u
 #define ITEM_FIXED 1u
@@ -52,16 +55,14 @@ static void read_i32(qm_cur *c, int32_t *out) {
   *out = (int32_t)v;
 }
 
-/* The count of an object's positions. */
-static uint32_t read_object(qm_cur *c, uint32_t least, uint32_t most) {
+uint32_t qm__schema_object(qm_cur *c, uint32_t least, uint32_t most) {
   uint32_t n;
   (void)qm_cur_array(c, &n);
   if (c->status == QM_OK && (n < least || n > most)) (void)qm_cur_fail(c, QM_EFORMAT);
   return c->status == QM_OK ? n : 0;
 }
 
-/* The count of a list, and zeroed memory for it; NULL and 0 on failure. */
-static void *read_list(qm_cur *c, uint32_t most, size_t size, uint32_t *n, qm_arena *arena) {
+void *qm__schema_list(qm_cur *c, uint32_t most, size_t size, uint32_t *n, qm_arena *arena) {
   (void)qm_cur_array(c, n);
   if (c->status == QM_OK && *n > most) (void)qm_cur_fail(c, QM_EOVERSIZE);
   void *list = NULL;
@@ -74,9 +75,10 @@ static void *read_list(qm_cur *c, uint32_t most, size_t size, uint32_t *n, qm_ar
 }
 
 static void read_items(qm_cur *c, qm_field_def *f, qm_arena *arena) {
-  qm_enum_item *items = read_list(c, QM_SCHEMA_ITEMS_MAX, sizeof *items, &f->n_items, arena);
+  qm_enum_item *items =
+      qm__schema_list(c, QM_SCHEMA_ITEMS_MAX, sizeof *items, &f->n_items, arena);
   for (uint32_t i = 0; i < f->n_items && c->status == QM_OK; i++) {
-    uint32_t n = read_object(c, ITEM_FIXED, ITEM_ALL);
+    uint32_t n = qm__schema_object(c, ITEM_FIXED, ITEM_ALL);
     (void)qm_cur_str(c, &items[i].name);
     if (n > 1) read_i32(c, &items[i].rank);
     if (n > 2) (void)qm_cur_str(c, &items[i].label_zh);
@@ -87,7 +89,7 @@ static void read_items(qm_cur *c, qm_field_def *f, qm_arena *arena) {
 
 static void read_transitions(qm_cur *c, qm_field_def *f, qm_arena *arena) {
   qm_transition *list =
-      read_list(c, QM_SCHEMA_TRANSITIONS_MAX, sizeof *list, &f->n_transitions, arena);
+      qm__schema_list(c, QM_SCHEMA_TRANSITIONS_MAX, sizeof *list, &f->n_transitions, arena);
   for (uint32_t i = 0; i < f->n_transitions && c->status == QM_OK; i++) {
     (void)qm_cur_array_n(c, 2);
     (void)qm_cur_uint32(c, &list[i].from);
@@ -97,7 +99,7 @@ static void read_transitions(qm_cur *c, qm_field_def *f, qm_arena *arena) {
 }
 
 static void read_field(qm_cur *c, qm_field_def *f, qm_arena *arena) {
-  uint32_t n = read_object(c, FIELD_FIXED, FIELD_ALL);
+  uint32_t n = qm__schema_object(c, FIELD_FIXED, FIELD_ALL);
   (void)qm_cur_uint32(c, &f->number);
   (void)qm_cur_str(c, &f->name);
   read_u8(c, &f->type);
@@ -113,25 +115,38 @@ static void read_field(qm_cur *c, qm_field_def *f, qm_arena *arena) {
 }
 
 static void read_writers(qm_cur *c, qm_collection_def *d, qm_arena *arena) {
-  qm_slice *writers = read_list(c, QM_SCHEMA_WRITERS_MAX, sizeof *writers, &d->n_writers, arena);
+  qm_slice *writers =
+      qm__schema_list(c, QM_SCHEMA_WRITERS_MAX, sizeof *writers, &d->n_writers, arena);
   for (uint32_t i = 0; i < d->n_writers; i++) (void)qm_cur_str(c, &writers[i]);
   d->writers = writers;
 }
 
+/* What a newer form has more is kept, so that the schema stays whole where it is known. */
+static void read_more(qm_cur *c, qm_collection_def *d) {
+  qm_slice value;
+  d->more = qm_slice_of(c->at, 0);
+  for (uint32_t i = 0; i < d->n_more; i++) (void)qm_cur_value(c, QM_VALUE_DEPTH, &value);
+  d->more.n = (size_t)(c->at - d->more.p);
+}
+
 static void read_collection(qm_cur *c, qm_collection_def *d, qm_arena *arena) {
-  uint32_t n = read_object(c, COLLECTION_FIXED, COLLECTION_ALL);
+  uint32_t n = qm__schema_object(c, COLLECTION_FIXED, COLLECTION_ALL + QM__COLLECTION_MORE_MAX);
   (void)qm_cur_uint32(c, &d->number);
   (void)qm_cur_str(c, &d->name);
   (void)qm_cur_str(c, &d->label_zh);
   (void)qm_cur_str(c, &d->label_en);
   (void)qm_cur_str(c, &d->purpose);
   (void)qm_cur_str(c, &d->retention);
-  qm_field_def *fields = read_list(c, QM_SCHEMA_FIELDS_MAX, sizeof *fields, &d->n_fields, arena);
+  qm_field_def *fields =
+      qm__schema_list(c, QM_SCHEMA_FIELDS_MAX, sizeof *fields, &d->n_fields, arena);
   for (uint32_t i = 0; i < d->n_fields && c->status == QM_OK; i++) read_field(c, &fields[i], arena);
   d->fields = fields;
   if (n > 7) (void)qm_cur_uint32(c, &d->key_field);
   if (n > 8) read_u8(c, &d->key_form);
   if (n > 9) read_writers(c, d, arena);
+  if (n > 10) qm__rules_read(c, d, arena);
+  if (n > COLLECTION_ALL) d->n_more = n - COLLECTION_ALL;
+  read_more(c, d);
 }
 
 static void read_schema(qm_cur *c, qm_schema *s, qm_arena *arena) {
@@ -141,7 +156,7 @@ static void read_schema(qm_cur *c, qm_schema *s, qm_arena *arena) {
   (void)qm_cur_uint32(c, &s->lease_days);
   (void)qm_cur_uint32(c, &s->review_days);
   qm_collection_def *list =
-      read_list(c, QM_SCHEMA_COLLECTIONS_MAX, sizeof *list, &s->n_collections, arena);
+      qm__schema_list(c, QM_SCHEMA_COLLECTIONS_MAX, sizeof *list, &s->n_collections, arena);
   for (uint32_t i = 0; i < s->n_collections && c->status == QM_OK; i++) {
     read_collection(c, &list[i], arena);
   }
@@ -170,7 +185,7 @@ int qm_schema_load(const qm_schema **out, qm_slice in, qm_arena *arena, qm_error
   qm_schema *s = qm_arena_zero(arena, sizeof *s);
   if (!s) return qm_fail(e, QM_ENOMEM, "schema: %s", qm_err_text(QM_ENOMEM));
   qm_cur_init(&c, in);
-  uint32_t n = read_object(&c, 1, UINT32_MAX);
+  uint32_t n = qm__schema_object(&c, 1, UINT32_MAX);
   (void)qm_cur_uint32(&c, &form);
   if (c.status == QM_OK && form != QM__SCHEMA_FORM) {
     return qm_fail(e, QM_ESCHEMA, "schema: form %u is not known here; update qianmo",
@@ -239,7 +254,12 @@ static void put_field(qm_buf *out, const qm_field_def *f) {
 }
 
 static void put_collection(qm_buf *out, const qm_collection_def *d) {
-  size_t n = d->n_writers ? 10 : d->key_form ? 9 : d->key_field ? 8 : COLLECTION_FIXED;
+  size_t n = d->n_more      ? COLLECTION_ALL + d->n_more
+             : d->n_rules   ? 11
+             : d->n_writers ? 10
+             : d->key_form  ? 9
+             : d->key_field ? 8
+                            : COLLECTION_FIXED;
   qm_mp_array(out, n);
   qm_mp_uint(out, d->number);
   put_str(out, d->name);
@@ -255,6 +275,8 @@ static void put_collection(qm_buf *out, const qm_collection_def *d) {
     qm_mp_array(out, d->n_writers);
     for (uint32_t i = 0; i < d->n_writers; i++) put_str(out, d->writers[i]);
   }
+  if (n > 10) qm__rules_put(out, d);
+  if (n > COLLECTION_ALL) qm_mp_raw(out, d->more);
 }
 
 void qm_schema_encode(const qm_schema *s, qm_buf *out) {

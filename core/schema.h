@@ -20,6 +20,13 @@
 #define QM_NUMBER_MAX 2147483648u
 #define QM_FIELD_NUMBER_MIN 16u
 #define QM_NAME_MAX 64u /* bytes of a name */
+#define QM_SCHEMA_RULES_MAX 16u      /* for duplicates, of a collection */
+#define QM_SCHEMA_CONDITIONS_MAX 4u  /* of a rule */
+#define QM_RULE_MOST 32u             /* where a rule says none */
+#define QM_RULE_MOST_MAX 512u
+#define QM_SIMILAR_LEAST 60u         /* per cent, where a condition says none */
+#define QM_NEAR_MAX 100000u          /* metres */
+#define QM_WITHIN_MAX 87600u         /* hours: ten years */
 
 typedef enum qm_field_type {
   QM_FIELD_REGISTER = 1,
@@ -88,6 +95,37 @@ typedef struct qm_field_def {
   uint32_t target;        /* ref: collection number, 0 = any */
 } qm_field_def;
 
+/* How two values of a field compare in a rule for duplicates (core/alike.h). */
+typedef enum qm_match {
+  QM_MATCH_SAME = 1,    /* equal; text: NFKC, trimmed, case-folded */
+  QM_MATCH_TEXT = 2,    /* text: the same letters, digits and ideographs */
+  QM_MATCH_PHONE = 3,   /* text: one number */
+  QM_MATCH_ADDRESS = 4, /* text */
+  QM_MATCH_SIMILAR = 5, /* text; limit: per cent, 0: QM_SIMILAR_LEAST */
+  QM_MATCH_NEAR = 6,    /* point; limit: metres */
+  QM_MATCH_WITHIN = 7   /* date, or int of milliseconds; limit: hours */
+} qm_match;
+
+/* "phone"; NULL where there is no such match. */
+const char *qm_match_word(unsigned match);
+/* What its limit counts: "percent", "metres", "hours"; NULL where it has none. */
+const char *qm_match_limit(unsigned match);
+
+typedef struct qm_condition_def {
+  uint32_t field; /* number */
+  uint8_t match;  /* qm_match */
+  uint32_t limit;
+} qm_condition_def;
+
+/* Two records of which all conditions hold are likely one thing. */
+typedef struct qm_rule_def {
+  qm_slice name, label_zh, label_en;
+  uint32_t weight; /* 1 to 100: the score where the rule alone holds in full */
+  uint32_t most;   /* a value that more records than this share says nothing */
+  const qm_condition_def *conditions;
+  uint32_t n_conditions;
+} qm_rule_def;
+
 typedef struct qm_collection_def {
   uint32_t number;                                       /* >= 1 */
   qm_slice name, label_zh, label_en, purpose, retention; /* retention: ISO 8601 duration */
@@ -97,6 +135,10 @@ typedef struct qm_collection_def {
   uint32_t n_writers; /* roles that may write; none listed = all */
   const qm_field_def *fields;
   uint32_t n_fields; /* ascending by number */
+  const qm_rule_def *rules; /* for duplicates */
+  uint32_t n_rules;
+  qm_slice more; /* positions of a newer form, MessagePack as it came: kept, without effect */
+  uint32_t n_more;
 } qm_collection_def;
 
 typedef struct qm_schema {
@@ -114,7 +156,8 @@ int qm_schema_load(const qm_schema **out, qm_slice in, qm_arena *arena, qm_error
 void qm_schema_encode(const qm_schema *s, qm_buf *out);
 /* Checks a schema built by hand: names unique and well-formed, numbers, purpose and
  * retention present, items and transitions in range, key field a text register that
- * is neither personal nor sealed. QM_ESCHEMA with *e naming the place by index. */
+ * is neither personal nor sealed, rules for duplicates that can be told from an index.
+ * QM_ESCHEMA with *e naming the place by index. */
 int qm_schema_check(const qm_schema *s, qm_error *e);
 /* 1 where some field has class sensitive. */
 int qm_schema_sensitive(const qm_schema *s);
@@ -139,6 +182,8 @@ int qm_schema_grows(const qm_schema *older, const qm_schema *newer, qm_error *e)
   X(PURPOSE, "purpose", NULL)                                                                   \
   X(RETENTION, "retention", NULL)                                                               \
   X(WRITERS, "writers", NULL)                                                                   \
+  X(DUPLICATES, "duplicates", NULL)                                                             \
+  X(UNKNOWN, "unknown", NULL)                                                                   \
   X(LABEL, "label", NULL)                                                                       \
   X(FIELD_ADDED, "field-added", NULL)                                                           \
   X(FIELD_REMOVED, "field-removed", "the field was removed")                                    \

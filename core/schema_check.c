@@ -92,9 +92,13 @@ static int prose_ok(qm_slice s, size_t most, int needed) {
   return seen || !needed;
 }
 
-static int labels_ok(qm_slice zh, qm_slice en) {
+int qm__schema_name_ok(qm_slice s) { return name_ok(s, 0); }
+
+int qm__schema_labels_ok(qm_slice zh, qm_slice en) {
   return prose_ok(zh, LABEL_MAX, 0) && prose_ok(en, LABEL_MAX, 0);
 }
+
+static int labels_ok(qm_slice zh, qm_slice en) { return qm__schema_labels_ok(zh, en); }
 
 /* ISO 8601 duration of whole days or longer: PnYnMnD or PnW, more than nothing. */
 static int retention_ok(qm_slice s) {
@@ -279,6 +283,15 @@ static int check_fields(place *at, const qm_collection_def *c, qm_error *e) {
   return QM_OK;
 }
 
+static int check_rules(const place *at, const qm_collection_def *c, qm_error *e) {
+  char in[QM__RULE_PLACE];
+  const char *why;
+  if (qm__rules_check(c, in, &why) == QM_OK) return QM_OK;
+  qm_slice name = shown(c->name);
+  return qm_fail(e, QM_ESCHEMA, "collections[%u]%s (%.*s): %s", (unsigned)at->collection, in,
+                 qm__width(name), qm__chars(name), why);
+}
+
 static int check_collection(place *at, const qm_collection_def *c, qm_error *e) {
   if (!name_ok(c->name, 0)) return bad(at, e, "the name is not well-formed");
   if (c->number == 0 || c->number > QM_NUMBER_MAX) {
@@ -293,7 +306,8 @@ static int check_collection(place *at, const qm_collection_def *c, qm_error *e) 
   }
   QM_TRY(check_fields(at, c, e));
   QM_TRY(check_key(at, c, e));
-  return check_writers(at, c, e);
+  QM_TRY(check_writers(at, c, e));
+  return check_rules(at, c, e);
 }
 
 static int check_top(const place *at, qm_error *e) {

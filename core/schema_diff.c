@@ -145,6 +145,8 @@ static int diff_collection(walk *w) {
   QM_TRY(tell_if(w, !qm__same(a->purpose, b->purpose), QM_DELTA_PURPOSE));
   QM_TRY(tell_if(w, !qm__same(a->retention, b->retention), QM_DELTA_RETENTION));
   QM_TRY(tell_if(w, writers_differ(a, b), QM_DELTA_WRITERS));
+  QM_TRY(tell_if(w, qm__rules_differ(a, b), QM_DELTA_DUPLICATES));
+  QM_TRY(tell_if(w, a->n_more != b->n_more || !qm__same(a->more, b->more), QM_DELTA_UNKNOWN));
   QM_TRY(tell_if(w, labels_differ(a->label_zh, a->label_en, b->label_zh, b->label_en),
                  QM_DELTA_LABEL));
   return diff_fields(w, a, b);

@@ -12,4 +12,25 @@ static inline int qm__same(qm_slice a, qm_slice b) { return qm_slice_cmp(a, b) =
 static inline int qm__width(qm_slice s) { return s.n > QM_NAME_MAX ? (int)QM_NAME_MAX : (int)s.n; }
 static inline const char *qm__chars(qm_slice s) { return s.n ? (const char *)s.p : ""; }
 
+/* ---- schema_rules.c: rules for duplicates ---- */
+
+#define QM__COLLECTION_MORE_MAX 16u /* positions of a newer form */
+
+void qm__rules_read(qm_cur *c, qm_collection_def *d, qm_arena *arena);
+void qm__rules_put(qm_buf *out, const qm_collection_def *d);
+#define QM__RULE_PLACE 48u
+/* QM_OK, or QM_ESCHEMA with the place within the collection (".duplicates[1].when[0]", or
+ * empty) and the reason, static. Fields are checked. */
+int qm__rules_check(const qm_collection_def *d, char place[QM__RULE_PLACE], const char **why);
+int qm__rules_differ(const qm_collection_def *a, const qm_collection_def *b);
+
+/* ---- of schema.c and schema_check.c ---- */
+
+/* The count of an object's positions. */
+uint32_t qm__schema_object(qm_cur *c, uint32_t least, uint32_t most);
+/* The count of a list, and zeroed memory for it; NULL and 0 on failure. */
+void *qm__schema_list(qm_cur *c, uint32_t most, size_t size, uint32_t *n, qm_arena *arena);
+int qm__schema_name_ok(qm_slice s);
+int qm__schema_labels_ok(qm_slice zh, qm_slice en);
+
 #endif

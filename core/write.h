@@ -51,6 +51,12 @@ int qm_write_restore(qm_write *w, const qm_id *record);
 int qm_write_merge(qm_write *w, const qm_id *a, const qm_id *b);
 /* Takes this record out of its class; what it connected stays connected (S3.18). */
 int qm_write_unmerge(qm_write *w, const qm_id *record);
+/* Says that two records are not the same thing (S3.22): they are not proposed as duplicates
+ * any more. Nothing where that is said of their classes already. QM_EINVAL: one class;
+ * QM_ESCHEMA: two collections. */
+int qm_write_distinct(qm_write *w, const qm_id *a, const qm_id *b);
+/* Takes back all such statements between their classes. The same errors. */
+int qm_write_not_distinct(qm_write *w, const qm_id *a, const qm_id *b);
 
 typedef enum qm_split_how {
   QM_SPLIT_MOVED = 1,

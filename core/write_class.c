@@ -1,4 +1,5 @@
-/* Merging two records into one class, and taking one out again (S3.16, S3.18). */
+/* Merging two records into one class, taking one out again (S3.16, S3.18), and saying that
+ * two are not one (S3.22). */
 #include <string.h>
 
 #include "core/write_int.h"
@@ -104,4 +105,61 @@ static int unmerge(qm_write *w, const qm_id *record) {
 
 int qm_write_unmerge(qm_write *w, const qm_id *record) {
   return qm__write_fail(w, unmerge(w, record), "unmerge");
+}
+
+/* --- what is not one --- */
+
+static int distinct_value(qm_write *w, const qm_id *other, qm_slice *out) {
+  uint8_t *p = qm_arena_alloc(qm__write_arena(w), 4 + QM_ID_SIZE);
+  if (!p) return QM_ENOMEM;
+  p[0] = 0x92;
+  p[1] = 1;
+  p[2] = 0xc4;
+  p[3] = QM_ID_SIZE;
+  memcpy(p + 4, other->b, QM_ID_SIZE);
+  *out = qm_slice_of(p, 4 + QM_ID_SIZE);
+  return QM_OK;
+}
+
+/* Both are here, of one collection and of two classes. */
+static int find_two(qm_write *w, const qm_id *a, const qm_id *b, qm_target *ta, qm_target *tb) {
+  QM_TRY(find(w, a, ta));
+  QM_TRY(find(w, b, tb));
+  if (qm_class_has(&ta->cls, b))
+    return qm_fail(&w->error, QM_EINVAL, "a record is not distinct from itself; unmerge first");
+  if (qm_record_collection(ta->cls.members[ta->cls.asked]) !=
+      qm_record_collection(tb->cls.members[tb->cls.asked]))
+    return qm_fail(&w->error, QM_ESCHEMA, "these are records of two collections");
+  return QM_OK;
+}
+
+static int distinct(qm_write *w, const qm_id *a, const qm_id *b) {
+  qm_target ta, tb;
+  qm_slice element;
+  qm_id holder;
+  QM_TRY(find_two(w, a, b, &ta, &tb));
+  if (qm_class_distinct(&ta.cls, &tb.cls, &holder, &element)) return QM_OK;
+  int swap = qm_id_cmp(a, b) > 0;
+  QM_TRY(distinct_value(w, swap ? a : b, &element));
+  return add(w, swap ? b : a, element);
+}
+
+static int not_distinct(qm_write *w, const qm_id *a, const qm_id *b) {
+  qm_target ta, tb;
+  qm_slice element;
+  qm_id holder;
+  QM_TRY(find_two(w, a, b, &ta, &tb));
+  while (qm_class_distinct(&ta.cls, &tb.cls, &holder, &element)) {
+    QM_TRY(take_away(w, &holder, element));
+    QM_TRY(find_two(w, a, b, &ta, &tb)); /* a write ends what was read before it */
+  }
+  return QM_OK;
+}
+
+int qm_write_distinct(qm_write *w, const qm_id *a, const qm_id *b) {
+  return qm__write_fail(w, distinct(w, a, b), "distinct");
+}
+
+int qm_write_not_distinct(qm_write *w, const qm_id *a, const qm_id *b) {
+  return qm__write_fail(w, not_distinct(w, a, b), "distinct");
 }

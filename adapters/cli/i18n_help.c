@@ -153,6 +153,23 @@ static const qm_help helps[] = {
      {"RECORD is the id of the one to take out, as `qianmo get` shows it. The others stay\n"
       "together.\n",
       "“记录”是要分开的那一条的编号，见“qianmo get”。其余的仍在一起。\n"}},
+    {"duplicates",
+     {"[COLLECTION [RECORD]] | --dismiss|--undo [COLLECTION] RECORD RECORD",
+      "[集合 [记录]] | --dismiss|--undo [集合] 记录 记录"},
+     {"list records that are likely the same", "列出疑似重复的记录"},
+     {"The schema says what counts: one phone, one address and a similar name, one place and\n"
+      "time. The likeliest stand first, with the reasons. `qianmo merge` joins two that are the\n"
+      "same; --dismiss says, for everybody, that two are not, and --undo takes that back\n"
+      "(--dismissed lists them too). A value that very many records share counts for nothing.\n\n"
+      "  qianmo duplicates household\n"
+      "  qianmo duplicates household key:12\n"
+      "  qianmo duplicates --dismiss household key:12 key:13\n",
+      "数据结构规定凭什么判断：电话相同，地址相同且姓名相近，地点和时间相近等。\n"
+      "最可能的在前，并附理由。是同一对象的用“qianmo merge”合并；不是的用 --dismiss 说明，\n"
+      "对所有人有效，--undo 收回（--dismissed 也列出这些）。很多记录共有的值不作依据。\n\n"
+      "  qianmo duplicates household\n"
+      "  qianmo duplicates household key:12\n"
+      "  qianmo duplicates --dismiss household key:12 key:13\n"}},
     {"split",
      {"COLLECTION RECORD [DEVICE]", "集合 记录 [设备]"},
      {"take apart what two people created under one key", "拆分两人用同一个键录入的记录"},

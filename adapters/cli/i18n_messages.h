@@ -51,6 +51,8 @@
   X(DELTA_PURPOSE, "purpose changed", "用途有变")                                                   \
   X(DELTA_RETENTION, "retention changed", "保存期限有变")                                             \
   X(DELTA_WRITERS, "roles that may write changed", "可录入的角色有变")                                  \
+  X(DELTA_DUPLICATES, "rules for duplicates changed", "查重规则有变")                                    \
+  X(DELTA_UNKNOWN, "something of a newer form changed", "新格式的内容有变")                                \
   X(DELTA_LABEL, "label changed", "标签有变")                                                       \
   X(DELTA_FIELD_ADDED, "new field", "新增字段")                                                     \
   X(DELTA_FIELD_REMOVED, "field removed", "字段被去掉")                                              \
@@ -345,7 +347,8 @@
   X(OP_CUT, "cut out", "删去")                                                                    \
   X(OP_MERGE, "merged with", "合并")                                                              \
   X(OP_UNMERGE, "taken out", "分开")                                                              \
-  X(OP_UNLINK, "merge undone", "撤销合并")
+  X(OP_DISTINCT, "is another than", "判为不同")                                                     \
+  X(OP_UNLINK, "link undone", "撤销关联")
 
 #define QM_MESSAGES_STATUS(X)                                                                   \
   X(ST_DEVICE, "device", "设备")                                                                  \

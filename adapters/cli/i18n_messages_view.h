@@ -32,6 +32,43 @@
     "%d 列太多，无法显示为表格；请用 --json 或 --csv")                                                   \
   X(SEARCH_NONE, "nothing found\n", "没有找到\n")                                                  \
   X(SEARCH_MORE, "There may be more: --page %d\n", "可能还有：--page %d\n")                         \
+  X(OPT_DISMISS, "say that two records are not the same", "说明两条记录不是同一对象")                       \
+  X(OPT_DISMISSED, "pairs said to be not the same, too", "也列出已判为不同的")                           \
+  X(OPT_UNDO, "take back that two records are not the same", "收回“不是同一对象”的说明")                   \
+  X(DUP_SCORE, "score", "分值")                                                                   \
+  X(DUP_ONE, "one", "一条")                                                                       \
+  X(DUP_OTHER, "other", "另一条")                                                                  \
+  X(DUP_WHY, "why", "理由")                                                                       \
+  X(DUP_AND, "; ", "；")                                                                         \
+  X(DUP_PERCENT, " %s %%", " %s%%")                                                             \
+  X(DUP_METRES, " %s m", " %s 米")                                                               \
+  X(DUP_HOURS, " %s h", " %s 小时")                                                               \
+  X(DUP_DISMISSED, " (said not to be)", "（已判为不同）")                                              \
+  X(DUP_COMMON, "%s records of %s have %s: too many to say anything (%s)\n",                    \
+    "%s 条 %s 都有 %s：太多，不作依据（%s）\n")                                                              \
+  X(DUP_NONE, "no likely duplicates\n", "没有疑似重复的记录\n")                                          \
+  X(DUP_INCOMPLETE, "there are too many to compare them all: the rules are too wide\n",         \
+    "可比对的太多，未能全部比对：规则过宽\n")                                                                     \
+  X(DUP_NO_RULES, "the schema has no rules for duplicates here\n", "数据结构在此没有查重规则\n")            \
+  X(DUP_COUNT_ONE, "1 pair\n", "共 1 对\n")                                                       \
+  X(DUP_COUNT, "%s pairs\n", "共 %s 对\n")                                                        \
+  X(DUP_MORE, "There are more: --page %s\n", "还有：--page %s\n")                                  \
+  X(DUP_HINT,                                                                                   \
+    "The same: %s merge %s %.8s %.8s\n"                                                         \
+    "Not the same: %s duplicates --dismiss %s %.8s %.8s\n",                                     \
+    "是同一对象：%s merge %s %.8s %.8s\n"                                                             \
+    "不是同一对象：%s duplicates --dismiss %s %.8s %.8s\n")                                            \
+  X(DUP_SAID, "not the same: %s %s and %s\n", "已判为不同：%s %s 与 %s\n")                             \
+  X(DUP_SAID_ALREADY, "said already: %s %s and %s are not the same\n",                          \
+    "早已判为不同：%s %s 与 %s\n")                                                                      \
+  X(DUP_UNDONE, "taken back: %s %s and %s may be the same\n",                                   \
+    "已收回：%s %s 与 %s 可能相同\n")                                                                    \
+  X(DUP_NOT_SAID, "nothing to take back: of %s %s and %s nobody said so\n",                     \
+    "无可收回：没有人说过 %s %s 与 %s 不同\n")                                                               \
+  X(DUP_BOTH, "--dismiss and --undo do not go together", "--dismiss 与 --undo 不能同用")             \
+  X(DUP_LIST_ONLY, "--dismissed, --limit and --page belong to the list",                        \
+    "--dismissed、--limit、--page 只用于列表")                                                         \
+  X(DUP_NEW, "there may be one already: %s %s (%s)\n", "可能已有：%s %s（%s）\n")                      \
   X(BAD_KEEP, "\"%s\" is not days=N (at most 36500) or mb=N (at most 1000000)",               \
     "“%s”不是 days=天数（不超过 36500）或 mb=MB 数（不超过 1000000）")                                           \
   X(KEEP_DAYS, "%s days", "%s 天")                                                               \

@@ -37,6 +37,9 @@ const qm_opt qm_options_table[QM_OPT_COUNT] = {
     [QM_OPT_SECONDS] = {"seconds", 0, "N", QM_SAY_OPT_SECONDS},
     [QM_OPT_AT] = {"at", 0, "N", QM_SAY_OPT_AT},
     [QM_OPT_NUMBER] = {"count", 0, "N", QM_SAY_OPT_NUMBER},
+    [QM_OPT_DISMISS] = {"dismiss", 0, NULL, QM_SAY_OPT_DISMISS},
+    [QM_OPT_DISMISSED] = {"dismissed", 0, NULL, QM_SAY_OPT_DISMISSED},
+    [QM_OPT_UNDO] = {"undo", 0, NULL, QM_SAY_OPT_UNDO},
 };
 
 #define BIT QM_OPT_BIT
@@ -79,6 +82,9 @@ const qm_verb qm_verbs[] = {
     {"log", qm_verb_log, QM_SAY_HELP_READ, 2, 2, BIT(QM_OPT_FIELD)},
     {"changes", qm_verb_changes, QM_SAY_HELP_READ, 0, 0,
      BIT(QM_OPT_SINCE) | BIT(QM_OPT_FOLLOW) | BIT(QM_OPT_LIMIT)},
+    {"duplicates", qm_verb_duplicates, QM_SAY_HELP_READ, 0, 3,
+     BIT(QM_OPT_DISMISS) | BIT(QM_OPT_DISMISSED) | BIT(QM_OPT_UNDO) | BIT(QM_OPT_LIMIT) |
+         BIT(QM_OPT_PAGE)},
     {"conflicts", qm_verb_conflicts, QM_SAY_HELP_READ, 0, 1, 0},
     {"settle", qm_verb_write, QM_SAY_HELP_WRITE, 2, -1, TOKEN},
     {"status", qm_verb_status, QM_SAY_HELP_SYNC, 0, 0, BIT(QM_OPT_FAST)},

@@ -43,10 +43,13 @@ typedef enum qm_option {
   QM_OPT_SECONDS,
   QM_OPT_AT,
   QM_OPT_NUMBER,
+  QM_OPT_DISMISS,
+  QM_OPT_DISMISSED,
+  QM_OPT_UNDO,
   QM_OPT_COUNT
 } qm_option;
 
-#define QM_OPT_BIT(o) (1u << (o))
+#define QM_OPT_BIT(o) (UINT64_C(1) << (o))
 
 typedef struct qm_verbs_ctx qm_ctx;
 
@@ -55,7 +58,7 @@ typedef struct qm_verb {
   int (*run)(qm_ctx *c);
   qm_say_id group;
   int args_min, args_max; /* -1: no limit */
-  uint32_t options;       /* QM_OPT_BIT of those beyond the global ones */
+  uint64_t options;       /* QM_OPT_BIT of those beyond the global ones */
 } qm_verb;
 
 struct qm_verbs_ctx {
@@ -163,6 +166,12 @@ void qm_verb_effect(const qm_ctx *c, qm_table *table, const qm_node *collection,
 int qm_verb_conflicts(qm_ctx *c);
 /* The collection of the one record in conflict whose id begins so; prints what is wrong. */
 int qm_verb_conflict_collection(qm_ctx *c, const char *prefix, qm_line *out);
+
+int qm_verb_duplicates(qm_ctx *c);
+/* Likely duplicates of a record just made: a remark each; or ,"duplicates":[…]. Nothing where
+ * the collection has no rules. */
+void qm_verb_duplicates_note(qm_ctx *c, const qm_node *collection, const char *id);
+void qm_verb_duplicates_json(qm_ctx *c, qm_line *l, const qm_node *collection, const char *id);
 
 int qm_verb_changes(qm_ctx *c);
 int qm_verb_sql(qm_ctx *c);

@@ -8,8 +8,7 @@
 
 /* ---- asking ---- */
 
-/* Tables that are behind are made by opening for writing; nothing else needs that. */
-static int reopen_for_writing(qm_ctx *c) {
+int qm_verb_reopen(qm_ctx *c) {
   qm_close(c->db);
   c->db = NULL;
   return qm_verb_open(c, 0);
@@ -19,7 +18,7 @@ int qm_verb_ask(qm_ctx *c, qm_slice sql, qm_slice parameters, uint64_t ms, qm_te
   qm_error e = {0};
   int rc = qm_sql(c->db, sql, parameters, 0, ms, out, &e);
   if (rc == QM_ESTATE) {
-    int exit_code = reopen_for_writing(c);
+    int exit_code = qm_verb_reopen(c);
     if (exit_code) return exit_code;
     rc = qm_sql(c->db, sql, parameters, 0, ms, out, &e);
   }
@@ -209,7 +208,7 @@ int qm_verb_search(qm_ctx *c) {
   int exit_code = qm_verb_page(c, &p);
   if (!exit_code) exit_code = qm_verb_open(c, QM_OPEN_READONLY);
   int rc = exit_code ? QM_OK : search(c, &p, &text, &out, &e);
-  if (rc == QM_ESTATE && (exit_code = reopen_for_writing(c)) == QM_EXIT_DONE)
+  if (rc == QM_ESTATE && (exit_code = qm_verb_reopen(c)) == QM_EXIT_DONE)
     rc = search(c, &p, &text, &out, &e);
   if (!exit_code && rc != QM_OK) exit_code = qm_verb_failed(c, &e);
   if (!exit_code)

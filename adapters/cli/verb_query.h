@@ -7,6 +7,9 @@
 /* qm_sql; reopens for writing where the tables are behind. ms: 0 for the library's own. */
 int qm_verb_ask(qm_ctx *c, qm_slice sql, qm_slice parameters, uint64_t ms, qm_text *out);
 
+/* Tables that are behind are made by opening for writing; nothing else needs that. */
+int qm_verb_reopen(qm_ctx *c);
+
 typedef struct qm_paging {
   int64_t page, rows; /* from 1; rows of a page */
 } qm_paging;

@@ -460,7 +460,8 @@ static const char *op_word(const qm_ctx *c, const qm_node *op) {
                {"remove", QM_SAY_OP_REMOVE},   {"inc", QM_SAY_OP_INC},
                {"append", QM_SAY_OP_APPEND},   {"insert", QM_SAY_OP_INSERT},
                {"cut", QM_SAY_OP_CUT},         {"merge", QM_SAY_OP_MERGE},
-               {"unmerge", QM_SAY_OP_UNMERGE}, {"unlink", QM_SAY_OP_UNLINK}};
+               {"unmerge", QM_SAY_OP_UNMERGE}, {"unlink", QM_SAY_OP_UNLINK},
+               {"distinct", QM_SAY_OP_DISTINCT}};
   for (size_t i = 0; i < sizeof words / sizeof *words; i++)
     if (qm_node_is(op, words[i].op)) return qm_say(c->cli.lang, words[i].say);
   return qm_node_string(op);

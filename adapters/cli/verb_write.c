@@ -176,14 +176,17 @@ static int report_new(qm_ctx *c, const qm_node *collection, const char *id, int 
     qm_line l = QM_LINE_INIT;
     qm_line_add(&l, "{\"collection\":");
     qm_line_json(&l, qm_str(name));
-    qm_line_format(&l, ",\"id\":\"%s\",\"existing\":%s,\"written\":%lu}\n", id,
+    qm_line_format(&l, ",\"id\":\"%s\",\"existing\":%s,\"written\":%lu", id,
                    existing ? "true" : "false", (unsigned long)written);
+    if (!existing) qm_verb_duplicates_json(c, &l, collection, id);
+    qm_line_add(&l, "}\n");
     return qm_verb_print(c, &l);
   }
   printf("%s\n", id);
   if (existing && others)
     qm_cli_note(&c->cli, QM_SAY_EXISTING_SKIPPED, c->cli.program, name, id);
   else if (existing) qm_cli_note(&c->cli, QM_SAY_EXISTING);
+  else qm_verb_duplicates_note(c, collection, id);
   return QM_EXIT_DONE;
 }
 

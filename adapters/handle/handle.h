@@ -205,6 +205,11 @@ const char *qm__handle_conflict(qm_conflict_class c);
 int qm__handle_review(qm_db *db, qm_space *s, const qm_collection_def *c, qm_buf *out,
                       uint64_t *count);
 
+/* ---- handle_query.c ---- */
+
+/* Takes the query mutex, and the connection is there. On failure the mutex is free. */
+int qm__handle_query_enter(qm_db *db, qm_error *e);
+
 /* ---- handle_history.c ---- */
 
 /* One effect, handed to a visitor with its change and record. */

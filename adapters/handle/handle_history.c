@@ -89,11 +89,13 @@ static void put_field(qm_buf *b, const qm_op *op, const qm_field_def *f) {
   }
 }
 
-/* Merging and taking out; *other: the greater end of an edge. */
+/* Merging and taking out, and what is not one; *other: the greater of the two. */
 static const char *name_of_edge(const qm_op *op, int *edge, qm_id *other) {
-  *edge = op->kind == QM_KIND_ADD && qm__edge_read(&op->record, op->value, other);
+  int added = op->kind == QM_KIND_ADD;
+  int distinct = added && qm_distinct_read(&op->record, op->value, other);
+  *edge = distinct || (added && qm__edge_read(&op->record, op->value, other));
   if (op->kind == QM_KIND_REMOVE) return "unlink";
-  return *edge ? "merge" : "unmerge";
+  return distinct ? "distinct" : *edge ? "merge" : "unmerge";
 }
 
 static void put_edge(qm_buf *b, const qm_op *op) {

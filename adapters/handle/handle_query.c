@@ -7,8 +7,7 @@
 #define SEARCH_LIMIT_MAX 1000u
 #define PARAMETERS_MAX ((size_t)1 << 20)
 
-/* Takes the query mutex, and the connection is there. On failure the mutex is free. */
-static int enter(qm_db *db, qm_error *e) {
+int qm__handle_query_enter(qm_db *db, qm_error *e) {
   if (!db) return qm_fail(e, QM_EINVAL, "there is no database handle");
   pthread_mutex_lock(&db->query_mutex);
   if (db->query) return QM_OK;
@@ -44,7 +43,7 @@ int32_t qm_sql(qm_db *db, qm_slice statement, qm_slice parameters, uint64_t rows
   if (ms) limits.ms = ms > 86400000 ? 86400000 : ms;
   qm_buf_init(&b, &db->env, QM_HANDLE_TEXT_MAX);
   int rc = parameters_of(db, parameters, &values, e);
-  if (rc == QM_OK) rc = enter(db, e);
+  if (rc == QM_OK) rc = qm__handle_query_enter(db, e);
   if (rc == QM_OK) {
     rc = qm_query_sql(db->query, statement, qm_buf_slice(&values), limits, &b, e);
     pthread_mutex_unlock(&db->query_mutex);
@@ -85,7 +84,7 @@ int32_t qm_search(qm_db *db, qm_slice space, qm_slice collection, qm_slice text,
   qm_buf_init(&name, &db->env, 4096);
   int rc = resolve(db, space, collection, &s.space, &name, e);
   s.collection = qm_buf_slice(&name);
-  if (rc == QM_OK) rc = enter(db, e);
+  if (rc == QM_OK) rc = qm__handle_query_enter(db, e);
   if (rc == QM_OK) {
     rc = qm_query_find(db->query, &s, &b, e);
     pthread_mutex_unlock(&db->query_mutex);

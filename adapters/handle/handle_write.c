@@ -283,15 +283,28 @@ int32_t qm_restore(qm_tx *tx, qm_slice collection, qm_slice record, qm_error *e)
 
 /* ---- merged records ---- */
 
-int32_t qm_merge(qm_tx *tx, qm_slice collection, qm_slice a, qm_slice b, qm_error *e) {
+static int32_t of_two(qm_tx *tx, const qm_slice named[3],
+                      int (*act)(qm_write *, const qm_id *, const qm_id *), qm_error *e) {
   verb_target one, other;
   if (!tx) return qm_fail(e, QM_EINVAL, "there is no transaction");
   pthread_mutex_lock(&tx->db->mutex);
-  int rc = find(tx, collection, a, &one, e);
-  if (rc == QM_OK) rc = find(tx, collection, b, &other, e);
-  if (rc == QM_OK) rc = failed(tx, qm_write_merge(tx->write, &one.record, &other.record), e);
+  int rc = find(tx, named[0], named[1], &one, e);
+  if (rc == QM_OK) rc = find(tx, named[0], named[2], &other, e);
+  if (rc == QM_OK) rc = failed(tx, act(tx->write, &one.record, &other.record), e);
   pthread_mutex_unlock(&tx->db->mutex);
   return rc;
+}
+
+int32_t qm_merge(qm_tx *tx, qm_slice collection, qm_slice a, qm_slice b, qm_error *e) {
+  return of_two(tx, (qm_slice[]){collection, a, b}, qm_write_merge, e);
+}
+
+int32_t qm_distinct(qm_tx *tx, qm_slice collection, qm_slice a, qm_slice b, qm_error *e) {
+  return of_two(tx, (qm_slice[]){collection, a, b}, qm_write_distinct, e);
+}
+
+int32_t qm_not_distinct(qm_tx *tx, qm_slice collection, qm_slice a, qm_slice b, qm_error *e) {
+  return of_two(tx, (qm_slice[]){collection, a, b}, qm_write_not_distinct, e);
 }
 
 int32_t qm_unmerge(qm_tx *tx, qm_slice collection, qm_slice record, qm_error *e) {

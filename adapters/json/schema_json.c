@@ -290,9 +290,106 @@ static int read_writers(const reader *r, const json_t *o, qm_collection_def *c) 
   return QM_OK;
 }
 
+/* ---- rules for duplicates ---- */
+
+/* "duplicates[1].when[0].metres"; when: NOWHERE above it; key may be NULL. */
+static const char *rule_place(char to[64], uint32_t rule, uint32_t when, const char *key) {
+  char at[24] = "";
+  if (when != NOWHERE) (void)snprintf(at, sizeof at, ".when[%u]", (unsigned)when);
+  (void)snprintf(to, 64, "duplicates[%u]%s%s%s", (unsigned)rule, at, key ? "." : "",
+                 key ? key : "");
+  return to;
+}
+
+/* A whole number under a key of a rule or condition; what is absent is left alone. */
+static int rule_number(const reader *r, const json_t *o, const char *key, const char *place,
+                       uint32_t *out) {
+  const json_t *v = json_object_get(o, key);
+  if (!v) return QM_OK;
+  if (!json_is_integer(v) || json_integer_value(v) < 0 || json_integer_value(v) > UINT32_MAX)
+    return bad(r, place, "must be a whole number");
+  *out = (uint32_t)json_integer_value(v);
+  return QM_OK;
+}
+
+static int rule_str(const reader *r, const json_t *o, const char *key, const char *place,
+                    qm_slice *out) {
+  const json_t *v = json_object_get(o, key);
+  if (!json_is_string(v)) return bad(r, place, v ? "must be text" : "is missing");
+  return copy_str(r, v, out);
+}
+
+static int read_condition(const reader *r, json_t *o, const qm_collection_def *c, uint32_t rule,
+                          uint32_t at, qm_condition_def *to) {
+  static const char *const known[] = {"field", "match", "percent", "metres", "hours", NULL};
+  char place[64];
+  qm_slice field, match;
+  QM_TRY(check_object(r, rule_place(place, rule, at, NULL), o, known));
+  QM_TRY(rule_str(r, o, "field", rule_place(place, rule, at, "field"), &field));
+  QM_TRY(rule_str(r, o, "match", rule_place(place, rule, at, "match"), &match));
+  const qm_field_def *f = qm_collection_field_named(c, field);
+  if (!f) return bad(r, rule_place(place, rule, at, "field"), "is no field of this collection");
+  to->field = f->number;
+  for (uint8_t m = 1; qm_match_word(m); m++) {
+    const char *word = qm_match_word(m);
+    if (qm_slice_cmp(qm_slice_of(word, strlen(word)), match) == 0) to->match = m;
+  }
+  if (!to->match)
+    return bad(r, rule_place(place, rule, at, "match"),
+               "is none of same, text, phone, address, similar, near, within");
+  const char *limit = qm_match_limit(to->match);
+  for (size_t i = 2; known[i]; i++) {
+    (void)rule_place(place, rule, at, known[i]);
+    if (!json_object_get(o, known[i])) continue;
+    if (!limit || strcmp(limit, known[i]) != 0) return bad(r, place, "goes with another match");
+    QM_TRY(rule_number(r, o, known[i], place, &to->limit));
+    if (!to->limit) return bad(r, place, "must be 1 or more");
+  }
+  return QM_OK;
+}
+
+static int read_rule(const reader *r, json_t *o, const qm_collection_def *c, uint32_t at,
+                     qm_rule_def *to) {
+  static const char *const known[] = {"name", "label", "weight", "most", "when", NULL};
+  char place[64];
+  QM_TRY(check_object(r, rule_place(place, at, NOWHERE, NULL), o, known));
+  QM_TRY(rule_str(r, o, "name", rule_place(place, at, NOWHERE, "name"), &to->name));
+  QM_TRY(get_label(r, o, &to->label_zh, &to->label_en));
+  (void)rule_place(place, at, NOWHERE, "weight");
+  if (!json_object_get(o, "weight")) return bad(r, place, "is missing");
+  QM_TRY(rule_number(r, o, "weight", place, &to->weight));
+  to->most = QM_RULE_MOST;
+  QM_TRY(rule_number(r, o, "most", rule_place(place, at, NOWHERE, "most"), &to->most));
+  const json_t *when = json_object_get(o, "when");
+  (void)rule_place(place, at, NOWHERE, "when");
+  if (!json_is_array(when)) return bad(r, place, "must be a list");
+  if (json_array_size(when) > QM_SCHEMA_CONDITIONS_MAX)
+    return bad(r, place, "has more than %u entries", QM_SCHEMA_CONDITIONS_MAX);
+  to->n_conditions = (uint32_t)json_array_size(when);
+  qm_condition_def *list = qm_arena_zero(r->arena, (to->n_conditions + 1) * sizeof *list);
+  if (!list) return no_memory(r);
+  to->conditions = list;
+  for (uint32_t i = 0; i < to->n_conditions; i++)
+    QM_TRY(read_condition(r, json_array_get(when, i), c, at, i, &list[i]));
+  return QM_OK;
+}
+
+static int read_rules(const reader *r, const json_t *o, qm_collection_def *c) {
+  json_t *list;
+  void *memory;
+  QM_TRY(get_list(r, o, "duplicates", QM_SCHEMA_RULES_MAX, sizeof(qm_rule_def), &list, &memory,
+                  &c->n_rules));
+  qm_rule_def *rules = memory;
+  c->rules = rules;
+  for (uint32_t i = 0; i < c->n_rules; i++)
+    QM_TRY(read_rule(r, json_array_get(list, i), c, i, &rules[i]));
+  return QM_OK;
+}
+
 static int read_collection(reader *r, json_t *o, qm_collection_def *c) {
-  static const char *const known[] = {"name", "number",   "label",   "purpose", "retention",
-                                      "key",  "key_form", "writers", "fields",  NULL};
+  static const char *const known[] = {"name",   "number",     "label",    "purpose",
+                                      "key",    "retention",  "key_form", "writers",
+                                      "fields", "duplicates", NULL};
   json_t *list;
   void *memory;
   QM_TRY(check_object(r, NULL, o, known));
@@ -311,7 +408,8 @@ static int read_collection(reader *r, json_t *o, qm_collection_def *c) {
   }
   r->field = NOWHERE;
   QM_TRY(read_key(r, o, c));
-  return read_writers(r, o, c);
+  QM_TRY(read_writers(r, o, c));
+  return read_rules(r, o, c);
 }
 
 static int read_drift(const reader *r, qm_schema *s) {

@@ -96,6 +96,23 @@ static void add_field(qm_buf *out, const qm_schema *s, const qm_field_def *f) {
   add_text(out, "}");
 }
 
+static void add_rule(qm_buf *out, const qm_collection_def *c, const qm_rule_def *r) {
+  add_str(out, "        {", "name", r->name);
+  add_label(out, ", ", r->label_zh, r->label_en);
+  add_int(out, ", ", "weight", r->weight);
+  if (r->most != QM_RULE_MOST) add_int(out, ", ", "most", r->most);
+  add_key(out, ",\n         ", "when");
+  for (uint32_t i = 0; i < r->n_conditions; i++) {
+    const qm_condition_def *x = &r->conditions[i];
+    const qm_field_def *f = qm_collection_field(c, x->field);
+    add_str(out, i ? ", {" : "[{", "field", f ? f->name : qm_slice_of("?", 1));
+    add_word(out, ", ", "match", qm_match_word(x->match));
+    if (x->limit) add_int(out, ", ", qm_match_limit(x->match), x->limit);
+    add_text(out, "}");
+  }
+  add_text(out, "]}");
+}
+
 static void add_collection(qm_buf *out, const qm_schema *s, const qm_collection_def *c) {
   add_str(out, "    {\n      ", "name", c->name);
   add_int(out, ",\n      ", "number", c->number);
@@ -118,7 +135,14 @@ static void add_collection(qm_buf *out, const qm_schema *s, const qm_collection_
     add_text(out, i ? ",\n" : "[\n");
     add_field(out, s, &c->fields[i]);
   }
-  add_text(out, "\n      ]\n    }");
+  add_text(out, "\n      ]");
+  for (uint32_t i = 0; i < c->n_rules; i++) {
+    if (i == 0) add_key(out, ",\n      ", "duplicates");
+    add_text(out, i ? ",\n" : "[\n");
+    add_rule(out, c, &c->rules[i]);
+    if (i + 1 == c->n_rules) add_text(out, "\n      ]");
+  }
+  add_text(out, "\n    }");
 }
 
 void qm_schema_json_print(qm_buf *out, const qm_schema *s) {

@@ -129,6 +129,7 @@ static int clear_space(qm_projection *p, uint32_t number) {
     if (strcmp(l->objects[i]->kind, "view") != 0)
       QM_TRY(exec_range(p, l->objects[i]->name, first, last));
   QM_TRY(qm__db_run(p->db, QM__SQL_MERGED_CLEAR, QM__ARGS(qm__int(number))));
+  QM_TRY(qm__project_alike_clear(p, number));
   return qm__db_run(p->db, QM__SQL_SEARCH_DROP_RANGE, QM__ARGS(qm__int(first), qm__int(last)));
 }
 

@@ -129,6 +129,7 @@ int qm__project_saved(qm_projection *p, qm_space *s, const qm_record *r) {
   qm_record_class cls;
   ids touched = {NULL, 0, 0};
   if (qm_id_is_zero(&r->id)) return QM_OK;
+  QM_TRY(qm__project_distinct(p, s, r));
   qm_arena_reset(&p->classes);
   int rc = qm_class_of(p->engine, s, r, QM_CLASS_COMMITTED, &p->classes, &cls);
   if (rc != QM_OK && rc != QM_ENOTFOUND) return rc;
@@ -145,6 +146,7 @@ int qm__project_saved(qm_projection *p, qm_space *s, const qm_record *r) {
 int qm__project_fill(qm_projection *p, qm_space *s, const qm_record *r) {
   qm_record_class cls;
   if (qm_id_is_zero(&r->id)) return QM_OK;
+  QM_TRY(qm__project_distinct(p, s, r));
   qm_arena_reset(&p->classes);
   int rc = qm_class_of(p->engine, s, r, QM_CLASS_COMMITTED, &p->classes, &cls);
   if (rc == QM_ENOTFOUND) return qm__project_drop(p, s, &r->id);

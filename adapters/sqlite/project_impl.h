@@ -33,6 +33,17 @@ int qm__project_saved(qm_projection *p, qm_space *s, const qm_record *r);
 /* The same where every record of the space is handed over. */
 int qm__project_fill(qm_projection *p, qm_space *s, const qm_record *r);
 
+/* ---- project_alike.c ---- */
+
+/* What the visible record at a row is compared by. */
+int qm__project_alike(qm_projection *p, qm_space *s, const qm_collection_def *c,
+                      const qm_record *r, int64_t row);
+int qm__project_alike_drop(qm_projection *p, int64_t row);
+/* What a record's own state says to be distinct from it, visible or not. */
+int qm__project_distinct(qm_projection *p, const qm_space *s, const qm_record *r);
+/* Takes all that is a space's out. */
+int qm__project_alike_clear(qm_projection *p, uint32_t space);
+
 /* ---- project_refs.c ---- */
 
 /* What referred to these ids, as they were shown, may show others: writes those rows, and

@@ -10,7 +10,7 @@
 #include "adapters/sqlite/sqlite_db.h"
 #include "core/schema.h"
 
-#define QM__PROJECT_VERSION 3      /* rises when the same schema gives other tables */
+#define QM__PROJECT_VERSION 4      /* rises when the same schema gives other tables */
 #define QM__PROJECT_COLUMNS 1900u  /* of one table; SQLite's limit is 2,000 */
 #define QM__PROJECT_SPACES (1u << 20)
 #define QM__PROJECT_TABLES 2048u   /* ordinals */
@@ -106,6 +106,9 @@ int qm__made_start(qm__db *db, qm__made *m, sqlite3_stmt **out);
 static inline int64_t qm__row_first(uint32_t space, uint32_t ordinal) {
   return (int64_t)((uint64_t)space << 43 | (uint64_t)ordinal << 32);
 }
+
+/* A table's rows, in the index of likely duplicates. */
+static inline int64_t qm__row_scope(int64_t row) { return (int64_t)((uint64_t)row >> 32); }
 
 /* ---- project_views.c ---- */
 

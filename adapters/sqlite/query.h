@@ -7,7 +7,7 @@
 #ifndef QM_SQLITE_QUERY_H
 #define QM_SQLITE_QUERY_H
 
-#include "core/buf.h"
+#include "core/schema.h"
 
 typedef struct qm_query qm_query;
 
@@ -45,5 +45,21 @@ typedef struct qm_query_search {
  * …],"title","marks":[…],"snippet"}: what matches in each, in code points. A text without
  * letters, digits or ideographs finds nothing. */
 int qm_query_find(qm_query *q, const qm_query_search *s, qm_buf *out, qm_error *e);
+
+typedef struct qm_query_alike {
+  uint32_t space;
+  const qm_schema *schema;             /* of the space */
+  const qm_collection_def *collection; /* NULL: all that have rules */
+  const qm_id *record;                 /* NULL: all; with a collection: pairs of this one */
+  int dismissed;                       /* those that somebody said to be distinct, too */
+  uint32_t limit, offset;
+} qm_query_alike;
+
+/* Likely duplicates (SPEC S16.13, S16.14), the highest score first, then by ids: a line a pair
+ * {"collection","a":ID,"b":ID,"score":N,"reasons":[{"rule","score","fields":[{"field","match",
+ * "percent"|"metres"|"hours"}]}]} (,"dismissed":true); with the first page a line for each key
+ * that too many records share {"collection","rule","records":N,"id":one of them}; then
+ * {"pairs":N,"more":BOOL,"complete":BOOL}. QM_ESTATE: the tables are of another schema. */
+int qm_query_duplicates(qm_query *q, const qm_query_alike *r, qm_buf *out, qm_error *e);
 
 #endif

@@ -76,6 +76,15 @@ static const char *const store_steps[] = {
     "CREATE TABLE _merged (space INTEGER NOT NULL, record BLOB NOT NULL, class BLOB NOT NULL,"
     "  PRIMARY KEY (space, record)) WITHOUT ROWID;"
     "CREATE INDEX _merged_class ON _merged (space, class);",
+    /* Likely duplicates: by row what is compared, by key who shares one; and which two records
+     * somebody said to be distinct. */
+    "CREATE TABLE _alike (row INTEGER NOT NULL PRIMARY KEY, id BLOB NOT NULL, keys BLOB NOT NULL,"
+    "  features BLOB NOT NULL);"
+    "CREATE INDEX _alike_id ON _alike (id);"
+    "CREATE TABLE _alike_key (scope INTEGER NOT NULL, key INTEGER NOT NULL, row INTEGER NOT NULL,"
+    "  PRIMARY KEY (scope, key, row)) WITHOUT ROWID;"
+    "CREATE TABLE _distinct (space INTEGER NOT NULL, record BLOB NOT NULL, other BLOB NOT NULL,"
+    "  PRIMARY KEY (space, record, other)) WITHOUT ROWID;",
 };
 
 const qm__sql_schema qm__sql_store = {0x514d7374, "qianmo store", store_steps,
@@ -268,6 +277,30 @@ static const qm__sql table[QM__SQL_COUNT] = {
     SQL(MERGED_PUT, "INSERT OR REPLACE INTO _merged (space, record, class) VALUES (?1, ?2, ?3)"),
     SQL(MERGED_DROP, "DELETE FROM _merged WHERE space = ?1 AND record = ?2"),
     SQL(MERGED_CLEAR, "DELETE FROM _merged WHERE space = ?1"),
+    SQL(ALIKE_GET, "SELECT id, keys, features FROM _alike WHERE row = ?1"),
+    SQL(ALIKE_PUT, "INSERT OR REPLACE INTO _alike (row, id, keys, features)"
+                   " VALUES (?1, ?2, ?3, ?4)"),
+    SQL(ALIKE_DROP, "DELETE FROM _alike WHERE row = ?1"),
+    SQL(ALIKE_CLEAR, "DELETE FROM _alike WHERE row BETWEEN ?1 AND ?2"),
+    SQL(ALIKE_KEY_PUT, "INSERT OR IGNORE INTO _alike_key (scope, key, row) VALUES (?1, ?2, ?3)"),
+    SQL(ALIKE_KEY_DROP, "DELETE FROM _alike_key WHERE scope = ?1 AND key = ?2 AND row = ?3"),
+    SQL(ALIKE_KEY_CLEAR, "DELETE FROM _alike_key WHERE scope BETWEEN ?1 AND ?2"),
+    SQL(ALIKE_SCAN, "SELECT key, row FROM _alike_key WHERE scope = ?1 ORDER BY key, row"),
+    SQL(ALIKE_BLOCK, "SELECT row FROM _alike_key WHERE scope = ?1 AND key = ?2 LIMIT ?3"),
+    SQL(ALIKE_PLACE,
+        "SELECT row FROM _alike WHERE row BETWEEN ?3 AND ?4 AND id = coalesce("
+        "(SELECT class FROM _merged WHERE space = ?1 AND record = ?2), ?2)"),
+    SQL(ALIKE_SCOPE,
+        "SELECT t.ordinal, s.version FROM _spaces s LEFT JOIN _tables t ON t.kind = 'table'"
+        " AND t.lineage = s.schema AND t.collection = ?2 WHERE s._space = ?1"),
+    SQL(DISTINCT_PUT, "INSERT OR IGNORE INTO _distinct (space, record, other)"
+                      " VALUES (?1, ?2, ?3)"),
+    SQL(DISTINCT_DROP, "DELETE FROM _distinct WHERE space = ?1 AND record = ?2"),
+    SQL(DISTINCT_CLEAR, "DELETE FROM _distinct WHERE space = ?1"),
+    SQL(DISTINCT_LIST,
+        "SELECT coalesce(m.class, d.record), coalesce(o.class, d.other) FROM _distinct d"
+        " LEFT JOIN _merged m ON m.space = d.space AND m.record = d.record"
+        " LEFT JOIN _merged o ON o.space = d.space AND o.record = d.other WHERE d.space = ?1"),
     SQL(SEARCH_THERE, "SELECT count(*) FROM sqlite_schema WHERE name = '_search'"),
     /* The content of an FTS5 table is a table: read without FTS5's help it costs one probe. */
     SQL(SEARCH_GET, "SELECT c0, c1 FROM _search_content WHERE id = ?1"),

@@ -312,7 +312,11 @@ static void the_form_is_strict(void **state) {
       {BYTES("\x97\x02\xa1s\x01\x01\x01\x01\x91\x97" HEAD FIELD), QM_ESCHEMA},
       {BYTES("\x98\x02\xa1s\x01\x01\x01\x01\x91\x97" HEAD FIELD "\x00"), QM_ESCHEMA},
       {BYTES(TOP "\x96" HEAD FIELD), QM_EFORMAT},
-      {BYTES(TOP "\x9b" HEAD FIELD "\x00\x00\x90\x00"), QM_EFORMAT},
+      {BYTES(TOP "\x9b" HEAD FIELD "\x00\x00\x90\x00"), QM_ETYPE},
+      {BYTES(TOP "\x9b" HEAD FIELD "\x00\x00\x90\x90"), QM_ECANON},
+      {BYTES(TOP "\x9c" HEAD FIELD "\x00\x00\x90\x90\xc0"), QM_OK}, /* of a newer form */
+      {BYTES(TOP "\x9c" HEAD FIELD "\x00\x00\x90\x90\xc1"), QM_EFORMAT},
+      {BYTES(TOP "\xdc\x00\x1c" HEAD FIELD), QM_EOVERSIZE},
       {BYTES(TOP "\x97" HEAD "\x93\x10\xa1"
                  "f\x01"),
        QM_EFORMAT},
