@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "core/home.h"
+#include "core/review.h"
 
 #define QM_ARENA_MAX ((size_t)1 << 30)
 
@@ -113,6 +114,7 @@ static int open_all(qm_engine *e) {
   for (uint32_t i = 0; i < e->n_spaces; i++) {
     QM_TRY(qm__space_load(e->spaces[i]));
     QM_TRY(qm__space_notes_load(e->spaces[i]));
+    QM_TRY(qm__review_open(e->spaces[i]));
   }
   return open_author(e, found, known ? mine : NULL);
 }

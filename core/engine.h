@@ -23,7 +23,8 @@ typedef struct qm_space qm_space;
 enum {
   QM_ENGINE_HUB = 1,   /* the home hub of its spaces: judges what arrives */
   QM_ENGINE_REPLAY = 2, /* epoch zero, no clock correction, no stamping */
-  QM_ENGINE_FEED = 4    /* keeps the feed of what changed (feed.h), for an app */
+  QM_ENGINE_FEED = 4,   /* keeps the feed of what changed (feed.h), for an app */
+  QM_ENGINE_INBOX = 8   /* notes what of this device's values others put out of sight (inbox.h) */
 };
 
 typedef struct qm_engine_options {

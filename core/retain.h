@@ -19,6 +19,10 @@ typedef struct qm_retention {
  * (may be NULL) says whether anything went. Durable transactions of its own. QM_ESTATE inside
  * one; errors of the store. */
 int qm_engine_retain(qm_engine *e, qm_space *s, const qm_retention *r, int *floor_moved);
+/* What has been here for at least age_ms, by marks kept under a name of their own (meta, at most 20
+ * characters): a VV, empty where no mark is so old yet. Sets a mark as above. Durable
+ * transactions of its own; QM_ESTATE inside one. Memory from the engine's env. */
+int qm_engine_aged(qm_engine *e, qm_space *s, const char *name, uint64_t age_ms, qm_vv *out);
 /* The pointwise least of n lists; an author that one of them does not name stands at 0. n 0:
  * all that is here. Memory from the engine's env: free with qm_vv_free. */
 int qm_engine_least(qm_engine *e, qm_space *s, const qm_vv_list *lists, uint32_t n, qm_vv *out);

@@ -7,12 +7,12 @@
  *   schema     = [1 form, name, version, drift_ms, lease_days, review_days,
  *                 [collection…]]                          ascending by number
  *   collection = [number, name, label_zh, label_en, purpose, retention, [field…]
- *                 | key_field (0: none), key_form (0), [writer…] (none)]
+ *                 | key_field (0: none), key_form (0), [writer…] (none), [level…] (none)]
  *                                                  fields ascending by number
  *   field      = [number, name, type, class
  *                 | value (0: any), flags (0), label_zh (""), label_en (""),
  *                   length_max (0: none), [item…] (none), [transition…] (none),
- *                   target (0: any)]
+ *                   target (0: any), level (0: by what it is)]
  *   item       = [name | rank (0), label_zh (""), label_en ("")]
  *   transition = [from, to]                               places in the items
  *
@@ -26,9 +26,9 @@
 #include "core/schema_internal.h"
 
 #define COLLECTION_FIXED 7u
-#define COLLECTION_ALL 10u
+#define COLLECTION_ALL 11u
 #define FIELD_FIXED 4u
-#define FIELD_ALL 12u
+#define FIELD_ALL 13u
 #define ITEM_FIXED 1u
 #define ITEM_ALL 4u
 
@@ -110,12 +110,20 @@ static void read_field(qm_cur *c, qm_field_def *f, qm_arena *arena) {
   if (n > 9) read_items(c, f, arena);
   if (n > 10) read_transitions(c, f, arena);
   if (n > 11) (void)qm_cur_uint32(c, &f->target);
+  if (n > 12) read_u8(c, &f->review);
 }
 
 static void read_writers(qm_cur *c, qm_collection_def *d, qm_arena *arena) {
   qm_slice *writers = read_list(c, QM_SCHEMA_WRITERS_MAX, sizeof *writers, &d->n_writers, arena);
   for (uint32_t i = 0; i < d->n_writers; i++) (void)qm_cur_str(c, &writers[i]);
   d->writers = writers;
+}
+
+/* As many as there are classes; which level there is, is for the check. */
+static void read_levels(qm_cur *c, qm_collection_def *d) {
+  (void)qm_cur_array_n(c, QM_CONFLICT_CLASSES);
+  for (uint32_t i = 0; i < QM_CONFLICT_CLASSES && c->status == QM_OK; i++)
+    read_u8(c, &d->review[i]);
 }
 
 static void read_collection(qm_cur *c, qm_collection_def *d, qm_arena *arena) {
@@ -132,6 +140,7 @@ static void read_collection(qm_cur *c, qm_collection_def *d, qm_arena *arena) {
   if (n > 7) (void)qm_cur_uint32(c, &d->key_field);
   if (n > 8) read_u8(c, &d->key_form);
   if (n > 9) read_writers(c, d, arena);
+  if (n > 10) read_levels(c, d);
 }
 
 static void read_schema(qm_cur *c, qm_schema *s, qm_arena *arena) {
@@ -201,6 +210,7 @@ static void put_item(qm_buf *out, const qm_enum_item *item) {
 }
 
 static size_t field_positions(const qm_field_def *f) {
+  if (f->review) return 13;
   if (f->target) return 12;
   if (f->n_transitions) return 11;
   if (f->n_items) return 10;
@@ -236,10 +246,18 @@ static void put_field(qm_buf *out, const qm_field_def *f) {
     }
   }
   if (n > 11) qm_mp_uint(out, f->target);
+  if (n > 12) qm_mp_uint(out, f->review);
+}
+
+static int has_levels(const qm_collection_def *d) {
+  for (uint32_t i = 0; i < QM_CONFLICT_CLASSES; i++)
+    if (d->review[i]) return 1;
+  return 0;
 }
 
 static void put_collection(qm_buf *out, const qm_collection_def *d) {
   size_t n = d->n_writers ? 10 : d->key_form ? 9 : d->key_field ? 8 : COLLECTION_FIXED;
+  if (has_levels(d)) n = COLLECTION_ALL;
   qm_mp_array(out, n);
   qm_mp_uint(out, d->number);
   put_str(out, d->name);
@@ -254,6 +272,10 @@ static void put_collection(qm_buf *out, const qm_collection_def *d) {
   if (n > 9) {
     qm_mp_array(out, d->n_writers);
     for (uint32_t i = 0; i < d->n_writers; i++) put_str(out, d->writers[i]);
+  }
+  if (n > 10) {
+    qm_mp_array(out, QM_CONFLICT_CLASSES);
+    for (uint32_t i = 0; i < QM_CONFLICT_CLASSES; i++) qm_mp_uint(out, d->review[i]);
   }
 }
 

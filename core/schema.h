@@ -86,7 +86,12 @@ typedef struct qm_field_def {
   const qm_transition *transitions;
   uint32_t n_transitions; /* state; none listed = all allowed */
   uint32_t target;        /* ref: collection number, 0 = any */
+  uint8_t review;         /* how much its conflicts matter, 1 to 3; 0: by what it is (S19.2) */
 } qm_field_def;
+
+/* Classes of conflicts, numbered as in core/read.h. */
+#define QM_CONFLICT_CLASSES 7u
+#define QM_REVIEW_LEVELS 3u
 
 typedef struct qm_collection_def {
   uint32_t number;                                       /* >= 1 */
@@ -97,6 +102,7 @@ typedef struct qm_collection_def {
   uint32_t n_writers; /* roles that may write; none listed = all */
   const qm_field_def *fields;
   uint32_t n_fields; /* ascending by number */
+  uint8_t review[QM_CONFLICT_CLASSES]; /* the least level of class i + 1; 0: the usual one */
 } qm_collection_def;
 
 typedef struct qm_schema {
@@ -160,7 +166,8 @@ int qm_schema_grows(const qm_schema *older, const qm_schema *newer, qm_error *e)
     "an item was removed, renamed or moved; items are only appended")                           \
   X(RANK, "rank", "the rank changed")                                                           \
   X(ITEM_LABEL, "item-label", NULL)                                                             \
-  X(TRANSITIONS, "transitions", NULL)
+  X(TRANSITIONS, "transitions", NULL)                                                           \
+  X(REVIEW, "review", NULL)
 /* clang-format on */
 #define QM_DELTA_ENUM(name, word, why) QM_DELTA_##name,
 typedef enum qm_schema_delta_kind {

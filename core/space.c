@@ -5,6 +5,8 @@
 #include "core/aside_int.h"
 #include "core/class.h"
 #include "core/crdt/siblings.h"
+#include "core/inbox_int.h"
+#include "core/review.h"
 
 /* --- records of the open transaction --- */
 
@@ -70,7 +72,7 @@ static int take_row(void *payload, const qm_record_row *row) {
   l->bytes = row->state.n;
   l->stored = 1;
   l->edges_stored = qm_record_cell(&l->record, 0, QM_KEYED) != NULL;
-  return QM_OK;
+  return s->engine->flags & QM_ENGINE_INBOX ? qm__inbox_loaded(s, l) : QM_OK;
 }
 
 int qm__space_record(qm_space *s, const qm_id *id, qm_loaded **out) {
@@ -185,6 +187,7 @@ int qm__space_marks(qm_space *s, const qm_change *c) {
     s->states[c->author].clock.next[c->author] = op->counter;
     QM_TRY(qm_marks_apply(&l->record.marks, &a, op));
     l->dirty = 1;
+    if (l->own) qm__inbox_marks(l);
   }
   return QM_OK;
 }
@@ -227,6 +230,8 @@ int qm__space_apply(qm_space *s, const qm_change *c) {
     QM_TRY(qm__feed_edge(s, l, op, c->author != s->own));
     QM_TRY(qm_record_apply(&l->record, &a, op));
     l->dirty = 1;
+    if (l->own) qm__inbox_op(l, op);
+    if (op->hides.n || op->keeps.n) qm__inbox_names(s, l, op);
     if (qm_id_is_zero(&op->record)) s->stamps_stale = 1;
     if (op->shape == QM_PRESENCE && op->kind == QM_KIND_NEW) QM_TRY(put_creation(s, c, op));
     if (op->shape == QM_KEYED && !op->field) QM_TRY(qm__space_edges_touched(s, l));
@@ -263,7 +268,7 @@ qm_time qm_space_effective(const qm_space *s, qm_dot dot, qm_time own) {
 
 /* --- saving --- */
 
-static int save_keys(qm_space *s, const qm_record *r);
+static int save_keys(qm_space *s, const qm_loaded *l);
 
 /* The edges index leads from the greater id of an edge to the smaller one, whose record
  * holds it. */
@@ -282,17 +287,18 @@ static int save_record(qm_space *s, qm_loaded *l, qm_buf *blob, qm_record_row *r
   row->collection = qm_record_collection(&l->record);
   if (l->stored) qm_digest_sub(&s->digest, l->old_hash);
   QM_TRY(save_edges(s, l));
+  if (l->own) QM_TRY(qm__inbox_save(s, l));
   if (qm_record_empty(&l->record)) {
     row->state = qm_slice_of(NULL, 0);
     memset(row->hash, 0, 16);
-    return QM_OK;
+    return qm__review_save(s, &l->record, NULL, 0, l->stored);
   }
   QM_TRY(qm_record_encode(&l->record, &s->authors, &s->engine->arena, blob));
   row->state = qm_slice_of(NULL, blob->n - at);
   QM_TRY(qm_record_hash(&row->id, qm_slice_of(blob->p + at, blob->n - at), &s->authors, row->hash));
   qm_digest_add(&s->digest, row->hash);
   l->feed_same = l->stored && memcmp(l->old_hash, row->hash, 16) == 0;
-  return save_keys(s, &l->record);
+  return save_keys(s, l);
 }
 
 static int save_records(qm_space *s) {
@@ -315,17 +321,16 @@ static int save_records(qm_space *s) {
   return rc;
 }
 
-/* The lookup index holds every value the key field lists, in normal form: a lookup
- * then asks the records themselves. */
-static int save_keys(qm_space *s, const qm_record *r) {
+int qm__space_keys(const qm_space *s, const qm_record *r, qm_arena *arena, qm_slice **out,
+                   uint32_t *n) {
   const qm_collection_def *c =
       s->schema ? qm_schema_collection(s->schema, qm_record_collection(r)) : NULL;
-  if (!c || !c->key_field) return QM_OK;
-  const qm_cell *cell = qm_record_cell(r, c->key_field, QM_SIBLINGS);
+  const qm_cell *cell = c && c->key_field ? qm_record_cell(r, c->key_field, QM_SIBLINGS) : NULL;
   const qm_siblings *v = cell ? qm_siblings_of(cell) : NULL;
-  uint32_t n = 0, count = v ? v->n : 0;
-  qm_arena *arena = &s->engine->arena;
+  uint32_t count = v ? v->n : 0;
   qm_slice *keys = qm_arena_array(arena, count, sizeof *keys);
+  *out = keys;
+  *n = 0;
   if (!keys) return QM_ENOMEM;
   for (uint32_t i = 0; i < count; i++) {
     qm_cur in;
@@ -336,11 +341,26 @@ static int save_keys(qm_space *s, const qm_record *r) {
     qm_buf_init(&norm, s->engine->env, QM_VALUE_MAX * 4);
     int rc = qm_norm_key(&norm, text, (qm_norm_form)c->key_form);
     uint8_t *copy = rc == QM_OK ? qm_arena_copy(arena, norm.p, norm.n) : NULL;
-    if (copy) keys[n++] = qm_slice_of(copy, norm.n);
+    if (copy) keys[(*n)++] = qm_slice_of(copy, norm.n);
     qm_buf_free(&norm);
     if (rc == QM_ENOMEM || (rc == QM_OK && !copy)) return QM_ENOMEM;
   }
-  return s->engine->store->ops->key_put(s->engine->store, s->number, c->number, &r->id, keys, n);
+  return QM_OK;
+}
+
+/* The lookup index holds every value the key field lists, in normal form: a lookup
+ * then asks the records themselves. */
+static int save_keys(qm_space *s, const qm_loaded *l) {
+  const qm_record *r = &l->record;
+  const qm_collection_def *c =
+      s->schema ? qm_schema_collection(s->schema, qm_record_collection(r)) : NULL;
+  qm_store *store = s->engine->store;
+  qm_slice *keys;
+  uint32_t n;
+  QM_TRY(qm__space_keys(s, r, &s->engine->arena, &keys, &n));
+  if (c && c->key_field)
+    QM_TRY(store->ops->key_put(store, s->number, c->number, &r->id, keys, n));
+  return qm__review_save(s, r, keys, n, l->stored);
 }
 
 static void encode_clock(const qm_space *s, uint32_t author, qm_buf *out) {
@@ -417,6 +437,7 @@ int qm__space_save(qm_space *s) {
     QM_TRY(space_record_read(s, &l->record));
   }
   QM_TRY(save_records(s));
+  QM_TRY(qm__inbox_classes(s));
   QM_TRY(qm__feed_save(s));
   QM_TRY(save_digest(s));
   if (s->ingested) QM_TRY(qm__space_note(s));
@@ -428,7 +449,7 @@ void qm__space_end(qm_space *s) {
   s->table_cap = s->table_n = 0;
   s->edges_touched = NULL;
   s->n_edges_touched = s->cap_edges_touched = 0;
-  s->touched = s->ingested = s->stamps_stale = s->floor_moved = 0;
+  s->touched = s->ingested = s->stamps_stale = s->floor_moved = s->names_own = 0;
   for (const qm_ahead *a = s->ahead; a; a = a->next) s->states[a->stamp.author].ahead = NULL;
   s->ahead = NULL;
 }

@@ -1,0 +1,31 @@
+/* home_review: the home hub settles what nobody settled within the schema's review time
+ * (SPEC S19.5), so that what a cell holds stays bounded. As an author like any other: history
+ * keeps all values.
+ *
+ * Age is counted from when a value was here (core/retain.h: marks), never by a value's own
+ * time: what a phone brings after half a year is there to be reviewed as long as anything
+ * else. Settled is for what is shown: a field gets the shown value in place of it and of the
+ * values that are overdue; a record that one deleted and another edited stays as it is shown,
+ * where all that speaks against it is overdue; so does one that was taken out beside a merge.
+ * Two records under one key, and what is not overdue, stay on the list. Where nothing is
+ * overdue nothing is written: a second run finds nothing. */
+#ifndef QM_HOME_REVIEW_H
+#define QM_HOME_REVIEW_H
+
+#include "core/engine.h"
+
+#define QM_REVIEW_DAYS 90u /* where the schema says nothing */
+
+typedef struct qm_home_settled {
+  uint32_t settled; /* conflicts */
+  uint32_t left;    /* that are overdue and could not be: passed over */
+  int more;         /* call again, with `left` added to skip */
+} qm_home_settled;
+
+/* At most `limit` conflicts after the first `skip` that are overdue, in one durable change.
+ * QM_ESTATE: a transaction is open; QM_EACCESS: the space is not writable; QM_ENOMEM,
+ * QM_ECORRUPT, errors of the store: nothing was written. */
+int qm_home_review(qm_engine *e, qm_space *s, uint32_t skip, uint32_t limit,
+                   qm_home_settled *out);
+
+#endif
