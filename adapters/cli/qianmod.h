@@ -27,7 +27,8 @@ typedef struct hub_args {
   uint32_t n_positional;
   const char *spaces[QM_ARGS_MAX];
   uint32_t n_spaces;
-  const char *why, *name, *listen, *schema, *member, *role, *hours, *stale, *port_file, *crash, *id;
+  const char *why, *name, *listen, *schema, *member, *role, *hours, *stale, *port_file, *crash, *id,
+      *severity;
   int help, json, replay, test_data;
 } hub_args;
 
@@ -141,6 +142,8 @@ typedef struct hub_upkeep {
   qm_id after;    /* records done */
   uint64_t last_ms, trimmed;
   uint32_t cut; /* spaces whose log lost something */
+  uint64_t settled;     /* conflicts, after the review time */
+  uint32_t review_left; /* of the space at hand: overdue ones that could not be settled */
 } hub_upkeep;
 
 /* The next piece; *more = 0: the round is done. */
@@ -181,5 +184,6 @@ int hub_verb_restore(const hub_args *a);
 int hub_verb_check(const hub_args *a);
 int hub_verb_recover(const hub_args *a);
 int hub_verb_maintain(const hub_args *a);
+int hub_verb_conflicts(const hub_args *a);
 
 #endif

@@ -8,7 +8,9 @@
 #include <time.h>
 
 #include "adapters/handle/handle.h"
+#include "core/inbox.h"
 #include "core/retain.h"
+#include "core/undo.h"
 #include "sync/uv/client.h"
 
 #define HOST_SIZE 256u
@@ -367,12 +369,20 @@ static int sync_once(sync_run *run, qm_error *e) {
 
 /* History goes after a while; what no hub holds, and own changes that are not safe, stay
  * (S12.6). It is upkeep: the sync went well whatever comes of it. */
+static int retain_space(qm_db *db, qm_space *s, const qm_retention *r) {
+  uint64_t now = qm_engine_now(db->engine);
+  uint64_t before = r->keep_ms && now > r->keep_ms ? now - r->keep_ms : 0;
+  QM_TRY(qm_inbox_prune(db->engine, s, before));
+  QM_TRY(qm_settled_prune(db->engine, s, before));
+  return r->keep_ms ? qm_engine_retain(db->engine, s, r, NULL) : QM_OK;
+}
+
 static void retain(qm_db *db) {
   qm_retention r = {.keep_ms = db->options.history_days * UINT64_C(86400000)};
   int rc = QM_OK;
-  if (!r.keep_ms || db->tx) return;
+  if (db->tx) return;
   for (uint32_t i = 0; i < qm_engine_space_count(db->engine) && rc == QM_OK; i++)
-    rc = qm_engine_retain(db->engine, qm_engine_space_at(db->engine, i), &r, NULL);
+    rc = retain_space(db, qm_engine_space_at(db->engine, i), &r);
   if (rc != QM_OK) qm_log(&db->env, QM_LOG_WARN, "old history: %s", qm_err_text(rc));
 }
 
