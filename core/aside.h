@@ -1,6 +1,6 @@
 /* aside: changes that are well-formed but not accepted. The home hub *sets them aside*: they
  * stay in the log, erased in place, so that counters, chain and clock rows go on and nobody
- * who had seen them waits; and they have no effect at all (SPEC §16).
+ * who had seen them waits; and they have no effect at all (SPEC §18).
  *
  * What says so is an *entry*, signed by the home hub. Entries only grow. Each stands at the
  * hub's own author and a number dense from 0, so a replica's entries are told by how many it

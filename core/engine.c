@@ -223,6 +223,7 @@ static void reload(qm_engine *e) {
   for (uint32_t i = 0; i < e->n_spaces; i++) {
     qm_space *s = e->spaces[i];
     int touched = s->touched, ingested = s->ingested || s->floor_moved;
+    qm__parked_end(s, 0);
     qm__space_end(s);
     if (touched && qm__space_load(s) != QM_OK) e->poisoned = 1;
     if (ingested && qm__space_notes_load(s) != QM_OK) e->poisoned = 1;
@@ -255,7 +256,10 @@ int qm_engine_commit(qm_engine *e, qm_durability durability, qm_store_done done,
     return rc;
   }
   if (e->projector.ended) e->projector.ended(e->projector.payload, 1);
-  for (uint32_t i = 0; i < e->n_spaces; i++) qm__space_end(e->spaces[i]);
+  for (uint32_t i = 0; i < e->n_spaces; i++) {
+    qm__parked_end(e->spaces[i], 1);
+    qm__space_end(e->spaces[i]);
+  }
   qm_arena_reset(&e->arena);
   /* The commit stands whatever comes of this; a write asks for the new epoch again. */
   if (e->epoch_stale) (void)qm_engine_new_epoch(e);

@@ -134,6 +134,8 @@ typedef struct qm_refusal {
   uint64_t counter; /* start of the refused segment */
   int32_t code;
   char message[120];
+  qm_id peer;       /* who brought it, and in which session: for what was parked */
+  uint64_t session; /* neither need be those of the batch that was taken then */
 } qm_refusal;
 
 /* qm_ingest.check_schema: judge by the schema; or only what a newer one cannot allow, because
@@ -143,6 +145,7 @@ enum { QM_CHECK_SCHEMA = 1, QM_CHECK_NEWER = 2 };
 typedef struct qm_ingest {
   /* in */
   qm_id peer;       /* device it came from */
+  uint64_t session; /* tells the sessions of that device apart: what is parked is the session's */
   int check_author; /* 1: segments of other devices than the peer need a signature that verifies */
   int check_schema; /* not 0: judge against schema and `role` (a hub), QM_CHECK_… */
   qm_slice role;
@@ -163,15 +166,16 @@ typedef struct qm_ingest {
 
 /* Takes a batch inside a transaction: whole segments, each checked before any of it
  * is applied; those already held are counted as known, those with missing
- * dependencies are parked in memory (bounded per peer) and tried again after each
- * segment taken; refused ones leave no trace and stop their author for the rest of
- * the batch. QM_OK unless the batch itself cannot be read (cur's errors, QM_EFORMAT,
- * QM_EVERSION, QM_EOVERSIZE: nothing was taken) or the store or memory fails (roll
- * back). */
+ * dependencies are parked in memory (bounded per peer, all its sessions together) and
+ * tried again after each segment taken, by the terms under which they came; refused ones
+ * leave no trace and stop their author for the rest of what this session brings here.
+ * What was parked and is taken stays parked where the transaction is rolled back. QM_OK
+ * unless the batch itself cannot be read (cur's errors, QM_EFORMAT, QM_EVERSION,
+ * QM_EOVERSIZE: nothing was taken) or the store or memory fails (roll back). */
 int qm_engine_ingest(qm_engine *e, qm_space *s, qm_slice batch, qm_ingest *in, qm_arena *arena,
                      qm_error *err);
-/* Drops what is parked from this peer (its session ended). */
-void qm_engine_unpark(qm_engine *e, const qm_id *peer);
+/* Drops what this session of this peer has parked: it ended. Outside a transaction. */
+void qm_engine_unpark(qm_engine *e, const qm_id *peer, uint64_t session);
 
 typedef enum qm_compare {
   QM_COMPARE_NONE = 0,

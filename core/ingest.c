@@ -39,6 +39,8 @@ static int refuse(qm_judge *j, const qm_segment *g, int code) {
   p->author = j->s->authors.ids[g->author];
   p->counter = g->start;
   p->code = code;
+  p->peer = in->peer;
+  p->session = in->session;
   const char *text = j->why.code == code && j->why.message[0] ? j->why.message : qm_err_text(code);
   size_t n = strlen(text);
   if (n >= sizeof p->message) n = sizeof p->message - 1;
@@ -46,10 +48,14 @@ static int refuse(qm_judge *j, const qm_segment *g, int code) {
   return QM_OK;
 }
 
-/* An author once refused stops in this space: what follows would have a gap. */
+/* An author once refused stops in this space: what follows would have a gap. What another
+ * session brought of it does not: it may be that device's doing. */
 static int is_refused(qm_judge *j, const qm_author *author) {
-  for (uint32_t i = 0; i < j->in->n_refusals; i++)
-    if (qm_author_cmp(&j->in->refusals[i].author, author) == 0) return 1;
+  for (uint32_t i = 0; i < j->in->n_refusals; i++) {
+    const qm_refusal *r = &j->in->refusals[i];
+    int same = r->session == j->in->session && qm_id_cmp(&r->peer, &j->in->peer) == 0;
+    if (same && qm_author_cmp(&r->author, author) == 0) return 1;
+  }
   return j->in->refused && j->in->refused(j->in->payload, author);
 }
 
@@ -357,6 +363,12 @@ static void note_wait(qm_judge *j) {
   j->in->parked++;
 }
 
+static int has_parked(const qm_space *s) {
+  const qm_parked *p = s->parked;
+  while (p && p->spent) p = p->next;
+  return p != NULL;
+}
+
 /* *taken = 1 where it took effect. */
 static int one(qm_judge *j, qm_segment *g, int *taken) {
   qm_hash hash;
@@ -369,7 +381,7 @@ static int one(qm_judge *j, qm_segment *g, int *taken) {
   if (is_refused(j, &j->s->authors.ids[g->author])) return QM_OK;
   if (rc == QM_OK) rc = judge(j, g, &hash);
   /* A gap behind something that waits is filled once that is taken. */
-  if (rc == QM_EGAP && (j->n_waits || j->s->parked)) {
+  if (rc == QM_EGAP && (j->n_waits || has_parked(j->s))) {
     j->wait = (qm_wait){j->s->authors.ids[g->author], g->start};
     rc = QM_EPARKED;
   }
@@ -500,6 +512,7 @@ static qm_parked *parked_new(const qm_judge *j, qm_slice blob, size_t held) {
   if (!p) return NULL;
   uint8_t *at = (uint8_t *)(p->waits + j->n_waits);
   *p = (qm_parked){.peer = in->peer,
+                   .session = in->session,
                    .check_author = in->check_author,
                    .check_schema = in->check_schema,
                    .role = {at, in->role.n},
@@ -513,17 +526,18 @@ static qm_parked *parked_new(const qm_judge *j, qm_slice blob, size_t held) {
   return p;
 }
 
-/* Beyond the bound a batch is let go: it was not acknowledged, so it comes again. That
- * it was here is remembered, so that what follows it is no gap. */
+/* The bound is the peer's, over all its sessions; that something was let go is the session's,
+ * like what is parked. A batch comes twice where its transaction was rolled back. */
 static int park(qm_judge *j, qm_slice blob) {
   size_t held = blob.n + j->n_waits * sizeof(qm_wait) + QM_PARKED_OP * j->ops, before = 0;
-  int lost = 0;
-  for (qm_parked *p = j->s->parked; p; p = p->next) {
-    if (qm_id_cmp(&p->peer, &j->in->peer) != 0) continue;
+  for (const qm_parked *p = j->s->parked; p; p = p->next) {
+    if (p->spent || qm_id_cmp(&p->peer, &j->in->peer) != 0) continue;
     before += p->held;
-    lost |= !p->batch.n;
+    if (p->session != j->in->session) continue;
+    if (!p->batch.n || qm_slice_cmp(p->batch, blob) == 0) return QM_OK;
   }
-  if (lost) return QM_OK;
+  /* Let go: it was not acknowledged, so it comes again. That it was here is remembered, so
+     that what follows it is no gap. */
   if (before && held > QM_PARKED_BYTES_MAX - before) {
     blob.n = held = 0;
     j->n_waits = 0;
@@ -537,6 +551,7 @@ static int park(qm_judge *j, qm_slice blob) {
 
 /* Something that it waited for has come. */
 static int is_due(const qm_space *s, const qm_parked *p) {
+  if (p->spent || p->again) return !p->spent;
   for (uint32_t i = 0; i < p->n_waits; i++) {
     uint32_t number;
     if (qm_authors_find(&s->authors, &p->waits[i].author, &number) == QM_OK &&
@@ -550,11 +565,13 @@ static int is_due(const qm_space *s, const qm_parked *p) {
 static int retry(qm_judge *j, const qm_parked *p, int *taken) {
   qm_ingest *in = j->in, kept = *in;
   in->peer = p->peer;
+  in->session = p->session;
   in->check_author = p->check_author;
   in->check_schema = p->check_schema;
   in->role = p->role;
   int rc = ingest_one(j, p->batch, taken);
   in->peer = kept.peer;
+  in->session = kept.session;
   in->check_author = kept.check_author;
   in->check_schema = kept.check_schema;
   in->role = kept.role;
@@ -564,17 +581,14 @@ static int retry(qm_judge *j, const qm_parked *p, int *taken) {
 }
 
 /* What of it still waits, waits on with what it now waits for. */
-static int still_parked(qm_judge *j, qm_parked **at) {
-  qm_parked *old = *at;
-  if (!j->n_waits) {
-    *at = old->next;
-    qm_free(j->e->env, old);
-    return QM_OK;
-  }
+static void tried(const qm_judge *j, qm_parked *p) {
+  p->tried = 1;
+  p->again = 0;
+  p->spent = !j->n_waits;
+  if (p->spent) return;
   /* A segment refused before may count as waiting now; there is no room for it. */
-  old->n_waits = j->n_waits < old->cap_waits ? j->n_waits : old->cap_waits;
-  memcpy(old->waits, j->waits, old->n_waits * sizeof *j->waits);
-  return QM_OK;
+  p->n_waits = j->n_waits < p->cap_waits ? j->n_waits : p->cap_waits;
+  memcpy(p->waits, j->waits, p->n_waits * sizeof *j->waits);
 }
 
 /* Tries what is due until nothing more is taken. */
@@ -582,24 +596,34 @@ static int unpark(qm_judge *j) {
   int progress = 1;
   while (progress) {
     progress = 0;
-    for (qm_parked **at = &j->s->parked, *p; (p = *at) != NULL;) {
+    for (qm_parked *p = j->s->parked; p; p = p->next) {
       int taken = 0;
-      if (is_due(j->s, p)) {
-        QM_TRY(retry(j, p, &taken));
-        QM_TRY(still_parked(j, at));
-      }
+      if (!is_due(j->s, p)) continue;
+      QM_TRY(retry(j, p, &taken));
+      tried(j, p);
       progress |= taken;
-      if (*at == p) at = &p->next;
     }
   }
   return QM_OK;
 }
 
-void qm_engine_unpark(qm_engine *e, const qm_id *peer) {
+void qm__parked_end(qm_space *s, int is_committed) {
+  for (qm_parked **at = &s->parked, *p; (p = *at) != NULL;) {
+    if (p->spent && is_committed) {
+      *at = p->next;
+      qm_free(s->engine->env, p);
+      continue;
+    }
+    if (p->tried && !is_committed) p->again = 1;
+    p->spent = p->tried = 0;
+    at = &p->next;
+  }
+}
+
+void qm_engine_unpark(qm_engine *e, const qm_id *peer, uint64_t session) {
   for (uint32_t i = 0; i < e->n_spaces; i++)
-    for (qm_parked **at = &e->spaces[i]->parked; *at;) {
-      qm_parked *p = *at;
-      if (qm_id_cmp(&p->peer, peer) != 0) {
+    for (qm_parked **at = &e->spaces[i]->parked, *p; (p = *at) != NULL;) {
+      if (p->session != session || qm_id_cmp(&p->peer, peer) != 0) {
         at = &p->next;
         continue;
       }

@@ -84,9 +84,13 @@ typedef struct qm_wait {
 typedef struct qm_parked {
   struct qm_parked *next;
   qm_id peer;
+  uint64_t session; /* of the peer: its end is the end of this */
   int check_author, check_schema;
   qm_slice role, batch; /* behind the waits. No batch: one was let go, beyond the bound */
   size_t held;          /* what it counts for against the bound */
+  uint8_t spent; /* nothing of it waits any more, once the open transaction is committed */
+  uint8_t tried; /* in the open transaction: its waits are of what that took */
+  uint8_t again; /* a transaction that tried it was rolled back: it is due */
   uint32_t n_waits, cap_waits;
   qm_wait waits[];
 } qm_parked;
@@ -197,6 +201,8 @@ int qm__space_keys(const qm_space *s, const qm_record *r, qm_arena *arena, qm_sl
                    uint32_t *n);
 /* Encodes and saves what the transaction changed. */
 int qm__space_save(qm_space *s);
+/* The end of a transaction, for what is parked: gone is what it took only once committed. */
+void qm__parked_end(qm_space *s, int is_committed);
 /* Forgets the transaction's records; after a failure also reads the space anew. */
 void qm__space_end(qm_space *s);
 int qm__space_load(qm_space *s);

@@ -130,7 +130,14 @@ static int asides_of(const qm_space *sp, qm_answered *out) {
   return QM_OK;
 }
 
+static int peer_is_hub(const qm_answer *a, const qm_event *ev) {
+  return ev->hub && !(a->flags & QM_ANSWER_HUB);
+}
+
+/* S18.3: who cannot look at a signature believes the hub itself, and nobody who hands on. */
 static int run_aside(qm_answer *a, const qm_event *ev, qm_space *sp, qm_answered *out) {
+  if (!a->policy->verify_aside && !peer_is_hub(a, ev))
+    return qm_fail(&out->error, QM_EFORGED, "entries: no key to verify them by");
   QM_TRY(qm_engine_aside_take(a->engine, sp, ev->blob, a->policy->verify_aside,
                               a->policy->payload, NULL, &out->error));
   QM_TRY(qm_aside_after(ev->blob, ev->asides, &out->arena, &out->reply.peer_asides));
@@ -152,10 +159,6 @@ static int run_push(qm_answer *a, const qm_event *ev, qm_space *sp, qm_answered 
   QM_TRY(qm_engine_push(a->engine, sp));
   QM_TRY(asides_of(sp, out));
   return qm_engine_heads(a->engine, sp, &out->arena, &out->reply.vv);
-}
-
-static int peer_is_hub(const qm_answer *a, const qm_event *ev) {
-  return ev->hub && !(a->flags & QM_ANSWER_HUB);
 }
 
 static int run_compare(qm_answer *a, const qm_event *ev, qm_space *sp, qm_answered *out) {
@@ -353,16 +356,24 @@ static int is_unreadable(int rc) {
 static int tell_refusals(qm_answer *a, const qm_event *ev, const qm_ingest *in) {
   if (!a->policy->refusal) return QM_OK;
   for (uint32_t i = 0; i < in->n_refusals; i++)
-    QM_TRY(a->policy->refusal(a->policy->payload, &ev->peer, &ev->space, &in->refusals[i], 0));
+    QM_TRY(a->policy->refusal(a->policy->payload, &in->refusals[i].peer, &ev->space,
+                              &in->refusals[i], 0));
   return QM_OK;
 }
 
-static void reply_of(const qm_ingest *in, qm_reply *r) {
+/* What another session had parked is not this peer's affair: whoever brought it is not there
+ * to be told, or hears it when it comes again. */
+static void reply_of(const qm_event *ev, const qm_ingest *in, qm_reply *r) {
+  uint32_t n = 0;
   r->taken = in->taken;
   r->known = in->known;
   r->parked = in->parked;
+  for (uint32_t i = 0; i < in->n_refusals; i++) {
+    const qm_refusal *x = &in->refusals[i];
+    if (x->session == ev->serial && qm_id_cmp(&x->peer, &ev->peer) == 0) in->refusals[n++] = *x;
+  }
   r->refusals = in->refusals;
-  r->n_refusals = in->n_refusals;
+  r->n_refusals = n;
 }
 
 /* S7.6: a peer with a newer schema is judged by what no newer schema allows. */
@@ -381,6 +392,7 @@ int qm_answer_ingest(qm_answer *a, const qm_event *ev, qm_answered *out) {
   if (out->rc == QM_EACCESS || out->rc == QM_ENOTFOUND) return QM_OK;
   QM_TRY(out->rc);
   qm_ingest in = {.peer = ev->peer,
+                  .session = ev->serial,
                   .check_author = (a->flags & QM_ANSWER_CHECK_AUTHOR) != 0,
                   .check_schema = judged_as(a, ev, sp),
                   .role = g.role,
@@ -390,9 +402,9 @@ int qm_answer_ingest(qm_answer *a, const qm_event *ev, qm_answered *out) {
   out->rc = qm_engine_ingest(a->engine, sp, ev->blob, &in, &out->arena, &out->error);
   if (is_unreadable(out->rc)) return QM_OK;
   QM_TRY(out->rc);
-  reply_of(&in, &out->reply);
   QM_TRY(out->rc = asides_of(sp, out));
   out->rc = tell_refusals(a, ev, &in);
+  reply_of(ev, &in, &out->reply);
   return out->rc;
 }
 
@@ -447,7 +459,7 @@ int qm_answer_note(qm_answer *a, const qm_event *ev) {
     case QM_EV_REFUSED: return note_refused(a, ev);
     case QM_EV_CERT:
       return a->policy->cert ? a->policy->cert(a->policy->payload, ev->code, ev->blob) : QM_OK;
-    case QM_EV_CLOSED: qm_engine_unpark(a->engine, &ev->peer); return QM_OK;
+    case QM_EV_CLOSED: qm_engine_unpark(a->engine, &ev->peer, ev->serial); return QM_OK;
     default: return QM_OK;
   }
 }

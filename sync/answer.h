@@ -46,12 +46,14 @@ typedef struct qm_answer_policy {
   int (*verify)(void *payload, const qm_id *device, const uint8_t digest[32],
                 const uint8_t signature[64]);
   /* Is `device` the home hub, and the signature of a set-aside entry its own? 0, or why not.
-     NULL: not looked at. */
+     Whoever hands it on: by the key that is known of the home hub (qm_verify_by). NULL: entries
+     are taken from the hub itself alone. */
   int (*verify_aside)(void *payload, const qm_id *device, const uint8_t digest[32],
                       const uint8_t signature[64]);
   int (*is_refused)(void *payload, const qm_id *space, const qm_author *author);
-  /* A refusal by this replica (inside the transaction of its batch) or, with by_peer, by
-     the peer (outside). A failure rolls back. */
+  /* A refusal by this replica (inside the transaction of its batch; peer: who brought the
+     segment, maybe in another session, which had it parked) or, with by_peer, by the peer
+     (outside). A failure rolls back. */
   int (*refusal)(void *payload, const qm_id *peer, const qm_id *space, const qm_refusal *refusal,
                  int by_peer);
   /* On a hub: QM_OK where its operator admits this device's state in this space (it lost its
@@ -101,7 +103,7 @@ int qm_answer_run(qm_answer *a, const qm_event *ev, qm_answered *out);
  * roll the group back and answer every one of it with the code. */
 int qm_answer_ingest(qm_answer *a, const qm_event *ev, qm_answered *out);
 /* Notices: clock offset, acknowledged, safe, refusals, certificate; CLOSED drops what is
- * parked from the peer. Others have no effect. Outside a transaction. */
+ * parked from this session. Others have no effect. Outside a transaction. */
 int qm_answer_note(qm_answer *a, const qm_event *ev);
 /* The lines of one engine for a peer, as QM_EV_SPACES wants them; a hub with several
  * engines merges them. In the arena, ascending. */

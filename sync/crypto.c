@@ -287,3 +287,10 @@ int qm_verify(qm_slice spki, const uint8_t digest[QM_DIGEST_SIZE], const uint8_t
   ERR_clear_error();
   return rc;
 }
+
+int qm_verify_by(qm_slice spki, const qm_id *device, const uint8_t digest[QM_DIGEST_SIZE],
+                 const uint8_t sig[QM_SIG_SIZE]) {
+  qm_id its;
+  qm_spki_device(spki, &its);
+  return qm_id_cmp(&its, device) == 0 ? qm_verify(spki, digest, sig) : QM_EFORGED;
+}

@@ -53,6 +53,9 @@ int qm_key_sign(const qm_key *k, const uint8_t digest[QM_DIGEST_SIZE], uint8_t o
 /* 0 where `sig` over `digest` was made with the key of `spki`; else QM_EHASH. QM_EFORMAT
  * where spki is not a P-256 key in its one form, QM_ENOMEM. Any thread. */
 int qm_verify(qm_slice spki, const uint8_t digest[QM_DIGEST_SIZE], const uint8_t sig[QM_SIG_SIZE]);
+/* The same, and that `spki` is the key of `device`: QM_EFORGED where it is not. */
+int qm_verify_by(qm_slice spki, const qm_id *device, const uint8_t digest[QM_DIGEST_SIZE],
+                 const uint8_t sig[QM_SIG_SIZE]);
 /* The form and, unlike a comparison of bytes, that the point is on the curve. */
 int qm_spki_check(qm_slice spki);
 /* First 16 bytes of SHA-256(spki). Does not check spki. */

@@ -353,6 +353,7 @@ int qm_session_next(qm_session *s, qm_event *ev) {
   release(s);
   pump(s);
   ev->peer = s->held.peer = s->peer;
+  ev->serial = s->held.serial = s->options.serial;
   ev->hub = s->held.hub = s->hub;
   if (next_notice(s, ev)) return 1;
   if (s->held_is) {

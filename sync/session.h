@@ -43,6 +43,8 @@ typedef struct qm_session_options {
   uint32_t flags;
   qm_id device;    /* own */
   qm_id peer;      /* as authenticated by TLS; zero: not known, nothing is compared */
+  uint64_t serial; /* tells apart the sessions that one engine has with one peer at a time;
+                      each event carries it */
   uint64_t now_ms; /* on the caller's clock, which never goes back */
 } qm_session_options;
 
@@ -116,6 +118,7 @@ typedef struct qm_event {
   qm_ticket ticket;
   qm_id space;
   qm_id peer;
+  uint64_t serial; /* of the session, as its options have it */
   qm_author author;
   qm_vv_list vv, safe_vv;
   qm_aside_counts asides;

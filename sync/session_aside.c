@@ -16,6 +16,16 @@ static int known(const qm__space *sp) { return sp->vv_got && sp->in >= QM_IN_OPE
 
 static int is_stopped(const qm__space *sp) { return sp->refusing || sp->refused; }
 
+/* After its END only a hub sends any: what it set aside of what it took, before SAFE. Anybody
+ * else's peer may be done by then; what was learnt meanwhile goes with the next session. */
+static int is_late(const qm_session *s, const qm__space *sp) {
+  return sp->out == QM_OUT_ENDED && !(s->hub && s->role == QM_SERVER);
+}
+
+void qm__asides_end(const qm_session *s, qm__space *sp) {
+  if (sp->aside == QM_STEP_WANT && is_late(s, sp)) sp->aside = QM_STEP_DONE;
+}
+
 int qm__asides_due(const qm__space *sp) {
   if (sp->n_peer_asides == 0 || is_stopped(sp)) return 0;
   return !known(sp) || sp->asides_in != 0 || !qm_aside_includes(own(sp), peers(sp));
@@ -37,6 +47,7 @@ int qm__asides_keep(qm_session *s, qm__space *sp, qm_aside_counts v, int of_peer
   *n = v.n;
   if (known(sp) && sp->aside != QM_STEP_ASKED)
     sp->aside = qm_aside_includes(peers(sp), own(sp)) ? QM_STEP_DONE : QM_STEP_WANT;
+  qm__asides_end(s, sp);
   return QM_OK;
 }
 
@@ -53,7 +64,7 @@ int qm__done_aside_read(qm_session *s, qm__space *sp, int rc, const qm_reply *r)
   if (sp->aside != QM_STEP_ASKED) return QM_OK;
   sp->aside = QM_STEP_DONE;
   qm__enqueue(s, sp);
-  if (is_stopped(sp) || rc == QM_ENOTFOUND) {
+  if (is_stopped(sp) || is_late(s, sp) || rc == QM_ENOTFOUND) {
     qm__check_done(s, sp);
     return QM_OK;
   }

@@ -247,6 +247,8 @@ int qm__done_aside_read(qm_session *s, qm__space *sp, int rc, const qm_reply *r)
 int qm__ask_aside(qm_session *s, qm__space *sp, qm_event *ev);
 /* What is held on a side, by its VV or since. */
 int qm__asides_keep(qm_session *s, qm__space *sp, qm_aside_counts v, int of_peer);
+/* END was sent: what is not under way by now does not follow it. */
+void qm__asides_end(const qm_session *s, qm__space *sp);
 /* The peer has entries that are not here yet; they come before all else. */
 int qm__asides_due(const qm__space *sp);
 /* Entries are on their way out or may be. */

@@ -12,6 +12,7 @@ int qm__may_next(const qm_session *s) { return s->credit_out >= QM_SYNC_BODY_MAX
 int qm__send_end(qm_session *s, qm__space *sp) {
   qm_msg_end m = {sp->id};
   sp->out = QM_OUT_ENDED;
+  qm__asides_end(s, sp);
   qm__drop_vv(s, sp);
   return qm__wrote(s, qm_msg_end_put(&s->out, &m));
 }

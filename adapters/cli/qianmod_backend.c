@@ -253,8 +253,7 @@ static int do_verify(void *payload, const qm_id *device, const uint8_t digest[32
 static int do_verify_aside(void *payload, const qm_id *device, const uint8_t digest[32],
                            const uint8_t signature[64]) {
   hub_backend *b = payload;
-  if (qm_id_cmp(device, qm_key_device(b->dir->key)) != 0) return QM_EFORGED;
-  return qm_verify(qm_key_spki(b->dir->key), digest, signature);
+  return qm_verify_by(qm_key_spki(b->dir->key), device, digest, signature);
 }
 
 /* A hub that was restored holds less than when it refused: until it stands there again the
@@ -277,9 +276,7 @@ static int do_refusal(void *payload, const qm_id *peer, const qm_id *space, cons
   qm_log(&b->dir->env, QM_LOG_WARN, "device %s, space %s: refused: %s", qm_short(peer).text,
          qm_short(space).text, qm_err_name(r->code));
   /* What another device hands on may be its own doing: only what an author brings itself
-     is held against it, or one lying relay could stop anybody for good. Nor is a gap: what
-     was parked for it may have gone with another session of the device. */
-  if (r->code == QM_EGAP) return QM_OK;
+     is held against it, or one lying relay could stop anybody for good. */
   qm_id device;
   qm_author_device(&r->author, &device);
   return qm_id_cmp(&device, peer) == 0 ? qm_hubdb_refused_put(b->db, &row) : QM_OK;

@@ -38,6 +38,7 @@
 #define QM_META_CA "handle/ca"         /* DER */
 #define QM_META_HUB "handle/hub"       /* HOST:PORT */
 #define QM_META_HUB_ID "handle/hub-id" /* 16 bytes */
+#define QM_META_HUB_KEY "handle/hub-key" /* its public key: SPKI */
 #define QM_META_MEMBER "handle/member"
 #define QM_META_NAME "handle/name"           /* of the device */
 #define QM_META_TEST_DATA "handle/test-data" /* present: yes */

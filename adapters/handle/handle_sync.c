@@ -105,12 +105,15 @@ static int save_spaces(qm_db *db, const qm_enrol_response *r, qm_error *e) {
   return QM_OK;
 }
 
-static int save_enrolment(qm_db *db, const qm_enrol_response *r, qm_slice host_port, qm_slice name,
-                          qm_error *e) {
+static int save_enrolment(qm_db *db, const qm_client_enrolment *got, qm_slice host_port,
+                          qm_slice name, qm_error *e) {
+  const qm_enrol_response *r = &got->response;
   qm_meta_pair pairs[] = {{qm_str(QM_META_CERT), r->cert},
                           {qm_str(QM_META_CA), r->ca},
                           {qm_str(QM_META_HUB), host_port},
                           {qm_str(QM_META_HUB_ID), qm_slice_of(r->hub.b, sizeof r->hub.b)},
+                          {qm_str(QM_META_HUB_KEY),
+                           qm_slice_of(got->hub_spki, sizeof got->hub_spki)},
                           {qm_str(QM_META_MEMBER), r->member},
                           {qm_str(QM_META_NAME), name}};
   QM_TRY(save_spaces(db, r, e));
@@ -147,7 +150,7 @@ static int enroll(qm_db *db, qm_slice host_port, const char *code, qm_slice name
   pipe_hold(&guard);
   rc = qm_client_enrol(&o, &got, e);
   pipe_release(&guard);
-  if (rc == QM_OK) rc = save_enrolment(db, &got.response, host_port, name, e);
+  if (rc == QM_OK) rc = save_enrolment(db, &got, host_port, name, e);
   qm_client_enrolment_free(&got);
   return rc;
 }
@@ -173,7 +176,7 @@ int32_t qm_enroll(qm_db *db, qm_slice host_port, qm_slice code, qm_slice device_
 typedef struct sync_run {
   qm_db *db;
   char host[HOST_SIZE];
-  qm_buf ca, cert;
+  qm_buf ca, cert, home;
   qm_client_result result;
   uint32_t set_aside; /* own changes, in this session */
   /* staying */
@@ -182,6 +185,25 @@ typedef struct sync_run {
   void (*told)(void *payload, int32_t code);
   void *payload;
 } sync_run;
+
+/* The key of the hub that this device is enrolled at. An enrolment of before keys were kept
+ * says only its id; the key comes with the next session. */
+static int read_home(sync_run *run) {
+  int rc = qm__handle_meta_get(run->db, QM_META_HUB_KEY, &run->home);
+  return rc == QM_ENOTFOUND ? QM_OK : rc;
+}
+
+static int note_home(qm_db *db, const qm_client_result *r) {
+  qm_buf id;
+  qm_id hub;
+  qm_meta_pair pair = {qm_str(QM_META_HUB_KEY), qm_slice_of(r->hub_spki, sizeof r->hub_spki)};
+  qm_buf_init(&id, &db->env, QM_ID_SIZE);
+  int rc = qm__handle_meta_get(db, QM_META_HUB_ID, &id);
+  qm_spki_device(pair.value, &hub);
+  int its = rc == QM_OK && id.n == QM_ID_SIZE && memcmp(id.p, hub.b, QM_ID_SIZE) == 0;
+  qm_buf_free(&id);
+  return its ? qm__handle_meta_put(db, &pair, 1) : QM_OK;
+}
 
 static int read_enrolment(sync_run *run, qm_client_options *o, qm_error *e) {
   qm_db *db = run->db;
@@ -195,7 +217,10 @@ static int read_enrolment(sync_run *run, qm_client_options *o, qm_error *e) {
   qm_buf_free(&hub);
   if (rc == QM_ENOTFOUND || rc == QM_EINVAL) rc = QM_ECORRUPT;
   if (rc != QM_OK) return qm_fail(e, rc, "%s", qm_err_text(rc));
+  rc = read_home(run);
+  if (rc != QM_OK) return qm_fail(e, rc, "%s", qm_err_text(rc));
   o->host = run->host;
+  o->home = qm_buf_slice(&run->home);
   o->ca = qm_buf_slice(&run->ca);
   o->cert = qm_buf_slice(&run->cert);
   return QM_OK;
@@ -274,6 +299,10 @@ static int note_result(sync_run *run, int rc) {
                           now,      x->refusal.code,   qm_str(x->refusal.message)};
     if (!x->by_hub) continue;
     one = qm__handle_refused_put(db, &row);
+    if (noted == QM_OK) noted = one;
+  }
+  if (!run->home.n) {
+    one = note_home(db, r);
     if (noted == QM_OK) noted = one;
   }
   if (r->cert.n) {
@@ -357,6 +386,7 @@ static int sync_once(sync_run *run, qm_error *e) {
                          .handshake_ms = db->options.timeout_ms};
   qm_buf_clear(&run->ca);
   qm_buf_clear(&run->cert);
+  qm_buf_clear(&run->home);
   QM_TRY(read_enrolment(run, &o, e));
   o.device = *qm_key_device(db->key);
   pipe_hold(&guard);
@@ -416,12 +446,14 @@ static void run_init(sync_run *run, qm_db *db) {
   run->db = db;
   qm_buf_init(&run->ca, &db->env, QM_CERT_SIZE_MAX);
   qm_buf_init(&run->cert, &db->env, QM_CERT_SIZE_MAX);
+  qm_buf_init(&run->home, &db->env, QM_SPKI_SIZE);
 }
 
 static void run_free(sync_run *run) {
   qm_client_result_free(&run->result);
   qm_buf_free(&run->ca);
   qm_buf_free(&run->cert);
+  qm_buf_free(&run->home);
 }
 
 int32_t qm_sync(qm_db *db, qm_sync_result *out, qm_error *e) {

@@ -60,6 +60,9 @@ typedef struct qm_client_options {
   void (*waker)(void *payload, qm_client_wake *w);
   int (*poll)(void *payload);
   void (*live)(void *payload);
+  /* Public key of the home hub, as the enrolment has shown it: set-aside entries are verified
+     by it, whoever hands them on, or by that of the hub which TLS shows. May be empty. */
+  qm_slice home;
 } qm_client_options;
 
 /* What was refused: by the hub (by_hub), or by this device of what the hub sent. */
@@ -87,6 +90,7 @@ typedef struct qm_client_result {
   int64_t offset_ms; /* hub's clock less this one's */
   uint64_t rtt_ms;
   qm_id hub;
+  uint8_t hub_spki[QM_SPKI_SIZE]; /* its public key, as TLS has shown it; zeroes: no session */
   qm_client_refused *refused;
   uint32_t n_refused;
   qm_client_stopped *stopped;
@@ -124,13 +128,15 @@ typedef struct qm_client_enrol_options {
 typedef struct qm_client_enrolment {
   qm_arena arena; /* of everything below */
   qm_enrol_response response;
+  uint8_t hub_spki[QM_SPKI_SIZE]; /* public key of response.hub */
 } qm_client_enrolment;
 
 /* Uses the code up and gets a certificate. The response is checked: the CA is the one of
  * the code, the certificate is for this key. *out is freed with qm_client_enrolment_free,
  * also on failure; it holds secrets.
  * QM_ECODE (mistyped), QM_ECODEUSED, QM_ECODEEXPIRED, QM_ETRIES, QM_EREVOKED; QM_ECERT:
- * the hub is not the one of the code; and the network errors above. */
+ * the hub is not the one of the code, or names another as itself; and the network errors
+ * above. */
 int qm_client_enrol(const qm_client_enrol_options *options, qm_client_enrolment *out, qm_error *e);
 void qm_client_enrolment_free(qm_client_enrolment *r);
 

@@ -9,6 +9,7 @@
 typedef struct enrol_call {
   qm__call call;
   const qm_client_enrol_options *options;
+  qm_cert hub; /* as TLS has shown it */
   qm_buf request;
   size_t sent;
   qm__message answer;
@@ -25,7 +26,7 @@ static uint32_t patience(const qm_client_enrol_options *o) {
 static int app_open(qm__conn *c) {
   enrol_call *s = of(c);
   s->deadline_ms = uv_now(&s->call.loop) + patience(s->options);
-  return QM_OK;
+  return qm_tls_peer(c->tls, &s->hub);
 }
 
 static int app_work(qm__conn *c) {
@@ -110,6 +111,8 @@ static int read_answer(enrol_call *s, const qm_enrol_code *code, qm_client_enrol
   rc = out->response.code;
   if (rc != QM_OK) return qm_fail(e, rc, "%s", qm_err_text(rc));
   rc = qm_enrol_response_check(&out->response, code->fingerprint, qm_key_spki(s->options->key));
+  if (rc == QM_OK && qm_id_cmp(&out->response.hub, &s->hub.device) != 0) rc = QM_ECERT;
+  memcpy(out->hub_spki, s->hub.spki, sizeof out->hub_spki);
   return rc == QM_OK ? QM_OK : qm_fail(e, rc, "the hub's answer does not fit the code");
 }
 

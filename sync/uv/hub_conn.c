@@ -16,6 +16,7 @@ static int open_session(qm__hub_conn *hc) {
                           .flags = QM_SESSION_HUB,
                           .device = *hub_id,
                           .peer = hc->peer,
+                          .serial = hc->serial = ++hc->hub->n_sessions,
                           .now_ms = now_of(hc)};
   const qm_hub_backend *b = hc->hub->options.backend;
   if (b->recovers && b->recovers(b->payload, &hc->device)) o.flags |= QM_SESSION_RECOVER;
@@ -40,6 +41,7 @@ static int push(qm__hub_conn *hc, qm__job *job) {
   if (!job) return QM_ENOMEM;
   job->device = hc->device;
   job->peer = hc->peer;
+  job->serial = hc->serial;
   hc->jobs++;
   hc->hub->n_jobs++;
   qm__shard_push(hc->hub->shard, job);

@@ -25,6 +25,7 @@ typedef struct qm__hub_conn {
   char address_text[64];
   qm_id device, peer; /* as authenticated; as it writes */
   qm_session *session;
+  uint64_t serial; /* of it, among the hub's */
   int is_enrolment;
   qm__message message; /* enrolment */
   qm_buf answer;
@@ -59,6 +60,7 @@ struct qm_hub {
   qm__hub_conn *conns, *feeding; /* feeding: whose handshake asks admit */
   qm__address *addresses[QM_HUB_BUCKETS];
   uint32_t n_conns, n_jobs, n_live;
+  uint64_t n_sessions; /* so far */
 };
 
 /* --- hub_conn.c --- */

@@ -233,7 +233,7 @@ static void run_enrol(qm__shard *s, qm__job *job) {
 
 static void run_end(qm__shard *s, qm__job *job) {
   const qm_hub_backend *b = s->options.backend;
-  qm_event ev = {.kind = QM_EV_CLOSED, .peer = job->peer};
+  qm_event ev = {.kind = QM_EV_CLOSED, .peer = job->peer, .serial = job->serial};
   (void)qm_answer_note(&s->answer, &ev);
   job->rc = b->touch ? b->touch(b->payload, &job->device, &job->seen) : QM_OK;
   if (job->rc != QM_OK)

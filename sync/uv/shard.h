@@ -43,6 +43,7 @@ typedef struct qm__job {
   int is_enrolled;
   /* END */
   qm_id peer;
+  uint64_t serial;
   qm_hub_seen seen;
 } qm__job;
 

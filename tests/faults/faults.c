@@ -18,6 +18,7 @@ int main(int argc, char **argv) {
   if (!*only || strcmp(only, "state-session") == 0) cut_state_sessions(step, &number);
   if (!*only || strcmp(only, "crash") == 0) crash_stores(step, &number);
   if (!*only || strcmp(only, "tls") == 0) cut_tls(full ? 40 : 4, &number);
+  if (!*only || strcmp(only, "tls-state") == 0) cut_tls_state(full ? 40 : 6, &number);
   printf("1..%u\n", number);
   return 0;
 }

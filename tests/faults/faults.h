@@ -15,5 +15,7 @@ void cut_state_sessions(unsigned step, unsigned *number);
 void crash_stores(unsigned step, unsigned *number);
 /* A session through TLS and a real hub process, cut by a relay in about `cuts` places. */
 void cut_tls(unsigned cuts, unsigned *number);
+/* The same of sessions that bring a new phone a state. */
+void cut_tls_state(unsigned cuts, unsigned *number);
 
 #endif

@@ -203,12 +203,12 @@ void node_write_large(node *n, unsigned records) {
   static char text[1500];
   qm_buf b;
   qm_buf_init(&b, &n->env, sizeof text + 10);
-  for (size_t i = 0; i + 1 < sizeof text; i++) { /* little to compress */
-    uint8_t x;
-    (void)random_of(n, &x, 1);
-    text[i] = (char)('a' + x % 26);
-  }
   for (unsigned i = 0; i < records; i++) {
+    for (size_t k = 0; k + 1 < sizeof text; k++) { /* little to compress */
+      uint8_t x;
+      (void)random_of(n, &x, 1);
+      text[k] = (char)('a' + x % 26);
+    }
     qm_write *w;
     qm_id id = {{'L', (uint8_t)(i >> 8), (uint8_t)i}}, out;
     int existing;
@@ -334,6 +334,7 @@ static int move(side *from, side *to, size_t most) {
   if (cap > most - to->came->bytes) cap = most - to->came->bytes;
   if (!cap) return 0;
   must(qm_session_take(from->s, piece, cap, &n), "take");
+  side_events(from); /* what had waited for room */
   to->came->bytes += n;
   qm_buf_add(&to->all, piece, n);
   qm_buf_add(&to->in, piece, n);

@@ -76,7 +76,7 @@ static void act(play *p, qm_slice *in) {
       p->late = 1; /* what was parked is gone */
       break;
     case 14:
-      qm_engine_unpark(p->r.engine, &peer);
+      qm_engine_unpark(p->r.engine, &peer, 0);
       p->late = 1;
       break;
     case 15: FUZZ_OK(qm_engine_push(p->r.engine, p->r.space)); break;

@@ -1,4 +1,4 @@
-/* Setting aside (SPEC §16): what the hub does not accept has no effect anywhere, nobody
+/* Setting aside (SPEC §18): what the hub does not accept has no effect anywhere, nobody
  * waits for it, and who had seen it ends as who never had. */
 #include <setjmp.h>
 #include <stdarg.h>

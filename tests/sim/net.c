@@ -54,6 +54,7 @@ static int open_end(link *l, end *x, qm_session_role role, const node *peer) {
                           .flags = peers(l) ? 0u : QM_SESSION_HUB,
                           .device = x->n->id,
                           .peer = peer->id,
+                          .serial = w->sessions + 1,
                           .now_ms = w->now};
   x->in.n = 0;
   x->closed = x->code = x->same = 0;
@@ -85,23 +86,16 @@ void net_close(world *w) {
   w->links = NULL;
 }
 
-/* What is parked is of a peer, not of a session: the end of one lets go what the other had. */
-static int is_between(const link *l, const node *a, const node *b) {
-  return l->used && (l->c.n == a ? l->s.n == b : l->c.n == b && l->s.n == a);
-}
-
+/* Of two sessions at once one may find that the other has taken what both staged, and end
+ * before the rest is over (S8.12). */
 static void mark_beside(world *w, link *l) {
   l->beside = 0;
   for (int i = 0; i < LINKS_MAX; i++) {
     link *x = &w->links->all[i];
-    if (x != l && is_between(x, l->c.n, l->s.n)) x->beside = l->beside = 1;
+    if (x == l || !x->used) continue;
+    if (x->c.n == l->c.n ? x->s.n == l->s.n : x->c.n == l->s.n && x->s.n == l->c.n)
+      x->beside = l->beside = 1;
   }
-}
-
-int net_beside(const world *w, const node *a, const node *b) {
-  for (int i = 0; i < LINKS_MAX; i++)
-    if (is_between(&w->links->all[i], a, b) && w->links->all[i].beside) return 1;
-  return 0;
 }
 
 static link *start(world *w, node *client, node *server) {

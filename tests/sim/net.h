@@ -26,8 +26,6 @@ void net_cut_node(world *w, const node *n);
 /* Refused at the door or thrown out: all connections between the two. */
 void net_cut_all(world *w);
 int net_busy(const world *w);
-/* Of the sessions between the two now, one had another beside it. */
-int net_beside(const world *w, const node *a, const node *b);
 /* In the calm: one session from beginning to end. 0 where it does not end. */
 int net_session(world *w, node *client, node *server, net_result *out);
 

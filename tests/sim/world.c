@@ -173,9 +173,7 @@ static int refusal(void *payload, const qm_id *peer, const qm_id *space, const q
   node *author = node_of_id(w, &device), *sender = node_of_id(w, peer);
   note(w, "node %u: refused of %u by %s: %s (%s)", n->index, author ? author->index : 99,
        by_peer ? "peer" : "itself", qm_err_name(r->code), r->message);
-  /* What is parked is of a peer: of two sessions, the end of one makes a gap in the other. */
-  int gap = r->code == QM_EGAP && sender && net_beside(w, n, sender);
-  if (author && !author->liar && sender && !sender->liar && !n->liar && !gap)
+  if (author && !author->liar && sender && !sender->liar && !n->liar)
     violation(w, "an honest change was refused: author %u, from %u, at %u: %s (%s)",
               author->index, sender->index, n->index, qm_err_name(r->code), r->message);
   int sure = r->code == QM_ESCHEMA || r->code == QM_EACCESS || getenv("REFUSALS");

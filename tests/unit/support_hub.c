@@ -123,6 +123,9 @@ int hub_device_enrol(hub_device *d, uint16_t port, const char *code) {
     qm_buf_clear(&d->ca);
     qm_buf_add(&d->cert, got.response.cert.p, got.response.cert.n);
     qm_buf_add(&d->ca, got.response.ca.p, got.response.ca.n);
+    qm_id hub; /* its key comes with the handshake */
+    qm_spki_device(qm_slice_of(got.hub_spki, sizeof got.hub_spki), &hub);
+    assert_int_equal(qm_id_cmp(&hub, &got.response.hub), 0);
     take_spaces(d, &got.response);
   }
   qm_client_enrolment_free(&got);
@@ -133,6 +136,23 @@ qm_space *hub_device_space(hub_device *d) {
   qm_space *sp = qm_engine_space_at(d->engine, 0);
   assert_non_null(sp);
   return sp;
+}
+
+void hub_device_hand_on(hub_device *from, hub_device *to, qm_vv_list vv, uint64_t session) {
+  qm_arena arena;
+  qm_buf b;
+  uint64_t cursor = 0;
+  qm_arena_init(&arena, &from->env, (size_t)16 << 20);
+  qm_buf_init(&b, &from->env, QM_BATCH_MAX);
+  ok(qm_engine_push(from->engine, hub_device_space(from)));
+  ok(qm_engine_next_batch(from->engine, hub_device_space(from), vv, &cursor, &b));
+  qm_ingest in = {.peer = *qm_key_device(from->key), .session = session};
+  ok(qm_engine_begin(to->engine));
+  ok(qm_engine_ingest(to->engine, hub_device_space(to), qm_buf_slice(&b), &in, &arena, NULL));
+  ok(qm_engine_commit(to->engine, QM_DURABLE, NULL, NULL));
+  assert_int_equal(in.taken + in.parked, 1);
+  qm_arena_free(&arena);
+  qm_buf_free(&b);
 }
 
 void hub_device_write(hub_device *d, const char *space, const char *name) {

@@ -39,6 +39,8 @@ uint64_t hub_device_count(hub_device *d);
 /* Digest of the first space, in hex. */
 void hub_device_digest(hub_device *d, char to[33]);
 qm_space *hub_device_space(hub_device *d);
+/* The one batch of `from` that `vv` lacks goes to `to`, as if that session had brought it. */
+void hub_device_hand_on(hub_device *from, hub_device *to, qm_vv_list vv, uint64_t session);
 
 /* The schema that hub_device_write writes in, as JSON and compiled. */
 extern const char hub_schema_json[];

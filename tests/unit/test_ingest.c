@@ -157,7 +157,7 @@ static void garbage(void **state) {
       }
       qm_engine_rollback(A->engine);
       qm_id peer = device_id('x');
-      qm_engine_unpark(A->engine, &peer);
+      qm_engine_unpark(A->engine, &peer, 0);
       bytes[i] = batch.p[i];
     }
   stands_as(A, &before);
@@ -348,9 +348,9 @@ static void parked_ends_with_its_session(void **state) {
   qm_segment first = forge_new(&f, X, "R"), second = depending(Y, (qm_dot){1, X}, "2");
   qm_ingest in = from('y');
   ok(take(A, forge_batch(&f, &second, 1), &in));
-  qm_engine_unpark(A->engine, &x);
+  qm_engine_unpark(A->engine, &x, 0);
   assert_non_null(A->space->parked);
-  qm_engine_unpark(A->engine, &y);
+  qm_engine_unpark(A->engine, &y, 0);
   assert_null(A->space->parked);
   give(A, first);
   assert_string_equal(shown(A, "R", F_TEL), "-");
@@ -417,7 +417,7 @@ static void parked_is_bounded(void **state) {
   ok(take(A, forge_batch(&f, &after, 1), &in));
   assert_int_equal(in.n_refusals, 0);
   qm_id y = device_id('y');
-  qm_engine_unpark(A->engine, &y);
+  qm_engine_unpark(A->engine, &y, 0);
   refused(A, after, from('y'), QM_EGAP);
 }
 

@@ -584,7 +584,7 @@ static void time_runs_out(void **state) {
 }
 
 static void answers_are_checked(void **state) {
-  qm_session_options o = {.size = sizeof o};
+  qm_session_options o = {.size = sizeof o, .serial = 9};
   qm_env env = qm_env_default();
   qm_session *s;
   qm_event ev;
@@ -598,6 +598,7 @@ static void answers_are_checked(void **state) {
   assert_int_equal(qm_session_new(&s, &env, QM_CLIENT, &o), QM_OK);
   assert_int_equal(qm_session_next(s, &ev), 1);
   assert_int_equal(ev.kind, QM_EV_SPACES);
+  assert_int_equal(ev.serial, 9);
   assert_int_equal(qm_session_next(s, &(qm_event){0}), 0);
   qm_reply r = {.lines = lines, .n_lines = 2};
   assert_int_equal(qm_session_done(s, 0, QM_OK, &r), QM_ENOTFOUND);
@@ -617,6 +618,7 @@ static void answers_are_checked(void **state) {
   assert_int_equal(qm_session_done(s, ev.ticket, QM_EIO, NULL), QM_OK);
   assert_int_equal(qm_session_next(s, &ev), 1);
   assert_int_equal(ev.code, QM_EIO);
+  assert_int_equal(ev.serial, 9);
   qm_session_free(s);
 }
 

@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "core/space.h"
 #include "sync/uv/hub.h"
 #include "sync/uv/shard.h"
 #include "tests/unit/support_hub.h"
@@ -109,7 +110,7 @@ static void join(fixture *f) {
   f->runs = 0;
 }
 
-static void add_space(fixture *f) {
+static void add_space(fixture *f, hub_device *d) {
   qm_buf schema;
   qm_buf_init(&schema, &f->own.env, QM_SCHEMA_MAX);
   hub_schema(&schema);
@@ -120,7 +121,7 @@ static void add_space(fixture *f) {
                         .schema = qm_buf_slice(&schema),
                         .readable = 1,
                         .writable = 1};
-  ok(qm_engine_space_put(f->own.engine, &info, NULL));
+  ok(qm_engine_space_put(d->engine, &info, NULL));
   qm_buf_free(&schema);
 }
 
@@ -139,7 +140,7 @@ static int setup(void **state) {
   ok(qm_ca_issue_hub(f->ca, qm_key_spki(f->own.key), NULL, 0, 730, HUB_NOW_MS, &f->cert));
   hub_device_certify(&f->a, f->ca, HUB_NOW_MS);
   hub_device_certify(&f->b, f->ca, HUB_NOW_MS);
-  add_space(f);
+  add_space(f, &f->own);
   qm_hub_config_default(&f->config);
   memcpy(f->config.host, "127.0.0.1", 10);
   f->config.port = 0;
@@ -471,6 +472,35 @@ static void test_silent_after_hello(void **state) {
   hub_raw_close(&r);
 }
 
+/* The end of a session drops what that session had parked: the hub numbers them from 1. */
+static void test_end_of_one_session(void **state) {
+  fixture *f = *state;
+  hub_raw r;
+  qm_arena arena;
+  qm_vv_list heads;
+  add_space(f, &f->a);
+  add_space(f, &f->b);
+  hub_device_write(&f->b, NULL, "first");
+  hub_device_hand_on(&f->b, &f->a, (qm_vv_list){NULL, 0}, 0);
+  hub_device_write(&f->a, NULL, "second");
+  qm_arena_init(&arena, &f->b.env, (size_t)1 << 20);
+  ok(qm_engine_heads(f->b.engine, hub_device_space(&f->b), &arena, &heads));
+  hub_device_hand_on(&f->a, &f->own, heads, 1);
+  hub_device_hand_on(&f->a, &f->own, heads, 2);
+  qm_arena_free(&arena);
+  f->config.idle_ms = 80;
+  start(f);
+  hub_raw_open(&r, &f->a, port_of(f));
+  say_hello(&r, &f->a);
+  assert_true(hub_raw_read_all(&r) > 0);
+  hub_raw_close(&r);
+  join(f);
+  const qm_parked *left = hub_device_space(&f->own)->parked;
+  assert_non_null(left);
+  assert_int_equal(left->session, 2);
+  assert_null(left->next);
+}
+
 static void test_garbage_inside_tls(void **state) {
   fixture *f = *state;
   static const uint8_t huge[] = {0xFF, 0xFF, 0xFF, 0xFF, 0x93};
@@ -747,6 +777,7 @@ int main(void) {
                                      CASE(test_silent_before_tls),
                                      CASE(test_silent_after_tls),
                                      CASE(test_silent_after_hello),
+                                     CASE(test_end_of_one_session),
                                      CASE(test_garbage_inside_tls),
                                      CASE(test_limit_of_an_address),
                                      CASE(test_limit_of_all),
