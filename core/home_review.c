@@ -27,8 +27,6 @@ typedef struct collecting {
   const qm_vv *old; /* what is overdue */
   qm_arena *arena;
   item *first, **last;
-  uint32_t skip, left, limit;
-  int more;
 } collecting;
 
 static int keep(collecting *k, const item *x) {
@@ -37,7 +35,6 @@ static int keep(collecting *k, const item *x) {
   copy->next = NULL;
   *k->last = copy;
   k->last = &copy->next;
-  k->limit--;
   return QM_OK;
 }
 
@@ -101,16 +98,7 @@ static int take(void *payload, const qm_conflict *c) {
     x.record = *c->unmerged;
     due = edges_due(k, c);
   }
-  if (!due) return QM_OK;
-  if (k->skip) {
-    k->skip--;
-    return QM_OK;
-  }
-  if (!k->limit) {
-    k->more = 1;
-    return QM_STORE_STOP;
-  }
-  return keep(k, &x);
+  return due ? keep(k, &x) : QM_OK;
 }
 
 /* --- settling --- */
@@ -178,8 +166,7 @@ static int settle_all(qm_engine *e, qm_space *s, const collecting *k, qm_home_se
       qm_write_cancel(w);
       return rc;
     }
-    if (rc == QM_OK) out->settled++;
-    else out->left++;
+    out->settled += rc == QM_OK;
   }
   return qm_write_commit(w, QM_DURABLE);
 }
@@ -188,19 +175,18 @@ static uint64_t review_ms(const qm_space *s) {
   return (s->schema && s->schema->review_days ? s->schema->review_days : QM_REVIEW_DAYS) * DAY_MS;
 }
 
-int qm_home_review(qm_engine *e, qm_space *s, uint32_t skip, uint32_t limit,
+int qm_home_review(qm_engine *e, qm_space *s, const qm_id *after, uint32_t limit,
                    qm_home_settled *out) {
   qm_vv old;
   qm_arena arena;
   memset(out, 0, sizeof *out);
   QM_TRY(qm_engine_aged(e, s, "review", review_ms(s), &old));
   qm_arena_init(&arena, e->env, (size_t)512 << 20);
-  collecting k = {.s = s, .old = &old, .arena = &arena, .skip = skip, .limit = limit};
+  collecting k = {.s = s, .old = &old, .arena = &arena};
   k.last = &k.first;
-  int rc = old.n ? qm_review_each(e, s, 0, NULL, take, &k) : QM_OK;
+  int rc = old.n ? qm_review_part(e, s, after, limit, take, &k, &out->last, &out->more) : QM_OK;
   if (rc == QM_OK && k.first) rc = settle_all(e, s, &k, out);
   if (rc != QM_OK) memset(out, 0, sizeof *out);
-  out->more = rc == QM_OK && k.more;
   qm_arena_free(&arena);
   qm_vv_free(e->env, &old);
   return rc;

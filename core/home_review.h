@@ -18,14 +18,15 @@
 
 typedef struct qm_home_settled {
   uint32_t settled; /* conflicts */
-  uint32_t left;    /* that are overdue and could not be: passed over */
-  int more;         /* call again, with `left` added to skip */
+  int more;         /* 1: there are records after `last`, go on from there */
+  qm_id last;
 } qm_home_settled;
 
-/* At most `limit` conflicts after the first `skip` that are overdue, in one durable change.
- * QM_ESTATE: a transaction is open; QM_EACCESS: the space is not writable; QM_ENOMEM,
- * QM_ECORRUPT, errors of the store: nothing was written. */
-int qm_home_review(qm_engine *e, qm_space *s, uint32_t skip, uint32_t limit,
+/* Looks at up to `limit` records of the review index after *after (NULL: from the start), and
+ * settles what of them is overdue, in one durable change. QM_ESTATE: a transaction is open;
+ * QM_EACCESS: the space is not writable; QM_ENOMEM, QM_ECORRUPT, errors of the store: nothing was
+ * written. */
+int qm_home_review(qm_engine *e, qm_space *s, const qm_id *after, uint32_t limit,
                    qm_home_settled *out);
 
 #endif

@@ -297,8 +297,8 @@ QM_API int32_t qm_list(qm_db *db, qm_slice space, qm_slice collection, qm_slice 
                        uint32_t limit, uint32_t flags, qm_text *out, qm_error *e);
 /* The review list of a space, record by record: a line a conflict,
  *   {"item","space":ID,"space_name","collection","id","title","severity","field","class",
- *    "values":[{"value",who,"class","shown"},…],"token"}
- * with every value, the shown one first. item: what the conflict is called, eight characters,
+ *    "values":[{"value",who,"dot","class","shown"},…],"token"}
+ * with every value, the shown one first; dot: what this writing of it is called. item: what the conflict is called, eight characters,
  * the same on every device and another one as soon as a value is added; title: the record's
  * natural key and naming fields, or else its first text; severity: "high", "normal" or "low",
  * by the schema. Of the record as a whole ("field":null): class "deleted" (one deleted what

@@ -104,7 +104,7 @@ static int fill(qm_space *s) {
 typedef struct ids {
   const qm_env *env;
   qm_id *p;
-  uint32_t n, cap;
+  uint32_t n, cap, most; /* most 0: any number */
 } ids;
 
 static int ids_add(ids *l, const qm_id *id) {
@@ -116,7 +116,7 @@ static int ids_add(ids *l, const qm_id *id) {
     l->cap = cap;
   }
   l->p[l->n++] = *id;
-  return QM_OK;
+  return l->n == l->most ? QM_STORE_STOP : QM_OK;
 }
 
 static int take_note(void *payload, qm_slice key, qm_slice value) {
@@ -127,17 +127,19 @@ static int take_note(void *payload, qm_slice key, qm_slice value) {
   return ids_add(payload, &id);
 }
 
-static int noted(qm_space *s, ids *out) {
-  static const uint8_t prefix[1] = {NOTE};
+/* after: NULL for all. */
+static int noted(qm_space *s, const qm_id *after, ids *out) {
+  uint8_t key[1 + QM_ID_SIZE] = {NOTE};
   qm_store *store = s->engine->store;
-  return store->ops->local_scan(store, s->number, qm_slice_of(prefix, 1), qm_slice_of(NULL, 0),
-                                take_note, out);
+  if (after) memcpy(key + 1, after->b, QM_ID_SIZE);
+  return store->ops->local_scan(store, s->number, qm_slice_of(key, 1),
+                                qm_slice_of(key, after ? sizeof key : 0), take_note, out);
 }
 
 /* Inside a transaction of the store. */
 static int make(qm_space *s) {
   ids old = {.env = s->engine->env};
-  int rc = noted(s, &old);
+  int rc = noted(s, NULL, &old);
   for (uint32_t i = 0; i < old.n && rc == QM_OK; i++) rc = put_note(s, &old.p[i], 0);
   qm_free(s->engine->env, old.p);
   return rc == QM_OK ? fill(s) : rc;
@@ -212,6 +214,10 @@ typedef struct review {
   uint32_t collection;
   qm_arena arena; /* of the class at hand */
   ids classes;    /* of several members, looked at already; ascending */
+  const qm_id *after; /* NULL: from the start */
+  uint32_t limit;     /* records; 0: all */
+  qm_id last;
+  int more;
   qm_visit_conflict visit;
   void *payload;
   qm_conflict c;
@@ -332,18 +338,24 @@ static int scan_id(void *payload, const qm_record_row *row) {
   return row->collection ? ids_add(payload, &row->id) : QM_OK;
 }
 
-static int all_ids(qm_space *s, ids *out) {
+static int all_ids(qm_space *s, const qm_id *after, ids *out) {
   qm_store *store = s->engine->store;
-  return store->ops->record_scan(store, s->number, 0, NULL, SIZE_MAX >> 1, scan_id, out);
+  return store->ops->record_scan(store, s->number, 0, after, SIZE_MAX >> 1, scan_id, out);
 }
 
+/* Of one record, or of those after v->after, v->limit of them. */
 static int run(review *v, int scan, const qm_id *record) {
-  ids list = {.env = v->e->env};
+  ids list = {.env = v->e->env, .most = v->limit};
   if (v->e->poisoned) return QM_EINTERNAL;
   qm_class_refresh(v->s);
   v->classes.env = v->e->env;
   qm_arena_init(&v->arena, v->e->env, QM_RECORD_ARENA * 2);
-  int rc = record ? ids_add(&list, record) : scan ? all_ids(v->s, &list) : noted(v->s, &list);
+  int rc = record ? ids_add(&list, record)
+           : scan ? all_ids(v->s, v->after, &list)
+                  : noted(v->s, v->after, &list);
+  if (rc == QM_STORE_STOP) rc = QM_OK;
+  v->more = v->limit && list.n == v->limit;
+  if (list.n) v->last = list.p[list.n - 1];
   for (uint32_t i = 0; i < list.n && rc == QM_OK; i++) rc = of_record(v, &list.p[i]);
   qm_free(v->e->env, list.p);
   qm_free(v->e->env, v->classes.p);
@@ -355,6 +367,16 @@ int qm_review_each(qm_engine *e, qm_space *s, uint32_t collection, const qm_id *
               qm_visit_conflict visit, void *payload) {
   review v = {.e = e, .s = s, .collection = collection, .visit = visit, .payload = payload};
   return run(&v, !s->review_whole, record);
+}
+
+int qm_review_part(qm_engine *e, qm_space *s, const qm_id *after, uint32_t limit,
+                   qm_visit_conflict visit, void *payload, qm_id *last, int *more) {
+  review v = {
+      .e = e, .s = s, .after = after, .limit = limit, .visit = visit, .payload = payload};
+  int rc = run(&v, !s->review_whole, NULL);
+  *last = v.last;
+  *more = rc == QM_OK && v.more;
+  return rc;
 }
 
 int qm_review_scan(qm_engine *e, qm_space *s, qm_visit_conflict visit, void *payload) {

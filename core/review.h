@@ -38,6 +38,11 @@ typedef int (*qm_visit_conflict)(void *payload, const qm_conflict *c);
  * the class of one record (NULL: of all). In ascending id of what the index holds. */
 int qm_review_each(qm_engine *e, qm_space *s, uint32_t collection, const qm_id *record,
               qm_visit_conflict visit, void *payload);
+/* A part of them: of at most `limit` records of the index after *after (NULL: from the start).
+ * *last: the last record looked at; *more: there are records after it. A class may come in two
+ * parts. */
+int qm_review_part(qm_engine *e, qm_space *s, const qm_id *after, uint32_t limit,
+                   qm_visit_conflict visit, void *payload, qm_id *last, int *more);
 /* The same by a look at every record, for tests and checks. */
 int qm_review_scan(qm_engine *e, qm_space *s, qm_visit_conflict visit, void *payload);
 

@@ -142,8 +142,8 @@ typedef struct hub_upkeep {
   qm_id after;    /* records done */
   uint64_t last_ms, trimmed;
   uint32_t cut; /* spaces whose log lost something */
-  uint64_t settled;     /* conflicts, after the review time */
-  uint32_t review_left; /* of the space at hand: overdue ones that could not be settled */
+  uint64_t settled; /* conflicts, after the review time */
+  int reviewing;    /* of the space at hand: trimmed, and reviewed as far as `after` */
 } hub_upkeep;
 
 /* The next piece; *more = 0: the round is done. */

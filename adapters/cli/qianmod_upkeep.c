@@ -13,7 +13,7 @@
 #define VV_ENTRY 32u
 #define LEASE_DAYS 90u
 #define TRIM_RECORDS 256u /* of one piece */
-#define SETTLE_ITEMS 256u /* of one piece */
+#define REVIEW_RECORDS 256u /* of one piece */
 
 /* --- what devices say they hold --- */
 
@@ -131,9 +131,9 @@ static int trim(hub_upkeep *u, qm_engine *e, qm_space *s, const live *l, int *mo
 /* What nobody settled within the review time. */
 static int review(hub_upkeep *u, qm_engine *e, qm_space *s, int *more) {
   qm_home_settled out;
-  int rc = qm_home_review(e, s, u->review_left, SETTLE_ITEMS, &out);
-  *more = rc == QM_OK && out.more;
-  u->review_left = *more ? u->review_left + out.left : 0;
+  int rc = qm_home_review(e, s, u->reviewing ? &u->after : NULL, REVIEW_RECORDS, &out);
+  u->reviewing = *more = rc == QM_OK && out.more;
+  u->after = out.last;
   u->settled += out.settled;
   return rc == QM_EACCESS ? QM_OK : rc;
 }
@@ -158,7 +158,7 @@ int hub_upkeep_step(hub_upkeep *u, qm_engine *e, int *more) {
   if (!s) return QM_OK;
   qm_arena_init(&l.arena, u->env, (size_t)256 << 20);
   int rc = read_live(u, s, &l);
-  if (rc == QM_OK) rc = trim(u, e, s, &l, &again);
+  if (rc == QM_OK && !u->reviewing) rc = trim(u, e, s, &l, &again);
   if (rc == QM_OK && !again) rc = review(u, e, s, &again);
   if (rc == QM_OK && !again) rc = cut(u, e, s, &l);
   qm_arena_free(&l.arena);

@@ -16,13 +16,8 @@ static void path_of(const qm_ctx *c, qm_line *l, const char *suffix) {
 }
 
 void qm_reading_value(qm_line *l, const qm_node *value) {
-  const qm_node *at = qm_node_get(value, "clock_time");
-  if (!at) at = qm_node_get(value, "time");
-  if (at && at->type == QM_NODE_NUMBER)
-    qm_line_format(l, "%s@%.*s", qm_node_string(qm_node_get(value, "device")), (int)at->text.n,
-                   (const char *)at->text.p);
-  else
-    qm_line_add(l, qm_node_string(qm_node_get(value, "value")));
+  const qm_node *dot = qm_node_get(value, "dot");
+  qm_line_add(l, qm_node_string(dot ? dot : qm_node_get(value, "value")));
 }
 
 static void put_conflict(qm_line *l, const qm_node *n) {

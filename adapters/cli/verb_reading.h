@@ -1,6 +1,6 @@
 /* verb_reading: what `conflicts` showed, kept beside the database (PATH.review) so that a later
  * `settle` is made from the list as it was read. A line a conflict: its item, space,
- * collection, record, field, class, token, and who wrote each value when. No values. */
+ * collection, record, field, class, token, and what each writing of a value is called. No values. */
 #ifndef QM_VERB_READING_H
 #define QM_VERB_READING_H
 
@@ -31,7 +31,7 @@ void qm_reading_keep(qm_ctx *c, const qm_text *lines);
 /* The one whose item begins so; reports where there is none or more than one. */
 int qm_reading_find(qm_ctx *c, const char *item, qm_reading *out);
 void qm_reading_free(qm_reading *r);
-/* What a value is known by: device and time of its writer, or the word of what was done. */
+/* What a value is known by. */
 void qm_reading_value(qm_line *l, const qm_node *value);
 /* The n-th (from 1) of the values, or an empty slice. */
 qm_slice qm_reading_nth(const qm_reading *r, int64_t n);

@@ -4,10 +4,12 @@
 #include "adapters/cli/verb_reading.h"
 
 #define PAGE_CONFLICTS 25
+#define TABLE_COLUMNS 110u /* a narrower terminal gets a block for each conflict */
 
 typedef struct listing {
   qm_table table;
   int several_spaces;
+  int blocks; /* instead of the table */
   int shown; /* conflicts in the table */
   qm_line space; /* whose schema c->schema is */
   /* The first one: what the hint is about. */
@@ -151,6 +153,72 @@ static void note_first(listing *r, const qm_node *n) {
   qm_line_format(&r->number, "%d", other);
 }
 
+/* ---- a block for each, on a narrow terminal ---- */
+
+static void put_block_head(const qm_ctx *c, const listing *r, const qm_node *n, qm_line *l) {
+  const qm_node *field = qm_verb_field_of(c, n);
+  if (r->shown > 1) qm_line_add(l, "\n");
+  if (c->cli.color) qm_line_add(l, "\033[1m");
+  qm_line_format(l, "%.5s  %s  ", qm_node_string(qm_node_get(n, "item")),
+                 severity_word(c, qm_node_get(n, "severity")));
+  qm_verb_place(c, l, n, r->several_spaces);
+  if (field) {
+    qm_line_add(l, " · ");
+    qm_line_clean(l, qm_verb_label(c, field), " ");
+  }
+  qm_line_format(l, QM_SAY(c, CONFLICT_CLASS), qm_verb_class_word(c, qm_node_get(n, "class")));
+  qm_line_add(l, c->cli.color ? "\033[0m\n" : "\n");
+}
+
+static size_t widest_value(const qm_ctx *c, const qm_node *n) {
+  const qm_node *values = qm_node_get(n, "values");
+  size_t widest = 0;
+  for (const qm_node *v = values ? values->child : NULL; v; v = v->next) {
+    qm_line l = QM_LINE_INIT;
+    put_value(c, &l, qm_verb_field_of(c, n), v);
+    size_t columns = qm_columns(qm_line_slice(&l));
+    qm_line_free(&l);
+    if (columns > widest) widest = columns;
+  }
+  return widest < QM_TABLE_CELL_MAX ? widest : QM_TABLE_CELL_MAX;
+}
+
+static void put_block_value(const qm_ctx *c, const qm_node *n, const qm_node *v, int number,
+                            size_t widest, qm_line *l) {
+  const qm_node *cls = qm_node_get(v, "class");
+  int marked = qm_node_true(qm_node_get(v, "shown")) && !qm_node_is(cls, "same-key");
+  qm_line value = QM_LINE_INIT;
+  qm_line_format(l, "%6d%s  ", number, marked ? "*" : " ");
+  size_t from = l->n;
+  put_value(c, &value, qm_verb_field_of(c, n), v);
+  qm_line_cut(l, qm_line_slice(&value), widest);
+  if (qm_node_get(v, "device")) {
+    qm_pad(l, from, widest + 2);
+    qm_verb_stamp(c, l, v);
+  }
+  if (!marked && !qm_node_is(cls, qm_node_string(qm_node_get(n, "class"))))
+    qm_line_format(l, " (%s)", qm_verb_class_word(c, cls));
+  qm_line_add(l, "\n");
+  qm_line_free(&value);
+}
+
+static int print_block(qm_ctx *c, const listing *r, const qm_node *n) {
+  const qm_node *values = qm_node_get(n, "values");
+  size_t widest = widest_value(c, n);
+  qm_line l = QM_LINE_INIT;
+  int number = 1;
+  put_block_head(c, r, n, &l);
+  if (qm_node_is(qm_node_get(n, "class"), "unmerged"))
+    qm_line_format(&l, "     1*  %s\n     2   %s\n", QM_SAY(c, MAKE_MERGED),
+                   QM_SAY(c, MAKE_APART));
+  else
+    for (const qm_node *v = values ? values->child : NULL; v; v = v->next)
+      put_block_value(c, n, v, number++, widest, &l);
+  return qm_verb_print(c, &l);
+}
+
+/* ---- all of them ---- */
+
 static int add_conflict(qm_ctx *c, listing *r, const qm_node *n) {
   const qm_node *values = qm_node_get(n, "values");
   qm_line l = QM_LINE_INIT;
@@ -158,6 +226,7 @@ static int add_conflict(qm_ctx *c, listing *r, const qm_node *n) {
   int exit_code = qm_verb_schema_of(c, &r->space, qm_node_text(qm_node_get(n, "space")));
   if (exit_code) return exit_code;
   note_first(r, n);
+  if (r->blocks) return print_block(c, r, n);
   if (qm_node_is(qm_node_get(n, "class"), "unmerged")) put_choices(c, r, n, &l);
   else
     for (const qm_node *v = values ? values->child : NULL; v; v = v->next)
@@ -199,7 +268,7 @@ static int print_end(qm_ctx *c, listing *r, const qm_node *end, int64_t page) {
   const char *n = count_of(end, "conflicts");
   qm_line by = QM_LINE_INIT;
   int exit_code = QM_EXIT_DONE;
-  if (r->shown) exit_code = qm_verb_print_table(c, &r->table);
+  if (r->shown && !r->blocks) exit_code = qm_verb_print_table(c, &r->table);
   if (exit_code) return exit_code;
   if (strcmp(n, "0") == 0) {
     qm_cli_print(&c->cli, stdout, QM_SAY_CONFLICTS_NONE);
@@ -229,6 +298,7 @@ static int print_conflicts(qm_ctx *c, const qm_text *text, int64_t page) {
   qm_table_init(&r.table, sizeof heads / sizeof *heads);
   for (size_t i = 0; i < sizeof heads / sizeof *heads; i++)
     qm_table_text(&r.table, heads[i] == QM_SAY_COUNT ? "" : qm_say(c->cli.lang, heads[i]));
+  r.blocks = c->cli.width && c->cli.width < TABLE_COLUMNS;
   r.several_spaces = qm_verb_spaces_count(c) > 1 && !c->values[QM_OPT_SPACE];
   while (!exit_code && qm_next_line(&rest, &line)) {
     exit_code = qm_verb_parse(c, &t, line);

@@ -7,9 +7,6 @@
 #include "core/inbox.h"
 #include "core/undo.h"
 
-#define CODE_SIZE 5u
-#define CODE_TEXT 9u
-
 /* One space's entries, as lines in the making. */
 typedef struct writer {
   qm_db *db;
@@ -23,26 +20,11 @@ typedef struct writer {
 
 /* ---- what entries and settles are called ---- */
 
-static void code_of(const qm_space *s, qm_dot dot, char out[CODE_TEXT + 7]) {
-  qm_sha sha;
-  qm_hash hash;
-  uint8_t b[8];
-  qm_space_info info;
-  qm_space_info_get(s, &info);
-  for (int i = 0; i < 8; i++) b[i] = (uint8_t)(dot.counter >> (56 - 8 * i));
-  qm_sha_init(&sha);
-  qm_sha_add(&sha, info.id.b, QM_ID_SIZE);
-  qm_sha_add(&sha, qm_space_authors(s)->ids[dot.author].b, QM_AUTHOR_SIZE);
-  qm_sha_add(&sha, b, sizeof b);
-  qm_sha_end(&sha, &hash);
-  qm_base32(out, hash.b, CODE_SIZE);
-}
-
 /* The first characters are enough, in either case. */
 static int is_called(const qm_space *s, qm_dot dot, qm_slice item) {
-  char code[CODE_TEXT + 7];
-  code_of(s, dot, code);
-  if (item.n > CODE_TEXT - 1) return 0;
+  char code[QM__DOT_TEXT];
+  qm__review_dot(s, dot, code);
+  if (item.n > QM__DOT_NAME) return 0;
   for (size_t i = 0; i < item.n; i++) {
     char c = (char)item.p[i];
     if (c >= 'a' && c <= 'z') c = (char)(c - 32);
@@ -57,13 +39,13 @@ static int is_called(const qm_space *s, qm_dot dot, qm_slice item) {
 static int put_place(writer *w, qm_dot dot, const qm_id *record, uint32_t number,
                      const qm_field_def **f, qm_record_class *of) {
   qm_buf *b = &w->l->text;
-  char code[CODE_TEXT + 7];
+  char code[QM__DOT_TEXT];
   qm_space_info info;
   const qm_schema *schema = qm_space_schema(w->s);
   const qm_collection_def *c = NULL;
   *f = NULL;
   qm_space_info_get(w->s, &info);
-  code_of(w->s, dot, code);
+  qm__review_dot(w->s, dot, code);
   qm__handle_put(b, "{\"item\":\"");
   qm__handle_put(b, code);
   qm__handle_put(b, "\",\"space\":");

@@ -40,6 +40,21 @@ qm_conflict_class qm__review_class(qm_slice name) {
   return 0;
 }
 
+void qm__review_dot(const qm_space *s, qm_dot dot, char out[QM__DOT_TEXT]) {
+  qm_sha sha;
+  qm_hash hash;
+  uint8_t b[8];
+  qm_space_info info;
+  qm_space_info_get(s, &info);
+  for (int i = 0; i < 8; i++) b[i] = (uint8_t)(dot.counter >> (56 - 8 * i));
+  qm_sha_init(&sha);
+  qm_sha_add(&sha, info.id.b, QM_ID_SIZE);
+  qm_sha_add(&sha, qm_space_authors(s)->ids[dot.author].b, QM_AUTHOR_SIZE);
+  qm_sha_add(&sha, b, sizeof b);
+  qm_sha_end(&sha, &hash);
+  qm_base32(out, hash.b, 5);
+}
+
 /* ---- one conflict ---- */
 
 /* The text that a field shows, behind what stands there. */
@@ -114,6 +129,14 @@ static int put_head(writer *w, const qm_conflict *c) {
   return QM_OK;
 }
 
+static void put_dot_name(qm_buf *b, const qm_space *s, qm_dot dot) {
+  char name[QM__DOT_TEXT];
+  qm__review_dot(s, dot, name);
+  qm__handle_put(b, ",\"dot\":\"");
+  qm__handle_put(b, name);
+  qm_buf_byte(b, '"');
+}
+
 static void put_class(qm_buf *b, const char *cls, int is_shown) {
   qm__handle_put(b, ",\"class\":\"");
   qm__handle_put(b, cls);
@@ -127,6 +150,7 @@ static void put_value(writer *w, const qm_field_def *f, const qm_sibling *x, con
   qm__handle_put_value(b, f, x->value);
   qm_buf_byte(b, ',');
   qm__handle_put_dot(b, w->who, w->s, x->dot, x->time);
+  put_dot_name(b, w->s, x->dot);
   put_class(b, cls, is_shown);
 }
 
@@ -150,6 +174,7 @@ static void put_marks(writer *w, const qm_record *r) {
       qm__handle_put(b, m->deleted ? "\"deleted\"" : "\"edited\"");
       qm_buf_byte(b, ',');
       qm__handle_put_who(b, w->who, w->s, m->dot.author, 0);
+      put_dot_name(b, w->s, m->dot);
       put_class(b, "deleted", shown);
     }
 }

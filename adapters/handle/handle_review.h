@@ -36,6 +36,11 @@ int qm__review_add(qm__review_list *l, qm_engine *e, qm_space *s, const qm_who *
                    const qm__review_filter *f);
 /* The gravest first, then the latest; a page of them, then the line that counts all. */
 void qm__review_page(qm__review_list *l, uint64_t offset, uint64_t limit, qm_buf *out);
+/* What one writing of a value is called: eight characters from the first 5 bytes of SHA-256 over
+ * the space and the dot. Entries of the inbox and settles are called by it, too. */
+#define QM__DOT_NAME 8u
+#define QM__DOT_TEXT 16u
+void qm__review_dot(const qm_space *s, qm_dot dot, char out[QM__DOT_TEXT]);
 /* 0 where it is no name of a class. */
 qm_conflict_class qm__review_class(qm_slice name);
 const char *qm__review_severity(qm_severity s);
