@@ -298,14 +298,14 @@ QM_API int32_t qm_list(qm_db *db, qm_slice space, qm_slice collection, qm_slice 
 /* The review list of a space, record by record: a line a conflict,
  *   {"item","space":ID,"space_name","collection","id","title","severity","field","class",
  *    "values":[{"value",who,"dot","class","shown"},…],"token"}
- * with every value, the shown one first; dot: what this writing of it is called. item: what the conflict is called, eight characters,
- * the same on every device and another one as soon as a value is added; title: the record's
- * natural key and naming fields, or else its first text; severity: "high", "normal" or "low",
- * by the schema. Of the record as a whole ("field":null): class "deleted" (one deleted what
- * another edited: qm_restore or qm_delete settles) and "same-key" (two records show one key:
- * the others are values too; or one was created twice with other naming fields), and
- * "unmerged" (taken out by one while another merged it: its id is the value; qm_merge or
- * qm_unmerge settles).
+ * with every value, the shown one first; dot: what this writing of it is called. item: what the
+ * conflict is called, eight characters, the same on every device and another one as soon as a
+ * value is added; title: the record's natural key and naming fields, or else its first text;
+ * severity: "high", "normal" or "low", by the schema. Of the record as a whole ("field":null):
+ * class "deleted" (one deleted what another edited: qm_restore or qm_delete settles) and
+ * "same-key" (two records show one key: the others are values too; or one was created twice
+ * with other naming fields), and "unmerged" (taken out by one while another merged it: its id
+ * is the value; qm_merge or qm_unmerge settles).
  * What nobody settles within the schema's review time the hub settles for the value shown.
  * collection empty: of all. Costs what is in conflict, not what there is. */
 QM_API int32_t qm_conflicts(qm_db *db, qm_slice space, qm_slice collection, qm_text *out,

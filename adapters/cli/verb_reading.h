@@ -1,6 +1,7 @@
 /* verb_reading: what `conflicts` showed, kept beside the database (PATH.review) so that a later
  * `settle` is made from the list as it was read. A line a conflict: its item, space,
- * collection, record, field, class, token, and what each writing of a value is called. No values. */
+ * collection, record, field, class, token, and what each writing of a value is called. No
+ * values. */
 #ifndef QM_VERB_READING_H
 #define QM_VERB_READING_H
 
