@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "core/review.h"
 #include "support_handle.h"
 
 static void review(app *a, qm_review_options *o, qm_text *out) {
@@ -207,12 +208,43 @@ static void an_older_file_lists_its_conflicts(void **state) {
   assert_true(review_holds(a, "{\"conflicts\":1,"));
 }
 
+/* S19.2: what the schema says, else what the field is; a class lifts and never lowers. */
+static void severities(void **state) {
+  qm_field_def f = {.number = 20, .type = QM_FIELD_REGISTER, .cls = QM_CLASS_WORK};
+  qm_collection_def c = {.number = 1, .key_field = 16};
+  (void)state;
+  assert_int_equal(qm_conflict_severity(&c, &f, QM_CONFLICT_SIBLING), QM_SEVERITY_NORMAL);
+  assert_int_equal(qm_conflict_severity(&c, &f, QM_CONFLICT_CONTRADICT), QM_SEVERITY_HIGH);
+  assert_int_equal(qm_conflict_severity(&c, NULL, QM_CONFLICT_DELETED), QM_SEVERITY_HIGH);
+  assert_int_equal(qm_conflict_severity(&c, NULL, QM_CONFLICT_SAME_KEY), QM_SEVERITY_HIGH);
+  assert_int_equal(qm_conflict_severity(&c, NULL, QM_CONFLICT_UNMERGED), QM_SEVERITY_NORMAL);
+  f.type = QM_FIELD_MAX;
+  assert_int_equal(qm_conflict_severity(&c, &f, QM_CONFLICT_UNREAD), QM_SEVERITY_LOW);
+  f.review = 2;
+  assert_int_equal(qm_conflict_severity(&c, &f, QM_CONFLICT_UNREAD), QM_SEVERITY_NORMAL);
+  c.review[QM_CONFLICT_UNREAD - 1] = 3;
+  assert_int_equal(qm_conflict_severity(&c, &f, QM_CONFLICT_UNREAD), QM_SEVERITY_HIGH);
+  f.review = 0;
+  f.type = QM_FIELD_REGISTER;
+  f.cls = QM_CLASS_SENSITIVE;
+  assert_int_equal(qm_conflict_severity(&c, &f, QM_CONFLICT_MERGE), QM_SEVERITY_HIGH);
+  f.review = 1;
+  assert_int_equal(qm_conflict_severity(&c, &f, QM_CONFLICT_MERGE), QM_SEVERITY_LOW);
+  f = (qm_field_def){.number = 16, .type = QM_FIELD_REGISTER, .cls = QM_CLASS_WORK};
+  assert_int_equal(qm_conflict_severity(&c, &f, QM_CONFLICT_SIBLING), QM_SEVERITY_HIGH);
+  f.number = 17;
+  f.flags = QM_FIELD_NAMING;
+  assert_int_equal(qm_conflict_severity(&c, &f, QM_CONFLICT_SIBLING), QM_SEVERITY_HIGH);
+  c.review[QM_CONFLICT_DELETED - 1] = 1;
+  assert_int_equal(qm_conflict_severity(&c, NULL, QM_CONFLICT_DELETED), QM_SEVERITY_LOW);
+}
+
 int main(void) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, app_setup, app_teardown)
   const struct CMUnitTest tests[] = {
       TEST(what_is_listed),          TEST(a_settle_is_taken_back),
       TEST(the_inbox_tells_and_restores), TEST(a_restore_hides_nothing_new),
-      TEST(an_older_file_lists_its_conflicts),
+      TEST(an_older_file_lists_its_conflicts), cmocka_unit_test(severities),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
