@@ -201,6 +201,7 @@ int qm__aside_add(qm_space *s, const qm_aside *a) {
   uint8_t key[KEY_SIZE];
   qm_buf b;
   if (a->seq != count_of(qm_space_asides(s), &a->by)) return QM_EGAP;
+  s->engine->whole = 1;
   s->touched = 1; /* first: a failure reads all of it anew */
   qm_buf_init(&b, s->engine->env, 4096);
   qm_aside_put(a, &b);

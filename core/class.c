@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "core/fold.h"
 #include "core/mp.h"
 #include "core/space.h"
 
@@ -59,9 +60,8 @@ static int probe_id(void *payload, const qm_id *id) {
 }
 
 static int probe(qm_space *s, qm_slice key, const qm_id *id, int *found) {
-  qm_store *store = s->engine->store;
   qm_probe p = {id, 0};
-  int rc = store->ops->key_find(store, s->number, QM_INDEX_EDGES, key, probe_id, &p);
+  int rc = qm__fold_keys(s, QM_INDEX_EDGES, key, probe_id, &p);
   *found = p.found;
   return rc;
 }
@@ -153,9 +153,8 @@ static int take_hint(void *payload, const qm_id *id) {
 /* The ids below this one that may hold an edge to it: the index, and what the open
  * transaction wrote. */
 static int hints_of(qm_finder *f, const qm_id *id) {
-  qm_store *store = f->e->store;
   f->n_hints = 0;
-  QM_TRY(store->ops->key_find(store, f->s->number, QM_INDEX_EDGES, qm_slice_of(id->b, QM_ID_SIZE),
+  QM_TRY(qm__fold_keys(f->s, QM_INDEX_EDGES, qm_slice_of(id->b, QM_ID_SIZE),
                               take_hint, f));
   if (f->flags & QM_CLASS_COMMITTED) return QM_OK;
   for (uint32_t i = 0; i < f->s->n_edges_touched; i++) {

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "core/class.h"
+#include "core/fold.h"
 #include "core/space.h"
 
 typedef struct qm_found {
@@ -80,9 +81,8 @@ static int judge(const qm_found *f, uint32_t i, int listed, qm_arena *arena, qm_
 }
 
 static int look_up(qm_found *f) {
-  qm_store *store = f->e->store;
   f->n = 0;
-  return store->ops->key_find(store, f->s->number, f->c->number, f->key, take_id, f);
+  return qm__fold_keys(f->s, f->c->number, f->key, take_id, f);
 }
 
 int qm_engine_find_key(qm_engine *e, qm_space *s, const qm_collection_def *c, qm_slice key,

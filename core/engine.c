@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/fold.h"
 #include "core/home.h"
 #include "core/review.h"
 
@@ -114,8 +115,9 @@ static int open_all(qm_engine *e) {
   for (uint32_t i = 0; i < e->n_spaces; i++) {
     QM_TRY(qm__space_load(e->spaces[i]));
     QM_TRY(qm__space_notes_load(e->spaces[i]));
-    QM_TRY(qm__review_open(e->spaces[i]));
   }
+  if (!(e->flags & QM_ENGINE_BEHIND)) QM_TRY(qm__fold(e));
+  for (uint32_t i = 0; i < e->n_spaces; i++) QM_TRY(qm__review_open(e->spaces[i]));
   return open_author(e, found, known ? mine : NULL);
 }
 
@@ -132,9 +134,11 @@ int qm_engine_open(qm_engine **out, const qm_env *env, qm_store *store,
   e->device = options->device;
   e->zip_level = options->zip_level;
   qm_arena_init(&e->arena, env, QM_ARENA_MAX);
+  qm_arena_init(&e->records, env, QM_ARENA_MAX);
   int rc = env->random(env->payload, (uint8_t *)e->key, sizeof e->key);
   if (rc == QM_OK) rc = open_all(e);
   if (rc != QM_OK) {
+    e->behind = 0;
     qm_engine_close(e);
     return qm_fail(err, rc, "engine: opening the store: %s", qm_err_text(rc));
   }
@@ -145,9 +149,11 @@ int qm_engine_open(qm_engine **out, const qm_env *env, qm_store *store,
 void qm_engine_close(qm_engine *e) {
   if (!e) return;
   if (e->open) qm_engine_rollback(e);
+  (void)qm__fold(e); /* else it is applied again at the next opening */
   for (uint32_t i = 0; i < e->n_spaces; i++) qm__space_free(e->spaces[i]);
   qm_free(e->env, e->spaces);
   qm_arena_free(&e->arena);
+  qm_arena_free(&e->records);
   qm_free(e->env, e);
 }
 
@@ -214,36 +220,53 @@ int qm_engine_begin(qm_engine *e) {
   if (e->open) return QM_ESTATE;
   QM_TRY(e->store->ops->begin(e->store));
   e->open = 1;
+  e->took = e->whole = 0;
   return QM_OK;
 }
 
 /* After a failed save what is in memory may be ahead of the store: read it anew. */
 static void reload(qm_engine *e) {
   if (e->projector.ended) e->projector.ended(e->projector.payload, 0);
+  for (uint32_t i = 0; i < e->n_spaces; i++) qm__space_drop(e->spaces[i]);
+  qm_arena_reset(&e->arena);
+  qm_arena_reset(&e->records);
+  e->behind = 0;
   for (uint32_t i = 0; i < e->n_spaces; i++) {
     qm_space *s = e->spaces[i];
-    int touched = s->touched, ingested = s->ingested || s->floor_moved;
+    int touched = s->touched || s->behind, noted = s->ingested || s->floor_moved || s->behind;
     qm__parked_end(s, 0);
     qm__space_end(s);
     if (touched && qm__space_load(s) != QM_OK) e->poisoned = 1;
-    if (ingested && qm__space_notes_load(s) != QM_OK) e->poisoned = 1;
+    if (noted && qm__space_notes_load(s) != QM_OK) e->poisoned = 1;
   }
-  qm_arena_reset(&e->arena);
+}
+
+static int is_touched(const qm_engine *e) {
+  for (uint32_t i = 0; i < e->n_spaces; i++)
+    if (e->spaces[i]->touched) return 1;
+  return 0;
 }
 
 void qm_engine_rollback(qm_engine *e) {
   if (!e->open) return;
   e->open = 0;
   e->store->ops->rollback(e->store);
-  reload(e);
+  /* What a peer sends that cannot be read must not cost what others' batches left here. */
+  if (!e->behind || is_touched(e)) {
+    reload(e);
+  } else if (e->projector.ended) {
+    e->projector.ended(e->projector.payload, 0);
+  }
+  for (uint32_t i = 0; i < e->n_spaces; i++) qm__space_cancel(e->spaces[i]);
+  qm_arena_reset(&e->arena);
 }
 
 int qm_engine_commit(qm_engine *e, qm_durability durability, qm_store_done done, void *payload) {
   int rc = e->open ? QM_OK : QM_ESTATE;
-  for (uint32_t i = 0; i < e->n_spaces && rc == QM_OK; i++) {
-    rc = qm__home_flush(e->spaces[i]);
-    if (rc == QM_OK) rc = qm__space_save(e->spaces[i]);
-  }
+  for (uint32_t i = 0; i < e->n_spaces && rc == QM_OK; i++) rc = qm__home_flush(e->spaces[i]);
+  int waits = rc == QM_OK && qm__fold_may_wait(e);
+  for (uint32_t i = 0; i < e->n_spaces && rc == QM_OK; i++)
+    rc = waits ? qm__fold_wait(e->spaces[i]) : qm__space_save(e->spaces[i]);
   if (rc != QM_OK) {
     qm_engine_rollback(e);
     if (done) done(payload, rc);
@@ -259,8 +282,11 @@ int qm_engine_commit(qm_engine *e, qm_durability durability, qm_store_done done,
   for (uint32_t i = 0; i < e->n_spaces; i++) {
     qm__parked_end(e->spaces[i], 1);
     qm__space_end(e->spaces[i]);
+    if (!waits) qm__space_drop(e->spaces[i]);
   }
   qm_arena_reset(&e->arena);
+  if (!waits) qm_arena_reset(&e->records);
+  if (!waits) e->behind = 0;
   /* The commit stands whatever comes of this; a write asks for the new epoch again. */
   if (e->epoch_stale) (void)qm_engine_new_epoch(e);
   return QM_OK;

@@ -24,7 +24,10 @@ enum {
   QM_ENGINE_HUB = 1,   /* the home hub of its spaces: judges what arrives */
   QM_ENGINE_REPLAY = 2, /* epoch zero, no clock correction, no stamping */
   QM_ENGINE_FEED = 4,   /* keeps the feed of what changed (feed.h), for an app */
-  QM_ENGINE_INBOX = 8   /* notes what of this device's values others put out of sight (inbox.h) */
+  QM_ENGINE_BEHIND = 8, /* state may follow behind the log (S12.14); not with FEED or tables */
+  QM_ENGINE_FOLDED = 16, /* shows what was folded last and changes nothing: a store to be read */
+  QM_ENGINE_INBOX = 32  /* notes what of this device's values others put out of sight (inbox.h);
+                           not with BEHIND */
 };
 
 typedef struct qm_engine_options {
@@ -74,6 +77,7 @@ void qm_space_info_get(const qm_space *s, qm_space_info *out); /* borrows from s
 const qm_schema *qm_space_schema(const qm_space *s);
 const qm_authors *qm_space_authors(const qm_space *s);
 const qm_vv *qm_space_vv(const qm_space *s);
+/* With QM_ENGINE_BEHIND: of what was folded last; qm_engine_fold first gives that of the VV. */
 void qm_space_digest(const qm_space *s, qm_digest *out);
 /* Effective time of a dot whose own time is `own` (S3.9). */
 qm_time qm_space_effective(const qm_space *s, qm_dot dot, qm_time own);
@@ -84,6 +88,11 @@ int qm_engine_begin(qm_engine *e);
  * memory stands as before begin. */
 int qm_engine_commit(qm_engine *e, qm_durability durability, qm_store_done done, void *payload);
 void qm_engine_rollback(qm_engine *e);
+/* QM_ENGINE_BEHIND: saves the state of all that was committed, in a transaction of its own, not
+ * durable by itself (the log is). Whatever reads state does this first; only who reads the
+ * store directly must ask. Nothing waits: no effect. QM_ESTATE inside a transaction; the
+ * store's errors, QM_ENOMEM. */
+int qm_engine_fold(qm_engine *e);
 
 /* --- what a session asks; space by id --- */
 

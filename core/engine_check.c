@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/class.h"
+#include "core/fold.h"
 #include "core/space.h"
 
 typedef struct qm_checker {
@@ -62,12 +63,11 @@ static int index_record(void *payload, const qm_record_row *row) {
 }
 
 static int scan(qm_checker *c, qm_visit_record visit) {
-  qm_store *store = c->s->engine->store;
   int rc = QM_OK;
   for (int first = 1; rc == QM_OK && (first || c->seen); first = 0) {
     qm_id after = c->last;
     c->seen = 0;
-    rc = store->ops->record_scan(store, c->s->number, 0, first ? NULL : &after, 256, visit, c);
+    rc = qm__fold_scan(c->s, first ? NULL : &after, 256, visit, c);
   }
   return rc;
 }

@@ -1,4 +1,5 @@
 /* Cutting the log: what may go, and the floor that says what is gone. */
+#include "core/fold.h"
 #include "core/space.h"
 
 const qm_vv *qm_space_floor(const qm_space *s) { return &s->floor; }
@@ -40,7 +41,8 @@ int qm_engine_cut(qm_engine *e, qm_space *s, const qm_vv *vv) {
   qm_vv below = {NULL, 0, 0}, floor = {NULL, 0, 0};
   if (e->poisoned) return QM_EINTERNAL;
   if (e->open) return QM_ESTATE;
-  int rc = limited(s, vv, &below);
+  int rc = qm__fold(e); /* what waits is in the log alone */
+  if (rc == QM_OK) rc = limited(s, vv, &below);
   if (rc == QM_OK) rc = qm_vv_copy(e->env, &floor, &s->floor);
   if (rc == QM_OK) rc = cut_log(s, &below, &floor);
   if (rc == QM_OK) {

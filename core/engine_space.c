@@ -2,6 +2,7 @@
  * it keeps: digests at the VVs it stood at, what the hub holds, what is safe. */
 #include <string.h>
 
+#include "core/fold.h"
 #include "core/mp.h"
 #include "core/review.h"
 #include "core/space.h"
@@ -150,8 +151,9 @@ int qm_engine_digest_check(qm_engine *e, qm_space *s, const uint8_t vv_digest[16
   if (e->poisoned) return QM_EINTERNAL;
   if (s->dirty) return QM_OK; /* S18.6 */
   QM_TRY(qm_engine_vv_digest(e, s, vv));
-  qm_digest_bytes(&s->digest, mine);
   if (memcmp(vv, vv_digest, 16) == 0) {
+    QM_TRY(qm__fold(e));
+    qm_digest_bytes(&s->digest, mine);
     *out = memcmp(mine, digest, 16) == 0 ? QM_COMPARE_EQUAL : QM_COMPARE_DIFFER;
     return QM_OK;
   }

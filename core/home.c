@@ -83,6 +83,7 @@ static int draft_write(draft *d) {
   qm_engine *e = s->engine;
   qm_buf row;
   if (!d->n) return QM_OK;
+  e->whole = 1;
   if (s->own == QM_NO_AUTHOR) QM_TRY(qm__space_author(s, &e->author, &s->own));
   qm_change c = {.author = s->own,
                  .counter = qm_vv_get(&s->vv, s->own),

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/crdt/codec.h"
+#include "core/fold.h"
 #include "core/write_int.h"
 
 /* A range that a cut above the VV names: its deletion may be news to somebody. */
@@ -249,12 +250,11 @@ static int write_all(trimmer *t) {
 }
 
 static int run(trimmer *t, const qm_vv_list *live, uint32_t n_live, const qm_id *after) {
-  qm_store *store = t->e->store;
   QM_TRY(least(t, live, n_live));
   QM_TRY(read_log(t));
   sort_fresh(t->fresh, t->n_fresh);
   size_t rows = (size_t)t->left + 1; /* one more, to know whether there is one */
-  QM_TRY(store->ops->record_scan(store, t->s->number, 0, after, rows, take_record, t));
+  QM_TRY(qm__fold_scan(t->s, after, rows, take_record, t));
   return write_all(t);
 }
 

@@ -153,8 +153,8 @@ int qm__inbox_loaded(qm_space *s, qm_loaded *l) {
     if (is_own(s, m->dot.author)) *(m->deleted ? &own.deleted : &own.edited) = m->dot;
   }
   if (!n && own.deleted.author == QM_NO_AUTHOR && own.edited.author == QM_NO_AUTHOR) return QM_OK;
-  own.values = qm_arena_array(&s->engine->arena, n, sizeof *own.values);
-  l->own = qm_arena_zero(&s->engine->arena, sizeof *l->own);
+  own.values = qm_arena_array(&s->engine->records, n, sizeof *own.values);
+  l->own = qm_arena_zero(&s->engine->records, sizeof *l->own);
   if (!own.values || !l->own) return QM_ENOMEM;
   note_values(s, r, &own);
   *l->own = own;

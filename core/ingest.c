@@ -341,6 +341,8 @@ static int take(qm_judge *j, qm_segment *g, const qm_hash *hash) {
   if (rc == QM_ELIMIT) return refuse(j, g, rc);
   QM_TRY(rc);
   j->recode |= any;
+  j->e->took = 1;
+  if (any || j->held) j->e->whole = 1;
   /* An open run of which this is the longer form is closed by it. */
   if (j->held && s->states[g->author].closed == g->start)
     QM_TRY(j->e->store->ops->open_clear(j->e->store, s->number));

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/aside_int.h"
+#include "core/fold.h"
 
 #define ROW_ARENA ((size_t)128 << 20)
 
@@ -162,7 +163,7 @@ static int run(qm_space *s, int all) {
   r.clocks = qm_alloc_zero(env, (size_t)(s->authors.n + 1) * sizeof *r.clocks);
   if (!r.clocks) return QM_ENOMEM;
   qm_arena_init(&r.scratch, env, ROW_ARENA);
-  s->touched = 1;
+  s->touched = s->engine->whole = 1;
   int rc = replay_all(&r);
   for (uint32_t i = 0; i < s->authors.n; i++) qm_vv_free(env, &r.clocks[i]);
   qm_free(env, r.clocks);
@@ -202,14 +203,13 @@ static int sweep_record(void *payload, const qm_record_row *row) {
   return begin_record(w->s, &row->id);
 }
 
-static int rebuild_all(qm_engine *e, qm_space *s) {
+static int rebuild_all(qm_space *s) {
   sweep w = {.s = s};
   if (!is_whole(s)) return QM_ECUT;
   for (int first = 1; first || w.seen; first = 0) {
     qm_id after = w.last;
     w.seen = 0;
-    QM_TRY(e->store->ops->record_scan(e->store, s->number, 0, first ? NULL : &after, 256,
-                                      sweep_record, &w));
+    QM_TRY(qm__fold_scan(s, first ? NULL : &after, 256, sweep_record, &w));
   }
   QM_TRY(run(s, 1));
   return qm__space_dirty_set(s, 0);
@@ -218,7 +218,7 @@ static int rebuild_all(qm_engine *e, qm_space *s) {
 int qm_engine_rebuild(qm_engine *e, qm_space *s, qm_error *err) {
   int rc = qm_engine_begin(e);
   if (rc == QM_OK) {
-    rc = rebuild_all(e, s);
+    rc = rebuild_all(s);
     if (rc == QM_OK)
       rc = qm_engine_commit(e, QM_DURABLE, NULL, NULL);
     else
@@ -234,7 +234,7 @@ int qm_space_dirty(const qm_space *s) { return s->dirty; }
 int qm__space_dirty_set(qm_space *s, int dirty) {
   qm_store *store = s->engine->store;
   if (s->dirty == dirty) return QM_OK;
-  s->touched = 1;
+  s->touched = s->engine->whole = 1;
   s->dirty = dirty;
   return store->ops->aside_put(store, s->number, qm_slice_of("dirty", 5),
                                qm_slice_of("1", dirty ? 1 : 0));

@@ -236,7 +236,7 @@ int qm__reissue(qm_space *s, const qm_reissue *r, uint64_t *first) {
   st->closed = g.next;
   st->head = hash;
   st->dirty = 1;
-  s->touched = s->ingested = 1;
+  s->touched = s->ingested = s->engine->whole = 1;
   *first = g.start;
   return QM_OK;
 }

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "core/space.h"
+#include "core/fold.h"
 
 #define HOUR_MS UINT64_C(3600000)
 #define MARKS_BYTES ((size_t)64 << 20)
@@ -152,7 +152,8 @@ int qm_engine_aged(qm_engine *e, qm_space *s, const char *name, uint64_t age_ms,
   memset(out, 0, sizeof *out);
   if (e->poisoned) return QM_EINTERNAL;
   if (e->open) return QM_ESTATE;
-  int rc = marks_turn(&m, now, age_ms);
+  int rc = qm__fold(e);
+  if (rc == QM_OK) rc = marks_turn(&m, now, age_ms);
   if (rc == QM_OK && m.n && now - m.p[0].ms >= age_ms) rc = qm_vv_copy(e->env, out, &m.p[0].vv);
   marks_free(&m);
   if (rc != QM_OK) qm_vv_free(e->env, out);

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "core/space.h"
+#include "core/fold.h"
 
 #define NOTE 'r'
 #define WHOLE 'v' /* the index is whole; its value: how it is made */
@@ -44,28 +44,16 @@ static int may_conflict(const qm_record *r) {
   return 0;
 }
 
-typedef struct sharing {
-  qm_space *s;
-  const qm_id *id;
-  int shared;
-} sharing;
-
-static int share_key(void *payload, const qm_id *id) {
-  sharing *h = payload;
+int qm__review_share(void *sharing, const qm_id *id) {
+  qm__sharing *h = sharing;
   if (qm_id_cmp(id, h->id) == 0) return QM_OK;
   h->shared = 1;
   return put_note(h->s, id, 1);
 }
 
-int qm__review_save(qm_space *s, const qm_record *r, const qm_slice *keys, uint32_t n,
-                    int stored) {
-  qm_store *store = s->engine->store;
-  sharing h = {s, &r->id, 0};
-  uint32_t index = qm_record_collection(r);
+int qm__review_save(qm_space *s, const qm_record *r, int shared, int stored) {
   if (s->engine->flags & QM_ENGINE_REPLAY) return QM_OK;
-  for (uint32_t i = 0; i < n; i++)
-    QM_TRY(store->ops->key_find(store, s->number, index, keys[i], share_key, &h));
-  int on = h.shared || may_conflict(r);
+  int on = shared || may_conflict(r);
   return on || stored ? put_note(s, &r->id, on) : QM_OK;
 }
 
@@ -88,15 +76,16 @@ static int fill_row(void *payload, const qm_record_row *row) {
   int rc = qm_record_decode(&r, &row->id, row->state, &f->s->authors, &f->arena);
   if (rc != QM_OK) return rc == QM_ENOMEM ? rc : QM_ECORRUPT;
   QM_TRY(qm__space_keys(f->s, &r, &f->arena, &keys, &n));
-  /* One that shares its key with an earlier one is found there; not taken away again. */
-  return qm__review_save(f->s, &r, keys, n, 0);
+  qm__sharing shared = {f->s, &r.id, 0};
+  for (uint32_t i = 0; i < n; i++)
+    QM_TRY(qm__fold_keys(f->s, qm_record_collection(&r), keys[i], qm__review_share, &shared));
+  return qm__review_save(f->s, &r, shared.shared, 0); /* what another one noted stays */
 }
 
 static int fill(qm_space *s) {
   filling f = {.s = s};
-  qm_store *store = s->engine->store;
   qm_arena_init(&f.arena, s->engine->env, QM_RECORD_ARENA);
-  int rc = store->ops->record_scan(store, s->number, 0, NULL, SIZE_MAX >> 1, fill_row, &f);
+  int rc = qm__fold_scan(s, NULL, SIZE_MAX >> 1, fill_row, &f);
   qm_arena_free(&f.arena);
   return rc == QM_OK ? put_whole(s) : rc;
 }
@@ -147,6 +136,7 @@ static int make(qm_space *s) {
 
 static int make_alone(qm_space *s) {
   qm_store *store = s->engine->store;
+  QM_TRY(qm__fold(s->engine));
   QM_TRY(store->ops->begin(store));
   int rc = make(s);
   if (rc == QM_OK) rc = store->ops->commit(store, QM_RELAXED, NULL, NULL);
@@ -339,14 +329,14 @@ static int scan_id(void *payload, const qm_record_row *row) {
 }
 
 static int all_ids(qm_space *s, const qm_id *after, ids *out) {
-  qm_store *store = s->engine->store;
-  return store->ops->record_scan(store, s->number, 0, after, SIZE_MAX >> 1, scan_id, out);
+  return qm__fold_scan(s, after, SIZE_MAX >> 1, scan_id, out);
 }
 
 /* Of one record, or of those after v->after, v->limit of them. */
 static int run(review *v, int scan, const qm_id *record) {
   ids list = {.env = v->e->env, .most = v->limit};
   if (v->e->poisoned) return QM_EINTERNAL;
+  QM_TRY(qm__fold(v->e)); /* the notes are written with the records */
   qm_class_refresh(v->s);
   v->classes.env = v->e->env;
   qm_arena_init(&v->arena, v->e->env, QM_RECORD_ARENA * 2);

@@ -61,13 +61,20 @@ int qm_review_rebuild(qm_engine *e, qm_space *s);
 
 /* --- for the engine's own files --- */
 
-/* Notes whether a record that is being saved may be in conflict; keys: those it lists, in the
- * lookup index already. `stored`: it may have a note. */
-int qm__review_save(qm_space *s, const qm_record *r, const qm_slice *keys, uint32_t n,
-                    int stored);
+/* Visits who lists a key of record `id`: notes the others, and that there are any. */
+typedef struct qm__sharing {
+  qm_space *s;
+  const qm_id *id;
+  int shared;
+} qm__sharing;
+int qm__review_share(void *sharing, const qm_id *id);
+/* Notes whether a record that is being saved may be in conflict. `shared`: another one lists a key
+ * of it; `stored`: it may have a note. */
+int qm__review_save(qm_space *s, const qm_record *r, int shared, int stored);
 /* A new space: there is nothing that the index lacks. Inside a transaction of the store. */
 int qm__review_begin(qm_space *s);
-/* Reads whether the index is whole; makes it where it is not and the store can be written. */
+/* Reads whether the index is whole; makes it where it is not and the store can be written. Once
+ * all spaces are read. */
 int qm__review_open(qm_space *s);
 
 #endif

@@ -5,6 +5,7 @@
 #include "core/aside_int.h"
 #include "core/class.h"
 #include "core/crdt/siblings.h"
+#include "core/fold.h"
 #include "core/inbox_int.h"
 #include "core/review.h"
 
@@ -33,7 +34,7 @@ static qm_loaded **find_slot(qm_space *s, const qm_id *id) {
 static int table_grow(qm_space *s) {
   qm_loaded **old = s->table;
   uint32_t old_cap = s->table_cap, cap = old_cap ? old_cap * 2 : 64;
-  qm_loaded **table = qm_arena_zero(&s->engine->arena, (size_t)cap * sizeof *table);
+  qm_loaded **table = qm_arena_zero(&s->engine->records, (size_t)cap * sizeof *table);
   if (!table) return QM_ENOMEM;
   s->table = table;
   s->table_cap = cap;
@@ -49,7 +50,7 @@ static int table_open(qm_space *s, const qm_id *id, qm_loaded **out, int *fresh)
     /* Finding never moves the table: whoever walks it may look records up. */
     if ((s->table_n + 1) * 4 > s->table_cap * 3) QM_TRY(table_grow(s));
     slot = find_slot(s, id);
-    *slot = qm_arena_zero(&s->engine->arena, sizeof **slot);
+    *slot = qm_arena_zero(&s->engine->records, sizeof **slot);
     if (!*slot) return QM_ENOMEM;
     (*slot)->record.id = *id;
     s->table_n++;
@@ -63,10 +64,10 @@ static int take_row(void *payload, const qm_record_row *row) {
   qm_loaded *l;
   int fresh;
   QM_TRY(table_open(s, &row->id, &l, &fresh));
-  uint8_t *blob = qm_arena_copy(&s->engine->arena, row->state.p, row->state.n);
+  uint8_t *blob = qm_arena_copy(&s->engine->records, row->state.p, row->state.n);
   if (!blob) return QM_ENOMEM;
   int rc = qm_record_decode(&l->record, &row->id, qm_slice_of(blob, row->state.n), &s->authors,
-                            &s->engine->arena);
+                            &s->engine->records);
   if (rc != QM_OK) return rc == QM_ENOMEM ? rc : QM_ECORRUPT;
   memcpy(l->old_hash, row->hash, 16);
   l->bytes = row->state.n;
@@ -176,7 +177,7 @@ int qm__space_deps(qm_space *s, const qm_change *c) {
 int qm__space_marks(qm_space *s, const qm_change *c) {
   uint64_t serial = ++s->change_serial;
   QM_TRY(qm__feed_change(s, c));
-  qm_apply a = {&s->authors, &s->states[c->author].clock, c, &s->engine->arena};
+  qm_apply a = {&s->authors, &s->states[c->author].clock, c, &s->engine->records};
   for (uint32_t i = c->n_ops; i-- > 0;) {
     const qm_op *op = &c->ops[i];
     qm_loaded *l;
@@ -196,7 +197,7 @@ int qm__space_edges_touched(qm_space *s, qm_loaded *l) {
   if (l->edges_touched) return QM_OK;
   if (s->n_edges_touched == s->cap_edges_touched) {
     uint32_t cap = s->cap_edges_touched ? s->cap_edges_touched * 2 : 8;
-    qm_loaded **p = qm_arena_grow(&s->engine->arena, s->edges_touched, s->cap_edges_touched, cap,
+    qm_loaded **p = qm_arena_grow(&s->engine->records, s->edges_touched, s->cap_edges_touched, cap,
                                   sizeof *p);
     if (!p) return QM_ENOMEM;
     s->edges_touched = p;
@@ -218,28 +219,51 @@ static int put_creation(qm_space *s, const qm_change *c, const qm_op *op) {
   return s->engine->store->ops->creation_put(s->engine->store, s->number, &row, 1);
 }
 
-int qm__space_apply(qm_space *s, const qm_change *c) {
+static int keep_dots(qm_arena *arena, qm_dots *d) {
+  const qm_dot *p = d->n ? qm_arena_copy(arena, d->p, d->n * sizeof *p) : d->p;
+  if (d->n && !p) return QM_ENOMEM;
+  d->p = p;
+  return QM_OK;
+}
+
+/* A record borrows from its ops what it shows. Where it outlives them it gets its own. */
+static int apply_op(qm_space *s, qm_loaded *l, const qm_apply *a, const qm_op *op) {
+  if (!(s->engine->flags & QM_ENGINE_BEHIND)) return qm_record_apply(&l->record, a, op);
+  qm_op kept = *op;
+  kept.value.p = qm_arena_copy(a->arena, op->value.p, op->value.n);
+  if (!kept.value.p) return QM_ENOMEM;
+  QM_TRY(keep_dots(a->arena, &kept.hides));
+  QM_TRY(keep_dots(a->arena, &kept.keeps));
+  return qm_record_apply(&l->record, a, &kept);
+}
+
+static int apply(qm_space *s, const qm_change *c, int again) {
   QM_TRY(qm__space_deps(s, c));
   qm_vv *clock = &s->states[c->author].clock;
-  qm_apply a = {&s->authors, clock, c, &s->engine->arena};
+  qm_apply a = {&s->authors, clock, c, &s->engine->records};
   for (uint32_t i = 0; i < c->n_ops; i++) {
     const qm_op *op = &c->ops[i];
     qm_loaded *l;
     clock->next[c->author] = op->counter;
     QM_TRY(qm__space_record(s, &op->record, &l));
     QM_TRY(qm__feed_edge(s, l, op, c->author != s->own));
-    QM_TRY(qm_record_apply(&l->record, &a, op));
+    QM_TRY(apply_op(s, l, &a, op));
     l->dirty = 1;
     if (l->own) qm__inbox_op(l, op);
     if (op->hides.n || op->keeps.n) qm__inbox_names(s, l, op);
     if (qm_id_is_zero(&op->record)) s->stamps_stale = 1;
-    if (op->shape == QM_PRESENCE && op->kind == QM_KIND_NEW) QM_TRY(put_creation(s, c, op));
+    if (op->shape == QM_PRESENCE && op->kind == QM_KIND_NEW && !again)
+      QM_TRY(put_creation(s, c, op));
     if (op->shape == QM_KEYED && !op->field) QM_TRY(qm__space_edges_touched(s, l));
   }
   QM_TRY(qm__space_marks(s, c));
   qm__space_advance(s, c);
   return qm_vv_set(s->engine->env, &s->vv, c->author, c->next);
 }
+
+int qm__space_apply(qm_space *s, const qm_change *c) { return apply(s, c, 0); }
+
+int qm__space_again(qm_space *s, const qm_change *c) { return apply(s, c, 1); }
 
 int qm__space_pass(qm_space *s, const qm_change *c) {
   QM_TRY(qm__space_deps(s, c));
@@ -268,14 +292,15 @@ qm_time qm_space_effective(const qm_space *s, qm_dot dot, qm_time own) {
 
 /* --- saving --- */
 
-static int save_keys(qm_space *s, const qm_loaded *l);
+static int save_keys(qm_space *s, const qm_record *r, int stored);
 
 /* The edges index leads from the greater id of an edge to the smaller one, whose record
  * holds it. */
-static int save_edges(qm_space *s, const qm_loaded *l) {
+static int save_edges(qm_space *s, qm_loaded *l) {
   int held = qm_record_cell(&l->record, 0, QM_KEYED) != NULL;
   if (!held && !l->edges_stored) return QM_OK;
   if (held) s->edges = QM_EDGES_SOME;
+  l->edges_stored = (uint8_t)held;
   return qm__edges_index(s, &l->record, &s->engine->arena);
 }
 
@@ -283,6 +308,7 @@ static int save_edges(qm_space *s, const qm_loaded *l) {
  * blobs stand (the buffer may move). */
 static int save_record(qm_space *s, qm_loaded *l, qm_buf *blob, qm_record_row *row) {
   size_t at = blob->n;
+  int stored = l->stored;
   row->id = l->record.id;
   row->collection = qm_record_collection(&l->record);
   if (l->stored) qm_digest_sub(&s->digest, l->old_hash);
@@ -291,14 +317,17 @@ static int save_record(qm_space *s, qm_loaded *l, qm_buf *blob, qm_record_row *r
   if (qm_record_empty(&l->record)) {
     row->state = qm_slice_of(NULL, 0);
     memset(row->hash, 0, 16);
-    return qm__review_save(s, &l->record, NULL, 0, l->stored);
+    l->stored = 0;
+    return qm__review_save(s, &l->record, 0, stored);
   }
   QM_TRY(qm_record_encode(&l->record, &s->authors, &s->engine->arena, blob));
   row->state = qm_slice_of(NULL, blob->n - at);
   QM_TRY(qm_record_hash(&row->id, qm_slice_of(blob->p + at, blob->n - at), &s->authors, row->hash));
   qm_digest_add(&s->digest, row->hash);
   l->feed_same = l->stored && memcmp(l->old_hash, row->hash, 16) == 0;
-  return save_keys(s, l);
+  memcpy(l->old_hash, row->hash, sizeof l->old_hash);
+  l->stored = 1;
+  return save_keys(s, &l->record, stored);
 }
 
 static int save_records(qm_space *s) {
@@ -350,8 +379,7 @@ int qm__space_keys(const qm_space *s, const qm_record *r, qm_arena *arena, qm_sl
 
 /* The lookup index holds every value the key field lists, in normal form: a lookup
  * then asks the records themselves. */
-static int save_keys(qm_space *s, const qm_loaded *l) {
-  const qm_record *r = &l->record;
+static int save_keys(qm_space *s, const qm_record *r, int stored) {
   const qm_collection_def *c =
       s->schema ? qm_schema_collection(s->schema, qm_record_collection(r)) : NULL;
   qm_store *store = s->engine->store;
@@ -360,7 +388,10 @@ static int save_keys(qm_space *s, const qm_loaded *l) {
   QM_TRY(qm__space_keys(s, r, &s->engine->arena, &keys, &n));
   if (c && c->key_field)
     QM_TRY(store->ops->key_put(store, s->number, c->number, &r->id, keys, n));
-  return qm__review_save(s, r, keys, n, l->stored);
+  qm__sharing shared = {s, &r->id, 0};
+  for (uint32_t i = 0; i < n; i++)
+    QM_TRY(store->ops->key_find(store, s->number, c->number, keys[i], qm__review_share, &shared));
+  return qm__review_save(s, r, shared.shared, stored);
 }
 
 static void encode_clock(const qm_space *s, uint32_t author, qm_buf *out) {
@@ -422,12 +453,14 @@ static uint64_t stamps_sum(const qm_stamps *stamps) {
 int qm__space_save(qm_space *s) {
   qm_buf scratch;
   int rc = QM_OK;
-  if (!s->touched) return QM_OK;
+  if (!s->touched && !s->behind) return QM_OK;
+  s->touched = 1; /* a rollback reads all of it anew */
   qm_buf_init(&scratch, s->engine->env, SIZE_MAX / 2);
   for (uint32_t i = 0; i < s->n_states && rc == QM_OK; i++)
     if (s->states[i].dirty) rc = save_author(s, i, &scratch);
   qm_buf_free(&scratch);
   QM_TRY(rc);
+  s->n_stored = s->n_states;
   if (s->floor_moved) QM_TRY(qm__space_vv_write(s, "floor", &s->floor));
   uint64_t stamps_before = stamps_sum(&s->stamps);
   if (s->stamps_stale) { /* before the records: what is projected shows by these */
@@ -440,16 +473,32 @@ int qm__space_save(qm_space *s) {
   QM_TRY(qm__inbox_classes(s));
   QM_TRY(qm__feed_save(s));
   QM_TRY(save_digest(s));
-  if (s->ingested) QM_TRY(qm__space_note(s));
-  return project(s, stamps_sum(&s->stamps) != stamps_before);
+  if (s->ingested || s->behind) QM_TRY(qm__space_note(s));
+  s->behind = 0;
+  QM_TRY(project(s, stamps_sum(&s->stamps) != stamps_before));
+  /* The transaction may go on with them. */
+  for (uint32_t i = 0; i < s->table_cap; i++)
+    if (s->table[i]) s->table[i]->dirty = s->table[i]->edges_touched = 0;
+  s->n_edges_touched = 0;
+  return QM_OK;
 }
 
-void qm__space_end(qm_space *s) {
+void qm__space_drop(qm_space *s) {
   s->table = NULL;
   s->table_cap = s->table_n = 0;
   s->edges_touched = NULL;
   s->n_edges_touched = s->cap_edges_touched = 0;
-  s->touched = s->ingested = s->stamps_stale = s->floor_moved = s->names_own = 0;
+  s->names_own = 0;
+}
+
+void qm__space_cancel(qm_space *s) {
+  qm__parked_end(s, 0);
+  for (uint32_t i = 0; i < s->table_cap; i++)
+    if (s->table[i]) s->table[i]->touched = 0;
+}
+
+void qm__space_end(qm_space *s) {
+  s->touched = s->ingested = s->stamps_stale = s->floor_moved = 0;
   for (const qm_ahead *a = s->ahead; a; a = a->next) s->states[a->stamp.author].ahead = NULL;
   s->ahead = NULL;
 }
@@ -500,7 +549,7 @@ static int take_space_record(void *payload, const qm_record_row *row) {
 static void forget_authors(qm_space *s) {
   const qm_env *env = s->engine->env;
   for (uint32_t i = 0; i < s->n_states; i++) qm_vv_free(env, &s->states[i].clock);
-  s->n_states = 0;
+  s->n_states = s->n_stored = 0;
   qm_authors_truncate(&s->authors, 0);
   s->vv.n = 0;
 }
@@ -522,8 +571,11 @@ int qm__space_load(qm_space *s) {
   qm_store *store = s->engine->store;
   qm_id zero = {{0}};
   qm__space_end(s);
+  qm__space_drop(s);
+  s->behind = 0;
   forget_authors(s);
   QM_TRY(store->ops->author_list(store, s->number, take_author, s));
+  s->n_stored = s->n_states;
   for (uint32_t i = 0; i < s->n_states; i++)
     if (qm_vv_get(&s->vv, i)) QM_TRY(qm__space_share(s, i, s->states[i].share));
   s->own = QM_NO_AUTHOR;
@@ -533,7 +585,8 @@ int qm__space_load(qm_space *s) {
   qm__stamps_free(&s->stamps, s->engine->env);
   s->members.n = 0;
   QM_TRY(qm__aside_load(s));
-  return store->ops->record_load(store, s->number, &zero, 1, take_space_record, s);
+  QM_TRY(store->ops->record_load(store, s->number, &zero, 1, take_space_record, s));
+  return s->engine->flags & QM_ENGINE_FOLDED ? QM_OK : qm__fold_replay(s);
 }
 
 int qm__space_new(qm_engine *e, const qm_space_row *row, qm_space **out) {

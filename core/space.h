@@ -4,7 +4,7 @@
  *
  * Invariants between transactions: vv.next[a] = states[a].next >= states[a].closed;
  * clock of a has own entry = next; digest = sum of the shares of all stored records
- * and clock rows; no record is loaded. */
+ * and clock rows; no record is loaded but where the space is behind its log (fold.h). */
 #ifndef QM_SPACE_H
 #define QM_SPACE_H
 
@@ -116,6 +116,7 @@ struct qm_space {
   qm_authors authors;
   qm_author_state *states;
   uint32_t n_states, cap_states;
+  uint32_t n_stored; /* authors that have a row in the store: those from 0 on */
   qm_vv vv, acknowledged, safe;
   qm_vv floor; /* the log holds each author's changes from here to `closed` */
   uint32_t own; /* local number of this replica's author, or QM_NO_AUTHOR */
@@ -135,6 +136,8 @@ struct qm_space {
   int ingested; /* a batch was taken: note (VV, digest) at commit */
   int stamps_stale; /* the space record has changed: stamps and members are read anew */
   int floor_moved;
+  /* from one transaction to the next, until it is folded (fold.h) */
+  int behind;
   qm_ahead *ahead; /* in the engine's arena */
   qm_loaded **table; /* open addressing by record id; in the engine's arena */
   uint32_t table_cap, table_n;
@@ -160,8 +163,12 @@ struct qm_engine {
   qm_space **spaces; /* ascending by id */
   uint32_t n_spaces, cap_spaces, last_number;
   int open;       /* a transaction is open */
+  int took;       /* it took batches */
+  int whole;      /* and did more than that: all of it is saved at the end */
+  int behind;     /* a space is behind its log (fold.h) */
   int poisoned;   /* reload after a rollback failed: nothing goes any more */
-  qm_arena arena; /* of the open transaction */
+  qm_arena arena;   /* of the open transaction */
+  qm_arena records; /* the records loaded; where state is behind, of several transactions */
   qm_projector projector; /* all NULL: none */
 };
 
@@ -175,6 +182,8 @@ int qm__space_author(qm_space *s, const qm_author *id, uint32_t *number);
 int qm__space_authors_added(qm_space *s, uint32_t old);
 /* Applies a checked change whose context this replica holds: ops, marks, clock row. */
 int qm__space_apply(qm_space *s, const qm_change *c);
+/* The same where the store knows already which records the change created. */
+int qm__space_again(qm_space *s, const qm_change *c);
 /* Takes the entries that moved into the author's clock row. */
 int qm__space_deps(qm_space *s, const qm_change *c);
 /* Writes the marks of a change whose ops were applied. */
@@ -203,8 +212,13 @@ int qm__space_keys(const qm_space *s, const qm_record *r, qm_arena *arena, qm_sl
 int qm__space_save(qm_space *s);
 /* The end of a transaction, for what is parked: gone is what it took only once committed. */
 void qm__parked_end(qm_space *s, int is_committed);
-/* Forgets the transaction's records; after a failure also reads the space anew. */
+/* Ends the transaction; the records stay. */
 void qm__space_end(qm_space *s);
+/* The same of one that touched nothing and is rolled back. */
+void qm__space_cancel(qm_space *s);
+/* Forgets the records: the arena is about to be reset. */
+void qm__space_drop(qm_space *s);
+/* Reads the space from its store. */
 int qm__space_load(qm_space *s);
 void qm__space_free(qm_space *s);
 int qm__space_new(qm_engine *e, const qm_space_row *row, qm_space **out);

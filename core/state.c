@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/aside_int.h"
+#include "core/fold.h"
 #include "core/mp.h"
 #include "core/state_feed.h"
 
@@ -37,7 +38,7 @@ static uint64_t ops_of(const qm_vv *vv) {
 int qm_state_cheaper(qm_engine *e, qm_space *s, qm_vv_list peer) {
   uint64_t records = 0, ops = ops_of(&s->vv);
   if (peer.n || e->poisoned || !may_give(s) || ops < CHEAPER_OPS) return 0;
-  if (e->store->ops->record_count(e->store, s->number, 0, &records) != QM_OK) return 0;
+  if (qm__fold_count(s, &records) != QM_OK) return 0;
   return ops / CHEAPER_TIMES > records;
 }
 
@@ -99,13 +100,12 @@ static int write_record(void *payload, const qm_record_row *row) {
   return put_item(w);
 }
 
-static int write_records(qm_writer *w, const qm_space *s) {
-  qm_store *store = s->engine->store;
+static int write_records(qm_writer *w, qm_space *s) {
   for (int first = 1; first || w->seen; first = 0) {
     qm_id after = w->last;
     w->seen = 0;
     QM_TRY(
-        store->ops->record_scan(store, s->number, 0, first ? NULL : &after, 256, write_record, w));
+        qm__fold_scan(s, first ? NULL : &after, 256, write_record, w));
   }
   return QM_OK;
 }
@@ -155,6 +155,7 @@ static int write_all(qm_writer *w, qm_space *s) {
 static int make(qm_space *s) {
   qm_writer w = {.seen = 0};
   qm_store *store = s->engine->store;
+  QM_TRY(qm__fold(s->engine));
   QM_TRY(store->ops->begin(store));
   qm__pour_init(&w.pour, s, stage_out(s));
   qm_buf_init(&w.item, s->engine->env, QM_ITEM_MAX);

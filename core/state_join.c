@@ -6,6 +6,7 @@
 #include "core/crdt/keyed.h"
 #include "core/crdt/siblings.h"
 #include "core/crdt/totals.h"
+#include "core/fold.h"
 #include "core/mp.h"
 #include "core/state_feed.h"
 
@@ -43,8 +44,8 @@ typedef struct qm_joining {
 static int let_go(qm_joining *j) {
   qm_space *s = j->s;
   QM_TRY(qm__space_save(s));
-  s->table = NULL;
-  s->table_cap = s->table_n = 0;
+  qm__space_drop(s);
+  qm_arena_reset(&j->e->records);
   qm_arena_reset(&j->e->arena);
   return QM_OK;
 }
@@ -223,7 +224,7 @@ static int join_record(qm_joining *j, const qm_id *id, const qm_record *theirs) 
   l->dirty = 1;
   if (qm_id_is_zero(id)) j->s->stamps_stale = 1;
   QM_TRY(put_creations(j, &l->record));
-  return j->e->arena.used > AT_HAND ? let_go(j) : QM_OK;
+  return j->e->arena.used + j->e->records.used > AT_HAND ? let_go(j) : QM_OK;
 }
 
 static int note_id(void *payload, const qm_record_row *row) {
@@ -233,10 +234,8 @@ static int note_id(void *payload, const qm_record_row *row) {
 }
 
 static int turn_page(qm_joining *j) {
-  qm_store *store = j->e->store;
   j->page_n = j->page_at = 0;
-  QM_TRY(store->ops->record_scan(store, j->s->number, 0, j->any_walked ? &j->walked : NULL, PAGE,
-                                 note_id, j));
+  QM_TRY(qm__fold_scan(j->s, j->any_walked ? &j->walked : NULL, PAGE, note_id, j));
   j->page_last = j->page_n < PAGE;
   return QM_OK;
 }
@@ -388,7 +387,7 @@ static int join_all(qm_joining *j, int *joined) {
   int news = 0;
   QM_TRY(open_stage(j));
   QM_TRY(qm_vv_copy(j->e->env, &j->old, &s->vv));
-  s->touched = 1;
+  s->touched = s->engine->whole = 1;
   s->floor_moved = 1; /* a rollback reads the floor again */
   QM_TRY(take_authors(j, &news));
   if (!news) return QM_OK;
@@ -441,6 +440,7 @@ int qm_state_take(qm_engine *e, qm_space *s, const uint8_t *manifest_hash, int *
   *joined = 0;
   int rc = qm_engine_push(e, s);
   if (rc == QM_OK && e->open) rc = QM_ESTATE;
+  if (rc == QM_OK) rc = qm__fold(e); /* the arena is reset on the way */
   if (rc != QM_OK) return qm_fail(err, rc, "state: %s", qm_err_text(rc));
   rc = join_staged(e, s, manifest_hash, joined);
   if (rc != QM_OK) *joined = 0;

@@ -240,6 +240,7 @@ static int run_digest(qm_answer *a, qm_space *sp, qm_answered *out) {
   qm_digest digest;
   if (qm_space_dirty(sp)) return QM_ENOTFOUND; /* S18.6 */
   QM_TRY(qm_engine_vv_digest(a->engine, sp, out->reply.vv_digest));
+  QM_TRY(qm_engine_fold(a->engine));
   qm_space_digest(sp, &digest);
   qm_digest_bytes(&digest, out->reply.digest);
   return QM_OK;

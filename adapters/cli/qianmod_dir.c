@@ -354,8 +354,9 @@ int hub_engine_open(hub_dir *d, const char *path, hub_engine *out, qm_error *e) 
   QM_TRY(qm_store_sqlite_open(&d->env, path ? path : own, flags, &out->store, e));
   int rc = path ? note_instance(d, out->store) : QM_OK;
   if (rc != QM_OK) qm_fail(e, rc, "the copy of spaces.db: %s", qm_err_text(rc));
+  unsigned way = path ? QM_ENGINE_FOLDED : QM_ENGINE_BEHIND;
   qm_engine_options o = {.size = sizeof o,
-                         .flags = QM_ENGINE_HUB | (d->is_replay ? QM_ENGINE_REPLAY : 0u),
+                         .flags = QM_ENGINE_HUB | way | (d->is_replay ? QM_ENGINE_REPLAY : 0u),
                          .device = *qm_key_device(d->key)};
   if (rc == QM_OK) rc = qm_engine_open(&out->engine, &d->env, out->store, &o, e);
   if (rc != QM_OK) hub_engine_close(out);

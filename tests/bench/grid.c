@@ -48,7 +48,7 @@ static void open_replica(world *w, replica *r, const qm_id *device, int hub, con
   qm_engine_options o = {.size = sizeof o, .device = *device};
   qm_error e = {0, ""};
   char path[600];
-  o.flags = QM_ENGINE_REPLAY | (hub ? QM_ENGINE_HUB : 0u);
+  o.flags = QM_ENGINE_REPLAY | (hub ? QM_ENGINE_HUB | QM_ENGINE_BEHIND : 0u);
   if (w->dir) {
     snprintf(path, sizeof path, "%s/%s.db", w->dir, name);
     BENCH_OK(qm_store_sqlite_open(&w->env.env, path, QM_SQLITE_CREATE | w->sqlite, &r->store, &e));
@@ -228,6 +228,8 @@ static void check_dump(world *w, qm_engine *e) {
 static void check_equal(const world *w, qm_engine *a, qm_engine *b, uint32_t device) {
   qm_digest x, y;
   uint8_t va[16], vb[16];
+  BENCH_OK(qm_engine_fold(a));
+  BENCH_OK(qm_engine_fold(b));
   qm_space_digest(space_of(w, a, device), &x);
   qm_space_digest(space_of(w, b, device), &y);
   BENCH_OK(qm_engine_vv_digest(a, space_of(w, a, device), va));
@@ -244,6 +246,7 @@ static void merge_all(world *w, replica *hub) {
     qm_trace_device(u->device, &peer);
     for (uint32_t k = 0; k < u->n; k++) take(w, hub->engine, u->device, &peer, u->batches[k]);
   }
+  BENCH_OK(qm_engine_fold(hub->engine)); /* state and digest stand at the final VV */
 }
 
 static void hub_memory(bench *b, world *w) {

@@ -1,0 +1,122 @@
+#include "core/fold.h"
+
+#include <string.h>
+
+#include "core/aside_int.h"
+
+/* --- waiting --- */
+
+int qm__fold_may_wait(const qm_engine *e) {
+  if (!(e->flags & QM_ENGINE_BEHIND) || (e->flags & QM_ENGINE_FEED) || e->projector.record)
+    return 0;
+  if (!e->took || e->whole || e->records.used > QM_BEHIND_MAX) return 0;
+  for (uint32_t i = 0; i < e->n_spaces; i++) {
+    const qm_space *s = e->spaces[i];
+    if (s->ahead || s->stamps_stale || s->floor_moved) return 0;
+  }
+  return 1;
+}
+
+/* Log and creation rows name authors by number, so each number has its row, as of one of
+ * whom nothing was folded yet. */
+int qm__fold_wait(qm_space *s) {
+  qm_store *store = s->engine->store;
+  if (!s->touched) return QM_OK;
+  for (; s->n_stored < s->authors.n; s->n_stored++) {
+    qm_author_row row = {.number = s->n_stored, .id = s->authors.ids[s->n_stored]};
+    QM_TRY(store->ops->author_put(store, s->number, &row));
+  }
+  s->behind = s->engine->behind = 1;
+  return QM_OK;
+}
+
+static int fold_open(qm_engine *e) {
+  for (uint32_t i = 0; i < e->n_spaces; i++)
+    if (e->spaces[i]->behind) QM_TRY(qm__space_save(e->spaces[i]));
+  e->behind = 0;
+  return QM_OK;
+}
+
+int qm__fold(qm_engine *e) {
+  e->whole = 1;
+  if (!e->behind) return QM_OK;
+  if (e->poisoned) return QM_EINTERNAL;
+  if (e->open) return fold_open(e);
+  QM_TRY(qm_engine_begin(e));
+  return qm_engine_commit(e, QM_RELAXED, NULL, NULL);
+}
+
+int qm_engine_fold(qm_engine *e) { return e->open ? QM_ESTATE : qm__fold(e); }
+
+/* --- applying again --- */
+
+typedef struct again {
+  qm_space *s;
+  uint64_t seq;
+} again;
+
+static int again_segment(qm_space *s, qm_segment *g) {
+  qm_author_state *st = &s->states[g->author];
+  qm_hash hash;
+  if (g->next <= st->closed) return QM_OK;
+  if (g->start != st->closed) return QM_ECORRUPT;
+  QM_TRY(qm_segment_hash(g, &s->id, &st->head, &s->authors, &s->engine->arena, &hash));
+  if (memcmp(hash.b, g->head, QM_HEAD_SIZE) != 0) return QM_ECORRUPT;
+  for (uint32_t i = 0; i < g->n_changes; i++)
+    if (g->changes[i].next > qm_vv_get(&s->vv, g->author))
+      QM_TRY(qm__space_again(s, &g->changes[i]));
+  st->closed = g->next;
+  st->head = hash;
+  st->dirty = 1;
+  return QM_OK;
+}
+
+static int again_row(void *payload, const qm_log_row *row) {
+  again *r = payload;
+  qm_batch batch;
+  qm_arena *arena = &r->s->engine->arena;
+  r->seq = row->seq;
+  uint8_t *copy = qm_arena_copy(arena, row->batch.p, row->batch.n);
+  if (!copy) return QM_ENOMEM;
+  QM_TRY(qm__log_decode(r->s, qm_slice_of(copy, row->batch.n), arena, &batch));
+  for (uint32_t i = 0; i < batch.n_segments; i++)
+    QM_TRY(again_segment(r->s, &batch.segments[i]));
+  return QM_OK;
+}
+
+int qm__fold_replay(qm_space *s) {
+  qm_engine *e = s->engine;
+  again r = {s, 0};
+  qm_vv closed = {NULL, 0, 0};
+  int rc = QM_OK;
+  for (uint32_t a = 0; rc == QM_OK && a < s->n_states; a++)
+    if (s->states[a].closed) rc = qm_vv_set(e->env, &closed, a, s->states[a].closed);
+  while (rc == QM_OK)
+    rc = e->store->ops->log_after(e->store, s->number, &closed, r.seq, again_row, &r);
+  qm_vv_free(e->env, &closed);
+  if (rc != QM_ENOTFOUND) return rc;
+  s->touched = 0;
+  if (r.seq) s->behind = e->behind = 1;
+  return QM_OK;
+}
+
+/* --- what is stored --- */
+
+int qm__fold_scan(qm_space *s, const qm_id *after, size_t limit, qm_visit_record visit,
+                  void *payload) {
+  qm_store *store = s->engine->store;
+  QM_TRY(qm__fold(s->engine));
+  return store->ops->record_scan(store, s->number, 0, after, limit, visit, payload);
+}
+
+int qm__fold_count(qm_space *s, uint64_t *out) {
+  qm_store *store = s->engine->store;
+  QM_TRY(qm__fold(s->engine));
+  return store->ops->record_count(store, s->number, 0, out);
+}
+
+int qm__fold_keys(qm_space *s, uint32_t index, qm_slice key, qm_visit_id visit, void *payload) {
+  qm_store *store = s->engine->store;
+  QM_TRY(qm__fold(s->engine));
+  return store->ops->key_find(store, s->number, index, key, visit, payload);
+}

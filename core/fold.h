@@ -1,0 +1,40 @@
+/* fold: state that follows behind the log (internal to the engine's files).
+ *
+ * With QM_ENGINE_BEHIND a commit that did nothing but take batches writes the log alone.
+ * What these changed stays decoded in the engine's arena, whole batches long, and is saved
+ * once: when it has grown to QM_BEHIND_MAX, when a transaction does anything else, or when
+ * somebody asks for what is stored. A store may therefore hold a log that goes further than
+ * its author rows; whoever opens it applies the rest of the log to its records again.
+ *
+ * Rules for every other file of core/:
+ *   - whoever asks the store for records or keys does so through the functions below, never
+ *     by the store's own verbs (a record alone: qm__space_record);
+ *   - whoever reads or names the digest calls qm__fold first;
+ *   - whoever writes in a transaction otherwise than by taking batches, or opens one of the
+ *     store's own, calls qm__fold first: the transaction then saves all that it changed. */
+#ifndef QM_FOLD_H
+#define QM_FOLD_H
+
+#include "core/space.h"
+
+/* Bytes of the records at hand. Bounds the memory, and what must be applied again after a crash. */
+#define QM_BEHIND_MAX ((size_t)16 << 20)
+
+/* Saves what waits: inside a transaction as part of it, otherwise in one of its own. Nothing
+ * waits: no effect but that an open transaction will be saved whole. */
+int qm__fold(qm_engine *e);
+/* What the open transaction did may wait for a fold. */
+int qm__fold_may_wait(const qm_engine *e);
+/* Instead of qm__space_save: what the log needs to be read again, and no more. */
+int qm__fold_wait(qm_space *s);
+/* After the rows of a space were read: applies what its log holds beyond them. It waits then
+ * to be folded. */
+int qm__fold_replay(qm_space *s);
+
+/* As the store's verbs, over all that was committed. */
+int qm__fold_scan(qm_space *s, const qm_id *after, size_t limit, qm_visit_record visit,
+                  void *payload);
+int qm__fold_count(qm_space *s, uint64_t *out);
+int qm__fold_keys(qm_space *s, uint32_t index, qm_slice key, qm_visit_id visit, void *payload);
+
+#endif

@@ -1,0 +1,224 @@
+/* State that follows behind the log (S12.14). */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "core/fold.h"
+#include "tests/unit/support_engine.h"
+
+static rig w;
+#define A (&w.d[0])
+#define B (&w.d[1])
+#define H (&w.d[2]) /* behind its log */
+#define C (&w.d[3]) /* never behind */
+
+static void ok(int rc) {
+  if (rc) fail_msg("%s", qm_err_name(rc));
+}
+
+static int setup(void **state) {
+  (void)state;
+  rig_open(&w, 4, 77);
+  H->flags = QM_ENGINE_BEHIND;
+  reopen(H);
+  return 0;
+}
+
+static int teardown(void **state) {
+  (void)state;
+  rig_close(&w);
+  return 0;
+}
+
+static int count_row(void *payload, const qm_author_row *row) {
+  *(uint64_t *)payload += row->next;
+  return QM_OK;
+}
+
+/* What the author rows of the store cover. */
+static uint64_t folded(dev *d) {
+  uint64_t sum = 0;
+  ok(d->store->ops->author_list(d->store, d->space->number, count_row, &sum));
+  return sum;
+}
+
+/* The process is gone between two transactions. */
+static void crash(dev *d) {
+  d->engine->behind = 0;
+  reopen(d);
+}
+
+static void write_some(dev *d, const char *r, int n) {
+  for (int i = 0; i < n; i++) {
+    ok(put(d, r, F_TEL, "139 0000 0000"));
+    ok(put_add(d, r, i % 2 ? "low-rent" : "elder"));
+    ok(put_inc(d, r, 1));
+    ok(put_step(d, r, "visited"));
+    ok(put_text(d, r, 0, 0, "wall leaks "));
+  }
+}
+
+/* Both phones write, also about one record; H and C take the same. */
+static void some_history(int n) {
+  static unsigned serial;
+  char gone[8];
+  snprintf(gone, sizeof gone, "g%u", serial++);
+  ok(put_new(A, gone));
+  if (!visible(A, "R")) ok(put_new(A, "R"));
+  if (!visible(A, "S")) ok(put_new(A, "S"));
+  meet(A, B);
+  for (int i = 0; i < n; i++) {
+    write_some(A, "R", 2);
+    write_some(B, i % 2 ? "R" : "S", 2);
+    if (i == n / 2) ok(put_erase(B, gone));
+    pull(H, A);
+    pull(C, A);
+    pull(H, B);
+    pull(C, B);
+    if (i % 3 == 2) meet(A, B);
+  }
+}
+
+static void like_the_other(void) {
+  standing h, c;
+  ok(qm_engine_fold(H->engine));
+  h = standing_of(H);
+  c = standing_of(C);
+  assert_memory_equal(h.vv, c.vv, sizeof h.vv);
+  assert_true(qm_digest_eq(&h.digest, &c.digest));
+  check_memory(H);
+}
+
+static void folded_once(void **state) {
+  (void)state;
+  uint64_t before = folded(H);
+  some_history(6);
+  assert_true(H->space->behind);
+  assert_int_equal(folded(H), before);
+  like_the_other();
+  assert_false(H->space->behind);
+  assert_int_equal(folded(H), folded(C));
+}
+
+static void reading_folds(void **state) {
+  (void)state;
+  some_history(2);
+  assert_true(H->space->behind);
+  assert_string_equal(shown(H, "R", F_VISITS), shown(C, "R", F_VISITS));
+  assert_false(H->space->behind);
+  like_the_other();
+}
+
+static void after_a_crash(void **state) {
+  (void)state;
+  for (int round = 0; round < 4; round++) {
+    some_history(3);
+    if (round % 2) ok(qm_engine_fold(H->engine));
+    write_some(B, "R", 1);
+    pull(H, B);
+    pull(C, B);
+    assert_true(H->space->behind);
+    crash(H);
+    assert_true(H->space->behind);
+    pull(H, A); /* goes on before it was folded */
+    pull(C, A);
+  }
+  like_the_other();
+}
+
+/* Who opens such a store otherwise folds it, or shows what was folded last. */
+static void opened_by_others(void **state) {
+  (void)state;
+  some_history(1);
+  ok(qm_engine_fold(H->engine));
+  standing then = standing_of(H), now;
+  some_history(3);
+  H->flags = QM_ENGINE_FOLDED;
+  crash(H);
+  now = standing_of(H);
+  assert_memory_equal(now.vv, then.vv, sizeof now.vv);
+  assert_true(qm_digest_eq(&now.digest, &then.digest));
+  H->flags = 0;
+  crash(H);
+  assert_false(H->space->behind);
+  like_the_other();
+}
+
+static void rolled_back(void **state) {
+  (void)state;
+  qm_ingest in = {.peer = A->id};
+  some_history(3);
+  /* What cannot be read leaves what waits where it is. */
+  const qm_loaded *const *table = (const qm_loaded *const *)H->space->table;
+  assert_int_not_equal(take(H, qm_slice_of("\x01garbage", 8), &in), QM_OK);
+  assert_true(H->space->behind);
+  assert_ptr_equal(table, H->space->table);
+  /* What took effect and is rolled back does not stay in what waits. */
+  qm_slice batches[64];
+  write_some(A, "R", 3);
+  qm_vv_list have;
+  ok(qm_engine_heads(H->engine, H->space, &w.arena, &have));
+  unsigned n = log_of(A, have, batches, 64);
+  assert_true(n > 0);
+  ok(qm_engine_begin(H->engine));
+  ok(qm_engine_ingest(H->engine, H->space, batches[0], &in, &w.arena, NULL));
+  assert_true(in.taken > 0);
+  qm_engine_rollback(H->engine);
+  assert_true(H->space->behind);
+  like_the_other();
+  pull(H, A);
+  pull(C, A);
+  like_the_other();
+}
+
+/* A transaction that does more than take batches saves all that waits. */
+static void own_writes(void **state) {
+  (void)state;
+  some_history(2);
+  ok(put(H, "R", F_HEAD, "Zhang Ex"));
+  assert_false(H->space->behind);
+  pull(C, H);
+  like_the_other();
+}
+
+static void grown(void **state) {
+  (void)state;
+  char name[8];
+  int folds = 0, waits = 0;
+  static char large[30001];
+  memset(large, 'x', sizeof large - 1);
+  for (int i = 0; i < 60 && !folds; i++) {
+    snprintf(name, sizeof name, "r%d", i);
+    ok(put_new(A, name));
+    for (int k = 0; k < 20; k++) {
+      large[0] = (char)('a' + k);
+      ok(put(A, name, F_HEAD, large));
+    }
+    pull(H, A);
+    pull(C, A);
+    waits += H->space->behind;
+    folds += !H->space->behind;
+    assert_true(H->engine->records.used < QM_BEHIND_MAX + ((size_t)8 << 20));
+  }
+  assert_true(folds && waits > folds);
+  like_the_other();
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test_setup_teardown(folded_once, setup, teardown),
+      cmocka_unit_test_setup_teardown(reading_folds, setup, teardown),
+      cmocka_unit_test_setup_teardown(after_a_crash, setup, teardown),
+      cmocka_unit_test_setup_teardown(opened_by_others, setup, teardown),
+      cmocka_unit_test_setup_teardown(rolled_back, setup, teardown),
+      cmocka_unit_test_setup_teardown(own_writes, setup, teardown),
+      cmocka_unit_test_setup_teardown(grown, setup, teardown),
+  };
+  return cmocka_run_group_tests_name("fold", tests, NULL, NULL);
+}
