@@ -21,7 +21,7 @@
 static void open_world(world *w, unsigned n, uint64_t seed) {
   world_open(w, n, seed);
   for (unsigned i = 0; i < n; i++) {
-    w->d[i].flags |= i == HUB ? QM_ENGINE_HUB : QM_ENGINE_INBOX;
+    w->d[i].flags |= i == HUB ? QM_ENGINE_HUB | QM_ENGINE_BEHIND : QM_ENGINE_INBOX;
     reopen(&w->d[i]);
   }
 }
