@@ -88,7 +88,7 @@ demo: deps  ## show two phones and a hub at work (KEEP=1 keeps their files)
 	@BUILD=$(BUILD) KEEP=$(KEEP) tests/e2e/demo
 
 check: deps  ## lint, build and run all tests
-	@$(MAKE) check-run LINTERS='tests/lint/lint tests/lint/lint_test tests/lint/rules'
+	@$(MAKE) check-run LINTERS='tests/lint/lint tests/lint/lint_test tests/lint/rules tests/lint/programs'
 
 asan: deps  ## build with AddressSanitizer and UBSan and run all tests
 	@$(MAKE) check-run BUILD=$(BUILD)/asan SANITIZE=1

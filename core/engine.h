@@ -155,7 +155,7 @@ typedef struct qm_ingest {
   /* in */
   qm_id peer;       /* device it came from */
   uint64_t session; /* tells the sessions of that device apart: what is parked is the session's */
-  int check_author; /* 1: segments of other devices than the peer need a signature that verifies */
+  int check_author; /* 1: segments need a signature of their author that verifies */
   int check_schema; /* not 0: judge against schema and `role` (a hub), QM_CHECK_… */
   qm_slice role;
   qm_id home; /* the space's home hub, whose trims a hub takes; zero: this engine's device */

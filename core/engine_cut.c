@@ -4,10 +4,9 @@
 
 const qm_vv *qm_space_floor(const qm_space *s) { return &s->floor; }
 
-/* The most that may go of an author. A device's log is, until a hub holds it, the only
- * place where a change lies; its own changes until a backup has them too. A hub's caller
- * knows what its devices hold. */
-static uint64_t cut_limit(const qm_space *s, uint32_t author) {
+/* A device's log is, until a hub holds it, the only place where a change lies; its own changes
+ * until a backup has them too. A hub's caller knows what its devices hold. */
+uint64_t qm__space_cut_limit(const qm_space *s, uint32_t author) {
   uint64_t most = s->states[author].closed, safe;
   qm_id device;
   if (s->engine->flags & QM_ENGINE_HUB) return most;
@@ -20,7 +19,7 @@ static uint64_t cut_limit(const qm_space *s, uint32_t author) {
 
 static int limited(const qm_space *s, const qm_vv *vv, qm_vv *out) {
   for (uint32_t a = 0; a < s->authors.n; a++) {
-    uint64_t most = cut_limit(s, a), wanted = qm_vv_get(vv, a);
+    uint64_t most = qm__space_cut_limit(s, a), wanted = qm_vv_get(vv, a);
     QM_TRY(qm_vv_set(s->engine->env, out, a, wanted < most ? wanted : most));
   }
   return QM_OK;

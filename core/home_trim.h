@@ -3,7 +3,9 @@
  * A device that has seen an element's deletion never hangs an insert on it again, since
  * inserts hang on visible elements. So a tombstone can go once every live device has seen
  * what deleted it, and what each device wrote before that is here: then everything that
- * hangs on it, or ever will, is known, and a childless one stays childless.
+ * hangs on it, or ever will, is known. One without children goes; one with one child goes,
+ * and the child takes its place. What holds two stays: there are fewer of those than of
+ * elements shown.
  *
  * State does not say when an element was deleted. The log does: what lies above the VV
  * that all live devices have passed must be in it anyway. A tombstone is trimmed where its

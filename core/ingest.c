@@ -135,15 +135,15 @@ static int check_hash(qm_judge *j, const qm_segment *g, qm_hash *hash) {
   return QM_OK;
 }
 
-/* A device may send its own author's segments; another's only with that author's
- * signature. One that is there must be good in either case: whoever gets the segment from
- * here would refuse it, and with it what others then wrote upon it. */
+/* Whoever brings a segment: its author's signature must be good, where signatures can be
+ * judged at all. Another who gets it from here would refuse it without one, and with it what
+ * others then wrote upon it. */
 static int check_author(qm_judge *j, const qm_segment *g, const qm_hash *hash) {
   const qm_ingest *in = j->in;
   qm_id device;
   if (!in->check_author) return QM_OK;
   qm_author_device(&j->s->authors.ids[g->author], &device);
-  if (qm_id_cmp(&device, &in->peer) == 0 && (!g->has_signature || !in->verify)) return QM_OK;
+  if (qm_id_cmp(&device, &in->peer) == 0 && !in->verify) return QM_OK;
   if (!g->has_signature || !in->verify ||
       in->verify(in->payload, &device, hash->b, g->signature) != QM_OK)
     return qm_fail(&j->why, QM_EFORGED, "without a valid signature of its author");

@@ -115,11 +115,13 @@ typedef struct qm_options {
   /* For so many days the log here says who changed what (qm_history); older parts go after a
      sync, where the hub holds them and own changes are in a backup too. 90; 0: for ever. */
   uint32_t history_days;
-  uint32_t reserved; /* 0 */
+  /* What the log here may take, in MB: beyond it its oldest parts go as well, on the same
+     condition. 250; 0: any amount. What qm_keep has set stands over both. */
+  uint32_t history_mb;
 } qm_options;
 
 #define QM_OPTIONS_INIT \
-  { (uint32_t)sizeof(qm_options), 0, NULL, 5000, 0, NULL, NULL, NULL, NULL, NULL, 90, 0 }
+  { (uint32_t)sizeof(qm_options), 0, NULL, 5000, 0, NULL, NULL, NULL, NULL, NULL, 90, 250 }
 QM_API void qm_options_init(qm_options *o);
 
 /* *out: close it with qm_close. QM_ENOTFOUND: no database and no QM_OPEN_CREATE; QM_EEXIST;
@@ -379,15 +381,23 @@ QM_API int32_t qm_history(qm_db *db, qm_slice space, qm_slice collection, qm_sli
  *   {"device","member","name","hub","enrolled","certificate":{"not_after","days_left"},
  *    "clock","clock_offset_ms","last_sync","last_try","last_code","unsent","oldest_unsent",
  *    "refused","set_aside","conflicts","conflicts_by":{"high","normal","low"},"inbox",
- *    "free_bytes","test_data","author",
+ *    "free_bytes","test_data","history":{"days","mb","bytes","over","cut"},"author",
  *    "spaces":[{"id","name","role","version","records","unsent","oldest_unsent","written",
  *               "acknowledged","safe","refused","set_aside","conflicts","conflicts_by","inbox",
  *               "digest"},…]}
  * unsent: changes not acknowledged by a hub; written, acknowledged, safe: effects written here
  * ever, held by the hub, and in a verified backup; null where there is nothing to say.
  * set_aside: own changes that the hub took without effect and has not approved; conflicts_by:
- * by severity; inbox: entries not read (qm_inbox). */
+ * by severity; inbox: entries not read (qm_inbox).
+ * history: what is kept at most (0: no limit), what the log takes, in bytes; over: how much of
+ * that is beyond the limit and must stay, as no hub or no backup holds it yet; cut: when the
+ * size limit last took something, or null. */
 QM_API int32_t qm_status(qm_db *db, uint32_t flags, qm_text *out, qm_error *e);
+
+/* How much history this device keeps from now on, whatever the options say: days (0: for ever;
+ * at most 36,500) and MB (0: any amount; at most 1,000,000). It shows after the next sync.
+ * QM_EINVAL, QM_EREADONLY. */
+QM_API int32_t qm_keep(qm_db *db, uint32_t days, uint32_t mb, qm_error *e);
 
 /* ---- what changed ---- */
 

@@ -233,6 +233,8 @@ int qm__space_note(qm_space *s);
 int qm__space_notes_load(qm_space *s);
 /* The next batch after *cursor with segments beyond vv, as qm_engine_next_batch has it. */
 int qm__space_log_next(qm_space *s, const qm_vv *vv, uint64_t *cursor, qm_buf *out);
+/* The most that may be cut of an author's log (S12.6). */
+uint64_t qm__space_cut_limit(const qm_space *s, uint32_t author);
 /* Writes a VV under a name, inside the transaction. */
 int qm__space_vv_write(qm_space *s, const char *name, const qm_vv *v);
 /* Makes ready what the next push takes its seeds from (S4.13); inside a transaction. */

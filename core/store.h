@@ -202,6 +202,9 @@ typedef struct qm_store_ops {
   /* Deletes the rows all of whose segments lie below vv. Raises in `gone` (may be NULL)
    * each author's entry to the greatest next among the segments deleted. */
   int (*log_cut)(qm_store *s, uint32_t space, const qm_vv *vv, qm_vv *gone);
+  /* Every row in order, without its batch: batch.p is NULL and batch.n its size. Costs by
+   * rows, not by bytes. */
+  int (*log_sizes)(qm_store *s, uint32_t space, qm_visit_log visit, void *payload);
   /* Replaces the batch of a row (erasure in place). QM_ENOTFOUND. */
   int (*log_replace)(qm_store *s, uint32_t space, uint64_t seq, qm_slice batch);
 

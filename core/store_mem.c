@@ -229,6 +229,7 @@ static const qm_store_ops mem_ops = {
     .log_after = qm__mem_log_after,
     .log_of = qm__mem_log_of,
     .log_cut = qm__mem_log_cut,
+    .log_sizes = qm__mem_log_sizes,
     .log_replace = qm__mem_log_replace,
     .open_append = qm__mem_open_append,
     .open_list = qm__mem_open_list,

@@ -137,8 +137,8 @@ static uint64_t log_seek(mem_store *m, uint32_t space, const qm_vv *vv, uint64_t
   }
 }
 
-static int log_visit(mem_store *m, const qm__map_node *n, uint64_t seq, qm_visit_log visit,
-                     void *payload) {
+static int log_visit(mem_store *m, const qm__map_node *n, uint64_t seq, int whole,
+                     qm_visit_log visit, void *payload) {
   qm_slice v = qm__map_value(n);
   uint32_t count = (uint32_t)get_be(v.p, 4);
   size_t head = 4 + (size_t)count * SEGMENT_SIZE;
@@ -147,12 +147,12 @@ static int log_visit(mem_store *m, const qm__map_node *n, uint64_t seq, qm_visit
   for (uint32_t i = 0; i < count; i++)
     log_segment(v.p + 4 + (size_t)i * SEGMENT_SIZE, &segments[i]);
   qm_log_row row = {.seq = seq,
-                    .batch = qm_slice_of(v.p + head, v.n - head),
+                    .batch = qm_slice_of(whole ? v.p + head : NULL, v.n - head),
                     .segments = segments,
                     .n_segments = count};
   int rc = visit(payload, &row);
   qm_free(m->base.env, segments);
-  return visited(rc);
+  return rc;
 }
 
 int qm__mem_log_after(qm_store *s, uint32_t space, const qm_vv *vv, uint64_t after_seq,
@@ -165,7 +165,7 @@ int qm__mem_log_after(qm_store *s, uint32_t space, const qm_vv *vv, uint64_t aft
   key k = key_of(LOG, space);
   key_u64(&k, seq);
   const qm__map_node *n = qm__map_find(&m->map, key_slice(&k));
-  return n ? log_visit(m, n, seq, visit, payload) : QM_EINTERNAL;
+  return n ? visited(log_visit(m, n, seq, 1, visit, payload)) : QM_EINTERNAL;
 }
 
 /* The first seq behind the key's own, under the key less its seq; UINT64_MAX: none. */
@@ -187,7 +187,7 @@ int qm__mem_log_of(qm_store *s, uint32_t space, const qm_id *record, uint64_t af
   key k = key_of(LOG, space);
   key_u64(&k, seq);
   const qm__map_node *n = qm__map_find(&m->map, key_slice(&k));
-  return n ? log_visit(m, n, seq, visit, payload) : QM_EINTERNAL;
+  return n ? visited(log_visit(m, n, seq, 1, visit, payload)) : QM_EINTERNAL;
 }
 
 /* What the index says of rows that are gone. */
@@ -232,6 +232,18 @@ int qm__mem_log_cut(qm_store *s, uint32_t space, const qm_vv *vv, qm_vv *gone) {
   }
   QM_TRY(wrote(m, log_sweep(m, LOG_OF, space)));
   return wrote(m, log_sweep(m, LOG_ANY, space));
+}
+
+int qm__mem_log_sizes(qm_store *s, uint32_t space, qm_visit_log visit, void *payload) {
+  mem_store *m = self(s);
+  QM_TRY(reading(m));
+  key k = key_of(LOG, space);
+  qm_slice rest, prefix = key_slice(&k);
+  int rc = QM_OK;
+  for (const qm__map_node *n = qm__map_seek(&m->map, prefix);
+       rc == QM_OK && within(n, prefix, &rest); n = qm__map_next(n))
+    rc = log_visit(m, n, get_be(rest.p, 8), 0, visit, payload);
+  return visited(rc);
 }
 
 int qm__mem_log_replace(qm_store *s, uint32_t space, uint64_t seq, qm_slice batch) {

@@ -7,6 +7,8 @@ struct qm__map_node {
   uint8_t *key, *value; /* key: right behind the links, in the node's own memory */
   size_t key_n, value_n;
   uint32_t height;
+  uint32_t hash;
+  qm__map_node *chain; /* of its bucket */
   qm__map_node *next[]; /* height of them */
 };
 
@@ -25,6 +27,67 @@ void qm__map_init(qm__map *m, const qm_env *env) {
   m->seed = UINT64_C(0x9e3779b97f4a7c15);
 }
 
+/* --- by whole key --- */
+
+/* Multiplies and folds, eight bytes at a time. Where the map lies is not known to who chooses
+ * the keys, and no order comes from it. */
+static uint32_t hash_of(const qm__map *m, qm_slice key) {
+  __extension__ typedef unsigned __int128 word;
+  uint64_t h = (uint64_t)(uintptr_t)m ^ UINT64_C(0x9e3779b97f4a7c15);
+  for (size_t i = 0; i < key.n; i += 8) {
+    uint64_t v = key.n;
+    memcpy(&v, key.p + i, key.n - i < 8 ? key.n - i : 8);
+    word x = (word)(h ^ v) * UINT64_C(0xbf58476d1ce4e5b9);
+    h = (uint64_t)x ^ (uint64_t)(x >> 64) ^ key.n;
+  }
+  return (uint32_t)(h ^ h >> 32);
+}
+
+static qm__map_node **bucket_of(qm__map *m, uint32_t hash) {
+  return &m->buckets[hash & (m->n_buckets - 1)];
+}
+
+static qm__map_node *hash_find(qm__map *m, qm_slice key, uint32_t hash) {
+  qm__map_node *n = m->n_buckets ? *bucket_of(m, hash) : NULL;
+  while (n && (n->hash != hash || n->key_n != key.n || memcmp(n->key, key.p, key.n) != 0))
+    n = n->chain;
+  return n;
+}
+
+static void hash_link(qm__map *m, qm__map_node *n) {
+  qm__map_node **bucket = bucket_of(m, n->hash);
+  n->chain = *bucket;
+  *bucket = n;
+  m->n_nodes++;
+}
+
+static void hash_unlink(qm__map *m, qm__map_node *n) {
+  qm__map_node **at = bucket_of(m, n->hash);
+  while (*at != n) at = &(*at)->chain;
+  *at = n->chain;
+  m->n_nodes--;
+}
+
+/* Room for one more node. */
+static int hash_reserve(qm__map *m) {
+  if (m->n_nodes < m->n_buckets) return QM_OK;
+  size_t n = m->n_buckets ? m->n_buckets * 2 : 64;
+  if (n > SIZE_MAX / sizeof *m->buckets) return QM_ENOMEM;
+  qm__map_node **p = qm_alloc_zero(m->env, n * sizeof *p), **old = m->buckets;
+  size_t old_n = m->n_buckets;
+  if (!p) return QM_ENOMEM;
+  m->buckets = p;
+  m->n_buckets = n;
+  m->n_nodes = 0;
+  for (size_t i = 0; i < old_n; i++)
+    for (qm__map_node *at = old[i], *next; at; at = next) {
+      next = at->chain;
+      hash_link(m, at);
+    }
+  qm_free(m->env, old);
+  return QM_OK;
+}
+
 static void node_free(qm__map *m, qm__map_node *n) {
   qm_free(m->env, n->value);
   qm_free(m->env, n);
@@ -38,6 +101,7 @@ void qm__map_free(qm__map *m) {
     n = next;
   }
   qm_free(m->env, m->undo);
+  qm_free(m->env, m->buckets);
   qm__map_init(m, m->env);
 }
 
@@ -68,8 +132,7 @@ static qm__map_node *descend(qm__map *m, qm_slice key, qm__map_node **links[],
 const qm__map_node *qm__map_seek(qm__map *m, qm_slice key) { return descend(m, key, NULL, NULL); }
 
 const qm__map_node *qm__map_find(qm__map *m, qm_slice key) {
-  const qm__map_node *n = descend(m, key, NULL, NULL);
-  return n && qm_slice_cmp(qm__map_key(n), key) == 0 ? n : NULL;
+  return hash_find(m, key, hash_of(m, key));
 }
 
 const qm__map_node *qm__map_before(qm__map *m, qm_slice key) {
@@ -93,7 +156,7 @@ static uint32_t next_height(qm__map *m) {
   return height;
 }
 
-static qm__map_node *node_make(qm__map *m, qm_slice key) {
+static qm__map_node *node_make(qm__map *m, qm_slice key, uint32_t hash) {
   uint32_t height = next_height(m);
   size_t head = sizeof(qm__map_node) + height * sizeof(qm__map_node *);
   if (key.n > SIZE_MAX - head) return NULL;
@@ -104,6 +167,7 @@ static qm__map_node *node_make(qm__map *m, qm_slice key) {
   n->value = NULL;
   n->value_n = 0;
   n->height = height;
+  n->hash = hash;
   if (key.n) memcpy(n->key, key.p, key.n);
   return n;
 }
@@ -159,8 +223,10 @@ void qm__map_rollback(qm__map *m) {
     descend(m, qm__map_key(u->node), links, NULL);
     if (u->what == UNDO_DELETE) {
       node_link(u->node, links);
+      hash_link(m, u->node);
     } else {
       node_unlink(u->node, links);
+      hash_unlink(m, u->node);
       node_free(m, u->node);
     }
   }
@@ -176,17 +242,20 @@ int qm__map_put(qm__map *m, qm_slice key, qm_slice value) {
     if (!copy) return QM_ENOMEM;
     memcpy(copy, value.p, value.n);
   }
-  qm__map_node **links[QM__MAP_LEVELS];
-  qm__map_node *n = descend(m, key, links, NULL);
-  if (n && qm_slice_cmp(qm__map_key(n), key) == 0) {
+  uint32_t hash = hash_of(m, key);
+  qm__map_node *n = hash_find(m, key, hash);
+  if (n) {
     undo_note(m, UNDO_REPLACE, n);
   } else {
-    n = node_make(m, key);
+    qm__map_node **links[QM__MAP_LEVELS];
+    n = hash_reserve(m) == QM_OK ? node_make(m, key, hash) : NULL;
     if (!n) {
       qm_free(m->env, copy);
       return QM_ENOMEM;
     }
+    descend(m, key, links, NULL);
     node_link(n, links);
+    hash_link(m, n);
     undo_note(m, UNDO_INSERT, n);
   }
   n->value = copy;
@@ -198,9 +267,11 @@ int qm__map_delete(qm__map *m, qm_slice key) {
   if (!m->recording) return QM_ESTATE;
   QM_TRY(undo_reserve(m));
   qm__map_node **links[QM__MAP_LEVELS];
-  qm__map_node *n = descend(m, key, links, NULL);
-  if (!n || qm_slice_cmp(qm__map_key(n), key) != 0) return QM_OK;
+  qm__map_node *n = hash_find(m, key, hash_of(m, key));
+  if (!n) return QM_OK;
+  descend(m, key, links, NULL);
   node_unlink(n, links);
+  hash_unlink(m, n);
   undo_note(m, UNDO_DELETE, n);
   return QM_OK;
 }

@@ -2,9 +2,10 @@
  * a journal that takes a transaction back.
  *
  * It is a skip list whose heights come from its own fixed generator, so that a run
- * repeats. While a transaction is open, nothing that was there when it began is freed:
- * a node or value handed out stays readable until commit or rollback, also after it was
- * replaced or deleted; walking on from a deleted node gives what followed it then.
+ * repeats, and beside it a hash table for what is asked for by its whole key. While a
+ * transaction is open, nothing that was there when it began is freed: a node or value
+ * handed out stays readable until commit or rollback, also after it was replaced or
+ * deleted; walking on from a deleted node gives what followed it then.
  *
  * Single-threaded. Errors: QM_ENOMEM leaves the map as it was. */
 #ifndef QM_STORE_MEM_MAP_H
@@ -21,6 +22,8 @@ typedef struct qm__map {
   const qm_env *env;
   qm__map_node *head[QM__MAP_LEVELS];
   uint64_t seed;
+  qm__map_node **buckets; /* a power of two of them, or NULL */
+  size_t n_buckets, n_nodes;
   qm__map_undo *undo; /* what was done since begin, in order */
   size_t n_undo, cap_undo;
   int recording;

@@ -243,6 +243,16 @@ static const qm_help helps[] = {
       "  qianmo sql 'SELECT name, kind FROM _tables'\n"
       "  qianmo sql 'SELECT label_zh, n FROM incident_stage_counts ORDER BY rank'\n"
       "  qianmo sql 'SELECT head, phone FROM household' --csv\n"}},
+    {"keep",
+     {"[days=N] [mb=N]", "[days=天数] [mb=MB数]"},
+     {"how much history this device keeps", "本机保留多少修改记录"},
+     {"Shows the setting, or changes it. The oldest parts go after a sync, when they are older or\n"
+      "more than that; 0 is no limit. Never what the hub does not hold, and nothing written here\n"
+      "that is not in a backup yet. The hub keeps its history for as long as it is set to.\n\n"
+      "  qianmo keep days=30 mb=64\n",
+      "显示或修改设置。超过天数或大小的最旧部分在同步后删去；0 表示不限。中心尚未收到的、\n"
+      "本机写下而尚未备份的，绝不删去。中心按自己的设置保留全部修改记录。\n\n"
+      "  qianmo keep days=30 mb=64\n"}},
     {"rebuild",
      {"", ""},
      {"make the tables and the search index anew from the records", "从记录重建表和搜索索引"},

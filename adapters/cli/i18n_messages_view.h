@@ -32,6 +32,17 @@
     "%d 列太多，无法显示为表格；请用 --json 或 --csv")                                                   \
   X(SEARCH_NONE, "nothing found\n", "没有找到\n")                                                  \
   X(SEARCH_MORE, "There may be more: --page %d\n", "可能还有：--page %d\n")                         \
+  X(BAD_KEEP, "\"%s\" is not days=N (at most 36500) or mb=N (at most 1000000)",               \
+    "“%s”不是 days=天数（不超过 36500）或 mb=MB 数（不超过 1000000）")                                           \
+  X(KEEP_DAYS, "%s days", "%s 天")                                                               \
+  X(KEEP_EVER, "for ever", "永久")                                                                \
+  X(KEEP_SIZE, ", at most %s", "，不超过 %s")                                                       \
+  X(KEEP_BYTES, "; it takes %s\n", "；现占 %s\n")                                                 \
+  X(ST_HISTORY, "history", "修改记录")                                                              \
+  X(ST_HISTORY_CUT, "limit of %s reached on %s: older parts are at the hub only",                \
+    "上限 %s 已于 %s 达到：更早的部分只在中心")                                                              \
+  X(ST_HISTORY_OVER, "%s beyond its limit, kept until the hub has them in a backup",             \
+    "超出上限 %s，待中心备份后删去")                                                                      \
   X(REBUILD_DONE, "tables and index made anew\n", "已重建表和索引\n")                                 \
   X(WORD_COLLECTION, "collection", "集合")                                                        \
   X(WORD_TITLE, "title", "名称")                                                                  \

@@ -95,6 +95,7 @@ const qm_verb qm_verbs[] = {
     {"status", qm_verb_status, QM_SAY_HELP_SYNC, 0, 0, BIT(QM_OPT_FAST)},
     {"sync", qm_verb_sync, QM_SAY_HELP_SYNC, 0, 0, BIT(QM_OPT_STAY)},
     {"export-refused", qm_verb_export_refused, QM_SAY_HELP_SYNC, 0, 0, 0},
+    {"keep", qm_verb_keep, QM_SAY_HELP_OTHER, 0, 2, 0},
     {"rebuild", qm_verb_rebuild, QM_SAY_HELP_OTHER, 0, 0, 0},
     {"replay", NULL, QM_SAY_HELP_OTHER, 0, -1, 0},
     {"help", qm_verb_help, QM_SAY_HELP_OTHER, 0, 1, 0},

@@ -189,6 +189,7 @@ int qm_verb_changes(qm_ctx *c);
 int qm_verb_sql(qm_ctx *c);
 int qm_verb_search(qm_ctx *c);
 int qm_verb_rebuild(qm_ctx *c);
+int qm_verb_keep(qm_ctx *c);
 int qm_verb_attach(qm_ctx *c);
 int qm_verb_attachments(qm_ctx *c);
 /* Below a record's card: where its files are. Nothing where it has none. */

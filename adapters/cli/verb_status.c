@@ -138,6 +138,22 @@ static void put_conflicts(const qm_ctx *c, qm_line *v, const qm_node *of) {
   qm_line_free(&by);
 }
 
+/* Only where the size limit has been reached. */
+static void put_history(const qm_ctx *c, qm_line *v, const qm_node *history) {
+  int64_t over, mb;
+  qm_line at = QM_LINE_INIT, size = QM_LINE_INIT;
+  if (qm_node_int(qm_node_get(history, "over"), &over) != 0 ||
+      qm_node_int(qm_node_get(history, "mb"), &mb) != 0)
+    return;
+  qm_verb_time(&at, qm_node_get(history, "cut"), "");
+  qm_line_size(&size, (uint64_t)(over > 0 ? over : mb * 1000000));
+  if (over > 0) qm_line_format(v, QM_SAY(c, ST_HISTORY_OVER), qm_line_text(&size));
+  else if (at.n && mb)
+    qm_line_format(v, QM_SAY(c, ST_HISTORY_CUT), qm_line_text(&size), qm_line_text(&at));
+  qm_line_free(&at);
+  qm_line_free(&size);
+}
+
 static void put_state(const qm_ctx *c, qm_line *l, const qm_node *status, int64_t now) {
   const char *refused = number(qm_node_get(status, "refused"));
   const char *inbox = number(qm_node_get(status, "inbox"));
@@ -160,6 +176,8 @@ static void put_state(const qm_ctx *c, qm_line *l, const qm_node *status, int64_
   if (qm_node_int(qm_node_get(status, "free_bytes"), &free_bytes) == 0 && free_bytes >= 0)
     qm_line_size(&v, (uint64_t)free_bytes);
   put(c, l, QM_SAY_ST_FREE, &v);
+  put_history(c, &v, qm_node_get(status, "history"));
+  put(c, l, QM_SAY_ST_HISTORY, &v);
 }
 
 /* "acknowledged 12, safe in a backup 10 (of 14)". */

@@ -44,6 +44,8 @@
 #define QM_META_TEST_DATA "handle/test-data" /* present: yes */
 #define QM_META_SYNC "handle/sync"           /* [last success ms, last try ms, code] */
 #define QM_META_REFUSED "handle/refused/"    /* + space, author: [counter, code, message, ms] */
+#define QM_META_KEEP "handle/keep"           /* [days, MB] */
+#define QM_META_CAPPED "handle/capped"       /* [ms of the last cut by size, bytes over] */
 #define QM_META_LOCAL "handle/local/"        /* + space id: made here, without a hub */
 
 struct qm_db {
@@ -225,5 +227,11 @@ typedef int (*qm_visit_refused)(void *payload, qm_space *s, const qm_refused_row
 int qm__handle_refused_each(qm_db *db, qm_visit_refused visit, void *payload);
 /* Own changes that the hub has set aside and not approved: of one space (NULL: of all). */
 int qm__handle_aside_count(qm_db *db, qm_space *s, uint64_t *out);
+
+/* History goes after a while, and beyond a size; what no hub holds, and own changes that are not
+ * safe, stay (S12.6). It is upkeep: the sync went well whatever comes of it. */
+void qm__handle_retain(qm_db *db);
+/* ,"history":{…} */
+int qm__handle_keep_status(qm_db *db, qm_buf *out);
 
 #endif

@@ -231,7 +231,7 @@ static int put_device(status *st) {
   int known = qm__handle_free_bytes(db, &free_bytes) == QM_OK;
   put_known(b, ",\"free_bytes\":", free_bytes, known);
   qm__handle_put(b, db->test_data ? ",\"test_data\":true" : ",\"test_data\":false");
-  return QM_OK;
+  return qm__handle_keep_status(db, b);
 }
 
 static int put_status(qm_db *db, uint32_t flags, qm_buf *b) {

@@ -8,9 +8,6 @@
 #include <time.h>
 
 #include "adapters/handle/handle.h"
-#include "core/inbox.h"
-#include "core/retain.h"
-#include "core/undo.h"
 #include "sync/uv/client.h"
 
 #define HOST_SIZE 256u
@@ -397,25 +394,6 @@ static int sync_once(sync_run *run, qm_error *e) {
   return rc;
 }
 
-/* History goes after a while; what no hub holds, and own changes that are not safe, stay
- * (S12.6). It is upkeep: the sync went well whatever comes of it. */
-static int retain_space(qm_db *db, qm_space *s, const qm_retention *r) {
-  uint64_t now = qm_engine_now(db->engine);
-  uint64_t before = r->keep_ms && now > r->keep_ms ? now - r->keep_ms : 0;
-  QM_TRY(qm_inbox_prune(db->engine, s, before));
-  QM_TRY(qm_settled_prune(db->engine, s, before));
-  return r->keep_ms ? qm_engine_retain(db->engine, s, r, NULL) : QM_OK;
-}
-
-static void retain(qm_db *db) {
-  qm_retention r = {.keep_ms = db->options.history_days * UINT64_C(86400000)};
-  int rc = QM_OK;
-  if (db->tx) return;
-  for (uint32_t i = 0; i < qm_engine_space_count(db->engine) && rc == QM_OK; i++)
-    rc = retain_space(db, qm_engine_space_at(db->engine, i), &r);
-  if (rc != QM_OK) qm_log(&db->env, QM_LOG_WARN, "old history: %s", qm_err_text(rc));
-}
-
 static int sync_all(sync_run *run, qm_sync_result *out, qm_error *e) {
   qm_db *db = run->db;
   uint64_t before = 0, after = 0;
@@ -436,7 +414,7 @@ static int sync_all(sync_run *run, qm_sync_result *out, qm_error *e) {
   if (rc == QM_OK && !run->stay) rc = verdict(run, e); /* no reason to leave */
   int noted = note_time(db, rc, run->result.complete);
   if (rc == QM_OK && noted != QM_OK) rc = qm_fail(e, noted, "sync: %s", qm_err_text(noted));
-  if (run->result.complete && noted == QM_OK) retain(db);
+  if (run->result.complete && noted == QM_OK) qm__handle_retain(db);
   if (out) fill(run, out);
   return rc;
 }

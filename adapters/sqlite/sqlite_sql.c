@@ -195,6 +195,7 @@ static const qm__sql table[QM__SQL_COUNT] = {
     SQL(LOG_NEXT,
         "SELECT seq, segments FROM log WHERE space = ?1 AND seq > ?2"
         " ORDER BY seq LIMIT 1"),
+    SQL(LOG_SIZES, "SELECT segments, length(batch), seq FROM log WHERE space = ?1 ORDER BY seq"),
     SQL(LOG_REPLACE, "UPDATE log SET batch = ?3 WHERE space = ?1 AND seq = ?2"),
     SQL(LOG_DELETE, "DELETE FROM log WHERE space = ?1 AND seq = ?2"),
     SQL(LOG_DROP, "DELETE FROM log WHERE space = ?1"),

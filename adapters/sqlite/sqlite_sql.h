@@ -52,6 +52,7 @@ typedef enum qm__sql_id {
   QM__SQL_LOG_PUT,
   QM__SQL_LOG_GET,
   QM__SQL_LOG_NEXT,
+  QM__SQL_LOG_SIZES,
   QM__SQL_LOG_REPLACE,
   QM__SQL_LOG_DELETE,
   QM__SQL_LOG_DROP,

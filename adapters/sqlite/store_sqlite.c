@@ -300,6 +300,7 @@ static const qm_store_ops sqlite_ops = {
     .log_after = qm__sqlite_log_after,
     .log_of = qm__sqlite_log_of,
     .log_cut = qm__sqlite_log_cut,
+    .log_sizes = qm__sqlite_log_sizes,
     .log_replace = qm__sqlite_log_replace,
     .open_append = qm__sqlite_open_append,
     .open_list = qm__sqlite_open_list,

@@ -154,19 +154,18 @@ static int log_seek(sqlite_store *s, uint32_t space, const qm_vv *vv, uint64_t a
   return *best == INT64_MAX ? QM_ENOTFOUND : QM_OK;
 }
 
-static int log_visit(sqlite_store *s, sqlite3_stmt *st, uint64_t seq, qm_visit_log visit,
-                     void *payload) {
+static int log_visit(sqlite_store *s, sqlite3_stmt *st, uint64_t seq, qm_slice batch,
+                     qm_visit_log visit, void *payload) {
   qm_slice packed = qm__db_blob(st, 0);
   uint32_t n;
   QM_TRY(segment_count(packed, &n));
   qm_segment_row *segments = qm_alloc_array(s->base.env, n, sizeof *segments);
   if (!segments) return QM_ENOMEM;
   for (uint32_t i = 0; i < n; i++) segments[i] = segment_at(packed, i);
-  qm_log_row row = {
-      .seq = seq, .batch = qm__db_blob(st, 1), .segments = segments, .n_segments = n};
+  qm_log_row row = {.seq = seq, .batch = batch, .segments = segments, .n_segments = n};
   int rc = visit(payload, &row);
   qm_free(s->base.env, segments);
-  return visited(rc);
+  return rc;
 }
 
 static int log_covered(qm_slice packed, const qm_vv *vv, int *covered) {
@@ -202,7 +201,9 @@ static int log_give(sqlite_store *s, uint32_t space, int64_t seq, qm_visit_log v
   QM_TRY(qm__db_start(&s->db, QM__SQL_LOG_GET, QM__ARGS(qm__int(space), qm__int(seq)), &st));
   int row;
   int rc = qm__db_step(&s->db, st, &row);
-  if (rc == QM_OK) rc = row ? log_visit(s, st, (uint64_t)seq, visit, payload) : QM_ECORRUPT;
+  if (rc == QM_OK && !row) rc = QM_ECORRUPT;
+  if (rc == QM_OK)
+    rc = visited(log_visit(s, st, (uint64_t)seq, qm__db_blob(st, 1), visit, payload));
   qm__db_end(&s->db, QM__SQL_LOG_GET, st);
   return rc;
 }
@@ -293,6 +294,25 @@ int qm__sqlite_log_cut(qm_store *store, uint32_t space, const qm_vv *vv, qm_vv *
     if (covered) QM_TRY(wrote(s, log_delete(s, space, seq, gone)));
     any |= covered;
   }
+}
+
+typedef struct sizes_visit {
+  sqlite_store *s;
+  qm_visit_log visit;
+  void *payload;
+} sizes_visit;
+
+static int size_row(void *payload, sqlite3_stmt *st) {
+  const sizes_visit *v = payload;
+  qm_slice size = {NULL, (size_t)qm__db_u64(st, 1)};
+  return log_visit(v->s, st, qm__db_u64(st, 2), size, v->visit, v->payload);
+}
+
+int qm__sqlite_log_sizes(qm_store *store, uint32_t space, qm_visit_log visit, void *payload) {
+  sqlite_store *s = self(store);
+  QM_TRY(reading(s));
+  sizes_visit v = {s, visit, payload};
+  return qm__store_each(s, QM__SQL_LOG_SIZES, QM__ARGS(qm__int(space)), size_row, &v);
 }
 
 int qm__sqlite_log_replace(qm_store *store, uint32_t space, uint64_t seq, qm_slice batch) {

@@ -85,6 +85,7 @@ static int extend(qm_sequence *s, const qm_apply *a, const qm__run *more, int *d
 static int insert(qm_sequence *s, const qm_apply *a, const qm_op *op) {
   qm__run new = {.first = {op->counter, a->change->author}, .len = op->span, .parent = op->parent};
   int done;
+  new.key = new.first;
   if (new.len > UINT64_MAX - op->counter) new.len = UINT64_MAX - op->counter;
   const qm__column *c = qm__sequence_column(s, a->authors, new.first.author);
   uint32_t at = c ? qm__column_from(c, op->counter) : 0;
@@ -238,30 +239,52 @@ static int list_range(trim *t, const qm_range *range) {
   return QM_OK;
 }
 
-/* A child that the trim's author did not know cannot keep its parent there: on the
- * replicas that hear of the trim first the parent is gone already. */
-static int known_child(const trim *t, const qm__runs *l) {
-  for (uint32_t i = 0; i < l->n; i++)
-    if (qm_seen(t->a, l->p[i]->first)) return 1;
-  return 0;
+/* How many children the trim's author knew, up to two, and one of them: what has taken a
+ * trimmed one's place is known where that was. A child that it did not know cannot keep its
+ * parent there: on the replicas that hear of the trim first the parent is gone already. */
+static uint32_t known(const trim *t, const qm__runs *l, qm__run **one) {
+  uint32_t n = 0;
+  for (uint32_t i = 0; i < l->n && n < 2; i++) {
+    if (!qm_seen(t->a, l->p[i]->key)) continue;
+    *one = l->p[i];
+    n++;
+  }
+  return n;
 }
 
-static int trim_run(trim *t, qm__run *r) {
+static int take_out(trim *t, qm__run *r, qm__run *heir) {
   qm__run *host = NULL;
-  if (known_child(t, &r->rights)) return QM_OK;
-  if (known_child(t, &r->lefts)) { /* the first element stays */
-    if (r->len == 1) return QM_OK;
-    host = r;
-    QM_TRY(qm__sequence_split(t->s, t->a->authors, t->a->arena, host, 1, &r));
-    if (r->rights.n) t->torn = 1;
-    qm__sequence_remove(t->s, t->a->authors, r);
+  r->listed = 0;
+  if (r->lefts.n + r->rights.n > (heir ? 1u : 0u)) t->torn = 1;
+  if (heir) {
+    if (!qm__sequence_inherit(t->s, t->a->authors, r, heir)) t->torn = 1;
     return QM_OK;
   }
-  if (r->lefts.n || r->rights.n) t->torn = 1;
   if (r->on != QM_ON_ROOT && !r->stray) host = qm__sequence_find(t->s, t->a->authors, r->parent);
-  r->listed = 0;
   qm__sequence_remove(t->s, t->a->authors, r);
   return host && host->listed ? note(&t->todo, t->a->arena, host) : QM_OK;
+}
+
+/* An element goes where at most one child stays, which takes its place. In a run that is all
+ * but the last where more than one hangs on that, and but the first where something hangs on
+ * its left and something stays on its right. */
+static int trim_run(trim *t, qm__run *r) {
+  qm__run *heir = NULL, *rest = NULL;
+  uint32_t rights = known(t, &r->rights, &heir), lefts = known(t, &r->lefts, &heir);
+  if (rights > 1 && r->len > 1) { /* the last stays */
+    QM_TRY(qm__sequence_split(t->s, t->a->authors, t->a->arena, r, r->len - 1, &rest));
+    QM_TRY(note(&t->listed, t->a->arena, rest));
+    if (!lefts) heir = rest;
+    rights = 1;
+  }
+  if (lefts + rights > 1) { /* the first stays */
+    if (r->len == 1) return QM_OK;
+    QM_TRY(qm__sequence_split(t->s, t->a->authors, t->a->arena, r, 1, &rest));
+    r = rest;
+    heir = NULL;
+    (void)known(t, &r->rights, &heir);
+  }
+  return take_out(t, r, heir);
 }
 
 static int rebuild(qm_sequence *s, const qm_apply *a) {

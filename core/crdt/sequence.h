@@ -3,12 +3,15 @@
  *
  * Elements form a tree. Each hangs (parent, side) on another or on the root; the
  * order shown is the in-order walk: left children, element, right children;
- * children on one side of one element stand in ascending dot order. An insert of n
- * code points takes n counters; its first element hangs as the op says, each
- * following one is the right child of the one before. A cut hides elements
- * (tombstones); a trim takes childless tombstones out. An element whose parent is
- * not there (trimmed, or never was: a hostile op) stands at the end, in dot order,
- * with its own subtree.
+ * children on one side of one element stand in ascending order of their *keys*, as
+ * a rule their own dots. An insert of n code points takes n counters; its first
+ * element hangs as the op says, each following one is the right child of the one
+ * before. A cut hides elements (tombstones); a trim takes out tombstones with at most
+ * one child, which takes the place of its parent: hangs where that hung, with its key.
+ * So of the elements that stay none has another ancestor, side or order than before,
+ * and what is inserted hangs and stands as if nothing were trimmed. An element whose
+ * parent is not there (trimmed by one who did not know the child, or never was: a
+ * hostile op) stands at the end, in the order of keys, with its own subtree.
  *
  * Positions are in code points (list: values) of what is visible. */
 #ifndef QM_SEQUENCE_H
@@ -41,8 +44,8 @@ int qm_sequence_cut(const qm_cell *c, qm_arena *arena, uint64_t at, uint64_t n, 
  * holds it, and an edit at positions is refused where it has changed. It is the
  * first 8 bytes of SHA-256 over the visible ranges with full author ids. */
 uint64_t qm_sequence_version(const qm_cell *c, const qm_authors *authors);
-/* The tombstones that nothing stays under, each of them covered by `seen` and not in
- * `spared`: at most `most` ranges, children before parents, so that any first part of the
+/* The tombstones with at most one child that stays, each of them covered by `seen` and not
+ * in `spared`: at most `most` ranges, children before parents, so that any first part of the
  * list is as good. What is in the cell does not change. QM_ENOMEM. */
 int qm_sequence_trimmable(qm_cell *c, const qm_authors *authors, const qm_vv *seen,
                           qm_ranges spared, uint32_t most, qm_arena *arena, qm_ranges *out);

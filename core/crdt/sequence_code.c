@@ -4,11 +4,13 @@
  *                 + 4 * hangs (0 on the root, 1 right child, 2 left child)
  *                 + 16 where the run was typed backwards
  *                 + 32 where the parent is of the run's own author
+ *                 + 64 where the element with that counter is moved
  *   place     uint: author of the run, by place in the record's names
  *   counter   uint: the least of the run
  *   parent    of the element with that counter:
  *               hangs 0: nothing; own author: one uint, counter less the parent's
  *               counter (>= 1); else place, counter
+ *   key       where it is moved: place, counter of the dot whose place it has taken
  *   body      text: str, one code point an element; values: array, one value an
  *             element; tombstones: uint, how many
  *
@@ -30,7 +32,8 @@
 #include "core/crdt/codec.h"
 #include "core/mp.h"
 
-enum { HEAD_STATE = 3, HEAD_HANGS = 4, HEAD_BACK = 16, HEAD_OWN = 32, HEAD_MAX = 63 };
+enum { HEAD_STATE = 3, HEAD_HANGS = 4, HEAD_BACK = 16, HEAD_OWN = 32, HEAD_MOVED = 64 };
+enum { HEAD_MAX = 127 };
 #define BACK_MIN 3u
 
 /* A forward run: in-memory runs from `from` to before `next`. */
@@ -49,14 +52,16 @@ typedef struct entry {
 
 static int forward_link(const qm__run *x, const qm__run *y) {
   return y->on == QM_ON_RIGHT && y->state == x->state && y->first.author == x->first.author &&
-         y->first.counter == qm__run_end(x) && qm_dot_eq(y->parent, qm__run_last(x));
+         y->first.counter == qm__run_end(x) && qm_dot_eq(y->parent, qm__run_last(x)) &&
+         !qm__run_moved(y);
 }
 
 static int backward_link(const stretch *x, const stretch *y) {
   const qm__run *p = x->from, *q = y->from;
   return x->len == 1 && y->len == 1 && p->state != QM_RUN_DEAD && p->state == q->state &&
          p->on == QM_ON_LEFT && p->first.author == q->first.author &&
-         qm_dot_eq(p->parent, q->first) && p->first.counter == q->first.counter + 1;
+         qm_dot_eq(p->parent, q->first) && p->first.counter == q->first.counter + 1 &&
+         !qm__run_moved(p);
 }
 
 static stretch stretch_at(const qm__run *r) {
@@ -93,11 +98,12 @@ static int own_parent(const qm__run *r) {
 
 static unsigned head_of(const entry *e) {
   return e->root->state + HEAD_HANGS * (unsigned)e->root->on + (e->count > 1 ? HEAD_BACK : 0u) +
-         (own_parent(e->root) ? HEAD_OWN : 0u);
+         (own_parent(e->root) ? HEAD_OWN : 0u) + (qm__run_moved(e->root) ? HEAD_MOVED : 0u);
 }
 
 static size_t items_of(const entry *e) {
-  return 4u + (e->root->on == QM_ON_ROOT ? 0u : own_parent(e->root) ? 1u : 2u);
+  return 4u + (e->root->on == QM_ON_ROOT ? 0u : own_parent(e->root) ? 1u : 2u) +
+         (qm__run_moved(e->root) ? 2u : 0u);
 }
 
 /* The header alone: the text stands in pieces. */
@@ -143,6 +149,7 @@ int qm__sequence_names(const qm_cell *cell, qm_names *to, qm_arena *arena) {
   for (const qm__run *r = qm__sequence_head(qm_sequence_of(cell)); r; r = qm__run_next(r)) {
     QM_TRY(qm_names_note(to, arena, r->first.author));
     if (r->on != QM_ON_ROOT) QM_TRY(qm_names_note(to, arena, r->parent.author));
+    if (qm__run_moved(r)) QM_TRY(qm_names_note(to, arena, r->key.author));
   }
   return QM_OK;
 }
@@ -165,6 +172,7 @@ void qm__sequence_encode(const qm_cell *cell, const qm_names *to, const qm_autho
       qm_mp_uint(out, e.root->first.counter - e.root->parent.counter);
     else if (e.root->on != QM_ON_ROOT)
       qm_put_dot(out, to, authors, e.root->parent);
+    if (qm__run_moved(e.root)) qm_put_dot(out, to, authors, e.root->key);
     put_body(out, &e);
     r = e.next;
   }
@@ -202,6 +210,14 @@ static int get_parent(reader *d, qm__run *r, int own) {
   r->parent.author = r->first.author;
   r->parent.counter = r->first.counter - distance;
   return QM_OK;
+}
+
+static int get_key(reader *d, qm__run *r, int moved) {
+  r->key = r->first;
+  if (!moved) return QM_OK;
+  if (d->left < 2) return qm_cur_fail(d->in, QM_EFORMAT);
+  d->left -= 2;
+  return qm_get_dot(d->in, d->from, &r->key);
 }
 
 static int get_body(reader *d, qm__run *r) {
@@ -242,6 +258,7 @@ static int add_backward(reader *d, qm__run whole) {
     whole.parent = one.first;
     whole.on = QM_ON_LEFT;
     whole.first.counter++;
+    whole.key = whole.first;
   }
   return QM_OK;
 }
@@ -259,6 +276,7 @@ static int get_entry(reader *d) {
   r.on = head / HEAD_HANGS % 4;
   QM_TRY(qm_get_dot(d->in, d->from, &r.first));
   QM_TRY(get_parent(d, &r, (head & HEAD_OWN) != 0));
+  QM_TRY(get_key(d, &r, (head & HEAD_MOVED) != 0));
   QM_TRY(get_body(d, &r));
   if (!r.len || r.len > UINT64_MAX - r.first.counter) return qm_cur_fail(d->in, QM_EFORMAT);
   return head & HEAD_BACK ? add_backward(d, r) : add_run(d, &r);

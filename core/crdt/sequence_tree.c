@@ -253,11 +253,17 @@ static qm__run *last_of(qm__run *r) {
   return r;
 }
 
-static uint32_t list_place(const qm__runs *l, const qm_authors *authors, qm_dot d) {
+/* By key; two with one key, which only a forged state has, by their own dots. */
+static int sibling_cmp(const qm_authors *authors, const qm__run *a, const qm__run *b) {
+  int c = qm_dot_cmp(authors, a->key, b->key);
+  return c ? c : qm_dot_cmp(authors, a->first, b->first);
+}
+
+static uint32_t list_place(const qm__runs *l, const qm_authors *authors, const qm__run *r) {
   uint32_t lo = 0, hi = l->n;
   while (lo < hi) {
     uint32_t mid = lo + (hi - lo) / 2;
-    if (qm_dot_cmp(authors, l->p[mid]->first, d) < 0)
+    if (sibling_cmp(authors, l->p[mid], r) < 0)
       lo = mid + 1;
     else
       hi = mid;
@@ -295,6 +301,7 @@ void qm__run_clip(qm__run *r, uint64_t offset, uint64_t len) {
   r->parent.counter = r->first.counter + offset - 1;
   r->on = QM_ON_RIGHT;
   r->first.counter += offset;
+  r->key = r->first;
   r->len -= offset;
 }
 
@@ -344,7 +351,7 @@ int qm__sequence_insert(qm_sequence *s, const qm_authors *authors, qm_arena *are
     }
     list = r->on == QM_ON_RIGHT ? &host->rights : &host->lefts;
   }
-  uint32_t at = list_place(list, authors, r->first);
+  uint32_t at = list_place(list, authors, r);
   s->near = NULL;
   QM_TRY(list_add(list, arena, at, r));
   if (at)
@@ -361,7 +368,9 @@ int qm__sequence_insert(qm_sequence *s, const qm_authors *authors, qm_arena *are
   return index_add(s, authors, arena, r);
 }
 
-void qm__sequence_remove(qm_sequence *s, const qm_authors *authors, qm__run *r) {
+/* The list that r stands in, and where: at its end where it is not there. */
+static qm__runs *list_of(qm_sequence *s, const qm_authors *authors, const qm__run *r,
+                         uint32_t *at) {
   qm__runs *list = &s->tops;
   qm__run *host = NULL;
   if (r->on != QM_ON_ROOT && !r->stray) host = qm__sequence_find(s, authors, r->parent);
@@ -369,8 +378,32 @@ void qm__sequence_remove(qm_sequence *s, const qm_authors *authors, qm__run *r) 
     list = r->on == QM_ON_RIGHT ? &host->rights : &host->lefts;
   else if (r->on != QM_ON_ROOT)
     list = &s->strays;
-  uint32_t at = list_place(list, authors, r->first);
-  if (at < list->n && list->p[at] == r) list_drop(list, at);
+  *at = list_place(list, authors, r);
+  if (*at < list->n && list->p[*at] != r) *at = list->n;
+  return list;
+}
+
+int qm__sequence_inherit(qm_sequence *s, const qm_authors *authors, qm__run *r, qm__run *heir) {
+  uint32_t at;
+  qm__runs *list = list_of(s, authors, r, &at);
+  int ordered = at < list->n;
+  heir->on = r->on;
+  heir->stray = r->stray;
+  heir->parent = r->parent;
+  heir->key = r->key;
+  if (ordered) list->p[at] = heir;
+  if (ordered && at) ordered = sibling_cmp(authors, list->p[at - 1], heir) < 0;
+  if (ordered && at + 1 < list->n) ordered = sibling_cmp(authors, heir, list->p[at + 1]) < 0;
+  index_drop(s, authors, r);
+  leave(s, r);
+  if (s->hot == r) s->hot = NULL;
+  return ordered;
+}
+
+void qm__sequence_remove(qm_sequence *s, const qm_authors *authors, qm__run *r) {
+  uint32_t at;
+  qm__runs *list = list_of(s, authors, r, &at);
+  if (at < list->n) list_drop(list, at);
   index_drop(s, authors, r);
   leave(s, r);
   if (s->hot == r) s->hot = NULL;
@@ -379,13 +412,14 @@ void qm__sequence_remove(qm_sequence *s, const qm_authors *authors, qm__run *r) 
 int qm__run_give_end(qm_sequence *s, qm__run *r, uint64_t k) {
   qm__run *d = r->rights.n == 1 ? r->rights.p[0] : NULL;
   uint64_t shown = qm__run_shown(r);
-  if (!d || k >= r->len || d->state != QM_RUN_DEAD || d->lefts.n ||
+  if (!d || k >= r->len || d->state != QM_RUN_DEAD || d->lefts.n || qm__run_moved(d) ||
       d->first.author != r->first.author || d->first.counter != qm__run_end(r))
     return 0;
   r->bytes = bytes_before(r, r->len - k);
   r->room = 0;
   r->len -= k;
   d->first.counter -= k;
+  d->key = d->first;
   d->len += k;
   d->parent = qm__run_last(r);
   qm__run_recount(r, shown);
@@ -395,7 +429,8 @@ int qm__run_give_end(qm_sequence *s, qm__run *r, uint64_t k) {
 
 int qm__run_give_start(qm_sequence *s, const qm_authors *authors, qm__run *r, uint64_t k) {
   uint64_t shown = qm__run_shown(r);
-  if (k >= r->len || r->on != QM_ON_RIGHT || r->stray || r->lefts.n || !r->first.counter ||
+  if (k >= r->len || r->on != QM_ON_RIGHT || r->stray || r->lefts.n || qm__run_moved(r) ||
+      !r->first.counter ||
       r->parent.author != r->first.author || r->parent.counter + 1 != r->first.counter)
     return 0;
   qm__run *d = qm__sequence_find(s, authors, r->parent);
@@ -404,6 +439,7 @@ int qm__run_give_start(qm_sequence *s, const qm_authors *authors, qm__run *r, ui
   r->data += skip;
   r->bytes -= skip;
   r->first.counter += k;
+  r->key = r->first;
   r->len -= k;
   d->len += k;
   r->parent = qm__run_last(d);
@@ -415,6 +451,7 @@ int qm__run_give_start(qm_sequence *s, const qm_authors *authors, qm__run *r, ui
 int qm__sequence_merge(qm_sequence *s, const qm_authors *authors, qm__run *first, qm__run *second) {
   if (first->state != QM_RUN_DEAD || second->state != QM_RUN_DEAD || second->on != QM_ON_RIGHT ||
       first->rights.n != 1 || first->rights.p[0] != second || second->lefts.n ||
+      qm__run_moved(second) ||
       first->first.author != second->first.author || qm__run_end(first) != second->first.counter)
     return 0;
   index_drop(s, authors, second);
@@ -539,23 +576,47 @@ static int build_columns(qm_sequence *s, const qm_authors *authors, qm_arena *ar
   return QM_OK;
 }
 
-/* In dot order, so that every list comes out ascending. */
+static int hang(qm_sequence *s, const qm_authors *authors, qm_arena *arena, qm__run *r) {
+  qm__run *host = NULL;
+  qm__runs *l = &s->tops;
+  if (r->on != QM_ON_ROOT) {
+    host = qm__sequence_find(s, authors, r->parent);
+    r->stray = !host;
+    l = !host ? &s->strays : r->on == QM_ON_RIGHT ? &host->rights : &host->lefts;
+  }
+  uint32_t at = l->n; /* in key order but for forged ones */
+  while (at && sibling_cmp(authors, l->p[at - 1], r) > 0) at--;
+  return list_add(l, arena, at, r);
+}
+
+static int hang_in_dot_order(qm_sequence *s, const qm_authors *authors, qm_arena *arena) {
+  for (uint32_t i = 0; i < s->n_columns; i++)
+    for (uint32_t k = 0; k < s->columns[i].runs.n; k++)
+      QM_TRY(hang(s, authors, arena, s->columns[i].runs.p[k]));
+  return QM_OK;
+}
+
+/* In key order, so that every list comes out ascending: dot order where nothing is moved. */
 static int build_lists(qm_sequence *s, const qm_authors *authors, qm_arena *arena, size_t *pieces) {
+  size_t n = 0, moved = 0;
   *pieces = 0;
   for (uint32_t i = 0; i < s->n_columns; i++) {
     *pieces += s->columns[i].runs.n;
-    for (uint32_t k = 0; k < s->columns[i].runs.n; k++) {
-      qm__run *r = s->columns[i].runs.p[k], *host = NULL;
-      qm__runs *l = &s->tops;
-      if (r->on != QM_ON_ROOT) {
-        host = qm__sequence_find(s, authors, r->parent);
-        r->stray = !host;
-        l = !host ? &s->strays : r->on == QM_ON_RIGHT ? &host->rights : &host->lefts;
-      }
-      QM_TRY(list_add(l, arena, l->n, r));
-    }
+    for (uint32_t k = 0; k < s->columns[i].runs.n; k++)
+      moved += (size_t)qm__run_moved(s->columns[i].runs.p[k]);
   }
-  return QM_OK;
+  if (!moved) return hang_in_dot_order(s, authors, arena);
+  qm__point *p = qm_alloc_array(arena->env, *pieces, sizeof *p);
+  int rc = p ? QM_OK : QM_ENOMEM;
+  for (uint32_t i = 0; rc == QM_OK && i < s->n_columns; i++)
+    for (uint32_t k = 0; k < s->columns[i].runs.n; k++) {
+      qm__run *r = s->columns[i].runs.p[k];
+      p[n++] = (qm__point){authors->rank[r->key.author], r->key.counter, 0, r};
+    }
+  if (rc == QM_OK) qm__points_sort(arena->env, p, n);
+  for (size_t i = 0; rc == QM_OK && i < n; i++) rc = hang(s, authors, arena, p[i].run);
+  qm_free(arena->env, p);
+  return rc;
 }
 
 /* Appends at the end of the treap: `last` is its rightmost node, whose ancestors to

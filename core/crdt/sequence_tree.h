@@ -5,7 +5,9 @@
  * in the document. Invariants:
  * - left children hang only on the first element of a run, right children only on
  *   its last (a run is split where a child comes in between), so each run has two
- *   lists of child runs, ascending by the dot of their first element;
+ *   lists of child runs, ascending by key;
+ * - the key of an element is its own dot, or, where it has taken the place of trimmed
+ *   ones, the dot of the one that hung there first;
  * - a run whose parent is absent is in `strays`; one on the root is in `tops`;
  * - `columns` hold every run once, by author (rank), ascending by counter;
  * - the runs stand in document order in a treap, whose priorities come from dots. */
@@ -31,10 +33,12 @@ struct qm__run {
   qm_dot first;
   uint64_t len;  /* elements, >= 1 */
   qm_dot parent; /* unless on is QM_ON_ROOT */
+  qm_dot key;    /* where the first element stands among its siblings */
   uint8_t on, state;
-  uint8_t listed;      /* only while a trim works */
+  uint8_t listed;      /* only while a trim works, or is made */
   uint8_t stray;       /* the parent is not there */
   uint32_t cursor;     /* only while a walk works */
+  qm__run *above;      /* only while a join works */
   const uint8_t *data; /* UTF-8, or qm_slice[len] for values; NULL for tombstones */
   size_t bytes;
   uint8_t *tail; /* == data + bytes where `room` more bytes there are ours */
@@ -75,6 +79,8 @@ static inline qm_dot qm__run_last(const qm__run *r) {
   qm_dot d = {r->first.counter + (r->len - 1), r->first.author};
   return d;
 }
+/* 1 where the first element has taken the place of another. */
+static inline int qm__run_moved(const qm__run *r) { return !qm_dot_eq(r->key, r->first); }
 /* One beyond the last counter. Never wraps: spans that would are cut short. */
 static inline uint64_t qm__run_end(const qm__run *r) { return r->first.counter + r->len; }
 static inline uint64_t qm__run_shown(const qm__run *r) {
@@ -116,6 +122,10 @@ int qm__sequence_split(qm_sequence *s, const qm_authors *authors, qm_arena *aren
 /* Takes a run out; its children stay as they are, hanging on nothing: the caller
  * has none, or builds anew. */
 void qm__sequence_remove(qm_sequence *s, const qm_authors *authors, qm__run *r);
+/* Takes a run out whose only child that stays is `heir`: that takes its place. Other children
+ * stay as they are, hanging on nothing. 0 where the lists are no longer in order (two children
+ * with one key: only forged ones): the caller builds anew. */
+int qm__sequence_inherit(qm_sequence *s, const qm_authors *authors, qm__run *r, qm__run *heir);
 /* Joins `second` to `first` where they are one stretch of tombstones. 1 where done. */
 int qm__sequence_merge(qm_sequence *s, const qm_authors *authors, qm__run *first, qm__run *second);
 /* Makes everything anew from runs that do not overlap, sorted by first dot; splits

@@ -1,4 +1,4 @@
-/* What of a sequence can be trimmed: tombstones under which nothing stays. */
+/* What of a sequence can be trimmed: tombstones with at most one child that stays. */
 #include "core/crdt/codec.h"
 #include "core/crdt/sequence_tree.h"
 
@@ -10,42 +10,44 @@ typedef struct finder {
   uint32_t most;
   qm_range *out;
   uint32_t n, cap;
+  int full;
   qm_arena *arena;
 } finder;
 
-/* How many of the run's elements stay because of the last one that is spared. */
-static uint64_t spared_head(const finder *f, const qm__run *r) {
-  uint32_t rank = f->authors->rank[r->first.author];
+/* The last spared stretch of the author that starts below `end`. 0 where there is none. */
+static int spared_below(const finder *f, uint32_t author, uint64_t end, qm__point *out) {
+  uint32_t rank = f->authors->rank[author];
   size_t lo = 0, hi = f->n_spared;
-  while (lo < hi) { /* the first range from the run's end on */
+  while (lo < hi) { /* the first range from there on */
     size_t mid = lo + (hi - lo) / 2;
     const qm__point *p = &f->spared[mid];
-    if (p->rank < rank || (p->rank == rank && p->counter < qm__run_end(r)))
+    if (p->rank < rank || (p->rank == rank && p->counter < end))
       lo = mid + 1;
     else
       hi = mid;
   }
   if (!lo || f->spared[lo - 1].rank != rank) return 0;
-  const qm__point *p = &f->spared[lo - 1];
-  uint64_t end = p->counter + p->len;
-  if (end > qm__run_end(r)) end = qm__run_end(r);
-  return end > r->first.counter ? end - r->first.counter : 0;
+  *out = f->spared[lo - 1];
+  return 1;
 }
 
-static int all_go(const qm__runs *l) {
-  for (uint32_t i = 0; i < l->n; i++)
-    if (!l->p[i]->listed) return 0;
-  return 1;
+/* The children that are not gone with all below them. */
+static uint32_t staying(const qm__runs *l) {
+  uint32_t n = 0;
+  for (uint32_t i = 0; i < l->n; i++) n += !l->p[i]->listed;
+  return n;
 }
 
 static int list(finder *f, uint32_t author, uint64_t counter, uint64_t len) {
   qm_range *last = f->n ? &f->out[f->n - 1] : NULL;
+  if (f->full) return QM_OK;
   if (last && last->author == author && last->counter == counter + len) {
     last->counter = counter;
     last->len += len;
     return QM_OK;
   }
-  if (f->n == f->most) return QM_OK;
+  f->full = f->n == f->most;
+  if (f->full) return QM_OK;
   qm_range *p = qm_array_open(f->arena, f->out, f->n, &f->cap, f->n, sizeof *p);
   if (!p) return QM_ENOMEM;
   f->out = p;
@@ -53,16 +55,38 @@ static int list(finder *f, uint32_t author, uint64_t counter, uint64_t len) {
   return QM_OK;
 }
 
-/* Its children were judged before. In a run each element is the child of the one before,
- * so that what goes is its end. */
+/* Lists what may go of [lo, hi), from its end; *went, how much. */
+static int list_stretch(finder *f, uint32_t author, uint64_t lo, uint64_t hi, uint64_t *went) {
+  qm__point p = {0, 0, 0, NULL};
+  *went = 0;
+  while (hi > lo) {
+    uint64_t from = lo;
+    int some = spared_below(f, author, hi, &p);
+    if (some && p.counter + p.len > lo) from = p.counter + p.len < hi ? p.counter + p.len : hi;
+    if (from < hi) QM_TRY(list(f, author, from, hi - from));
+    *went += hi - from;
+    if (!some || from == lo) return QM_OK;
+    hi = p.counter > lo ? p.counter : lo;
+  }
+  return QM_OK;
+}
+
+/* Its children were judged before. In a run each element is the only child of the one before,
+ * but that other children may hang on the last, and on the left of the first. */
 static int judge(finder *f, qm__run *r) {
-  if (r->state != QM_RUN_DEAD || !all_go(&r->rights) || !qm_vv_covers(f->seen, qm__run_last(r)))
-    return QM_OK;
-  uint64_t stay = spared_head(f, r);
-  if (!stay && !all_go(&r->lefts)) stay = 1;
-  if (stay == r->len) return QM_OK;
-  r->listed = !stay;
-  return list(f, r->first.author, r->first.counter + stay, r->len - stay);
+  uint64_t end = qm__run_end(r), seen = qm_vv_get(f->seen, r->first.author), went = 0, first = 0;
+  uint32_t lefts = staying(&r->lefts), rights = staying(&r->rights);
+  uint64_t from = r->first.counter + 1, to = end;
+  r->listed = 0; /* else: nothing stays in its place */
+  if (r->state != QM_RUN_DEAD) return QM_OK;
+  if (rights > 1) to--;
+  if (to > seen) to = seen;
+  if (r->len > 1) QM_TRY(list_stretch(f, r->first.author, from, to, &went));
+  uint32_t on_first = lefts + (went == r->len - 1 ? rights : 1u);
+  if (on_first <= 1 && seen > r->first.counter)
+    QM_TRY(list_stretch(f, r->first.author, from - 1, from, &first));
+  r->listed = first == 1 && !on_first;
+  return QM_OK;
 }
 
 static int climb(finder *f, const qm__runs *from, qm__run **stack) {

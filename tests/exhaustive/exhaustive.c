@@ -15,6 +15,7 @@
 #include <time.h>
 
 #include "tests/exhaustive/replica.h"
+#include "tests/exhaustive/trims.h"
 
 /* Whose clock shows what, and whose author id comes first. */
 typedef enum clocks { RISING, FALLING, FROZEN } clocks;
@@ -390,6 +391,7 @@ int main(int argc, char **argv) {
       add(&sum, &u->sum);
       free(u);
     }
+  if (!only || strcmp(only, "trims") == 0) failures += trims_run(full, ++number);
   printf("1..%u\n", number);
   printf(
       "# %lu programs in %lu histories, %lu orders with %lu deliveries, %lu readings compared, "

@@ -263,6 +263,35 @@ static void insert_hangs_on_a_visible_value(void **state) {
   close_equal();
 }
 
+/* [19] (S3.7) A record deleted long ago, which everybody knows, comes back with all it had:
+ * nothing leaves state by anybody's own judgement. */
+static void restored_with_all_it_had(void **state) {
+  (void)state;
+  open4();
+  ok(put_new(A, "R"));
+  ok(put(A, "R", F_TEL, "old"));
+  ok(put_text(A, "R", 0, 0, "a note"));
+  ok(put_add(A, "R", "tag"));
+  ok(put_inc(A, "R", 3));
+  ok(put_erase(A, "R"));
+  world_settle(&w);
+  for (unsigned i = 0; i < w.n; i++) acknowledge(&w.d[i]);
+  w.now_ms += UINT64_C(400) * 86400000;
+  ok(qm_engine_cut(H->engine, H->space, qm_space_vv(H->space)));
+  ok(put_restore(B, "R"));
+  ok(put(B, "R", F_HEAD, "m"));
+  world_settle(&w);
+  for (unsigned i = 0; i < w.n; i++) {
+    assert_true(visible(&w.d[i], "R"));
+    shows(&w.d[i], "R", F_TEL, "old");
+    shows(&w.d[i], "R", F_NOTES, "a note");
+    shows(&w.d[i], "R", F_TAGS, "tag");
+    shows(&w.d[i], "R", F_VISITS, "3");
+    shows(&w.d[i], "R", F_HEAD, "m");
+  }
+  close_equal();
+}
+
 /* [20] (S3.7) Edited by one, deleted by another: back as a whole, and told. */
 static void edit_and_delete_collide(void **state) {
   (void)state;
@@ -523,6 +552,48 @@ static void stale_saves_leave_one_mark(void **state) {
   close_equal();
 }
 
+static int add_bytes(void *payload, const qm_record_row *row) {
+  *(size_t *)payload += row->state.n;
+  return QM_OK;
+}
+
+static size_t bytes_of(device *d) {
+  size_t n = 0;
+  ok(d->store->ops->record_scan(d->store, 1, 0, NULL, 1000, add_bytes, &n));
+  return n;
+}
+
+/* [38] (S3.3) Two phones, one save each a day from a form that showed none of the others, nobody
+ * settles: a flag a sibling, not a list of all that each save had not shown. A settle takes them
+ * all. */
+static void unread_saves_cost_a_flag_each(void **state) {
+  size_t half = 0;
+  char text[16];
+  (void)state;
+  open4();
+  ok(put_new(A, "R"));
+  ok(put(A, "R", F_TEL, "0"));
+  meet(A, B);
+  size_t start = bytes_of(A);
+  qm_slice a = form(A, "R", QM_READ_VALUES), b = form(B, "R", QM_READ_VALUES);
+  for (int day = 1; day <= 60; day++) {
+    meet(A, B); /* in the background; the forms stay open */
+    snprintf(text, sizeof text, "a%d", day);
+    ok(put_with(A, "R", F_TEL, text, a, 0));
+    snprintf(text, sizeof text, "b%d", day);
+    ok(put_with(B, "R", F_TEL, text, b, 0));
+    if (day == 30) half = bytes_of(A) - start;
+  }
+  meet(A, B);
+  assert_true(bytes_of(A) - start < half * 5 / 2);
+  assert_true(strlen(listed(A, "R", F_TEL)) > 200);
+  ok(put_with(A, "R", F_TEL, "settled", form(A, "R", QM_READ_REVIEW), QM_WRITE_SETTLE));
+  meet(A, B);
+  lists(B, "R", F_TEL, "");
+  assert_true(bytes_of(B) < start + 20);
+  close_equal();
+}
+
 /* A delete made without having seen an edit keeps it: hidden, but told. */
 static void delete_keeps_an_unread_edit(void **state) {
   (void)state;
@@ -566,6 +637,7 @@ int main(void) {
                                      cmocka_unit_test(two_copies_close_one_run_alike),
                                      cmocka_unit_test(insert_hangs_on_a_visible_element),
                                      cmocka_unit_test(insert_hangs_on_a_visible_value),
+                                     cmocka_unit_test(restored_with_all_it_had),
                                      cmocka_unit_test(edit_and_delete_collide),
                                      cmocka_unit_test(a_phone_by_state_can_tell_a_collision),
                                      cmocka_unit_test(raise_is_the_true_maximum),
@@ -579,6 +651,7 @@ int main(void) {
                                      cmocka_unit_test(settle_on_the_shown_value),
                                      cmocka_unit_test(raise_compares_with_what_is_here),
                                      cmocka_unit_test(stale_saves_leave_one_mark),
+                                     cmocka_unit_test(unread_saves_cost_a_flag_each),
                                      cmocka_unit_test(delete_keeps_an_unread_edit),
                                      cmocka_unit_test(state_is_ruled_by_rank)};
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -26,6 +26,7 @@ typedef struct element {
   uint64_t counter;
   int parent; /* index; ROOT; or GONE */
   int left, dead, present;
+  int key; /* index of the element whose place it stands in; as a rule its own */
   uint8_t shown[4];
   size_t n;
 } element;
@@ -41,9 +42,13 @@ typedef struct reference {
   int n_order;
 } reference;
 
-static int before(const element *a, const element *b) {
+static int before_dot(const element *a, const element *b) {
   int c = memcmp(a->author, b->author, sizeof a->author);
   return c ? c < 0 : a->counter < b->counter;
+}
+
+static int before(const reference *r, const element *a, const element *b) {
+  return before_dot(&r->e[a->key], &r->e[b->key]);
 }
 
 static int find(const reference *r, const unsigned char *author, uint64_t counter) {
@@ -65,8 +70,8 @@ static int next_child(const reference *r, int parent, int left, int last) {
     const element *x = &r->e[i];
     int hangs = parent == GONE ? absent(r, x->parent)
                                : x->parent == parent && (parent < 0 || x->left == left);
-    if (!x->present || !hangs || (last >= 0 && !before(&r->e[last], x))) continue;
-    if (best < 0 || before(x, &r->e[best])) best = i;
+    if (!x->present || !hangs || (last >= 0 && !before(r, &r->e[last], x))) continue;
+    if (best < 0 || before(r, x, &r->e[best])) best = i;
   }
   return best;
 }
@@ -111,9 +116,20 @@ static int saw(const qm_vv *seen, const qm_authors *authors, const element *x) {
   return 0;
 }
 
-static int childless(const reference *r, const qm_vv *seen, const qm_authors *authors, int at) {
-  for (int i = 0; i < r->n; i++)
-    if (r->e[i].present && r->e[i].parent == at && saw(seen, authors, &r->e[i])) return 0;
+/* At most one known child: that takes its place. */
+static int take_out(reference *r, const qm_vv *seen, const qm_authors *authors, int at) {
+  int heir = -1;
+  for (int i = 0; i < r->n; i++) {
+    const element *x = &r->e[i];
+    if (!x->present || x->parent != at || !saw(seen, authors, &r->e[x->key])) continue;
+    if (heir >= 0) return 0;
+    heir = i;
+  }
+  r->e[at].present = 0;
+  if (heir < 0) return 1;
+  r->e[heir].parent = r->e[at].parent;
+  r->e[heir].left = r->e[at].left;
+  r->e[heir].key = r->e[at].key;
   return 1;
 }
 
@@ -130,6 +146,7 @@ static void refer(reference *r, const qm_authors *authors, uint32_t author, cons
       memcpy(x->author, authors->ids[author].b, QM_AUTHOR_SIZE);
       x->counter = op->counter + i;
       x->present = 1;
+      x->key = r->n;
       x->dead = (op->flags & QM_OP_ERASED) != 0;
       x->left = !i && (op->flags & QM_OP_LEFT);
       x->parent = i ? r->n - 1
@@ -152,8 +169,8 @@ static void refer(reference *r, const qm_authors *authors, uint32_t author, cons
       if (!x->present || !listed(op, authors, x) || !saw(seen, authors, x)) continue;
       if (op->kind == QM_KIND_CUT)
         x->dead = 1;
-      else if (x->dead && childless(r, seen, authors, i))
-        x->present = 0, again = 1;
+      else if (x->dead && take_out(r, seen, authors, i))
+        again = 1;
     }
   }
 }

@@ -16,6 +16,9 @@ void people_close(world *w) {
   for (uint32_t i = 1; i <= p->n; i++) {
     free(p->saves[i]->seen);
     free(p->saves[i]->form_seen);
+    free(p->saves[i]->more);
+    free(p->saves[i]->heard);
+    free(p->saves[i]->mates);
     for (int q = 0; q < SEQUENCES; q++) free(p->saves[i]->edits[q].cut);
     free(p->saves[i]);
   }
@@ -42,6 +45,8 @@ save *book_save(world *w, const node *n, unsigned space, int kind, uint32_t reco
   s->space = (uint8_t)space;
   s->kind = (uint8_t)kind;
   s->status = STATUS_NOT;
+  s->true_ms = w->now;
+  s->ahead_ms = (int64_t)(qm_engine_now(n->engine) - w->now);
   s->liar = (uint8_t)n->liar;
   s->record = BOOK_NO_RECORD;
   if (record != BOOK_NO_RECORD) book_enter(w, s, record);
@@ -100,6 +105,8 @@ static uint64_t *bits_of(world *w, uint32_t record_number, const view *v, uint32
   uint64_t *bits = book_need(calloc(*n_words, sizeof *bits));
   for (uint32_t i = 0; i < v->n_steps; i++) {
     uint32_t id = v->steps[i];
+    if (r->merged && id && id <= w->people->n && w->people->saves[id]->record != record_number)
+      continue; /* of another of its class */
     if (id == 0 || id > w->people->n || w->people->saves[id]->record != record_number) {
       violation(w, "record %u shows a step of save %u, which was made elsewhere", record_number,
                 id);
@@ -118,6 +125,15 @@ void book_seen(world *w, save *s, const view *now, const form *f) {
     memcpy(s->form_seen, f->seen, (f->n_words < s->n_words ? f->n_words : s->n_words) * 8);
   else
     memcpy(s->form_seen, s->seen, s->n_words * 8);
+}
+
+void book_more(world *w, save *s, const view *v) {
+  s->more = book_need(realloc(s->more, (s->n_more + v->n_steps + 1) * sizeof *s->more));
+  for (uint32_t i = 0; i < v->n_steps; i++) {
+    uint32_t id = v->steps[i];
+    if (id && id <= w->people->n && w->people->saves[id]->record != s->record)
+      s->more[s->n_more++] = id;
+  }
 }
 
 void book_form(world *w, form *f, uint32_t record_number, const view *v, qm_slice token) {
@@ -183,7 +199,8 @@ void book_read_back(node *n, qm_space *space, const save *s) {
   world *w = n->w;
   view v;
   int own = 0;
-  if (view_read(n, space, &w->people->records[s->record].id, &v) != QM_OK) return;
+  if (s->kind == SAVE_UNMERGE) return; /* its step may stand on another than this one */
+  if (view_class(n, space, &w->people->records[s->record].id, &v) != QM_OK) return;
   for (uint32_t i = 0; i < v.n_steps; i++) own |= v.steps[i] == s->id;
   if (!own) violation(w, "device %u: save %u is not there once saved", n->index, s->id);
   if (v.visible != (s->kind != SAVE_DELETE))

@@ -24,6 +24,10 @@ void book_seen(world *w, save *s, const view *now, const form *f);
 void book_form(world *w, form *f, uint32_t record, const view *v, qm_slice token);
 void book_form_free(form *f);
 void book_recent(people *p, const save *s);
+/* What of other records than its own a class shows. */
+void book_more(world *w, save *s, const view *class_view);
+/* 1 where a node shows the step of a save; -1: cannot be read now. */
+int book_holds(node *n, const save *s);
 /* Who has saved sees it. */
 void book_read_back(node *n, qm_space *space, const save *s);
 /* A save puts at most so many tokens into a row; their numbers begin at this many times its. */

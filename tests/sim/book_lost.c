@@ -4,14 +4,13 @@
 #include <string.h>
 
 #include "tests/sim/book.h"
+#include "tests/sim/chain.h"
 #include "tests/sim/check.h"
+#include "tests/sim/merging.h"
 
-static int holds(node *n, const save *s) {
-  world *w = n->w;
+static int shows_step(node *n, qm_space *sp, uint32_t record, const save *s) {
   view v;
-  qm_space *sp = node_space(n, s->space);
-  if (!sp || s->record == BOOK_NO_RECORD) return 0;
-  int rc = view_read(n, sp, &w->people->records[s->record].id, &v);
+  int rc = view_read(n, sp, &n->w->people->records[record].id, &v);
   if (rc != QM_OK) {
     if (rc == QM_EIO) n->sick = 1;
     return -1;
@@ -21,12 +20,25 @@ static int holds(node *n, const save *s) {
   return 0;
 }
 
+int book_holds(node *n, const save *s) {
+  const people *p = n->w->people;
+  qm_space *sp = node_space(n, s->space);
+  if (!sp || s->record == BOOK_NO_RECORD) return 0;
+  int here = shows_step(n, sp, s->record, s);
+  if (here || !p->records[s->record].merged) return here;
+  uint32_t root = merging_root(p, s->record); /* a class is written at one of its members */
+  for (uint32_t r = 0; r < p->n_records && !here; r++)
+    if (r != s->record && p->records[r].merged && merging_root(p, r) == root)
+      here = shows_step(n, sp, r, s);
+  return here;
+}
+
 /* A save that the person saw fail with the power: it is there whole, or not at all. */
 static void resolve(node *n) {
   people *p = n->w->people;
   uint32_t id = p->pending[n->index];
   if (!id) return;
-  int here = holds(n, p->saves[id]);
+  int here = book_holds(n, p->saves[id]);
   if (here < 0) return;
   p->pending[n->index] = 0;
   int sure = device_may(n->w, n->index, p->saves[id]->space); /* the revoked are on their own */
@@ -40,7 +52,7 @@ static void check_recent(node *n) {
   int lost = 0; /* a loose one is gone: all that follow are, too */
   for (unsigned i = 0; i < p->n_recent[d]; i++) {
     save *s = p->saves[p->recent[d][i]];
-    int here = holds(n, s);
+    int here = book_holds(n, s);
     if (here < 0) return;
     if (here && lost)
       violation(n->w, "device %u: save %u is there after the power cut, an earlier one is not", d,
@@ -70,6 +82,7 @@ void check_reopened(node *n) {
 
 /* Can it still hand on what it holds of that space? */
 static int hands_on(const node *n, unsigned space) {
+  if (forks_between(n->w, n, &n->w->nodes[HUB], space)) return 0;
   return n->index == HUB || (device_may(n->w, n->index, space) && n->w->writable[n->index][space]);
 }
 

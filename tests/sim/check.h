@@ -22,11 +22,20 @@ typedef struct held_list {
 } held_list;
 void check_held(world *w, node *client, node *server, held_list *out);
 /* held NULL: what came over is not looked at. */
-void check_session(world *w, node *client, node *server, int code, const held_list *held);
+void check_session(world *w, node *client, node *server, int code, const held_list *held,
+                   int stayed);
+/* A session that stays has nothing to do: the two hold the same. */
+void check_rest(world *w, node *client, node *server);
 void check_storage_error(node *n, const char *where, int rc);
 void check_converged(world *w);
 /* What a hub has acknowledged, it holds. */
 void check_acknowledged(world *w);
+
+/* check_time.c: when it counts as written. */
+void check_times(world *w);
+
+/* check_class.c: what people meant by merging records. */
+void check_classes(world *w);
 
 /* check_intent.c: what people meant. */
 void check_reopened(node *n);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/space.h"
+#include "tests/sim/chain.h"
 #include "tests/sim/check.h"
 #include "tests/sim/people.h"
 
@@ -13,6 +14,7 @@
 void check_event(world *w, const node *n, const node *peer, const qm_event *ev) {
   if (n->liar || peer->liar) return;
   unsigned s = space_of_id(w, &ev->space);
+  if (forks_between(w, n, peer, s) && ev->kind != QM_EV_CLOSED) return;
   switch (ev->kind) {
     case QM_EV_DIFFER:
       violation(w, "nodes %u and %u: equal VV, different digest in space %u", n->index,
@@ -60,7 +62,7 @@ static void compare_pair(world *w, node *a, node *b, unsigned space, int must) {
   uint8_t va[16], vb[16];
   qm_digest da, db;
   qm_space *x = node_space(a, space), *y = node_space(b, space);
-  if (!x || !y) return;
+  if (!x || !y || forks_between(w, a, b, space)) return;
   if (qm_engine_vv_digest(a->engine, x, va) != QM_OK ||
       qm_engine_vv_digest(b->engine, y, vb) != QM_OK)
     return;
@@ -124,6 +126,7 @@ static void check_brought(world *w, node *client, node *server, const held_list 
     qm_author_device(&x->author, &device);
     const node *author = node_of_id(w, &device);
     if (!s || !author || author->liar || !device_may(w, to->index, x->space)) continue;
+    if (forks_in(w, x->space)) continue; /* what depends on the other word waits */
     uint64_t has = qm_authors_find(&s->authors, &x->author, &a) == QM_OK ? qm_vv_get(&s->vv, a) : 0;
     if (has < x->next)
       violation(w, "nodes %u and %u: their session ended well, %u has %llu of %llu in space %u",
@@ -132,7 +135,43 @@ static void check_brought(world *w, node *client, node *server, const held_list 
   }
 }
 
-void check_session(world *w, node *client, node *server, int code, const held_list *held) {
+static int is_judged(const world *w, unsigned space) {
+  for (unsigned i = 0; i < w->n_refused; i++)
+    if (space_of_id(w, &w->refused[i].space) == space) return 1;
+  return 0;
+}
+
+/* An author of whom `to` has less than `from`. What the hub writes of itself while it takes a
+ * batch (stamps) goes to the session that brought it in a later round. */
+static const qm_author *lacks(const node *from, const qm_space *x, const qm_space *y) {
+  for (uint32_t a = 0; a < x->authors.n; a++) {
+    uint32_t there;
+    uint64_t has = 0;
+    qm_id device;
+    qm_author_device(&x->authors.ids[a], &device);
+    if (qm_id_cmp(&device, &from->w->nodes[HUB].id) == 0) continue;
+    if (qm_authors_find(&y->authors, &x->authors.ids[a], &there) == QM_OK)
+      has = qm_vv_get(&y->vv, there);
+    if (has < qm_vv_get(&x->vv, a)) return &x->authors.ids[a];
+  }
+  return NULL;
+}
+
+void check_rest(world *w, node *client, node *server) {
+  if (!client->up || !server->up || client->liar || client->sick || server->sick) return;
+  if (disk_dead(client->disk) || disk_dead(server->disk)) return;
+  for (unsigned s = 0; s < SPACES; s++) {
+    const qm_space *x = node_space(client, s), *y = node_space(server, s);
+    if (!x || !y || !device_may(w, client->index, s) || !w->writable[client->index][s]) continue;
+    if (x->parked || y->parked || is_judged(w, s) || forks_in(w, s)) continue;
+    if (lacks(client, x, y) || lacks(server, y, x))
+      violation(w, "device %u: its session stays and rests, and space %u is not the same",
+                client->index, s);
+  }
+}
+
+void check_session(world *w, node *client, node *server, int code, const held_list *held,
+                   int stayed) {
   note(w, "session %u-%u: %s", client->index, server->index,
        code == QM_OK ? "ok" : qm_err_name(code));
   if (code != QM_OK || !client->up || !server->up) return;
@@ -143,7 +182,7 @@ void check_session(world *w, node *client, node *server, int code, const held_li
     check_brought(w, client, server, held);
     client->fresh = 0;
     client->hub_life = w->hub_lives;
-    check_clock(w, client);
+    if (!stayed) check_clock(w, client); /* its clock was read long ago */
   }
   for (unsigned s = 0; s < SPACES; s++)
     if (device_may(w, client->index, s) && device_may(w, server->index, s))
@@ -183,7 +222,7 @@ void check_acknowledged(world *w) {
 static uint64_t shown_hash(world *w, node *n, const page *r) {
   view v;
   qm_arena_reset(&w->arena);
-  if (view_read(n, node_space(n, r->space), &r->id, &v) == QM_OK) return v.hash;
+  if (view_class(n, node_space(n, r->space), &r->id, &v) == QM_OK) return v.hash;
   violation(w, "record %u cannot be read at %u", r->label, n->index);
   return 0;
 }
@@ -227,7 +266,8 @@ void check_converged(world *w) {
     at_rest(w, hub, s);
     for (unsigned d = 0; d < DEVICES; d++) {
       node *n = &w->nodes[d];
-      if (n->liar || !device_may(w, d, s)) continue;
+      if (n->liar || !device_may(w, d, s) || forks_in(w, s)) continue;
+      if (device_keeps(w, d, s)) continue;
       at_rest(w, n, s);
       compare_pair(w, hub, n, s, 1);
       if (!node_space(n, s)) continue;
@@ -238,5 +278,7 @@ void check_converged(world *w) {
     }
   }
   free(at_hub);
+  for (unsigned i = 0; i < NODES; i++)
+    if (w->nodes[i].up && !w->nodes[i].liar) check_chains(&w->nodes[i]);
   check_acknowledged(w);
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "tests/sim/book.h"
+#include "tests/sim/chain.h"
 #include "tests/sim/check.h"
 #include "tests/sim/schema_sim.h"
 
@@ -13,6 +14,7 @@
 typedef struct known_key {
   const page *record;
   char key[VALUE_MAX];
+  int of_class; /* of a page that was merged: its class may show it, or another key */
 } known_key;
 
 typedef struct known_keys {
@@ -43,13 +45,13 @@ static int steps_hold(const view *v, uint32_t id) {
 }
 
 static void find_present(oracle *o) {
-  if (o->v->foreign)
+  if (o->v->foreign && !forks_in(o->w, o->r->space))
     violation(o->w, "record %u has %u steps that nobody wrote", o->number, o->v->foreign);
   for (uint32_t i = 0; i < o->r->n; i++) {
     const save *s = at(o, i);
     int here = steps_hold(o->v, s->id);
     o->present[i] = (uint8_t)here;
-    if (s->liar) continue;
+    if (s->liar || forks_in(o->w, o->r->space)) continue;
     if (s->status == STATUS_SAVED && !here)
       violation(o->w, "save %u of device %u (record %u, space %u) is lost", s->id, s->device,
                 o->number, s->space);
@@ -315,6 +317,12 @@ static int same_key(const oracle *o, const known_keys *keys) {
   return 0;
 }
 
+static int may_be_of_class(const oracle *o, const known_keys *keys) {
+  for (uint32_t i = 0; i < keys->n; i++)
+    if (keys->p[i].of_class && strcmp(keys->p[i].key, o->v->shown[V_KEY]) == 0) return 1;
+  return 0;
+}
+
 static void check_same_key(const oracle *o, const known_keys *keys) {
   int expected = same_key(o, keys);
   unsigned made = 0;
@@ -322,7 +330,7 @@ static void check_same_key(const oracle *o, const known_keys *keys) {
   if (made != o->v->n_creations)
     violation(o->w, "record %u has %u creations, people made it %u times", o->number,
               o->v->n_creations, made);
-  if (!o->v->visible) return;
+  if (!o->v->visible || may_be_of_class(o, keys)) return;
   if (o->v->same_key != expected)
     violation(o->w, "record %u, key %s: a conflict of class same-key is %s", o->number,
               o->v->shown[V_KEY], expected ? "not listed" : "listed without one");
@@ -343,6 +351,10 @@ static void check_record(world *w, const page *r, const known_keys *keys) {
   if (!read_at_hub(w, r, &v)) return;
   o.present = book_need(calloc(r->n + 1, 1));
   find_present(&o);
+  if (forks_in(w, r->space)) { /* what its writers had seen depends on the word they were given */
+    free(o.present);
+    return;
+  }
   check_order(&o);
   for (int f = 0; f < SIBLING_FIELDS; f++) check_value(&o, f);
   check_numbers(&o);
@@ -353,16 +365,28 @@ static void check_record(world *w, const page *r, const known_keys *keys) {
   free(o.present);
 }
 
+static void add_key(known_keys *keys, const page *r, const char *key) {
+  if (!*key) return;
+  keys->p = book_need(realloc(keys->p, (keys->n + 1) * sizeof *keys->p));
+  keys->p[keys->n].record = r;
+  keys->p[keys->n].of_class = r->merged;
+  memcpy(keys->p[keys->n++].key, key, VALUE_MAX);
+}
+
 void check_intent(world *w) {
   const people *p = w->people;
-  known_keys keys = {book_need(calloc(p->n_records + 1, sizeof(known_key))), 0};
-  for (uint32_t r = 0; r < p->n_records; r++) {
+  known_keys keys = {NULL, 0};
+  for (uint32_t i = 0; i < p->n_records; i++) {
+    const page *r = &p->records[i];
     view v;
-    if (!read_at_hub(w, &p->records[r], &v) || !v.visible || !v.shown[V_KEY][0]) continue;
-    keys.p[keys.n].record = &p->records[r];
-    memcpy(keys.p[keys.n++].key, v.shown[V_KEY], VALUE_MAX);
+    if (!read_at_hub(w, r, &v)) continue;
+    if (v.visible || r->merged) add_key(&keys, r, v.shown[V_KEY]);
+    for (unsigned x = 0; r->merged && x < v.n_others[V_KEY]; x++)
+      add_key(&keys, r, v.others[V_KEY][x]);
   }
-  for (uint32_t r = 0; r < p->n_records; r++) check_record(w, &p->records[r], &keys);
+  for (uint32_t r = 0; r < p->n_records; r++)
+    if (!p->records[r].merged) check_record(w, &p->records[r], &keys);
   free(keys.p);
+  check_classes(w);
   qm_arena_reset(&w->arena);
 }

@@ -132,6 +132,8 @@ static void draw_session(drawing *d, step *x) {
   if (drawn(d, F_CUT, 1, 4)) x->arg[A_CUT] = 1 + below(d, 40u << below(d, 10));
   if (x->arg[A_CUT] && drawn(d, F_HALF_OPEN, 1, 3)) x->arg[A_DEAF] = 1 + below(d, 2);
   x->arg[A_STALLS] = d->w->on[F_DELAY];
+  if (x->kind == S_SYNC && drawn(d, F_LIVE, 1, 4))
+    x->arg[A_STAY] = 1 + below(d, 4000u << below(d, 12));
 }
 
 static void draw_sync(drawing *d) {
@@ -142,6 +144,12 @@ static void draw_sync(drawing *d) {
   step x = step_of(d, S_SYNC);
   draw_session(d, &x);
   x.arg[A_TWICE] = drawn(d, F_REPEAT, 1, 8);
+  step_do(d->w, &x);
+}
+
+static void draw_join(drawing *d) {
+  step x = step_of(d, S_JOIN);
+  draw_session(d, &x);
   step_do(d->w, &x);
 }
 
@@ -195,6 +203,11 @@ static void draw_event(world *w, const event *e) {
   drawing hub = d;
   hub.n = &w->nodes[HUB];
   hub.random.state++;
+  if (d.n->absent) {
+    if (w->now >= w->first + DAY_MS && e->what == AT_MORNING && chance(&d, 1, 2))
+      draw_join(&d);
+    return;
+  }
   if (!d.n->up && chance(&d, 1, 4)) simple(&d, S_WAKE);
   if (d.n != hub.n && !hub.n->up && chance(&hub, 1, 4)) simple(&hub, S_WAKE);
   if (!d.n->up || (e->what != AT_ACT && !hub.n->up)) return;

@@ -2,10 +2,12 @@
 
 #include <string.h>
 
+#include "core/aside_int.h"
 #include "core/batch.h"
 #include "core/mp.h"
 #include "core/segment.h"
 #include "core/space.h"
+#include "tests/sim/chain.h"
 #include "tests/sim/people.h"
 #include "tests/sim/schema_sim.h"
 
@@ -19,11 +21,6 @@ void liar_bytes(world *w, const node *from, uint8_t *p, size_t n) {
       default: p[at] = (uint8_t)(p[at] + 1); break;
     }
   }
-}
-
-int liar_forges(world *w, const node *from, const node *to) {
-  (void)to;
-  return from->liar && fires(w, F_LIAR_FORGE, 1, 4);
 }
 
 /* --- its own segments, changed under the hash they had; and new ones of others --- */
@@ -65,7 +62,8 @@ static int change_own(node *n, qm_space *s, qm_slice in, qm_arena *arena, qm_buf
 }
 
 /* Goes on in another author's name, with a chain that fits. */
-static int make_up(node *n, qm_space *s, qm_arena *arena, qm_buf *out) {
+static int make_up(node *n, qm_space *s, qm_slice in, qm_arena *arena, qm_buf *out) {
+  (void)in;
   world *w = n->w;
   const people *p = w->people;
   uint32_t a = prng_below(&w->random, s->authors.n ? s->authors.n : 1);
@@ -93,23 +91,100 @@ static int make_up(node *n, qm_space *s, qm_arena *arena, qm_buf *out) {
   return qm_batch_encode(out, &batch, &s->authors, w->zip_level);
 }
 
-static int forge(node *n, qm_space *s, qm_slice in, qm_arena *arena, qm_buf *out) {
-  return prng_chance(&n->w->random, 1, 2) ? change_own(n, s, in, arena, out)
-                                          : make_up(n, s, arena, out);
+/* --- its own again, signed by itself --- */
+
+/* The signature is over the true hash; what is said beside it is not true. */
+static int mislink(node *n, qm_space *s, qm_slice in, qm_arena *arena, qm_buf *out) {
+  qm_batch batch;
+  int any = 0;
+  QM_TRY(open_batch(s, in, arena, &batch));
+  for (uint32_t i = 0; i < batch.n_segments; i++) {
+    qm_segment *g = &batch.segments[i];
+    uint32_t what = prng_below(&n->w->random, 6);
+    if (!is_of(n, s, g->author)) continue;
+    any = 1;
+    if (what == 0) g->has_signature = 0;
+    if (what != 0 && what != 4) g->head[prng_below(&n->w->random, QM_HEAD_SIZE)] ^= 1;
+    if (what >= 4 && g->start) g->previous[prng_below(&n->w->random, QM_HEAD_SIZE)] ^= 1;
+  }
+  return any ? qm_batch_encode(out, &batch, &s->authors, n->w->zip_level) : QM_ENOTFOUND;
 }
 
-void liar_answer_next(node *n, qm_answer *a, qm_session *s, const qm_event *ev) {
+static int change_log(qm_segment *g, qm_arena *arena, int *any) {
+  for (uint32_t i = 0; i < g->n_changes; i++)
+    for (uint32_t o = 0; o < g->changes[i].n_ops; o++) {
+      qm_op *op = &g->changes[i].ops[o];
+      if (op->shape != QM_ENTRIES || op->value.n < CANARY_SIZE + 2) continue;
+      uint8_t *copy = qm_arena_copy(arena, op->value.p, op->value.n);
+      if (!copy) return QM_ENOMEM;
+      copy[CANARY_SIZE + 1] = 'f'; /* is read as nobody's step */
+      op->value.p = copy;
+      *any = 1;
+    }
+  return QM_OK;
+}
+
+/* Its last segment with other words in it, hashed and signed as they are: whoever has not the
+ * other one has no reason to refuse it. */
+static int fork_self(node *n, qm_space *s, qm_slice in, qm_arena *arena, qm_buf *out) {
+  qm_batch batch;
+  int any = 0;
+  QM_TRY(open_batch(s, in, arena, &batch));
+  for (uint32_t i = 0; i < batch.n_segments; i++) {
+    qm_segment *g = &batch.segments[i];
+    qm_hash hash;
+    if (!is_of(n, s, g->author) || g->next != s->states[g->author].closed) continue;
+    QM_TRY(chain_previous(s, g->author, g->start, &hash));
+    QM_TRY(qm__log_resolve(s, g, arena));
+    QM_TRY(change_log(g, arena, &any));
+    QM_TRY(qm_segment_hash(g, &s->id, &hash, &s->authors, arena, &hash));
+    memcpy(g->head, hash.b, QM_HEAD_SIZE);
+    world_sign(&n->id, hash.b, g->signature);
+    g->has_signature = 1;
+    if (any) forks_add(n->w, &s->id, &s->authors.ids[g->author], g->next, g->head);
+  }
+  return any ? qm_batch_encode(out, &batch, &s->authors, n->w->zip_level) : QM_ENOTFOUND;
+}
+
+/* --- which of them --- */
+
+typedef int (*lie)(node *n, qm_space *s, qm_slice in, qm_arena *arena, qm_buf *out);
+
+static lie draw_lie(node *n, fault *f) {
+  static const struct {
+    fault f;
+    uint32_t den;
+    lie lies[2];
+  } all[] = {{F_LIAR_FORK, 8, {fork_self, fork_self}},
+             {F_LIAR_CHAIN, 4, {mislink, mislink}},
+             {F_LIAR_FORGE, 4, {change_own, make_up}}};
+  const world *w = n->w;
+  for (size_t i = 0; i < sizeof all / sizeof all[0] && n->liar && !w->calm; i++)
+    if (w->on[all[i].f] && prng_chance(&n->w->random, 1, all[i].den)) {
+      *f = all[i].f;
+      return all[i].lies[prng_below(&n->w->random, 2)];
+    }
+  return NULL;
+}
+
+int liar_answer_next(node *n, qm_answer *a, qm_session *s, const qm_event *ev) {
   qm_arena arena;
   qm_buf out;
+  fault f;
+  lie told = draw_lie(n, &f);
+  if (!told) return 0;
   int rc = qm_answer_run(a, ev, &a->own);
   qm_space *sp = qm_engine_space(n->engine, &ev->space);
   qm_arena_init(&arena, &n->env, (size_t)1 << 26);
   qm_buf_init(&out, &n->env, QM_BATCH_MAX);
-  if (rc == QM_OK && sp && forge(n, sp, a->own.reply.blob, &arena, &out) == QM_OK)
+  if (rc == QM_OK && sp && told(n, sp, a->own.reply.blob, &arena, &out) == QM_OK) {
     a->own.reply.blob = qm_buf_slice(&out);
+    n->w->fired[f]++;
+  }
   (void)qm_session_done(s, ev->ticket, rc, &a->own.reply);
   qm_buf_free(&out);
   qm_arena_free(&arena);
+  return 1;
 }
 
 int shuffles(world *w) {

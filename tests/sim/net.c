@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/sim/chain.h"
 #include "tests/sim/check.h"
 #include "tests/sim/liar.h"
 
@@ -26,10 +27,13 @@ typedef struct link {
   end c, s;
   int beside; /* another one between the two was there meanwhile */
   int stalls, deaf; /* deaf: 1 the client, 2 the server */
+  int stays, live;  /* it is to stay connected; all has been exchanged once */
+  uint64_t leave_at;
   sim_prng random;
   uint64_t next_ms, cut_at, moved, steps;
   net_result *result;
   held_list held; /* by the two when it began */
+  unsigned forked, told; /* spaces in which they were a fork then, and heard of it */
 } link;
 
 struct links {
@@ -51,7 +55,8 @@ static qm_answer *answer_of(const link *l, end *x) {
 static int open_end(link *l, end *x, qm_session_role role, const node *peer) {
   world *w = x->n->w;
   qm_session_options o = {.size = sizeof o,
-                          .flags = peers(l) ? 0u : QM_SESSION_HUB,
+                          .flags = (peers(l) ? 0u : QM_SESSION_HUB) |
+                                   (l->stays && role == QM_CLIENT ? QM_SESSION_LIVE : 0u),
                           .device = x->n->id,
                           .peer = peer->id,
                           .serial = w->sessions + 1,
@@ -98,7 +103,7 @@ static void mark_beside(world *w, link *l) {
   }
 }
 
-static link *start(world *w, node *client, node *server) {
+static link *start(world *w, node *client, node *server, uint64_t stay_ms) {
   link *l = NULL;
   for (int i = 0; i < LINKS_MAX && !l; i++)
     if (!w->links->all[i].used) l = &w->links->all[i];
@@ -110,7 +115,9 @@ static link *start(world *w, node *client, node *server) {
   mark_beside(w, l);
   l->moved = l->steps = 0;
   l->cut_at = UINT64_MAX;
-  l->stalls = l->deaf = 0;
+  l->stalls = l->deaf = l->live = 0;
+  l->stays = stay_ms != 0;
+  l->leave_at = w->now + stay_ms;
   l->random.state = w->seed * UINT64_C(0x9e3779b97f4a7c15) + w->sessions;
   l->result = NULL;
   l->next_ms = w->now;
@@ -119,18 +126,80 @@ static link *start(world *w, node *client, node *server) {
     abort();
   w->sessions++;
   check_held(w, client, server, &l->held);
+  l->forked = forks_open(client, server);
+  l->told = 0;
   return l;
 }
 
 int net_start(world *w, node *client, node *server, const step *x, unsigned nth) {
-  link *l = start(w, client, server);
+  link *l = start(w, client, server, nth ? 0 : (uint64_t)x->arg[A_STAY]);
   if (!l) return 0;
+  w->fired[F_LIVE] += l->stays != 0;
   l->random.state = x->salt + (nth + 1) * UINT64_C(0x9e3779b97f4a7c15);
   if (x->arg[A_CUT] && !nth) l->cut_at = (uint64_t)x->arg[A_CUT];
   l->deaf = (int)x->arg[A_DEAF];
   l->stalls = x->arg[A_STALLS] != 0;
   trace_u64(&w->trace, (uint64_t)client->index << 8 | server->index);
   return 1;
+}
+
+/* --- sessions that stay --- */
+
+/* The stream is gone; an end that does not hear of it waits on. */
+static void cut(world *w, link *l) {
+  l->cut = 1;
+  l->c.in.n = l->s.in.n = 0;
+  end *deaf = l->deaf == 1 ? &l->c : l->deaf == 2 ? &l->s : NULL;
+  w->fired[F_CUT]++;
+  w->fired[F_HALF_OPEN] += deaf != NULL;
+  if (&l->c != deaf && l->c.s) qm_session_shut(l->c.s, QM_ENET);
+  if (&l->s != deaf && l->s.s) qm_session_shut(l->s.s, QM_ENET);
+}
+
+static void tell_others(world *w, const link *from, const node *n, const qm_id *space) {
+  for (int i = 0; i < LINKS_MAX; i++) {
+    link *l = &w->links->all[i];
+    if (!l->used || l == from || !l->stays || (l->c.n != n && l->s.n != n)) continue;
+    end *x = l->c.n == n ? &l->c : &l->s;
+    if (x->s && !x->closed && qm_session_news(x->s, space)) l->next_ms = w->now;
+  }
+}
+
+void net_news(world *w, const node *n, const qm_id *space) { tell_others(w, NULL, n, space); }
+
+void net_leave(world *w) {
+  for (int i = 0; i < LINKS_MAX; i++) {
+    link *l = &w->links->all[i];
+    if (!l->used || !l->stays || !l->s.s || l->s.closed) continue;
+    qm_session_bye(l->s.s);
+    l->next_ms = w->now;
+  }
+}
+
+int net_stays(const world *w, const node *n) {
+  for (int i = 0; i < LINKS_MAX; i++)
+    if (w->links->all[i].used && w->links->all[i].stays && w->links->all[i].c.n == n) return 1;
+  return 0;
+}
+
+/* It has stayed long enough: the person closes the app, or walks out of the door. */
+static void leave_in_time(world *w, link *l) {
+  if (!l->stays || w->now < l->leave_at || l->cut || !l->c.s || l->c.closed) return;
+  l->leave_at = UINT64_MAX;
+  if (prng_chance(&w->random, 1, 2))
+    qm_session_bye(l->c.s);
+  else
+    cut(w, l);
+}
+
+/* When nothing moves: the next thing that can happen is a deadline. */
+static uint64_t idle_until(const world *w, const link *l) {
+  uint64_t due = w->now + 1000;
+  if (!l->live) return due;
+  due = l->leave_at;
+  if (l->c.s && qm_session_deadline(l->c.s) < due) due = qm_session_deadline(l->c.s);
+  if (l->s.s && qm_session_deadline(l->s.s) < due) due = qm_session_deadline(l->s.s);
+  return due > w->now ? due : w->now + 1;
 }
 
 /* --- events --- */
@@ -141,6 +210,7 @@ static void after_event(end *x, const qm_answer *a, const qm_event *ev) {
     note(x->n->w, "node %u: batch of space %u: %u taken, %u known, %u parked, %u refused: %s",
          x->n->index, space_of_id(x->n->w, &ev->space), a->own.reply.taken, a->own.reply.known,
          a->own.reply.parked, a->own.reply.n_refusals, rc == QM_OK ? "ok" : qm_err_name(rc));
+  if (ev->kind == QM_EV_COMMIT || ev->kind == QM_EV_STATE_JOIN) forks_note(x->n);
   if (rc == QM_EIO || rc == QM_ECORRUPT || rc == QM_EINTERNAL) x->n->sick = 1;
   if (rc == QM_ECORRUPT || rc == QM_EINTERNAL)
     check_storage_error(x->n, "session", rc);
@@ -167,16 +237,22 @@ static int run_events(link *l, end *x) {
   while (x->s && !disk_dead(n->disk) && !n->sick && qm_session_next(x->s, &ev)) {
     any = 1;
     trace_u64(&n->w->trace, (uint64_t)ev.kind);
-    if (ev.kind == QM_EV_NEXT && liar_forges(l->c.n->w, n, x == &l->c ? l->s.n : l->c.n)) {
-      liar_answer_next(n, a, x->s, &ev);
-      continue;
-    }
+    if (ev.kind == QM_EV_NEXT && liar_answer_next(n, a, x->s, &ev)) continue;
     if (ev.kind == QM_EV_NEXT && answer_next(x, a, &ev)) continue;
     int rc = qm_answer_event(a, x->s, &ev);
     if (!ev.ticket && (rc == QM_EIO || rc == QM_EINTERNAL || rc == QM_ECORRUPT)) n->sick = 1;
     after_event(x, a, &ev);
     check_event(n->w, n, x == &l->c ? l->s.n : l->c.n, &ev);
     if (ev.kind == QM_EV_SAME) x->same = 1;
+    if (ev.kind == QM_EV_LIVE) l->live = 1;
+    if (ev.kind == QM_EV_DONE && l->live) n->w->rounds++;
+    if (ev.kind == QM_EV_COMMIT && a->own.rc == QM_OK && a->own.reply.taken)
+      tell_others(n->w, l, n, &ev.space);
+    if (ev.kind == QM_EV_STATE_JOIN && a->own.rc == QM_OK) {
+      n->w->first_states += n->late && n->fresh;
+      tell_others(n->w, l, n, &ev.space);
+    }
+    if (ev.kind == QM_EV_FORK) l->told |= 1u << space_of_id(n->w, &ev.space);
     if (ev.kind != QM_EV_CLOSED) continue;
     x->closed = 1;
     x->code = ev.code;
@@ -225,17 +301,6 @@ static int drain(world *w, end *x) {
   return used != 0;
 }
 
-/* The stream is gone; an end that does not hear of it waits on. */
-static void cut(world *w, link *l) {
-  l->cut = 1;
-  l->c.in.n = l->s.in.n = 0;
-  end *deaf = l->deaf == 1 ? &l->c : l->deaf == 2 ? &l->s : NULL;
-  w->fired[F_CUT]++;
-  w->fired[F_HALF_OPEN] += deaf != NULL;
-  if (&l->c != deaf && l->c.s) qm_session_shut(l->c.s, QM_ENET);
-  if (&l->s != deaf && l->s.s) qm_session_shut(l->s.s, QM_ENET);
-}
-
 static void finish_end(link *l, end *x) {
   if (!x->s || !x->closed) return;
   if (!l->cut && qm_session_waiting(x->s)) return;
@@ -255,7 +320,11 @@ static void finish_link(world *w, link *l) {
     l->result->steps = l->steps;
   }
   l->used = 0;
-  if (l->c.closed) check_session(w, l->c.n, l->s.n, l->c.code, l->beside ? NULL : &l->held);
+  if (l->c.closed && l->c.code == QM_OK && l->forked & ~l->told)
+    violation(w, "nodes %u and %u: an author told each something else, and they do not hear of it",
+              l->c.n->index, l->s.n->index);
+  if (l->c.closed)
+    check_session(w, l->c.n, l->s.n, l->c.code, l->beside ? NULL : &l->held, l->stays);
 }
 
 static void count_bytes(link *l) {
@@ -267,6 +336,7 @@ static void advance(world *w, link *l) {
   node *a = l->c.n, *b = l->s.n;
   int any = 0;
   l->steps++;
+  leave_in_time(w, l);
   if (l->c.s) (void)qm_session_tick(l->c.s, w->now);
   if (l->s.s) (void)qm_session_tick(l->s.s, w->now);
   any |= run_events(l, &l->c);
@@ -280,8 +350,8 @@ static void advance(world *w, link *l) {
     if (l->moved >= l->cut_at && !l->cut) cut(w, l);
     finish_link(w, l);
   }
-  /* Nothing moves: the next thing that can happen is a deadline. */
-  l->next_ms = w->now + (any ? 1 + prng_below(&w->random, 40) : 1000);
+  if (!any && l->live && l->c.s && l->s.s) check_rest(w, a, b);
+  l->next_ms = any ? w->now + 1 + prng_below(&w->random, 40) : idle_until(w, l);
   if (l->stalls && prng_chance(&w->random, 1, 100)) {
     w->fired[F_DELAY]++;
     l->next_ms += 1000u << prng_below(&w->random, 8);
@@ -353,7 +423,7 @@ void net_cut_all(world *w) {
 
 int net_session(world *w, node *client, node *server, net_result *out) {
   memset(out, 0, sizeof *out);
-  link *l = start(w, client, server);
+  link *l = start(w, client, server, 0);
   if (!l) return 0;
   l->result = out;
   for (int i = 0; i < 20000 && l->used; i++) {

@@ -25,6 +25,12 @@ void net_step(world *w);
 void net_cut_node(world *w, const node *n);
 /* Refused at the door or thrown out: all connections between the two. */
 void net_cut_all(world *w);
+/* Something new was written at this node in the space: its sessions that stay hear of it. */
+void net_news(world *w, const node *n, const qm_id *space);
+/* What the hub grants has changed: it leaves the sessions that stay. */
+void net_leave(world *w);
+/* A session of this device stays now. */
+int net_stays(const world *w, const node *n);
 int net_busy(const world *w);
 /* In the calm: one session from beginning to end. 0 where it does not end. */
 int net_session(world *w, node *client, node *server, net_result *out);

@@ -6,6 +6,8 @@
 
 #include "tests/sim/book.h"
 #include "tests/sim/check.h"
+#include "tests/sim/merging.h"
+#include "tests/sim/net.h"
 #include "tests/sim/saving.h"
 #include "tests/sim/schema_sim.h"
 
@@ -25,6 +27,7 @@ static void ended(saving *g, int rc) {
     s->status = STATUS_SAVED;
     book_recent(w->people, s);
     w->saves++;
+    net_news(w, n, &w->spaces[s->space]);
     if (!n->liar) book_read_back(n, g->space, s);
     if (device_may(w, n->index, s->space) == 0) s->status = STATUS_MAYBE;
     return;
@@ -67,7 +70,7 @@ static void do_save(node *n, const step *x, int kind, uint32_t record, form *f, 
   saving g = {.w = w, .n = n, .x = x, .form = f, .now = &now, .id = r->id};
   g.space = node_space(n, r->space);
   g.collection = r->collection;
-  int rc = view_read(n, g.space, &g.id, &now);
+  int rc = view_class(n, g.space, &g.id, &now);
   if (rc == QM_OK) hint(r, n, &now);
   if (rc == QM_OK && (!now.n_steps || (kind == SAVE_RESTORE ? now.visible && !now.collides
                                                             : !now.visible)))
@@ -83,6 +86,7 @@ static void do_save(node *n, const step *x, int kind, uint32_t record, form *f, 
   g.s = book_save(w, n, r->space, kind, record);
   g.s->review = (uint8_t)review;
   book_seen(w, g.s, &now, f);
+  if (r->merged) book_more(w, g.s, &now);
   if (f) g.token = qm_slice_of(f->token, f->token_n);
   r->gone = kind == SAVE_DELETE;
   r->contested &= (uint8_t)!review;
@@ -99,12 +103,12 @@ static void check_opened(const saving *g, const view *now, int existing, const c
   int stands = strcmp(now->shown[V_KEY], key) == 0;
   for (unsigned i = 0; i < now->n_others[V_KEY]; i++)
     stands |= strcmp(now->others[V_KEY][i], key) == 0;
-  if (existing && !now->n_steps)
+  if (existing && !now->n_steps && !now->foreign)
     violation(g->w, "device %u: new opened a record without a history", g->n->index);
   if (existing && (!now->visible || !stands))
     violation(g->w, "device %u: new opened a record that does not show the key %s", g->n->index,
               key);
-  if (!existing && now->n_steps)
+  if (!existing && now->n_steps + now->foreign)
     violation(g->w, "device %u: a new record begins with an old one's history", g->n->index);
 }
 
@@ -116,15 +120,16 @@ static int create(saving *g, view *now) {
   int rc = qm_write_new(g->q, g->collection, NULL, *key ? qm_slice_of(key, strlen(key)) : none,
                         &g->id, &existing);
   if (rc != QM_OK) return rc;
-  rc = view_read(g->n, g->space, &g->id, now);
+  rc = view_class(g->n, g->space, &g->id, now);
   if (rc != QM_OK) return rc;
   uint32_t record = book_record(w, g->s->space, &g->id, (uint32_t)g->x->arg[A_RECORD]);
   w->people->records[record].collection = g->collection;
   w->people->records[record].known |= (uint16_t)(1u << g->n->index);
-  check_opened(g, now, existing, key);
+  if (!w->people->records[record].merged) check_opened(g, now, existing, key);
   g->s->kind = existing ? SAVE_EDIT : SAVE_NEW;
   book_enter(w, g->s, record);
   book_seen(w, g->s, now, NULL);
+  if (w->people->records[record].merged) book_more(w, g->s, now);
   return saving_write(g);
 }
 
@@ -145,6 +150,41 @@ static void do_new(node *n, const step *x) {
   commit(&g, create(&g, &now));
 }
 
+/* --- merges --- */
+
+static void do_merging(node *n, const step *x, uint32_t a) {
+  world *w = n->w;
+  people *p = w->people;
+  int kind = x->kind == S_MERGE ? SAVE_MERGE : SAVE_UNMERGE;
+  uint32_t b = kind == SAVE_MERGE ? book_labelled(p, (uint32_t)x->arg[A_WITH]) : a;
+  view now, other;
+  saving g = {.w = w, .n = n, .x = x, .now = &now};
+  if (b == BOOK_NO_RECORD || p->records[b].space != p->records[a].space) return;
+  g.space = node_space(n, p->records[a].space);
+  g.id = p->records[a].id;
+  int rc = view_class(n, g.space, &g.id, &now);
+  if (rc == QM_OK) rc = view_class(n, g.space, &p->records[b].id, &other);
+  if (is_storage(rc)) n->sick = 1;
+  if (rc != QM_OK || !now.visible || !now.n_steps || !other.visible || !other.n_steps) return;
+  if (kind == SAVE_MERGE ? a == b || now.collection != other.collection : now.members == 1) return;
+  g.s = book_save(w, n, p->records[a].space, kind, a);
+  book_seen(w, g.s, &now, NULL);
+  merging_note(n, g.space, g.s, b);
+  book_more(w, g.s, &now);
+  book_more(w, g.s, &other);
+  rc = qm_write_begin(&g.q, n->engine, g.space, 0);
+  if (rc != QM_OK) {
+    ended(&g, rc);
+    return;
+  }
+  /* The step stands in what was one class before, or is one from here on. */
+  if (kind == SAVE_MERGE) rc = merging_write(n, g.q, g.s);
+  if (rc == QM_OK) rc = saving_write(&g);
+  if (rc == QM_OK && kind == SAVE_UNMERGE) rc = merging_write(n, g.q, g.s);
+  if (rc == QM_OK) w->fired[kind == SAVE_MERGE ? F_MERGE : F_UNMERGE]++;
+  commit(&g, rc);
+}
+
 /* --- forms --- */
 
 static void do_open(node *n, uint32_t record, form *f, int review) {
@@ -153,7 +193,7 @@ static void do_open(node *n, uint32_t record, form *f, int review) {
   view v;
   qm_slice token;
   qm_space *s = node_space(n, r->space);
-  int rc = view_read(n, s, &r->id, &v);
+  int rc = view_class(n, s, &r->id, &v);
   if (rc == QM_OK) hint(r, n, &v);
   if (rc == QM_OK && (!v.visible || !v.n_steps || (review && !view_contested(&v)))) return;
   if (rc == QM_OK)
@@ -192,6 +232,8 @@ static void do_with_record(node *n, const step *x, uint32_t record, form *f) {
     case S_REVIEW: do_open(n, record, f, 1); break;
     case S_SETTLE: do_save(n, x, SAVE_EDIT, record, NULL, 1); break;
     case S_DELETE: do_save(n, x, SAVE_DELETE, record, NULL, 0); break;
+    case S_MERGE:
+    case S_UNMERGE: do_merging(n, x, record); break;
     case S_RESTORE: do_save(n, x, SAVE_RESTORE, record, NULL, 0); break;
     default: do_save(n, x, SAVE_EDIT, record, NULL, 0); break;
   }
@@ -303,6 +345,10 @@ static int draw_deed(world *w, node *n, sim_prng *random, unsigned space, step *
   if (f->open && roll < 40) {
     out->kind = prng_chance(random, 1, 15) ? S_DELETE_FORM : S_SAVE;
     out->arg[A_FORM] = which;
+    return 1;
+  }
+  if (merging_draw(w, n, random, space, out)) {
+    out->arg[A_PARTS] = out->arg[A_KEY] = 0;
     return 1;
   }
   if (roll < 12 || !p->n_records) {

@@ -7,7 +7,7 @@
 #include "tests/sim/script.h"
 #include "tests/sim/view.h"
 
-enum { SAVE_EDIT, SAVE_NEW, SAVE_DELETE, SAVE_RESTORE };
+enum { SAVE_EDIT, SAVE_NEW, SAVE_DELETE, SAVE_RESTORE, SAVE_MERGE, SAVE_UNMERGE };
 /* SAVED: the person was told so. MAYBE: no replica is bound to have it (power cut while
  * saving, or its device was restored before anybody else heard of it). NOT: it failed. */
 enum { STATUS_SAVED, STATUS_MAYBE, STATUS_NOT };
@@ -32,6 +32,15 @@ typedef struct save {
   int64_t last, first, delta;
   char add[VALUE_MAX], remove[VALUE_MAX];
   edit edits[SEQUENCES];
+  uint32_t *more; /* saves of other records of the class that its writer's device had */
+  uint32_t n_more;
+  uint32_t with;   /* SAVE_MERGE: the other record */
+  uint8_t links;   /* SAVE_MERGE: they were not in one class before */
+  uint32_t *mates; /* SAVE_UNMERGE: the others that stood in its class */
+  uint32_t n_mates;
+  uint64_t *heard; /* SAVE_MERGE, SAVE_UNMERGE: bits by id: which of these its device had */
+  uint64_t true_ms;   /* when it was written, by no clock of theirs */
+  int64_t ahead_ms;   /* of that, its writer's clock */
   int64_t relaxed_at; /* 0, or the device's count of barriers when it was saved relaxed */
 } save;
 
@@ -44,6 +53,8 @@ typedef struct page {
   /* Hints by which people choose what to do; no checker looks at them. */
   uint16_t known; /* bits of devices */
   uint8_t gone, contested;
+  uint8_t merged;  /* was merged with another once, or that was tried */
+  uint32_t joined; /* merging.h: 0, or another page + 1 */
 } page; /* of one record */
 
 typedef struct form {
@@ -76,6 +87,7 @@ typedef struct people {
   uint32_t pending[DEVICES]; /* the save under way, or one whose end is not known */
   uint32_t keys, last_label; /* drawn */
   uint64_t refused_saves, stale, collisions, conflicts, settled, same_keys;
+  uint64_t stamped, in_classes, partitions; /* that the checkers have looked at */
 } people;
 
 void people_open(world *w);

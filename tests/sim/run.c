@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/sim/chain.h"
 #include "tests/sim/check.h"
 #include "tests/sim/course.h"
 #include "tests/sim/net.h"
@@ -27,6 +28,7 @@ static void heal(world *w) {
     n->frozen_ms = 0;
     int failed = n->sick || (i != HUB && w->people->pending[i]); /* not opened again since */
     if (n->up && failed) node_restart(n);
+    n->absent = 0; /* at the latest */
     if (!n->up && !node_open(n)) violation(w, "node %u cannot be opened in the calm", i);
   }
   net_cut_all(w);
@@ -49,6 +51,8 @@ static void converge(world *w) {
     if (quiet(n)) continue;
     int ended = net_session(w, n, hub, &r);
     int gone = memcmp(w->ever[d], w->member[d], SPACES) != 0; /* it lists what it has lost */
+    gone |= forks_any(w, n);                                   /* and what it cannot take */
+    for (unsigned s = 0; s < SPACES; s++) gone |= device_keeps(w, d, s);
     if (!ended || (!gone && (!r.same || r.up > IDLE_BYTES_MAX || r.down > IDLE_BYTES_MAX)))
       violation(w, "device %u: nothing is new, and a session takes %llu + %llu bytes", d,
                 (unsigned long long)r.up, (unsigned long long)r.down);
@@ -58,7 +62,8 @@ static void converge(world *w) {
 static void enrol(world *w) {
   net_result r;
   for (unsigned d = 0; d < DEVICES; d++)
-    if (!net_session(w, &w->nodes[d], &w->nodes[HUB], &r) || r.code != QM_OK)
+    if (!w->nodes[d].absent &&
+        (!net_session(w, &w->nodes[d], &w->nodes[HUB], &r) || r.code != QM_OK))
       violation(w, "device %u cannot be enrolled: %s", d, qm_err_name(r.code));
   w->calm = 0;
   w->first = w->now;
@@ -92,6 +97,10 @@ static void sum_up(const world *w, result *t) {
   }
   t->saves = w->saves;
   t->sessions = w->sessions;
+  t->in_classes = w->people->in_classes;
+  t->stamped = w->people->stamped;
+  t->first_states = w->first_states;
+  t->rounds = w->rounds;
   t->violations = w->violations;
   t->conflicts = w->people->conflicts;
   t->collisions = w->people->collisions;
@@ -119,6 +128,7 @@ static void live(const script *s, int drawn, const run_options *o, result *out) 
   if (!w.violations) heal(&w);
   if (!w.violations) converge(&w);
   if (!w.violations) check_converged(&w);
+  if (!w.violations) check_times(&w);
   if (!w.violations || w.nodes[HUB].up) check_intent(&w);
   check_disks(&w);
   sum_up(&w, out);

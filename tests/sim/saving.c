@@ -290,6 +290,7 @@ static int edit_fields(saving *g) {
 
 int saving_write(saving *g) {
   int rc = QM_OK;
+  if (g->s->kind == SAVE_MERGE || g->s->kind == SAVE_UNMERGE) return append_step(g);
   if (g->s->kind == SAVE_RESTORE) rc = qm_write_restore(g->q, &g->id);
   int first = has(g, PART_EARLY);
   if (rc == QM_OK && (first || g->s->kind != SAVE_EDIT)) rc = append_step(g);

@@ -21,6 +21,7 @@
  * deed, people_do). A new one stands here and has its function; course.c draws it. */
 #define STEPS(X)                                                                             \
   X(WAKE, "wake", step_wake)                                                                 \
+  X(JOIN, "join", step_join)                                                                 \
   X(NEW, "new", people_do)                                                                   \
   X(OPEN, "open", people_do)                                                                 \
   X(REVIEW, "review", people_do)                                                             \
@@ -30,6 +31,8 @@
   X(SETTLE, "settle", people_do)                                                             \
   X(DELETE, "delete", people_do)                                                             \
   X(RESTORE, "restore", people_do)                                                           \
+  X(MERGE, "merge", people_do)                                                               \
+  X(UNMERGE, "unmerge", people_do)                                                           \
   X(SYNC, "sync", step_sync)                                                                 \
   X(MEET, "meet", step_meet)                                                                 \
   X(UPGRADE, "upgrade", step_upgrade)                                                        \
@@ -58,6 +61,7 @@ typedef enum step_kind {
 #define ARGS(X)                                                                              \
   X(SPACE, "space")                                                                          \
   X(RECORD, "record")                                                                        \
+  X(WITH, "with") /* another record */                                                       \
   X(FORM, "form")                                                                            \
   X(COLLECTION, "collection")                                                                \
   X(KEY, "key") /* a natural key's number */                                                 \
@@ -66,6 +70,7 @@ typedef enum step_kind {
   X(CUT, "cut")     /* the connection, after so many bytes */                                \
   X(DEAF, "deaf")   /* 1 the client, 2 the server does not hear of it */                     \
   X(STALLS, "stalls")                                                                        \
+  X(STAY, "stay") /* so many milliseconds */                                                 \
   X(TWICE, "twice")                                                                          \
   X(WRITES, "writes") /* until the power goes */                                             \
   X(READ_EIO, "read-eio") /* these three in 10,000 */                                        \

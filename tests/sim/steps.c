@@ -12,7 +12,16 @@
 static void step_wake(world *w, node *n, const step *x) {
   (void)w;
   (void)x;
-  if (!n->up) (void)node_open(n);
+  if (!n->up && !n->absent) (void)node_open(n);
+}
+
+/* A phone that is enrolled when the others have long been at work. */
+static void step_join(world *w, node *n, const step *x) {
+  if (!n->absent) return;
+  n->absent = 0;
+  n->late = 1;
+  w->fired[F_LATE]++;
+  if (node_open(n)) (void)net_start(w, n, &w->nodes[HUB], x, 0);
 }
 
 static void step_crash(world *w, node *n, const step *x) {
@@ -61,7 +70,7 @@ static void step_thaw(world *w, node *n, const step *x) {
 
 static int all_up(const world *w) {
   for (unsigned i = 0; i < NODES; i++)
-    if (!w->nodes[i].up) return 0; /* who holds what cannot be told now */
+    if (!w->nodes[i].up && !w->nodes[i].absent) return 0; /* who holds what cannot be told now */
   return 1;
 }
 
@@ -169,6 +178,7 @@ static void step_upgrade(world *w, node *n, const step *x) {
   w->fired[F_UPGRADE]++;
   w->schema_at[s] = (uint8_t)version;
   node_spaces(n);
+  net_leave(w);
 }
 
 static void step_lie(world *w, node *n, const step *x) {
@@ -204,7 +214,8 @@ static void step_cut_log(world *w, node *n, const step *x) {
 
 static void step_sync(world *w, node *n, const step *x) {
   node *hub = &w->nodes[HUB];
-  if (n == hub || !net_start(w, n, hub, x, 0)) return;
+  if (n == hub || (net_stays(w, n) && prng_chance(&w->random, 3, 4))) return;
+  if (!net_start(w, n, hub, x, 0)) return;
   if (x->arg[A_TWICE] && net_start(w, n, hub, x, 1)) w->fired[F_REPEAT]++;
 }
 

@@ -124,10 +124,12 @@ static int read_row(world *w, node *n, const qm_record *r, int q, char **out) {
   qm_buf b;
   int rc = QM_OK;
   qm_buf_init(&b, &n->env, 1u << 24);
-  if (cell && q == SEQ_LIST)
-    rc = read_list(w, cell, &b);
-  else if (cell)
-    qm_sequence_text(cell, &b);
+  for (; cell && rc == QM_OK; cell = qm_record_cell_next(r, cell)) { /* of a class several */
+    if (q == SEQ_LIST)
+      rc = read_list(w, cell, &b);
+    else
+      qm_sequence_text(cell, &b);
+  }
   qm_buf_byte(&b, 0);
   if (rc == QM_OK) rc = qm_buf_status(&b);
   char *copy = rc == QM_OK ? qm_arena_copy(&w->arena, b.p, b.n) : NULL;
@@ -173,11 +175,16 @@ static int read_all(world *w, node *n, qm_space *s, const qm_record *r, view *v)
   return QM_OK;
 }
 
+static void clear(view *out) {
+  static char nothing[1];
+  memset(out, 0, sizeof *out);
+  for (int q = 0; q < SEQUENCES; q++) out->rows[q] = nothing;
+  out->members = 1;
+}
+
 int view_read(node *n, qm_space *s, const qm_id *record, view *out) {
   const qm_record *r;
-  memset(out, 0, sizeof *out);
-  static char nothing[1];
-  for (int q = 0; q < SEQUENCES; q++) out->rows[q] = nothing;
+  clear(out);
   int rc = qm_engine_read(n->engine, s, record, &n->w->arena, &r);
   if (rc == QM_ENOTFOUND) return QM_OK;
   if (rc == QM_OK) rc = read_all(n->w, n, s, r, out);
@@ -185,13 +192,32 @@ int view_read(node *n, qm_space *s, const qm_id *record, view *out) {
   return rc;
 }
 
-int view_token(node *n, qm_space *s, const qm_id *record, unsigned kind, qm_slice *out) {
+int view_class(node *n, qm_space *s, const qm_id *record, view *out) {
+  qm_record_class c;
   const qm_record *r;
+  int rc = qm_class_read(n->engine, s, record, 0, &n->w->arena, &c);
+  if (rc != QM_OK || c.n == 1) {
+    if (rc == QM_OK || rc == QM_ENOTFOUND) rc = view_read(n, s, record, out);
+    return rc;
+  }
+  clear(out);
+  rc = qm_class_view(&c, qm_space_authors(s), QM_CLASS_ALL, &n->w->arena, &r);
+  if (rc == QM_OK) rc = read_all(n->w, n, s, r, out);
+  out->visible = qm_class_visible(&c);
+  out->collides = qm_class_collides(&c);
+  out->members = c.n;
+  if (rc == QM_OK) hash_view(out);
+  return rc;
+}
+
+int view_token(node *n, qm_space *s, const qm_id *record, unsigned kind, qm_slice *out) {
+  qm_record_class c;
   qm_buf b;
-  int rc = qm_engine_read(n->engine, s, record, &n->w->arena, &r);
+  int rc = qm_class_read(n->engine, s, record, 0, &n->w->arena, &c);
   if (rc != QM_OK) return rc;
   qm_buf_init(&b, &n->env, 1u << 24);
-  rc = qm_token_make(s, r, kind, &n->w->arena, &b);
+  rc = c.n > 1 ? qm_class_token(s, &c, kind, &n->w->arena, &b)
+               : qm_token_make(s, c.members[0], kind, &n->w->arena, &b);
   out->n = b.n;
   out->p = rc == QM_OK ? qm_arena_copy(&n->w->arena, b.p, b.n) : NULL;
   qm_buf_free(&b);

@@ -25,6 +25,7 @@ extern const uint32_t sibling_fields[SIBLING_FIELDS];
 
 typedef struct view {
   int found, visible, collides;
+  uint32_t members; /* of the class that was read; 1: a record alone */
   int same_key; /* looked for in the calm only */
   /* Saves that wrote here, by their steps, in the order shown; foreign: not to be read. */
   uint32_t *steps;
@@ -44,7 +45,10 @@ typedef struct view {
 /* Everything lives in w->arena until it is reset. QM_OK also where nothing is known of the
  * record (found 0). */
 int view_read(node *n, qm_space *s, const qm_id *record, view *out);
-/* The token of a reading now, of values or of the review list (QM_READ_…), in w->arena. */
+/* The same of the class that it is in. */
+int view_class(node *n, qm_space *s, const qm_id *record, view *out);
+/* The token of a reading of the class now, of values or of the review list (QM_READ_…), in
+ * w->arena. */
 int view_token(node *n, qm_space *s, const qm_id *record, unsigned kind, qm_slice *out);
 /* Something stands on the review list. */
 int view_contested(const view *v);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/hash.h"
+#include "tests/sim/chain.h"
 #include "tests/sim/check.h"
 #include "tests/sim/net.h"
 #include "tests/sim/people.h"
@@ -77,8 +78,8 @@ static void env_log(void *payload, qm_log_level level, const char *message) {
   if (n->w->verbose > 1) printf("#   [%u/%d] %s\n", n->index, (int)level, message);
 }
 
-/* Stands for ECDSA: a keyed hash that only the holder of the device id can make. */
-static void signature_of(const qm_id *device, const uint8_t digest[32], uint8_t out[64]) {
+/* A keyed hash that only the holder of the device id can make. */
+void world_sign(const qm_id *device, const uint8_t digest[32], uint8_t out[64]) {
   qm_sha sha;
   qm_hash hash;
   qm_sha_init(&sha);
@@ -90,8 +91,14 @@ static void signature_of(const qm_id *device, const uint8_t digest[32], uint8_t 
   memcpy(out + 32, hash.b, 32);
 }
 
+int world_signed(const qm_id *device, const uint8_t digest[32], const uint8_t signature[64]) {
+  uint8_t mine[64];
+  world_sign(device, digest, mine);
+  return memcmp(mine, signature, 64) == 0;
+}
+
 static int env_sign(void *payload, const uint8_t digest[32], uint8_t out[64]) {
-  signature_of(&((node *)payload)->id, digest, out);
+  world_sign(&((node *)payload)->id, digest, out);
   return QM_OK;
 }
 
@@ -99,11 +106,9 @@ static int env_sign(void *payload, const uint8_t digest[32], uint8_t out[64]) {
 
 static int verify(void *payload, const qm_id *device, const uint8_t digest[32],
                   const uint8_t signature[64]) {
-  node *n = payload;
-  uint8_t mine[64];
+  const node *n = payload;
   if (!node_of_id(n->w, device)) return QM_ENOTFOUND;
-  signature_of(device, digest, mine);
-  return memcmp(mine, signature, 64) == 0 ? QM_OK : QM_EHASH;
+  return world_signed(device, digest, signature) ? QM_OK : QM_EHASH;
 }
 
 /* In every list all spaces stand; what may not be read says so. */
@@ -173,7 +178,8 @@ static int refusal(void *payload, const qm_id *peer, const qm_id *space, const q
   node *author = node_of_id(w, &device), *sender = node_of_id(w, peer);
   note(w, "node %u: refused of %u by %s: %s (%s)", n->index, author ? author->index : 99,
        by_peer ? "peer" : "itself", qm_err_name(r->code), r->message);
-  if (author && !author->liar && sender && !sender->liar && !n->liar)
+  if (author && !author->liar && sender && !sender->liar && !n->liar &&
+      !forks_in(w, space_of_id(w, space)))
     violation(w, "an honest change was refused: author %u, from %u, at %u: %s (%s)",
               author->index, sender->index, n->index, qm_err_name(r->code), r->message);
   int sure = r->code == QM_ESCHEMA || r->code == QM_EACCESS || getenv("REFUSALS");
@@ -208,6 +214,10 @@ qm_space *node_space(node *n, unsigned space) {
 
 int device_may(const world *w, unsigned device, unsigned space) {
   return device == HUB || (w->member[device][space] && !w->nodes[device].revoked);
+}
+
+int device_keeps(const world *w, unsigned device, unsigned space) {
+  return w->hub_lives && w->member[device][space] && !w->writable[device][space];
 }
 
 /* --- life of a node --- */
@@ -266,6 +276,7 @@ int node_open(node *n) {
                      &n->policy);
       qm_answer_init(&n->peer_answer, &n->env, n->engine, QM_ANSWER_CHECK_AUTHOR,
                      &n->peer_policy);
+      forks_note(n);
       check_reopened(n);
       return 1;
     }
@@ -312,6 +323,7 @@ void node_after(node *n) {
 void node_restore(node *n, const disk_image *image, int same_instance) {
   node_close(n);
   disk_restore(n->disk, image);
+  forks_forget(n);
   if (!same_instance) prng_fill(&n->w->random, n->instance, sizeof n->instance);
   n->fresh = 1;
   n->sick = 0;
@@ -362,8 +374,9 @@ static void draw_members(world *w) {
 
 static void draw_faults(world *w) {
   for (int f = 0; f < F_COUNT; f++) w->on[f] = (uint8_t)prng_chance(&w->random, 1, 2);
-  if (w->on[F_LIAR_BYTES] || w->on[F_LIAR_FORGE] || w->on[F_LIAR_RAW])
-    w->nodes[prng_below(&w->random, DEVICES)].liar = (int)prng_below(&w->random, 2);
+  if (w->on[F_LIAR_BYTES] || w->on[F_LIAR_FORGE] || w->on[F_LIAR_CHAIN] || w->on[F_LIAR_FORK] ||
+      w->on[F_LIAR_RAW])
+    w->nodes[prng_below(&w->random, DEVICES)].liar = (int)prng_chance(&w->random, 3, 4);
 }
 
 void world_open(world *w, uint64_t seed, const uint8_t *on) {
@@ -398,12 +411,14 @@ void world_open(world *w, uint64_t seed, const uint8_t *on) {
   draw_members(w);
   draw_faults(w);
   if (on) memcpy(w->on, on, sizeof w->on);
+  for (uint32_t k = prng_below(&w->random, 2), d = prng_below(&w->random, DEVICES); k < 2; k++)
+    w->nodes[(d + 3 * k) % DEVICES].absent = w->on[F_LATE];
   w->course.state = prng_next(&w->random);
   net_open(w);
   people_open(w);
   w->calm = 1; /* the first morning: everybody is enrolled */
   for (unsigned i = 0; i < NODES; i++)
-    if (!node_open(&w->nodes[i])) abort();
+    if (!w->nodes[i].absent && !node_open(&w->nodes[i])) abort();
 }
 
 void world_close(world *w) {
@@ -415,6 +430,7 @@ void world_close(world *w) {
   people_close(w);
   for (unsigned i = 0; i < NODES; i++) disk_free(w->nodes[i].disk);
   free(w->refused);
+  free(w->forks);
   for (unsigned v = 0; v < SCHEMAS; v++) qm_buf_free(&w->schemas[v]);
   qm_arena_free(&w->arena);
 }

@@ -47,8 +47,14 @@
   X(GONE, "spaces taken away")                                                               \
   X(UPGRADE, "newer schemas")                                                                \
   X(SHUFFLE, "batches in another order")                                                     \
+  X(MERGE, "records merged")                                                                 \
+  X(UNMERGE, "records taken out again")                                                      \
+  X(LATE, "phones that join late")                                                           \
+  X(LIVE, "sessions that stay")                                                              \
   X(LIAR_BYTES, "mutated bytes")                                                             \
   X(LIAR_FORGE, "forged segments")                                                           \
+  X(LIAR_CHAIN, "wrong links under a good signature")                                        \
+  X(LIAR_FORK, "devices that fork themselves")                                               \
   X(LIAR_RAW, "writes against the schema")                                                   \
   X(CUT_LOG, "logs cut below what devices have")
 
@@ -77,6 +83,8 @@ typedef struct node {
   qm_answer answer, peer_answer;
   int up;   /* the engine is open */
   int sick; /* its store failed: to be opened again */
+  int absent; /* not enrolled yet */
+  int late;   /* was enrolled later than the others */
   int64_t skew_ms;
   uint64_t frozen_ms;  /* 0: the clock runs */
   uint64_t moved_ms;   /* when its clock last did something odd */
@@ -94,6 +102,7 @@ typedef struct refused_row {
 } refused_row;
 
 struct links;
+struct equivocation;
 struct people;
 
 struct world {
@@ -117,10 +126,13 @@ struct world {
   unsigned hub_lives;
   refused_row *refused;
   unsigned n_refused;
+  struct equivocation *forks; /* chain.h */
+  unsigned n_forks;
   struct links *links;
   struct people *people;
   int store_flags, zip_level;
   uint64_t sessions, saves, violations;
+  uint64_t first_states, rounds; /* first syncs by a state; rounds of sessions that stay */
   /* Of the first violation: what it says, without and with the names. */
   char kind[VIOLATION_MAX], message[VIOLATION_MAX];
   int verbose;
@@ -148,6 +160,11 @@ int node_spaces(node *n);
 void node_restore(node *n, const disk_image *image, int same_instance);
 qm_space *node_space(node *n, unsigned space);
 int device_may(const world *w, unsigned device, unsigned space);
+/* Stands for ECDSA: only the device itself calls it. */
+void world_sign(const qm_id *device, const uint8_t digest[32], uint8_t out[64]);
+int world_signed(const qm_id *device, const uint8_t digest[32], const uint8_t signature[64]);
+/* What only a reader still holds of the hub's earlier life it cannot give back. */
+int device_keeps(const world *w, unsigned device, unsigned space);
 /* NULL where it is nobody's. */
 node *node_of_id(world *w, const qm_id *id);
 unsigned space_of_id(const world *w, const qm_id *id); /* SPACES where unknown */

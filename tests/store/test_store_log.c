@@ -281,6 +281,40 @@ static void a_cut_takes_whole_rows(void **state) {
   after(wide, 1, 0, NULL);
 }
 
+static int sum_sizes(void *payload, const qm_log_row *row) {
+  char *to = payload;
+  assert_null(row->batch.p);
+  to += strlen(to);
+  snprintf(to, 40, "%u:%u:%u ", (unsigned)row->seq, (unsigned)row->batch.n, row->n_segments);
+  return strlen(payload) > 15 ? QM_STORE_STOP : QM_OK;
+}
+
+static int fail_sizes(void *payload, const qm_log_row *row) {
+  (void)row;
+  (*(int *)payload)++;
+  return QM_ELIMIT;
+}
+
+static void sizes_without_batches(void **state) {
+  (void)state;
+  char seen[100] = "";
+  int calls = 0;
+  OK(t.ops->log_sizes(t.s, 1, sum_sizes, seen)); /* nothing is there */
+  fill();
+  OK(t.ops->log_sizes(t.s, 1, sum_sizes, seen));
+  assert_string_equal(seen, "1:3:1 2:3:3 3:5:1 ");
+  GIVES(QM_ELIMIT, t.ops->log_sizes(t.s, 1, fail_sizes, &calls));
+  assert_int_equal(calls, 1);
+  OK(t.ops->log_sizes(t.s, 9, fail_sizes, &calls));
+  assert_int_equal(calls, 1);
+  begin();
+  OK(t.ops->log_replace(t.s, 1, 2, SLICE("erased, and longer than it was")));
+  commit();
+  snprintf(seen, sizeof seen, "stops ");
+  OK(t.ops->log_sizes(t.s, 1, sum_sizes, seen));
+  assert_string_equal(seen, "stops 1:3:1 2:30:3 ");
+}
+
 static void a_batch_is_replaced_in_place(void **state) {
   (void)state;
   static const uint64_t some[] = {10};
@@ -417,6 +451,7 @@ static int run(const char *name, CMFixtureFunction setup) {
       cmocka_unit_test_setup_teardown(the_visitor_decides, setup, teardown),
       cmocka_unit_test_setup_teardown(segments_must_rise, setup, teardown),
       cmocka_unit_test_setup_teardown(a_cut_takes_whole_rows, setup, teardown),
+      cmocka_unit_test_setup_teardown(sizes_without_batches, setup, teardown),
       cmocka_unit_test_setup_teardown(a_batch_is_replaced_in_place, setup, teardown),
       cmocka_unit_test_setup_teardown(log_after_equals_the_model, setup, teardown),
   };

@@ -74,13 +74,14 @@ static void waits_for_every_live_device(void **state) {
   meet(B, H);
   assert_int_equal(trim(a, b), 0); /* as of before */
   b = stands(B);
-  assert_int_equal(trim(a, b), 0); /* something hangs on it */
+  assert_int_equal(trim(a, b), 1); /* X, with z on it, takes its place */
+  shows(H, "R", F_NOTES, "abzXcd");
   meet(A, H);
   ok(put_text(A, "R", 2, 1, ""));
   meet(A, H);
   meet(B, H);
   size_t before = bytes(H);
-  assert_int_equal(trim(stands(A), stands(B)), 1); /* z; X hangs on Q, which stays */
+  assert_int_equal(trim(stands(A), stands(B)), 1);
   assert_true(bytes(H) < before);
   shows(H, "R", F_NOTES, "abXcd");
   ok(put_text(B, "R", 2, 0, "Z")); /* program 18 */
@@ -101,11 +102,31 @@ static void cut_by_two(void **state) {
   meet(A, H);
   qm_vv_list a = stands(A);
   meet(B, H);
-  assert_int_equal(trim(a, stands(B)), 0);
+  assert_int_equal(trim(a, stands(B)), 1); /* b */
   meet(A, H);
-  assert_int_equal(trim(stands(A), stands(B)), 2);
+  assert_int_equal(trim(stands(A), stands(B)), 1);
   rig_settle(&w);
   shows(B, "R", F_PLAN, "[a]");
+  rig_check_equal(&w);
+}
+
+/* What more than one element hangs on keeps them in order: it stays until one is left. */
+static void stays_where_it_holds_two(void **state) {
+  (void)state;
+  ok(put_text(A, "R", 0, 0, "ab"));
+  ok(put_text(A, "R", 1, 0, "Q")); /* left child of b */
+  ok(put_text(A, "R", 1, 0, "x")); /* left child of Q */
+  ok(put_text(A, "R", 3, 0, "y")); /* right child of Q */
+  ok(put_text(A, "R", 2, 1, ""));
+  rig_settle(&w);
+  assert_int_equal(trim(stands(A), stands(B)), 0);
+  ok(put_text(B, "R", 1, 1, ""));
+  rig_settle(&w);
+  assert_int_equal(trim(stands(A), stands(B)), 2);
+  ok(put_text(B, "R", 1, 0, "1"));
+  ok(put_text(A, "R", 2, 0, "2"));
+  rig_settle(&w);
+  shows(H, "R", F_NOTES, "a1y2b");
   rig_check_equal(&w);
 }
 
@@ -194,7 +215,7 @@ static void refusals(void **state) {
   assert_int_equal(qm_home_trim(n->engine, n->space, &before, 1, NULL, 9, &out), QM_EGAP);
   before = stands(A);
   ok(qm_home_trim(n->engine, n->space, &before, 1, NULL, 9, &out));
-  assert_int_equal(out.elements, 4); /* of "more" what is left hangs on what is gone */
+  assert_int_equal(out.elements, 6);
   qm_space_info info;
   qm_space_info_get(H->space, &info);
   info.writable = 0;
@@ -238,6 +259,7 @@ int main(void) {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
   const struct CMUnitTest tests[] = {T(waits_for_every_live_device),
                                      T(cut_by_two),
+                                     T(stays_where_it_holds_two),
                                      T(whole_and_in_parts),
                                      T(bounded),
                                      T(refusals),

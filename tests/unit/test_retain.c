@@ -128,11 +128,98 @@ static void least_of_all(void **state) {
   qm_engine_rollback(H->engine);
 }
 
+/* --- by size --- */
+
+static void told(dev *d, int safe) {
+  qm_vv_list vv;
+  ok(qm_engine_push(d->engine, d->space));
+  ok(qm_engine_heads(d->engine, d->space, &w.arena, &vv));
+  ok(qm_engine_acknowledged(d->engine, d->space, vv, safe));
+}
+
+/* Changes that compress to about as many bytes as they have. */
+static void fill(dev *d, unsigned changes) {
+  static const char hex[] = "0123456789abcdefghijklmnopqrstuvwxyz-_.:,;!?()[]{}<>+*/=&%$#@~^|";
+  for (unsigned i = 0; i < changes; i++) {
+    char text[801];
+    for (unsigned k = 0; k < 800; k++) text[k] = hex[rig_below(&w, sizeof hex - 1)];
+    text[800] = 0;
+    ok(put(d, "R", F_TEL, text));
+    ok(qm_engine_push(d->engine, d->space)); /* a row each */
+  }
+}
+
+static qm_capped cap(dev *d, uint64_t bytes) {
+  qm_capped c;
+  uint64_t now;
+  ok(qm_engine_cap(d->engine, bytes, &c));
+  ok(qm_engine_log_bytes(d->engine, &now));
+  assert_int_equal(now, c.bytes);
+  assert_int_equal(c.over, c.bytes > bytes ? c.bytes - bytes : 0);
+  return c;
+}
+
+static void beyond_a_size(void **state) {
+  (void)state;
+  fill(A, 60);
+  qm_capped c = cap(A, 20000);
+  assert_int_equal(c.gone, 0); /* no hub has it */
+  assert_true(c.over > 15000);
+  told(A, 0);
+  assert_int_equal(cap(A, 20000).gone, 0); /* no backup has it */
+  told(A, 1);
+  assert_int_equal(cap(A, 1u << 20).gone, 0); /* it fits */
+  c = cap(A, 20000);
+  assert_true(c.bytes <= 17500 && c.bytes > 15000);
+  uint64_t floor = floor_at(A);
+  assert_true(floor > 20 && floor < 50); /* the oldest went */
+  assert_int_equal(cap(A, 20000).gone, 0); /* and there is room for some more */
+  fill(A, 30);
+  c = cap(A, 20000); /* what came since must stay, and the rest of what is older goes */
+  assert_true(c.gone > 0 && c.over > 0);
+  assert_int_equal(floor_at(A), 61);
+  told(A, 0);
+  assert_int_equal(cap(A, 20000).gone, 0);
+  told(A, 1);
+  assert_true(cap(A, 20000).bytes <= 17500);
+  assert_true(floor_at(A) > 61);
+}
+
+/* Others' changes go once a hub has them; its own stand between them and stay. */
+static void what_lies_between(void **state) {
+  (void)state;
+  pull(H, A);
+  told(A, 1);
+  for (unsigned i = 0; i < 10; i++) {
+    fill(H, 3);
+    pull(A, H);
+    fill(A, 1);
+  }
+  told(A, 0);
+  uint64_t before = floor_at(A);
+  qm_capped c = cap(A, 0);
+  assert_true(c.gone > 10000 && c.bytes > 5000);
+  assert_true(floor_at(A) <= before + 1); /* (the record's creation was safe) */
+  pull(H, A); /* nothing is missing for the hub */
+  rig_check_equal(&w);
+}
+
+static void refused(void **state) {
+  (void)state;
+  qm_capped c;
+  assert_int_equal(qm_engine_cap(H->engine, 1, &c), QM_EINVAL); /* a hub keeps by days */
+  ok(qm_engine_begin(A->engine));
+  assert_int_equal(qm_engine_cap(A->engine, 1, &c), QM_ESTATE);
+  qm_engine_rollback(A->engine);
+}
+
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void) {
   const struct CMUnitTest tests[] = {CASE(by_age), CASE(nothing_that_a_device_lacks),
                                      CASE(nothing_that_is_not_safe), CASE(a_clock_that_goes_back),
-                                     CASE(least_of_all)};
+                                     CASE(least_of_all),
+                                     CASE(beyond_a_size), CASE(what_lies_between),
+                                     CASE(refused)};
   return cmocka_run_group_tests_name("retain", tests, NULL, NULL);
 }
