@@ -23,7 +23,10 @@ ifneq ($(filter true 1,$(CI) $(WERROR)),)
 WARNINGS += -Werror
 endif
 
-ifdef SANITIZE
+ifeq ($(SANITIZE),thread)
+CFLAGS ?= -O1 -g
+SANITIZERS := -fsanitize=thread -fno-omit-frame-pointer
+else ifdef SANITIZE
 CFLAGS ?= -O1 -g
 SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 else
@@ -56,7 +59,7 @@ PROGRAMS := $(if $(wildcard adapters/cli/qianmo.c),$(BUILD)/qianmo) \
 TESTS := $(BUILD)/tests/core_alone \
          $(foreach t,$(TEST_SRC),$(BUILD)/tests/$(basename $(notdir $(t))))
 
-.PHONY: all help year deps demo check check-run asan asan-run lint tests install clean
+.PHONY: all help year deps demo check check-run asan asan-run tsan tsan-run lint tests install clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -92,6 +95,16 @@ check: deps  ## lint, build and run all tests
 
 asan: deps  ## build with AddressSanitizer and UBSan and run all tests
 	@$(MAKE) check-run BUILD=$(BUILD)/asan SANITIZE=1
+
+# What has threads: the hub's loop and store thread, the handle, live push between them.
+TSAN_TESTS = $(foreach t,test_live test_live_handle test_uv_hub test_handle,$(BUILD)/tests/$(t))
+
+tsan: deps  ## build with ThreadSanitizer and run the tests that have threads
+	@$(MAKE) tsan-run BUILD=$(BUILD)/tsan SANITIZE=thread
+
+tsan-run:
+	@$(MAKE) -j$(JOBS) $(TSAN_TESTS) || { echo '0 passed, 1 failed'; exit 1; }
+	@BUILD=$(BUILD) TSAN_OPTIONS='halt_on_error=1 $(TSAN_OPTIONS)' tests/run -j $(JOBS) $(TSAN_TESTS)
 
 # A build that fails counts as a failed test, so that the last line is always a sum.
 check-run:

@@ -111,6 +111,7 @@ void qm__aside_sha(const qm_space *s, qm_sha *sha) {
 
 static int count_up(qm_space *s, const qm_author *by) {
   uint32_t at = 0;
+  s->engine->own_writes++;
   while (at < s->n_aside_counts && qm_author_cmp(&s->aside_counts[at].by, by) < 0) at++;
   if (at < s->n_aside_counts && qm_author_cmp(&s->aside_counts[at].by, by) == 0) {
     s->aside_counts[at].count++;
@@ -372,6 +373,8 @@ static int take_verdict(taking *t, const qm_aside *a) {
   if (copy.status != QM_ASIDE_CHANGE) return QM_OK;
   copy.status = (qm_aside_kind)a->kind;
   if (a->kind == QM_ASIDE_DECLINED) copy.text = a->text;
+  for (uint32_t i = 0; i < copy.n_changes; i++)
+    QM_TRY(qm__feed_aside(t->s, &copy.changes[i]));
   return qm__copy_update(t->s, &copy);
 }
 

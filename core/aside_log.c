@@ -7,28 +7,68 @@
 
 /* --- reading the log --- */
 
+/* The creations that the segment itself brings stand in no store yet. */
+static int is_inside(const qm_segment *g, qm_dot dot) {
+  return dot.author == g->author && dot.counter >= g->start;
+}
+
+static int is_new(const qm_op *op) {
+  return op->shape == QM_PRESENCE && op->kind == QM_KIND_NEW;
+}
+
+static const qm_op *find_new(const qm_op *const *news, uint32_t n, uint64_t counter) {
+  uint32_t lo = 0, hi = n;
+  while (lo < hi) {
+    uint32_t mid = lo + (hi - lo) / 2;
+    if (news[mid]->counter < counter)
+      lo = mid + 1;
+    else
+      hi = mid;
+  }
+  return lo < n && news[lo]->counter == counter ? news[lo] : NULL;
+}
+
+/* In order, so that a `new` that itself names its record so is filled in before it counts. */
+static int resolve_inside(const qm_segment *g, qm_arena *arena) {
+  const qm_op **news = qm_arena_array(arena, g->n_ops, sizeof *news);
+  uint32_t n = 0;
+  if (!news) return QM_ENOMEM;
+  for (uint32_t i = 0; i < g->n_changes; i++)
+    for (uint32_t o = 0; o < g->changes[i].n_ops; o++) {
+      qm_op *op = &g->changes[i].ops[o];
+      if (op->named == QM_BY_CREATION && is_inside(g, op->created)) {
+        const qm_op *made = find_new(news, n, op->created.counter);
+        if (!made) return QM_ENOTFOUND;
+        op->record = made->record;
+      }
+      if (is_new(op)) news[n++] = op;
+    }
+  return QM_OK;
+}
+
 int qm__log_resolve(qm_space *s, const qm_segment *g, qm_arena *arena) {
   qm_store *store = s->engine->store;
   qm_dot *dots = qm_arena_array(arena, g->n_ops, sizeof *dots);
   qm_op **ops = qm_arena_array(arena, g->n_ops, sizeof *ops);
   qm_id *ids = qm_arena_array(arena, g->n_ops, sizeof *ids);
   uint8_t *found = qm_arena_zero(arena, g->n_ops);
-  uint32_t n = 0;
+  uint32_t n = 0, inside = 0;
   if (!dots || !ops || !ids || !found) return QM_ENOMEM;
   for (uint32_t i = 0; i < g->n_changes; i++)
     for (uint32_t o = 0; o < g->changes[i].n_ops; o++) {
       qm_op *op = &g->changes[i].ops[o];
       if (op->named != QM_BY_CREATION) continue;
+      inside += (uint32_t)is_inside(g, op->created);
+      if (is_inside(g, op->created)) continue;
       dots[n] = op->created;
       ops[n++] = op;
     }
-  if (!n) return QM_OK;
-  QM_TRY(store->ops->creation_find(store, s->number, dots, n, ids, found));
+  if (n) QM_TRY(store->ops->creation_find(store, s->number, dots, n, ids, found));
   for (uint32_t i = 0; i < n; i++) {
     if (!found[i]) return QM_ENOTFOUND;
     ops[i]->record = ids[i];
   }
-  return QM_OK;
+  return inside ? resolve_inside(g, arena) : QM_OK;
 }
 
 int qm__log_decode(qm_space *s, qm_slice blob, qm_arena *arena, qm_batch *out) {
@@ -185,6 +225,9 @@ static int keep(qm_space *s, const qm_aside *a, const qm_segment *g, const qm_vv
   int rc = qm__copy_write(s, a, g, context, &b);
   if (rc == QM_OK) rc = qm__copy_put(s, a, qm_buf_slice(&b));
   qm_buf_free(&b);
+  for (uint32_t i = 0; i < g->n_changes && rc == QM_OK; i++)
+    if (g->changes[i].counter >= a->first && g->changes[i].next <= a->next)
+      rc = qm__feed_aside(s, &g->changes[i]);
   return rc;
 }
 
@@ -275,6 +318,7 @@ static int pick_changes(holding *h) {
   for (uint32_t i = 0; i < h->g->n_changes; i++) {
     const qm_change *c = &h->g->changes[i];
     h->flags[i] = c->counter >= h->a->first && c->next <= h->a->next;
+    if (h->flags[i]) QM_TRY(qm__feed_aside(h->s, c));
     for (uint32_t o = 0; h->flags[i] && o < c->n_ops; o++)
       h->ids[h->n_ids++] = c->ops[o].record;
   }

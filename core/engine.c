@@ -157,6 +157,10 @@ void qm_engine_close(qm_engine *e) {
   qm_free(e->env, e);
 }
 
+void qm_engine_home(qm_engine *e, const qm_id *hub) { e->home = *hub; }
+
+uint64_t qm_engine_own_writes(const qm_engine *e) { return e->own_writes; }
+
 const qm_author *qm_engine_author(const qm_engine *e) { return &e->author; }
 
 uint64_t qm_engine_now(const qm_engine *e) {

@@ -43,6 +43,10 @@ int qm_engine_open(qm_engine **out, const qm_env *env, qm_store *store,
                    const qm_engine_options *options, qm_error *e);
 void qm_engine_close(qm_engine *e);
 const qm_author *qm_engine_author(const qm_engine *e);
+/* On a device: the home hub of all that it holds, as its enrolment said. From then on nobody
+ * else's trims and writes to the space record are taken (S10.8); zero, as after open: not
+ * known, and they are. */
+void qm_engine_home(qm_engine *e, const qm_id *hub);
 /* A new author for this device from here on: a copy or restore was noticed. Inside
  * no transaction. */
 int qm_engine_new_epoch(qm_engine *e);
@@ -88,6 +92,9 @@ int qm_engine_begin(qm_engine *e);
  * memory stands as before begin. */
 int qm_engine_commit(qm_engine *e, qm_durability durability, qm_store_done done, void *payload);
 void qm_engine_rollback(qm_engine *e);
+/* Rises whenever this replica writes a change of its own, or makes or takes a set-aside
+ * entry, in whatever space; what is rolled back counts as well. 0 after open. */
+uint64_t qm_engine_own_writes(const qm_engine *e);
 /* QM_ENGINE_BEHIND: saves the state of all that was committed, in a transaction of its own, not
  * durable by itself (the log is). Whatever reads state does this first; only who reads the
  * store directly must ask. Nothing waits: no effect. QM_ESTATE inside a transaction; the
@@ -158,7 +165,7 @@ typedef struct qm_ingest {
   int check_author; /* 1: segments need a signature of their author that verifies */
   int check_schema; /* not 0: judge against schema and `role` (a hub), QM_CHECK_… */
   qm_slice role;
-  qm_id home; /* the space's home hub, whose trims a hub takes; zero: this engine's device */
+  qm_id home; /* the space's home hub; zero: what qm_engine_home says, else this engine's device */
   /* ECDSA check by author device; NULL with check_author: other devices' segments
      are QM_EFORGED. 0 or QM_EHASH / QM_ENOTFOUND (device unknown). */
   int (*verify)(void *payload, const qm_id *device, const uint8_t digest[32],

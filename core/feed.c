@@ -63,7 +63,7 @@ static int put(qm_space *s, qm_feed_set *f, uint32_t field, uint8_t remote, uint
 /* --- while changes are applied --- */
 
 /* Until it is saved a field's seq is 1: touched in this transaction. */
-static int touch(qm_space *s, qm_loaded *l, uint32_t field, int remote) {
+int qm__feed_touch(qm_space *s, qm_loaded *l, uint32_t field, int remote) {
   if (!l->feed) {
     l->feed = qm_arena_zero(&s->engine->arena, sizeof *l->feed);
     if (!l->feed) return QM_ENOMEM;
@@ -83,7 +83,7 @@ static int touch_ends(qm_space *s, qm_loaded *l, int remote) {
     /* An element that does not read as a record's id joins nothing. */
     if (qm_cur_bin_n(&c, id.b, sizeof id.b) != QM_OK || qm_id_is_zero(&id)) continue;
     QM_TRY(qm__space_record(s, &id, &other));
-    QM_TRY(touch(s, other, 0, remote));
+    QM_TRY(qm__feed_touch(s, other, 0, remote));
   }
   return QM_OK;
 }
@@ -96,6 +96,10 @@ int qm__feed_edge(qm_space *s, qm_loaded *l, const qm_op *op, int remote) {
   return is_on(s) && is_edge(op) ? touch_ends(s, l, remote) : QM_OK;
 }
 
+static int is_stamp(const qm_op *op) {
+  return op->field == QM_SPACE_STAMPS && op->shape == QM_KEYED && qm_id_is_zero(&op->record);
+}
+
 int qm__feed_change(qm_space *s, const qm_change *c) {
   int remote = c->author != s->own;
   if (!is_on(s)) return QM_OK;
@@ -103,7 +107,12 @@ int qm__feed_change(qm_space *s, const qm_change *c) {
     const qm_op *op = &c->ops[i];
     qm_loaded *l;
     QM_TRY(qm__space_record(s, &op->record, &l));
-    QM_TRY(touch(s, l, op->field, remote));
+    /* Which records a stamp shows otherwise is asked when it is known (qm__feed_stamps). */
+    if (is_stamp(op)) {
+      l->feed_stamps = 1;
+      continue;
+    }
+    QM_TRY(qm__feed_touch(s, l, op->field, remote));
     QM_TRY(qm__feed_edge(s, l, op, remote));
   }
   return QM_OK;
@@ -137,7 +146,7 @@ static void encode(const qm_feed_set *f, uint64_t seq, qm_buf *out) {
  * brought a record back, or hid it, is more than an edit. */
 static int stamp(qm_space *s, qm_loaded *l, uint64_t seq) {
   if (!l->feed) { /* not by ops: a state was joined */
-    QM_TRY(touch(s, l, QM_FEED_ALL, 1));
+    QM_TRY(qm__feed_touch(s, l, QM_FEED_ALL, 1));
   } else if (l->feed_visible != (uint8_t)qm_record_visible(&l->record)) {
     QM_TRY(put(s, l->feed, 0, l->feed->p[0].remote, 1));
   }
@@ -157,7 +166,9 @@ static void sort(qm_loaded **p, uint32_t n) {
     }
 }
 
-static int changed(const qm_loaded *l) { return l->feed || (l->dirty && !l->feed_same); }
+static int changed(const qm_loaded *l) {
+  return l->feed || (l->dirty && !l->feed_same && !l->feed_stamps);
+}
 
 static int save_rows(qm_space *s, qm_loaded **loaded, uint32_t n, uint64_t last) {
   qm_engine *e = s->engine;

@@ -3,8 +3,10 @@
  * whether here or by another author. An entry moves to the end of the feed when its record
  * changes again, so that the feed never outgrows the records.
  *
- * The space record's entry stands for the space as a whole: stamps, a schema, a state
- * that was replaced may change what is shown of any record. */
+ * The space record's entry stands for the space as a whole: membership entries, a schema, a
+ * state that was replaced may change what is shown of any record. What a stamp shows otherwise
+ * are the records that the stamped changes wrote; only where the log does not say which does it
+ * stand for the space. */
 #ifndef QM_FEED_H
 #define QM_FEED_H
 
@@ -13,6 +15,8 @@
 #include "store.h"
 
 #define QM_FEED_ALL UINT32_MAX /* as a field: any of the record */
+/* As a field: what is set aside of the record, or what was decided of that. */
+#define QM_FEED_ASIDE (UINT32_MAX - 1)
 /* Fields kept apart in one entry; with more the record as a whole has changed. */
 #define QM_FEED_FIELDS_MAX 64u
 

@@ -103,6 +103,7 @@ static int draft_write(draft *d) {
     rc = e->store->ops->open_append(e->store, s->number, &open);
   }
   qm_buf_free(&row);
+  e->own_writes++;
   return rc == QM_OK ? qm__space_apply(s, &c) : rc;
 }
 

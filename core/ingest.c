@@ -178,10 +178,34 @@ static int check_edge(qm_judge *j, const qm_op *op, uint32_t collection) {
 /* S6.7: trims rest on what all live devices have seen, which the home hub alone knows. (Its
  * own come back to it from devices where it was restored from a backup.) */
 static int by_home(const qm_judge *j, const qm_segment *g) {
-  const qm_id *home = qm_id_is_zero(&j->in->home) ? &j->e->device : &j->in->home;
+  const qm_id *home = qm_id_is_zero(&j->in->home) ? &j->e->home : &j->in->home;
   qm_id device;
+  if (qm_id_is_zero(home)) home = &j->e->device;
   qm_author_device(&j->s->authors.ids[g->author], &device);
   return qm_id_cmp(&device, home) == 0;
+}
+
+static int is_trim(const qm_op *op) {
+  return op->shape == QM_SEQUENCE && op->kind == QM_KIND_TRIM;
+}
+
+/* A device that meets another one without the hub: nobody has judged what that one hands on,
+ * and what only the home hub may write is not taken from anybody else. Once the hub has set
+ * such a change aside it comes without effect, and the rest of its segment with it. */
+static int check_home(qm_judge *j, const qm_segment *g, const qm_hash *hash) {
+  const qm_space *s = j->s;
+  int is_hub = (j->e->flags & QM_ENGINE_HUB) != 0;
+  int known = !qm_id_is_zero(&j->in->home) || !qm_id_is_zero(&j->e->home);
+  if (is_hub || !known || by_home(j, g)) return QM_OK;
+  for (uint32_t i = j->held; i < g->n_changes; i++) {
+    const qm_change *c = &g->changes[i];
+    int its = 0;
+    for (uint32_t o = 0; o < c->n_ops; o++)
+      its |= qm_id_is_zero(&c->ops[o].record) || is_trim(&c->ops[o]);
+    if (its && !qm__aside_covers(s, &s->authors.ids[g->author], hash->b, c))
+      return qm_fail(&j->why, QM_EACCESS, "writes what only the home hub writes");
+  }
+  return QM_OK;
 }
 
 /* What the sender's role may write, and what the schema allows. Its writer had seen the
@@ -189,7 +213,7 @@ static int by_home(const qm_judge *j, const qm_segment *g) {
 static int check_op(qm_judge *j, const qm_segment *g, const qm_op *op) {
   qm_loaded *l;
   const qm_schema *schema = j->s->schema;
-  if (op->shape == QM_SEQUENCE && op->kind == QM_KIND_TRIM && !by_home(j, g))
+  if (is_trim(op) && !by_home(j, g))
     return qm_fail(&j->why, QM_EACCESS, "only the home hub trims");
   if (qm_id_is_zero(&op->record))
     return by_home(j, g) ? QM_OK
@@ -324,6 +348,7 @@ static int judge(qm_judge *j, qm_segment *g, qm_hash *hash) {
   j->why = why;
   QM_TRY(rc);
   QM_TRY(check_author(j, g, hash));
+  QM_TRY(check_home(j, g, hash));
   QM_TRY(preload(j, g));
   QM_TRY(qm__space_work(j->s, g, &j->work, &j->why));
   QM_TRY(qm__home_check(j->s, g));

@@ -4,7 +4,8 @@
  * effect; the projector asks core/read.h what the record shows.
  *
  * A projector never begins, commits or rolls back inside record, space or saved. What
- * these return that is not QM_OK fails the commit. */
+ * these return that is not QM_OK fails the commit. `record` may load further records of the
+ * space and touch them in the feed. */
 #ifndef QM_PROJECTOR_H
 #define QM_PROJECTOR_H
 
@@ -17,7 +18,7 @@ typedef struct qm_projector {
   void *payload;
   /* A record as it is saved; it may be empty or invisible. Borrowed for the call. */
   int (*record)(void *payload, qm_space *s, const qm_record *r);
-  /* Stamps moved: what any record of the space shows may have changed. Called instead of
+  /* Stamps moved: what any record of the space shows may have changed. Called after all of
    * record; the store shows what the transaction wrote. */
   int (*space)(void *payload, qm_space *s);
   /* The last call for a space in a transaction: its digest stands. */

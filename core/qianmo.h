@@ -212,7 +212,7 @@ QM_API int32_t qm_merge(qm_tx *tx, qm_slice collection, qm_slice a, qm_slice b, 
 QM_API int32_t qm_unmerge(qm_tx *tx, qm_slice collection, qm_slice record, qm_error *e);
 /* Takes apart what two people created under one natural key: what one of their devices wrote
  * goes to a new record. device: its id or the first characters of it, as "same-key" lists it;
- * empty: the other one than the first. *out: {"id","fields":{FIELD:"moved"|"copied"|"left"}};
+ * empty: the other one than the first. *out: {"id","fields":{FIELD:"moved"|"copied"}};
  * copied stands in both (a log, a field that cannot be empty). Both still show the key: set it
  * where it is wrong. QM_EINVAL: the record has one creator, or not this one; QM_EAMBIGUOUS. */
 QM_API int32_t qm_split(qm_tx *tx, qm_slice collection, qm_slice record, qm_slice device,
@@ -283,7 +283,9 @@ enum {
  *   {"id","collection","visible","fields":{FIELD:VALUE,…},
  *    "conflicts":{FIELD:[{"value",who,"class"},…]},"token"}
  * Fields stand in the schema's order, empty ones are left out. A set and a list are JSON arrays; a
- * log an array of {"value",who}; a ref a record id; a counter out of range null. "class":
+ * log an array of {"value",who}; a ref a record id, of merged records (qm_merge) the one that all
+ * are shown under, and ,"stored":{FIELD:…} what was written where that is another; a counter out
+ * of range null. "class":
  * "sibling" (a concurrent value), "unread" (overwritten by somebody who had not seen it),
  * "contradict" (a state that cannot be reached from the shown one), "merge" (of another of the
  * merged records). "merged":[ID,…] the others where records are merged (qm_merge); "id" is then
@@ -407,9 +409,11 @@ QM_API int32_t qm_keep(qm_db *db, uint32_t days, uint32_t mb, qm_error *e);
  *    "local":BOOL,"remote":BOOL}
  * fields: those touched after `since` (a number where the schema does not know the field; null:
  * any); presence: it was created, deleted, brought back, merged or taken apart; local, remote:
- * changed here, by others. collection is null for a record that is not here (any more). A line
+ * changed here, by others. ,"set_aside":true is there where the hub set aside what had been
+ * written to it, or the office decided on that: qm_export_refused says of own changes what
+ * and why. collection is null for a record that is not here (any more). A line
  *   {"cursor","space":ID,"all":true}
- * says that anything of the space may be shown otherwise (a new schema, a corrected clock), and
+ * says that anything of the space may be shown otherwise (a new schema, another member), and
  *   {"cursor","all":true}
  * that anything may: the first line where `since` is empty, or of another database or of one
  * that was restored. Read on from the last line's cursor (an opaque text that may be kept);

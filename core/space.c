@@ -432,10 +432,14 @@ static int save_digest(qm_space *s) {
 /* Behind the stamps, which decide what is shown. */
 static int project(qm_space *s, int stamps_moved) {
   const qm_projector *p = &s->engine->projector;
+  uint32_t n = 0;
   if (!p->record) return QM_OK;
+  qm_loaded **dirty = qm_arena_array(&s->engine->arena, s->table_n, sizeof *dirty);
+  if (!dirty) return QM_ENOMEM;
+  for (uint32_t i = 0; i < s->table_cap; i++) /* a projector may load more */
+    if (s->table[i] && s->table[i]->dirty) dirty[n++] = s->table[i];
+  for (uint32_t i = 0; i < n; i++) QM_TRY(p->record(p->payload, s, &dirty[i]->record));
   if (stamps_moved) QM_TRY(p->space(p->payload, s));
-  for (uint32_t i = 0; i < s->table_cap && !stamps_moved; i++)
-    if (s->table[i] && s->table[i]->dirty) QM_TRY(p->record(p->payload, s, &s->table[i]->record));
   return p->saved(p->payload, s);
 }
 
@@ -466,16 +470,20 @@ int qm__space_save(qm_space *s) {
   if (s->stamps_stale) { /* before the records: what is projected shows by these */
     qm_loaded *l;
     qm_id zero = {{0}};
+    uint32_t n = s->stamps.n;
+    qm_stamp *before = qm_arena_copy(&s->engine->arena, s->stamps.p, n * sizeof *before);
+    if (!before) return QM_ENOMEM;
     QM_TRY(qm__space_record(s, &zero, &l));
     QM_TRY(space_record_read(s, &l->record));
+    if (stamps_sum(&s->stamps) != stamps_before) QM_TRY(qm__feed_stamps(s, before, n));
   }
   QM_TRY(save_records(s));
   QM_TRY(qm__inbox_classes(s));
-  QM_TRY(qm__feed_save(s));
   QM_TRY(save_digest(s));
   if (s->ingested || s->behind) QM_TRY(qm__space_note(s));
   s->behind = 0;
   QM_TRY(project(s, stamps_sum(&s->stamps) != stamps_before));
+  QM_TRY(qm__feed_save(s)); /* last: a projector may tell it of more */
   /* The transaction may go on with them. */
   for (uint32_t i = 0; i < s->table_cap; i++)
     if (s->table[i]) s->table[i]->dirty = s->table[i]->edges_touched = 0;

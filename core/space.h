@@ -59,7 +59,7 @@ typedef struct qm_loaded {
   /* for the feed: fields touched (NULL: none by ops), visible before the first of them, and
      1 where the record came out as it was */
   struct qm_feed_set *feed;
-  uint8_t feed_visible, feed_same;
+  uint8_t feed_visible, feed_same, feed_stamps; /* feed_stamps: ops on stamps wrote it */
   uint8_t edges_stored;  /* it had edges when it was loaded: they stand in the index */
   uint8_t edges_touched; /* written in this transaction: stands in qm_space.edges_touched */
   uint8_t names_own;     /* of a write here: it names values of this device (core/inbox_int.h) */
@@ -154,9 +154,10 @@ struct qm_engine {
   qm_store *store;
   uint32_t flags;
   int zip_level;
-  qm_id device;
+  qm_id device, home; /* home: qm_engine_home */
   qm_author author;
   int epoch_stale; /* a peer knows more of our author: new epoch at the next chance */
+  uint64_t own_writes; /* qm_engine_own_writes */
   int64_t offset_ms;
   uint64_t fixed_ms; /* replay's clock */
   uint64_t key[2];   /* of the record table's hash, random per open */
@@ -199,6 +200,12 @@ typedef struct qm_feed_set qm_feed_set;
 int qm__feed_change(qm_space *s, const qm_change *c);
 /* Before an op on edges is applied: the ends that it may part. Of other ops no effect. */
 int qm__feed_edge(qm_space *s, qm_loaded *l, const qm_op *op, int remote);
+/* A field of a record, in the open transaction. */
+int qm__feed_touch(qm_space *s, qm_loaded *l, uint32_t field, int remote);
+/* A change that was set aside, or of which that was decided; before its effects go. */
+int qm__feed_aside(qm_space *s, const qm_change *c);
+/* The space's stamps were `before`: what they show otherwise. */
+int qm__feed_stamps(qm_space *s, const qm_stamp *before, uint32_t n);
 /* Writes the entries of what the transaction touched. */
 int qm__feed_save(qm_space *s);
 /* Anything of the space may be shown otherwise; inside a transaction of the store. */

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "core/class_ref.h"
 #include "core/home.h"
 
 /* Detail for the caller; failures of this replica leave only cancel. */
@@ -452,6 +453,21 @@ static int class_cell(qm_write *w, const qm_target *t, uint32_t field, unsigned 
   return qm__class_cell(&t->cls, &w->s->authors, field, shape, qm__write_arena(w), out);
 }
 
+/* The elements that show the same as this one: ids of one class. */
+static int same_elements(qm_write *w, const qm_cell *cell, qm_slice element, qm_slice **out,
+                         uint32_t *n) {
+  const qm_keyed *k = qm_keyed_of(cell);
+  *n = 0;
+  *out = qm_arena_array(qm__write_arena(w), k->n, sizeof **out);
+  if (!*out) return QM_ENOMEM;
+  for (uint32_t i = 0; i < k->n; i++) {
+    int same;
+    QM_TRY(qm_class_ref_same(w->e, w->s, k->p[i].value, element, qm__write_arena(w), &same));
+    if (same) (*out)[(*n)++] = k->p[i].value;
+  }
+  return QM_OK;
+}
+
 static int add_element(qm_write *w, const qm_id *record, uint32_t field, qm_slice element,
                        unsigned flags) {
   qm_target t;
@@ -460,6 +476,12 @@ static int add_element(qm_write *w, const qm_id *record, uint32_t field, qm_slic
   const qm_cell *cell;
   QM_TRY(class_cell(w, &t, field, QM_KEYED, &cell));
   int held = cell && qm_keyed_find(qm_keyed_of(cell), element);
+  if (cell && !held && qm__write_is_ref(&t)) {
+    qm_slice *same;
+    uint32_t n;
+    QM_TRY(same_elements(w, cell, element, &same, &n));
+    held = n != 0;
+  }
   if (held && !qm__write_raw(w) && !(flags & QM_WRITE_AGAIN)) return QM_OK;
   qm_op op = {.field = field, .shape = QM_KEYED, .kind = QM_KIND_ADD, .value = element};
   QM_TRY(qm__write_copy(w, &op.value));
@@ -494,8 +516,14 @@ static int remove_element(qm_write *w, const qm_id *record, uint32_t field, qm_s
                           qm_slice token) {
   qm_target t;
   QM_TRY(qm__write_target_field(w, record, field, QM_KEYED, token, &t));
-  for (uint32_t i = 0; i < t.cls.n; i++)
-    QM_TRY(remove_from(w, &t, t.cls.members[i], field, element));
+  qm_slice *elements = &element;
+  uint32_t n = 1;
+  const qm_cell *cell = NULL;
+  if (qm__write_is_ref(&t) && !qm__write_raw(w)) QM_TRY(class_cell(w, &t, field, QM_KEYED, &cell));
+  if (cell) QM_TRY(same_elements(w, cell, element, &elements, &n));
+  for (uint32_t k = 0; k < n; k++)
+    for (uint32_t i = 0; i < t.cls.n; i++)
+      QM_TRY(remove_from(w, &t, t.cls.members[i], field, elements[k]));
   return QM_OK;
 }
 
@@ -603,6 +631,7 @@ static int finish(qm_write *w) {
   if (rc == QM_OK) {
     qm_open_row open = {c->counter, qm_buf_slice(&row)};
     rc = w->e->store->ops->open_append(w->e->store, s->number, &open);
+    w->e->own_writes++;
   }
   qm_buf_free(&row);
   QM_TRY(rc);

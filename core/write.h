@@ -55,8 +55,7 @@ int qm_write_unmerge(qm_write *w, const qm_id *record);
 
 typedef enum qm_split_how {
   QM_SPLIT_MOVED = 1,
-  QM_SPLIT_COPIED = 2, /* stands in both now: a log, or a field that cannot be empty */
-  QM_SPLIT_LEFT = 3    /* stays, and is not in the new record */
+  QM_SPLIT_COPIED = 2 /* stands in both now: a log, or a field that cannot be empty */
 } qm_split_how;
 typedef struct qm_split_field {
   uint32_t field;

@@ -78,6 +78,9 @@ int qm__write_emit_on(qm_write *w, const qm_target *t, const qm_record *member, 
 int qm__write_show(qm_write *w, qm_loaded *l, const qm_token *token);
 /* Has this change written the record already (then it is visible to its writer)? */
 static inline int qm__write_touched(const qm_loaded *l) { return l->touched != 0; }
+static inline int qm__write_is_ref(const qm_target *t) {
+  return t->field && t->field->value == QM_VALUE_REF;
+}
 /* Writes one op on the target's own record; it takes effect. Its value is copied. */
 int qm__write_op(qm_write *w, const qm_target *t, qm_op op);
 /* Gives the insert that was being typed its value. Before the change's ops are read. */

@@ -1,4 +1,5 @@
 /* Verbs on siblings: set, settle, raise and lower, on a record or on its class. */
+#include "core/class_ref.h"
 #include "core/undo.h"
 #include "core/write_int.h"
 
@@ -145,6 +146,8 @@ static int set_value(qm_write *w, const qm_id *record, uint32_t field, qm_slice 
   if (flags & QM_WRITE_SETTLE) QM_TRY(settle_token(w, &t, field, token));
   QM_TRY(contest_of(w, &t, field, &cell, &contest));
   int equal = contest.shown && qm_slice_cmp(contest.shown->value, value) == 0;
+  if (contest.shown && qm__write_is_ref(&t)) /* the same thing under another of its ids */
+    QM_TRY(qm_class_ref_same(w->e, w->s, contest.shown->value, value, qm__write_arena(w), &equal));
   if (equal && !(flags & QM_WRITE_SETTLE)) return QM_OK;
   QM_TRY(check_transition(w, &t, &contest, value));
   if (flags & QM_WRITE_SETTLE) return settle_value(w, &t, field, cell, &contest, value);

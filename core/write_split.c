@@ -4,6 +4,8 @@
 
 #include "core/write_int.h"
 
+#define COUNT_OPS_MAX 1024u
+
 typedef struct qm_splitting {
   qm_write *w;
   qm_target *t;
@@ -58,40 +60,56 @@ static int shown_of(qm_splitting *x, uint32_t field, qm_siblings *v, const qm_si
   return QM_OK;
 }
 
-/* The dots of the siblings equal to a value, after the n that stand in p. */
-static void dots_equal(const qm_siblings *v, qm_slice value, qm_dot *p, uint32_t *n) {
-  for (uint32_t i = 0; i < v->n; i++)
-    if (qm_slice_cmp(v->p[i].value, value) == 0) p[(*n)++] = v->p[i].dot;
+static int add_dots(qm_splitting *x, qm_dots *to, qm_dots more) {
+  qm_dot *p = qm_arena_array(qm__write_arena(x->w), (size_t)to->n + more.n, sizeof *p);
+  if (!p) return QM_ENOMEM;
+  if (to->n) memcpy(p, to->p, to->n * sizeof *p);
+  if (more.n) memcpy(p + to->n, more.p, more.n * sizeof *p);
+  *to = (qm_dots){p, to->n + more.n};
+  return to->n <= UINT16_MAX ? QM_OK : QM_ELIMIT;
 }
 
-/* What stays is written once more in place of itself and of what goes: a sibling does not
- * leave but by a write. The others stay as they are. */
+/* What stays, in place of itself and of what goes. It names what it named (S3.19): else the
+ * values of merged records that it hides would come back. Other values of the device stay where
+ * they are, on the review list: one change can leave but one value in a cell of the new record,
+ * since an op replaces what its own change wrote before (S3.3), and none may be lost. */
+static int take_siblings(qm_splitting *x, uint32_t field, const qm_siblings *its,
+                         const qm_siblings *rest, qm_slice moved, qm_slice left) {
+  qm_op op = {.field = field, .shape = QM_SIBLINGS, .kind = QM_KIND_BESIDE,
+              .flags = QM_OP_LISTED, .value = left};
+  qm_dot *dots = qm_arena_array(qm__write_arena(x->w), (size_t)its->n + rest->n, sizeof *dots);
+  uint32_t n = 0;
+  if (!dots) return QM_ENOMEM;
+  for (uint32_t i = 0; i < its->n; i++)
+    if (qm_slice_cmp(its->p[i].value, moved) == 0) dots[n++] = its->p[i].dot;
+  for (uint32_t i = 0; i < rest->n; i++) {
+    const qm_sibling *s = &rest->p[i];
+    if (qm_slice_cmp(s->value, left) != 0) continue;
+    dots[n++] = s->dot;
+    QM_TRY(add_dots(x, &op.hides, s->hides));
+    QM_TRY(add_dots(x, &op.keeps, s->keeps));
+  }
+  op.dots = (qm_dots){dots, n};
+  if (op.hides.n || op.keeps.n) op.flags |= QM_OP_NAMES;
+  return take(x, op);
+}
+
+/* A sibling does not leave but by a write, so what stays is written once more. */
 static int split_siblings(qm_splitting *x, uint32_t field, const qm_cell *cell) {
   static const uint8_t nil[1] = {0xc0};
   const qm_siblings *v = qm_siblings_of(cell);
   const qm_field_def *f = def_of(x, field);
   const qm_sibling *goes, *stays = NULL;
   qm_siblings its, rest;
-  uint32_t n = 0;
-  qm_dot *dots = qm_arena_array(qm__write_arena(x->w), v->n, sizeof *dots);
-  if (!dots) return QM_ENOMEM;
   QM_TRY(part_of(x, v, 1, &its));
   if (!its.n) return QM_OK;
   QM_TRY(part_of(x, v, 0, &rest));
   QM_TRY(shown_of(x, field, &its, &goes));
   if (rest.n) QM_TRY(shown_of(x, field, &rest, &stays));
-  qm_slice left = stays ? stays->value : qm_slice_of(nil, 1), moved = goes->value;
+  qm_slice left = stays ? stays->value : qm_slice_of(nil, 1);
   int leaves = stays || (f && qm_field_value_check(f, left, NULL) == QM_OK);
-  dots_equal(&its, moved, dots, &n);
-  if (stays) dots_equal(&rest, left, dots, &n);
-  QM_TRY(put(x, (qm_op){.field = field, .shape = QM_SIBLINGS, .value = moved}));
-  if (leaves)
-    QM_TRY(take(x, (qm_op){.field = field,
-                           .shape = QM_SIBLINGS,
-                           .kind = QM_KIND_BESIDE,
-                           .flags = QM_OP_LISTED,
-                           .value = left,
-                           .dots = {dots, n}}));
+  QM_TRY(put(x, (qm_op){.field = field, .shape = QM_SIBLINGS, .value = goes->value}));
+  if (leaves) QM_TRY(take_siblings(x, field, &its, &rest, goes->value, left));
   return note(x, field, leaves ? QM_SPLIT_MOVED : QM_SPLIT_COPIED);
 }
 
@@ -118,21 +136,28 @@ static int split_set(qm_splitting *x, uint32_t field, const qm_cell *cell) {
   return note(x, field, QM_SPLIT_MOVED);
 }
 
+static int move_count(qm_splitting *x, uint32_t field, int64_t delta) {
+  qm_op op = {.field = field, .shape = QM_TOTALS};
+  QM_TRY(qm__write_int_value(x->w, delta, &op.value));
+  QM_TRY(put(x, op));
+  QM_TRY(qm__write_int_value(x->w, -delta, &op.value));
+  return take(x, op);
+}
+
+/* An op moves at most 63 bits; a sum beyond that, which people do not reach, takes several. */
 static int split_counter(qm_splitting *x, uint32_t field, const qm_cell *cell) {
   const qm_totals *v = qm_totals_of(cell);
-  qm_totals its = {qm_arena_array(qm__write_arena(x->w), v->n, sizeof *its.p), 0, v->n};
-  qm_op op = {.field = field, .shape = QM_TOTALS};
-  int64_t sum;
-  if (!its.p) return QM_ENOMEM;
+  qm_int128 sum = 0;
   for (uint32_t i = 0; i < v->n; i++)
-    if (is_its(x, v->p[i].author)) its.p[its.n++] = v->p[i];
-  if (!its.n) return QM_OK;
-  if (qm_totals_sum(&its, &sum) != QM_OK || sum == INT64_MIN) return note(x, field, QM_SPLIT_LEFT);
+    if (is_its(x, v->p[i].author)) sum += v->p[i].sum;
   if (!sum) return QM_OK;
-  QM_TRY(qm__write_int_value(x->w, sum, &op.value));
-  QM_TRY(put(x, op));
-  QM_TRY(qm__write_int_value(x->w, -sum, &op.value));
-  QM_TRY(take(x, op));
+  for (uint32_t ops = 0; sum; ops++) {
+    int64_t delta = sum > INT64_MAX ? INT64_MAX : sum < -INT64_MAX ? -INT64_MAX : (int64_t)sum;
+    if (ops == COUNT_OPS_MAX)
+      return qm_fail(&x->w->error, QM_ELIMIT, "the counter is too far out of range");
+    QM_TRY(move_count(x, field, delta));
+    sum -= delta;
+  }
   return note(x, field, QM_SPLIT_MOVED);
 }
 
@@ -164,94 +189,133 @@ static size_t bytes_of(qm_slice text, uint64_t n) {
   return at;
 }
 
-/* The stretches in `ranges` that are the device's, and their text. */
-static int its_text(qm_splitting *x, const qm_cell *cell, qm_ranges all, qm_range *its, uint32_t *n,
-                    qm_buf *out) {
-  qm_buf text;
-  qm_buf_init(&text, x->w->e->env, QM_RECORD_MAX);
-  qm_sequence_text(cell, &text);
-  int rc = qm_buf_status(&text);
-  qm_slice rest = qm_buf_slice(&text);
-  for (uint32_t i = 0; i < all.n && rc == QM_OK; i++) {
-    size_t bytes = bytes_of(rest, all.p[i].len);
-    if (is_its(x, all.p[i].author)) {
-      its[(*n)++] = all.p[i];
-      qm_buf_add(out, rest.p, bytes);
-    }
-    rest = qm_slice_of(rest.p + bytes, rest.n - bytes);
-  }
-  qm_buf_free(&text);
-  return rc == QM_OK ? qm_buf_status(out) : rc;
+/* Places `op` behind what the new record's field has. */
+static int put_behind(qm_splitting *x, qm_op op) {
+  const qm_cell *cell = qm_record_cell(&x->to->record, op.field, QM_SEQUENCE);
+  const qm_cell empty = {op.field, QM_SEQUENCE, NULL};
+  op.shape = QM_SEQUENCE;
+  if (!cell) cell = &empty;
+  QM_TRY(qm_sequence_place(cell, &x->w->s->authors, qm_sequence_len(cell), &op));
+  return put(x, op);
 }
 
-static int its_values(qm_splitting *x, const qm_cell *cell, qm_ranges all, qm_range *its,
-                      uint32_t *n, qm_buf *out, uint64_t *count) {
-  qm_slice *values;
-  uint32_t total;
-  uint64_t at = 0;
-  QM_TRY(qm_sequence_values(cell, qm__write_arena(x->w), &values, &total));
-  for (uint32_t i = 0; i < all.n; i++) {
-    int takes = is_its(x, all.p[i].author);
-    if (takes) its[(*n)++] = all.p[i];
-    for (uint64_t k = 0; k < all.p[i].len && at < total; k++, at++) {
-      if (!takes) continue;
-      qm_mp_raw(out, values[at]);
-      ++*count;
-    }
-  }
-  return qm_buf_status(out);
-}
-
-/* An insert of more than one op may hold goes piece by piece, each after the one before. */
+/* An insert of more than one op may hold goes piece by piece. */
 static int put_text(qm_splitting *x, uint32_t field, qm_slice text) {
   while (text.n) {
-    const qm_cell *cell = qm_record_cell(&x->to->record, field, QM_SEQUENCE);
-    const qm_cell empty = {field, QM_SEQUENCE, NULL};
-    qm_op op = {.field = field, .shape = QM_SEQUENCE};
+    qm_op op = {.field = field};
     size_t n = bytes_of(text, 8192), points = 0;
     if (!qm_utf8_check(qm_slice_of(text.p, n), &points)) return QM_EINTERNAL;
     op.span = points;
-    if (!cell) cell = &empty;
-    QM_TRY(qm_sequence_place(cell, &x->w->s->authors, qm_sequence_len(cell), &op));
     QM_TRY(qm__write_text_value(x->w, qm_slice_of(text.p, n), &op.value));
-    QM_TRY(put(x, op));
+    QM_TRY(put_behind(x, op));
     text = qm_slice_of(text.p + n, text.n - n);
   }
   return QM_OK;
 }
 
-static int put_values(qm_splitting *x, uint32_t field, qm_slice body, uint64_t count) {
+static int put_array(qm_splitting *x, uint32_t field, const qm_slice *p, uint32_t n) {
   qm_buf b;
-  qm_op op = {.field = field, .shape = QM_SEQUENCE, .flags = QM_OP_ROOT, .span = count};
-  qm_buf_init(&b, x->w->e->env, QM_VALUE_MAX);
-  qm_mp_array(&b, (size_t)count);
-  qm_mp_raw(&b, body);
+  qm_op op = {.field = field, .span = n};
+  qm_buf_init(&b, x->w->e->env, QM_VALUE_MAX + 8);
+  qm_mp_array(&b, n);
+  for (uint32_t i = 0; i < n; i++) qm_mp_raw(&b, p[i]);
   int rc = qm_buf_status(&b);
   op.value = qm_buf_slice(&b);
   if (rc == QM_OK) rc = qm__write_copy(x->w, &op.value);
-  if (rc == QM_OK) rc = put(x, op);
+  if (rc == QM_OK) rc = put_behind(x, op);
   qm_buf_free(&b);
   return rc;
 }
 
-static int split_sequence(qm_splitting *x, uint32_t field, const qm_cell *cell) {
+static int put_values(qm_splitting *x, uint32_t field, const qm_slice *p, uint32_t n) {
+  for (uint32_t at = 0; at < n;) {
+    size_t bytes = p[at].n;
+    uint32_t count = 1;
+    while (at + count < n && bytes + p[at + count].n <= QM_VALUE_MAX - 8)
+      bytes += p[at + count++].n;
+    QM_TRY(put_array(x, field, p + at, count));
+    at += count;
+  }
+  return QM_OK;
+}
+
+/* The elements that are the device's: what each is as text and as a value, in order. */
+typedef struct qm_elements {
+  qm_slice *texts, *values;
+  uint32_t n;
+} qm_elements;
+
+static int its_elements(qm_splitting *x, const qm_cell *cell, qm_ranges all, qm_range *its,
+                        uint32_t *n_its, qm_buf *text, qm_elements *out) {
+  qm_arena *arena = qm__write_arena(x->w);
+  qm_slice *values;
+  uint32_t total, at = 0;
+  QM_TRY(qm_sequence_values(cell, arena, &values, &total));
+  qm_sequence_text(cell, text);
+  QM_TRY(qm_buf_status(text));
+  qm_slice rest = qm_buf_slice(text);
+  out->texts = qm_arena_array(arena, total, sizeof *out->texts);
+  out->values = qm_arena_array(arena, total, sizeof *out->values);
+  if (!out->texts || !out->values) return QM_ENOMEM;
+  for (uint32_t i = 0; i < all.n; i++) {
+    int takes = is_its(x, all.p[i].author);
+    if (takes) its[(*n_its)++] = all.p[i];
+    for (uint64_t k = 0; k < all.p[i].len && at < total; k++, at++) {
+      size_t bytes = bytes_of(rest, 1);
+      if (takes) {
+        out->texts[out->n] = qm_slice_of(rest.p, bytes);
+        out->values[out->n++] = values[at];
+      }
+      rest = qm_slice_of(rest.p + bytes, rest.n - bytes);
+    }
+  }
+  return QM_OK;
+}
+
+/* Of a field that the schema knows it says what its elements are; else an element is text
+ * where both readings say the same. */
+static int is_text(const qm_field_def *f, const qm_elements *e, uint32_t i) {
+  qm_cur c;
+  qm_slice s;
+  if (f) return f->type == QM_FIELD_TEXT;
+  qm_cur_init(&c, e->values[i]);
+  return qm_cur_str(&c, &s) == QM_OK && qm_slice_cmp(s, e->texts[i]) == 0;
+}
+
+static int put_stretch(qm_splitting *x, uint32_t field, int text, const qm_elements *e,
+                       uint32_t from, uint32_t to) {
+  qm_buf b;
+  if (!text) return put_values(x, field, e->values + from, to - from);
+  qm_buf_init(&b, x->w->e->env, QM_RECORD_MAX);
+  for (uint32_t i = from; i < to; i++) qm_buf_add(&b, e->texts[i].p, e->texts[i].n);
+  int rc = qm_buf_status(&b);
+  if (rc == QM_OK) rc = put_text(x, field, qm_buf_slice(&b));
+  qm_buf_free(&b);
+  return rc;
+}
+
+static int put_elements(qm_splitting *x, uint32_t field, const qm_elements *e) {
   const qm_field_def *f = def_of(x, field);
+  for (uint32_t from = 0, to; from < e->n; from = to) {
+    int text = is_text(f, e, from);
+    for (to = from + 1; to < e->n && is_text(f, e, to) == text;) to++;
+    QM_TRY(put_stretch(x, field, text, e, from, to));
+  }
+  return QM_OK;
+}
+
+static int split_sequence(qm_splitting *x, uint32_t field, const qm_cell *cell) {
+  qm_elements e = {.n = 0};
   qm_ranges all;
+  qm_buf text;
   uint32_t n = 0;
-  uint64_t count = 0;
-  qm_buf body;
-  if (!f) return note(x, field, QM_SPLIT_LEFT); /* text or values: only the schema knows */
   QM_TRY(qm_sequence_cut(cell, qm__write_arena(x->w), 0, qm_sequence_len(cell), &all));
   qm_range *its = qm_arena_array(qm__write_arena(x->w), all.n, sizeof *its);
   if (!its) return QM_ENOMEM;
-  qm_buf_init(&body, x->w->e->env, QM_RECORD_MAX);
-  int text = f->type == QM_FIELD_TEXT;
-  int rc = text ? its_text(x, cell, all, its, &n, &body)
-                : its_values(x, cell, all, its, &n, &body, &count);
-  if (rc == QM_OK && n)
-    rc = text ? put_text(x, field, qm_buf_slice(&body))
-              : put_values(x, field, qm_buf_slice(&body), count);
-  qm_buf_free(&body);
+  qm_buf_init(&text, x->w->e->env, QM_RECORD_MAX);
+  int rc = its_elements(x, cell, all, its, &n, &text, &e);
+  if (rc == QM_OK) rc = put_elements(x, field, &e);
+  qm_buf_free(&text);
   if (rc != QM_OK || !n) return rc;
   QM_TRY(take(x, (qm_op){.field = field,
                          .shape = QM_SEQUENCE,

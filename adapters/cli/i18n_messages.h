@@ -19,6 +19,7 @@
   X(STAY_LOST, "connection lost (%s); trying again\n", "连接中断（%s），正在重试\n")                     \
   X(CHANGES_ALL, "anything may have changed\n", "任何内容都可能有变\n")                                 \
   X(CHANGES_PRESENCE, "created or deleted", "新建或删除")                                           \
+  X(CHANGES_SET_ASIDE, "set aside or decided on", "被搁置或已裁定")                                 \
   X(CHANGES_HERE, "here", "本机")                                                                 \
   X(CHANGES_ELSEWHERE, "elsewhere", "别处")                                                       \
   X(CHANGES_BOTH, "here and elsewhere", "本机和别处")                                               \

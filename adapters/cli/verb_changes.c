@@ -20,6 +20,9 @@ static void put_fields(const qm_ctx *c, qm_line *l, const qm_node *change) {
     if (l->n) qm_line_add(l, ", ");
     qm_line_clean(l, n->text, " ");
   }
+  if (!qm_node_true(qm_node_get(change, "set_aside"))) return;
+  if (l->n) qm_line_add(l, ", ");
+  qm_line_add(l, QM_SAY(c, CHANGES_SET_ASIDE));
 }
 
 static const char *where(const qm_ctx *c, const qm_node *change) {

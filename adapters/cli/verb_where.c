@@ -199,6 +199,24 @@ static int plain_value(qm_ctx *c, const qm_node *field, condition *x) {
   return QM_EXIT_DONE;
 }
 
+/* A record may be told by any of the ids, or the key, by which it is found: the table holds the
+ * id that it is shown under. What names no one record is compared as it is. */
+static void resolve_reference(qm_ctx *c, const qm_node *field, condition *x) {
+  const qm_node *target = qm_node_get(field, "target");
+  qm_text text = {0};
+  qm_tree t = QM_TREE_INIT;
+  if (!target || target->type != QM_NODE_STRING || !x->value.n || strcmp(x->sql, "LIKE") == 0)
+    return;
+  int rc = qm_get(c->db, qm_verb_space(c), target->text, qm_line_slice(&x->value), QM_DELETED,
+                  &text, NULL);
+  if (rc == QM_OK && qm_verb_parse(c, &t, qm_slice_of(text.p, text.n)) == QM_EXIT_DONE) {
+    qm_line_clear(&x->value);
+    qm_line_add(&x->value, qm_node_string(qm_node_get(t.root, "id")));
+  }
+  qm_tree_free(&t);
+  qm_text_free(&text);
+}
+
 static int add_condition(qm_ctx *c, clause *q, const qm_node *collection, qm_slice text) {
   condition x = {.value = QM_LINE_INIT};
   qm_line shown = QM_LINE_INIT, column = QM_LINE_INIT;
@@ -209,6 +227,9 @@ static int add_condition(qm_ctx *c, clause *q, const qm_node *collection, qm_sli
     exit_code = qm_cli_refuse(&c->cli, QM_EUSAGE, QM_SAY_BAD_WHERE, qm_line_text(&shown));
   if (!exit_code) exit_code = qm_verb_field(c, collection, x.field, &field);
   if (!exit_code) exit_code = plain_value(c, field, &x);
+  if (!exit_code && (qm_node_is(qm_node_get(field, "value"), "ref") ||
+                     qm_node_is(qm_node_get(field, "type"), "ref")))
+    resolve_reference(c, field, &x);
   if (!exit_code) qm_line_add(&q->sql, " AND ");
   if (!exit_code && is_rows(field)) {
     exit_code = add_rows(c, q, collection, field, &x);

@@ -131,6 +131,20 @@ static void close_all(qm_db *db) {
   db->store = NULL;
 }
 
+int qm__handle_home(qm_db *db) {
+  qm_buf b;
+  qm_id home;
+  qm_buf_init(&b, &db->env, 64);
+  int rc = qm__handle_meta_get(db, QM_META_HUB_ID, &b);
+  if (rc == QM_OK && b.n != sizeof home.b) rc = QM_ECORRUPT;
+  if (rc == QM_OK) {
+    memcpy(home.b, b.p, sizeof home.b);
+    qm_engine_home(db->engine, &home);
+  }
+  qm_buf_free(&b);
+  return rc == QM_ENOTFOUND ? QM_OK : rc;
+}
+
 static int open_all(qm_db *db, qm_error *e) {
   qm_engine_options options = {.size = sizeof options, .flags = QM_ENGINE_FEED | QM_ENGINE_INBOX};
   int rc = open_store(db, e);
@@ -140,6 +154,8 @@ static int open_all(qm_db *db, qm_error *e) {
     options.device = *qm_key_device(db->key);
     rc = qm_engine_open(&db->engine, &db->env, db->store, &options, e);
   }
+  if (rc == QM_OK && (rc = qm__handle_home(db)) != QM_OK)
+    qm_fail(e, rc, "the enrolment: %s", qm_err_text(rc));
   if (rc == QM_OK && !(db->options.flags & QM_OPEN_READONLY) &&
       (rc = qm_projection_open(db->engine, db->store, &db->projection)) != QM_OK)
     qm_fail(e, rc, "the tables for reports: %s", qm_err_text(rc));

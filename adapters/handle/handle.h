@@ -95,6 +95,8 @@ struct timespec qm__handle_deadline(uint32_t ms);
 int qm__handle_reopen(qm_db *db, qm_error *e);
 /* 1 where a read that gave rc should be made again, on what was read anew. *tried: 0 before. */
 int qm__handle_again(qm_db *db, int rc, int *tried);
+/* Tells the engine which hub this device is enrolled at, where it is. */
+int qm__handle_home(qm_db *db);
 /* Hands a buffer's bytes over as a result and empties it. */
 int qm__handle_result(qm_buf *b, qm_text *out, qm_error *e);
 

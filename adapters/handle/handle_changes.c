@@ -91,7 +91,7 @@ static int take_collection(void *payload, const qm_record_row *row) {
 }
 
 typedef struct touched {
-  int all, presence, local, remote;
+  int all, presence, local, remote, aside;
   uint32_t fields[FIELDS_MAX];
   uint32_t n;
 } touched;
@@ -100,8 +100,9 @@ static void note(touched *t, const qm_feed_field *f) {
   t->local |= !f->remote;
   t->remote |= f->remote != 0;
   if (f->field == QM_FEED_ALL) t->all = 1;
+  if (f->field == QM_FEED_ASIDE) t->aside = 1;
   if (f->field == QM_FEED_ALL || f->field == 0) t->presence = 1;
-  if (f->field == QM_FEED_ALL || f->field == 0) return;
+  if (f->field >= QM_FEED_ASIDE || f->field == 0) return;
   uint32_t at = 0; /* ascending */
   while (at < t->n && t->fields[at] < f->field) at++;
   if ((at < t->n && t->fields[at] == f->field) || t->n == FIELDS_MAX) return;
@@ -160,6 +161,7 @@ static int put_record(listing *l, const qm_space *s, const qm_feed_row *row) {
   qm__handle_put(l->out, ",\"fields\":");
   put_fields(l->out, c, &t);
   qm__handle_put(l->out, t.presence ? ",\"presence\":true" : ",\"presence\":false");
+  if (t.aside) qm__handle_put(l->out, ",\"set_aside\":true");
   qm__handle_put(l->out, t.local ? ",\"local\":true" : ",\"local\":false");
   qm__handle_put(l->out, t.remote ? ",\"remote\":true}\n" : ",\"remote\":false}\n");
   return qm_buf_status(l->out);

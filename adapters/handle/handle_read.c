@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "adapters/handle/handle.h"
+#include "core/class_ref.h"
 
 #define LIST_LIMIT 100u
 #define LIST_BYTES ((size_t)8 << 20)
@@ -94,8 +95,17 @@ int qm__handle_decode(qm_reading *r, const qm_record_row *row, const qm_record *
   return rc == QM_OK || rc == QM_ENOMEM ? rc : QM_ECORRUPT;
 }
 
-static int view_of(qm_reading *r, const qm_record_class *cls, const qm_record **view) {
+/* As it was written, and with references as they are shown. */
+static int raw_of(qm_reading *r, const qm_record_class *cls, const qm_record **view) {
   return qm_class_view(cls, qm_space_authors(r->s), QM_CLASS_ALL, &r->arena, view);
+}
+
+static int view_of(qm_reading *r, const qm_record_class *cls, const qm_record **view) {
+  const qm_schema *schema = qm_space_schema(r->s);
+  QM_TRY(raw_of(r, cls, view));
+  const qm_collection_def *c =
+      schema ? qm_schema_collection(schema, qm_record_collection(*view)) : NULL;
+  return qm_class_resolve(r->db->engine, r->s, c, *view, QM_CLASS_COMMITTED, &r->arena, view);
 }
 
 int qm__handle_class_of(qm_reading *r, const qm_record *record, qm_record_class *cls,
@@ -157,6 +167,9 @@ static int put_sequence(qm_buf *b, qm_reading *r, const qm_field_def *f, const q
     QM_TRY(qm_sequence_values(cell, &r->arena, &values, &n));
     for (uint32_t i = 0; i < n; i++, first = 0) {
       if (!first) qm_buf_byte(b, ',');
+      if (f->value == QM_VALUE_REF)
+        QM_TRY(qm_class_ref_value(r->db->engine, r->s, values[i], QM_CLASS_COMMITTED, &r->arena,
+                                  &values[i]));
       qm__handle_put_value(b, f, values[i]);
     }
   }
@@ -287,6 +300,83 @@ static void put_merged(qm_buf *b, const qm_record_class *cls) {
   qm_buf_byte(b, ']');
 }
 
+/* ---- references as they were written ---- */
+
+static void put_stored_list(qm_buf *b, const qm_field_def *f, const qm_slice *values, uint32_t n) {
+  qm_buf_byte(b, '[');
+  for (uint32_t i = 0; i < n; i++) {
+    if (i) qm_buf_byte(b, ',');
+    qm__handle_put_value(b, f, values[i]);
+  }
+  qm_buf_byte(b, ']');
+}
+
+/* The raw values of a list, where one of them shows otherwise; else *n = 0. */
+static int stored_list(qm_reading *r, const qm_record *raw, const qm_cell *cell, qm_slice **out,
+                       uint32_t *n) {
+  int differs = 0;
+  for (; cell; cell = qm_record_cell_next(raw, cell)) {
+    qm_slice *values, shown;
+    uint32_t count;
+    QM_TRY(qm_sequence_values(cell, &r->arena, &values, &count));
+    *out = qm_arena_grow(&r->arena, *out, *n, (size_t)*n + count, sizeof **out);
+    if (!*out) return QM_ENOMEM;
+    for (uint32_t i = 0; i < count; i++) {
+      QM_TRY(qm_class_ref_value(r->db->engine, r->s, values[i], QM_CLASS_COMMITTED, &r->arena,
+                                &shown));
+      differs |= qm_slice_cmp(shown, values[i]) != 0;
+      (*out)[(*n)++] = values[i];
+    }
+  }
+  if (!differs) *n = 0;
+  return QM_OK;
+}
+
+static int stored_values(qm_reading *r, const qm_field_def *f, const qm_record *raw,
+                         const qm_record *shown, qm_slice **out, uint32_t *n) {
+  const qm_cell *cell = qm_record_cell(raw, f->number, qm_field_shape(f));
+  const qm_cell *other = qm_record_cell(shown, f->number, qm_field_shape(f));
+  *out = NULL;
+  *n = 0;
+  if (!cell || !other) return QM_OK;
+  if (cell->shape == QM_SEQUENCE) return stored_list(r, raw, cell, out, n);
+  if (cell->content == other->content) return QM_OK;
+  const qm_keyed *k = cell->shape == QM_KEYED ? qm_keyed_of(cell) : NULL;
+  const qm_entries *v = cell->shape == QM_ENTRIES ? qm_entries_of(cell) : NULL;
+  uint32_t count = k ? k->n : v ? v->n : 1;
+  *out = qm_arena_array(&r->arena, count, sizeof **out);
+  if (!*out) return QM_ENOMEM;
+  for (uint32_t i = 0; k && i < count; i++) (*out)[(*n)++] = k->p[i].value;
+  for (uint32_t i = 0; v && i < count; i++)
+    if (!v->p[i].erased) (*out)[(*n)++] = v->p[i].value;
+  if (cell->shape != QM_SIBLINGS) return QM_OK;
+  qm_contest was, is;
+  QM_TRY(qm_read_contest(r->s, f, cell, &r->arena, &was));
+  QM_TRY(qm_read_contest(r->s, f, other, &r->arena, &is));
+  if (was.shown && is.shown && qm_slice_cmp(was.shown->value, is.shown->value) != 0)
+    (*out)[(*n)++] = was.shown->value;
+  return QM_OK;
+}
+
+static int put_stored(qm_buf *b, qm_reading *r, const qm_collection_def *c, const qm_record *raw,
+                      const qm_record *shown) {
+  int first = 1;
+  for (uint32_t i = 0; i < c->n_fields; i++) {
+    const qm_field_def *f = &c->fields[i];
+    qm_slice *values;
+    uint32_t n;
+    if (f->value != QM_VALUE_REF) continue;
+    QM_TRY(stored_values(r, f, raw, shown, &values, &n));
+    if (!n) continue;
+    if (first) qm__handle_put(b, ",\"stored\":{");
+    qm__handle_put_name(b, f->name, &first);
+    if (qm_field_shape(f) == QM_SIBLINGS) qm__handle_put_value(b, f, values[0]);
+    else put_stored_list(b, f, values, n);
+  }
+  if (!first) qm_buf_byte(b, '}');
+  return QM_OK;
+}
+
 /* record: what the class shows. */
 static int put_record(qm_buf *b, qm_reading *r, const qm_collection_def *c,
                       const qm_record_class *cls, const qm_record *record) {
@@ -298,6 +388,9 @@ static int put_record(qm_buf *b, qm_reading *r, const qm_collection_def *c,
   qm__handle_put(b, qm_record_visible(record) ? ",\"visible\":true" : ",\"visible\":false");
   if (cls->n > 1) put_merged(b, cls);
   QM_TRY(put_fields(b, r, c, record));
+  const qm_record *raw;
+  QM_TRY(raw_of(r, cls, &raw));
+  QM_TRY(put_stored(b, r, c, raw, record));
   if (qm_class_collides(cls)) qm__handle_put(b, ",\"collision\":true");
   if (unknown) {
     qm__handle_put(b, ",\"unknown\":");

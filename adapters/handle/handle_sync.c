@@ -115,6 +115,7 @@ static int save_enrolment(qm_db *db, const qm_client_enrolment *got, qm_slice ho
                           {qm_str(QM_META_NAME), name}};
   QM_TRY(save_spaces(db, r, e));
   int rc = qm__handle_meta_put(db, pairs, sizeof pairs / sizeof pairs[0]);
+  if (rc == QM_OK) rc = qm__handle_home(db);
   return rc == QM_OK ? rc : qm_fail(e, rc, "the enrolment was not saved: %s", qm_err_text(rc));
 }
 

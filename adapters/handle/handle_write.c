@@ -337,9 +337,7 @@ static int other_creator(qm_tx *tx, const verb_target *t, qm_slice text, qm_id *
 
 static void put_split(qm_buf *b, const qm_collection_def *c, const qm_id *id,
                       const qm_split_field *fields, uint32_t n) {
-  static const char *const how[] = {[QM_SPLIT_MOVED] = "moved",
-                                    [QM_SPLIT_COPIED] = "copied",
-                                    [QM_SPLIT_LEFT] = "left"};
+  static const char *const how[] = {[QM_SPLIT_MOVED] = "moved", [QM_SPLIT_COPIED] = "copied"};
   qm__handle_put(b, "{\"id\":");
   qm__handle_put_id(b, id);
   qm__handle_put(b, ",\"fields\":{");

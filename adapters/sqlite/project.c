@@ -247,10 +247,13 @@ static int catch_up_alone(qm_projection *p) {
 static int look(qm_projection *p, int *current) {
   standing *list;
   uint32_t n;
+  int64_t index = 0;
   *current = 0;
   QM_TRY(make_layout(p));
   QM_TRY(load_standings(p, &list, &n));
-  int same = n == p->layout.n_spaces && p->layout.n_known == p->layout.n_objects;
+  QM_TRY(qm__db_get_int(p->db, QM__SQL_SEARCH_THERE, NULL, 0, &index));
+  /* Without a space there are no tables yet, and queries find them all the same. */
+  int same = index && n == p->layout.n_spaces && p->layout.n_known == p->layout.n_objects;
   for (uint32_t i = 0; i < p->layout.n_objects && same; i++) {
     const qm__object *o = p->layout.objects[i];
     int found = 0;

@@ -72,13 +72,48 @@ static int put_class(qm_projection *p, qm_space *s, const qm_record_class *cls) 
   return qm__project_record(p, s, view);
 }
 
-/* All that may now be shown with others than before. */
-static int put_touched(qm_projection *p, qm_space *s, const ids *touched) {
+/* The id that a record was last shown under. */
+static int shown_under(qm_projection *p, const qm_space *s, const qm_id *id, qm_id *out) {
+  sqlite3_stmt *st;
+  int row = 0;
+  *out = *id;
+  QM_TRY(qm__db_start(p->db, QM__SQL_MERGED_CLASS,
+                      QM__ARGS(qm__int(s->number), qm__blob(id->b, sizeof id->b)), &st));
+  int rc = qm__db_step(p->db, st, &row);
+  if (rc == QM_OK && row) rc = qm__db_fixed(st, 0, out->b, sizeof out->b);
+  qm__db_end(p->db, QM__SQL_MERGED_CLASS, st);
+  return rc;
+}
+
+/* Adds whoever is, or was, shown with one of them, and so on: edges may have come and gone at
+ * several of them at once. */
+static int add_all(qm_projection *p, qm_space *s, ids *touched) {
+  for (uint32_t i = 0; i < touched->n; i++) {
+    qm_record_class cls;
+    QM_TRY(add_shown(p, s, &touched->p[i], touched));
+    int rc = class_of(p, s, &touched->p[i], &cls);
+    if (rc == QM_ENOTFOUND) continue;
+    QM_TRY(rc);
+    for (uint32_t k = 0; k < cls.n; k++) QM_TRY(add(p, touched, &cls.members[k]->id));
+  }
+  return QM_OK;
+}
+
+/* All that may now be shown with others than before; `before`: the ids under which what moved
+ * was shown, and is. */
+static int put_touched(qm_projection *p, qm_space *s, const ids *touched, ids *before) {
   ids done = {NULL, 0, 0};
+  qm_id *were = qm_arena_array(&p->classes, touched->n, sizeof *were);
+  if (!were) return QM_ENOMEM;
+  for (uint32_t i = 0; i < touched->n; i++) QM_TRY(shown_under(p, s, &touched->p[i], &were[i]));
   for (uint32_t i = 0; i < touched->n; i++) QM_TRY(note(p, s, &touched->p[i], NULL));
   for (uint32_t i = 0; i < touched->n; i++) {
     qm_record_class cls;
     int rc = class_of(p, s, &touched->p[i], &cls);
+    if (rc == QM_OK && qm_id_cmp(&were[i], &cls.id) != 0) {
+      QM_TRY(add(p, before, &were[i]));
+      QM_TRY(add(p, before, &cls.id)); /* what was another value there may be the same now */
+    }
     if (rc == QM_ENOTFOUND || (rc == QM_OK && !qm_class_has(&cls, &touched->p[i])))
       QM_TRY(qm__project_drop(p, s, &touched->p[i]));
     if (rc == QM_ENOTFOUND) continue;
@@ -101,11 +136,10 @@ int qm__project_saved(qm_projection *p, qm_space *s, const qm_record *r) {
   if (!touched.n && (rc != QM_OK || (cls.n == 1 && qm_id_cmp(&cls.id, &r->id) == 0)))
     return qm__project_record(p, s, r); /* most are in no class */
   QM_TRY(add(p, &touched, &r->id));
-  for (uint32_t i = 0; rc == QM_OK && i < cls.n; i++) {
-    QM_TRY(add(p, &touched, &cls.members[i]->id));
-    QM_TRY(add_shown(p, s, &cls.members[i]->id, &touched));
-  }
-  return put_touched(p, s, &touched);
+  QM_TRY(add_all(p, s, &touched));
+  ids before = {NULL, 0, 0};
+  QM_TRY(put_touched(p, s, &touched, &before));
+  return before.n ? qm__project_referrers(p, s, before.p, before.n) : QM_OK;
 }
 
 int qm__project_fill(qm_projection *p, qm_space *s, const qm_record *r) {

@@ -33,4 +33,10 @@ int qm__project_saved(qm_projection *p, qm_space *s, const qm_record *r);
 /* The same where every record of the space is handed over. */
 int qm__project_fill(qm_projection *p, qm_space *s, const qm_record *r);
 
+/* ---- project_refs.c ---- */
+
+/* What referred to these ids, as they were shown, may show others: writes those rows, and
+ * tells the feed. In the arena `classes`. */
+int qm__project_referrers(qm_projection *p, qm_space *s, const qm_id *shown, uint32_t n);
+
 #endif

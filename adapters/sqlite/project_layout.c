@@ -301,8 +301,20 @@ static const char *named(qm__layout *l, qm_buf *b, const char *text, const char 
   return qm__layout_text(l, b);
 }
 
+/* Values that lost a contest stand in no column: of tables with references the rows that have
+ * some are found by this. */
+static void put_conflict_index(qm_buf *b, const qm__ptable *t, const columns *cs) {
+  int any = 0;
+  for (uint32_t i = 0; i < t->n_fields; i++)
+    any |= t->fields[i].value == QM_VALUE_REF && t->fields[i].column != QM__NO_COLUMN;
+  if (!any) return;
+  put_index(b, t->object, cs->n, "_space");
+  qm__layout_put(b, " WHERE _conflicts > 0");
+}
+
 static int make_statements(qm__layout *l, qm_buf *b, qm__ptable *t, const columns *cs) {
   put_create(b, t->object, cs);
+  put_conflict_index(b, t, cs);
   t->object->sql = qm__layout_text(l, b);
   put_insert(b, t->object, cs);
   t->insert.text = qm__layout_text(l, b);
@@ -327,7 +339,7 @@ static void put_child(qm_buf *b, const qm__object *o, const qm_field_def *f) {
   if (f->type == QM_FIELD_LOG)
     qm__layout_put(b, ", _time INTEGER, _device TEXT, _author INTEGER, _counter INTEGER, amount");
   qm__layout_put(b, ", PRIMARY KEY (_row, _n)) WITHOUT ROWID");
-  if (f->type == QM_FIELD_SET) put_index(b, o, 0, "value");
+  if (f->type == QM_FIELD_SET || f->value == QM_VALUE_REF) put_index(b, o, 0, "value");
 }
 
 static int make_child(qm__layout *l, qm_buf *b, const qm__lineage *g, const qm_collection_def *c,
@@ -359,6 +371,29 @@ static int make_child(qm__layout *l, qm_buf *b, const qm__lineage *g, const qm_c
              : QM_ENOMEM;
 }
 
+/* ---- references ---- */
+
+static int make_refs(qm__layout *l, qm_buf *b, const qm__ptable *t, qm__pfield *p) {
+  if (p->value != QM_VALUE_REF || (!p->child && p->column == QM__NO_COLUMN)) return QM_OK;
+  if (p->child) {
+    qm__layout_put(b, "SELECT DISTINCT m._id FROM ");
+    qm__layout_name(b, p->child->name);
+    qm__layout_put(b, " c JOIN ");
+    qm__layout_name(b, t->object->name);
+    qm__layout_put(b, " m ON m._row = c._row WHERE c.value = ?1 AND m._space = ?2");
+  } else {
+    qm__layout_put(b, "SELECT _id FROM ");
+    qm__layout_name(b, t->object->name);
+    qm__layout_put(b, " WHERE ");
+    qm__layout_name(b, t->columns[p->column]);
+    qm__layout_put(b, " = ?1 AND _space = ?2 UNION SELECT _id FROM ");
+    qm__layout_name(b, t->object->name);
+    qm__layout_put(b, " WHERE _conflicts > 0 AND _space = ?2");
+  }
+  p->refs.text = qm__layout_text(l, b);
+  return p->refs.text ? QM_OK : QM_ENOMEM;
+}
+
 /* ---- tables ---- */
 
 static int make_table(qm__layout *l, qm_buf *b, columns *cs, const qm__lineage *g,
@@ -385,6 +420,7 @@ static int make_table(qm__layout *l, qm_buf *b, columns *cs, const qm__lineage *
   t->columns = qm_arena_copy(&l->arena, cs->names, (size_t)cs->n * sizeof *cs->names);
   if (!t->columns) return QM_ENOMEM;
   QM_TRY(make_statements(l, b, t, cs));
+  for (uint32_t i = 0; i < t->n_fields; i++) QM_TRY(make_refs(l, b, t, &t->fields[i]));
   return qm__layout_views(l, g, c, t);
 }
 
@@ -587,6 +623,7 @@ void qm__layout_free(qm__layout *l) {
       for (uint32_t n = 0; n < t->n_fields && t->fields; n++) {
         qm__pfield *f = &t->fields[n];
         finalize(&f->put), finalize(&f->read), finalize(&f->cut), finalize(&f->last);
+        finalize(&f->refs);
       }
     }
   }

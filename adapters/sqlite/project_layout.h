@@ -10,7 +10,7 @@
 #include "adapters/sqlite/sqlite_db.h"
 #include "core/schema.h"
 
-#define QM__PROJECT_VERSION 2      /* rises when the same schema gives other tables */
+#define QM__PROJECT_VERSION 3      /* rises when the same schema gives other tables */
 #define QM__PROJECT_COLUMNS 1900u  /* of one table; SQLite's limit is 2,000 */
 #define QM__PROJECT_SPACES (1u << 20)
 #define QM__PROJECT_TABLES 2048u   /* ordinals */
@@ -37,6 +37,8 @@ typedef struct qm__pfield {
   uint32_t column; /* place among the values of the main table; QM__NO_COLUMN: none */
   qm__object *child; /* set, list, log; else NULL */
   qm__made put, read, cut, last;
+  qm__made refs; /* kind ref: the ids of records where ?1 is shown in it, in space ?2, and of
+                    those that have conflicts: ?1 may stand there and not be shown */
 } qm__pfield;
 
 typedef struct qm__ptable {

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "adapters/sqlite/project_impl.h"
+#include "core/class_ref.h"
 #include "core/crdt/presence.h"
 
 /* A value as SQLite holds it. */
@@ -321,6 +322,9 @@ static int put_values(projecting *x, const qm_field_def *f, const qm_cell *from,
   cell *cells = qm_arena_array(&x->p->arena, n, sizeof *cells);
   if (!cells) return QM_ENOMEM;
   for (uint32_t i = 0; i < n; i++) {
+    if (f->value == QM_VALUE_REF && f->type == QM_FIELD_LIST)
+      QM_TRY(qm_class_ref_value(x->p->engine, x->s, values[i], QM_CLASS_COMMITTED, &x->p->arena,
+                                &values[i]));
     QM_TRY(value_cell(x->p, f->value, values[i], &cells[i]));
     if (is_str(values[i])) add_search(x->p, to->search, &cells[i]);
   }
@@ -513,6 +517,7 @@ int qm__project_record(qm_projection *p, qm_space *s, const qm_record *r) {
   qm_arena_reset(&p->arena);
   projecting x = {.p = p, .s = s, .r = r, .t = t};
   x.c = qm_schema_collection(qm_space_schema(s), collection);
+  QM_TRY(qm_class_resolve(p->engine, s, x.c, r, QM_CLASS_COMMITTED, &p->arena, &x.r));
   if (t && x.c && qm_record_visible(r)) {
     QM_TRY(put_record(&x, t, at, id));
     return r->n_creations > 1 ? drop_elsewhere(p, at, collection, id) : QM_OK;

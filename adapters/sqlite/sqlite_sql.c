@@ -272,6 +272,7 @@ static const qm__sql table[QM__SQL_COUNT] = {
     SQL(MERGED_WITH,
         "SELECT b.record FROM _merged a JOIN _merged b ON b.space = a.space AND b.class = a.class"
         " WHERE a.space = ?1 AND a.record = ?2"),
+    SQL(MERGED_CLASS, "SELECT class FROM _merged WHERE space = ?1 AND record = ?2"),
     SQL(MERGED_PUT, "INSERT OR REPLACE INTO _merged (space, record, class) VALUES (?1, ?2, ?3)"),
     SQL(MERGED_DROP, "DELETE FROM _merged WHERE space = ?1 AND record = ?2"),
     SQL(MERGED_CLEAR, "DELETE FROM _merged WHERE space = ?1"),

@@ -177,6 +177,7 @@ static void close_handle(void *h) {
 static void maybe_finish(qm_hub *hub) {
   if (!hub->draining || hub->closing || hub->n_conns || hub->n_jobs) return;
   hub->closing = 1;
+  qm__shard_quiet(hub->shard);
   if (hub->has_drain) close_handle(&hub->drain);
   if (hub->has_live) close_handle(&hub->live);
   if (hub->has_async) {
@@ -247,7 +248,12 @@ static void on_done(uv_async_t *a) {
   qm__job *job = qm__shard_done(hub->shard);
   while (job) {
     qm__job *next = job->next;
-    qm__hub_conn_done(job->owner, job);
+    if (job->owner) {
+      qm__hub_conn_done(job->owner, job);
+    } else {
+      qm__hub_news(hub, &job->ev.space, NULL);
+      qm__job_free(hub->env, job);
+    }
     job = next;
   }
   int rc = qm__shard_status(hub->shard);

@@ -326,8 +326,9 @@ static void answer_request(qm__hub_conn *hc, qm__job *job) {
 void qm__hub_conn_done(qm__hub_conn *hc, qm__job *job) {
   hc->jobs--;
   hc->hub->n_jobs--;
-  int is_news = job->kind == QM_JOB_REQUEST && job->ev.kind == QM_EV_COMMIT && !job->drop &&
-                job->out.rc == QM_OK && job->out.reply.taken;
+  int is_news = job->kind == QM_JOB_REQUEST && !job->drop && job->out.rc == QM_OK &&
+                ((job->ev.kind == QM_EV_COMMIT && job->out.reply.taken) ||
+                 job->ev.kind == QM_EV_STATE_JOIN);
   qm_id space = job->ev.space;
   struct qm_hub *hub = hc->hub;
   if (!hc->gone && job->kind == QM_JOB_REQUEST && hc->session) answer_request(hc, job);

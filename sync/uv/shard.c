@@ -6,6 +6,7 @@
 #include "core/hash.h"
 #include "sync/uv/hub_limits.h"
 #include "sync/uv/log.h"
+#include "sync/uv/own.h"
 
 typedef struct queue {
   qm__job *first, **end;
@@ -19,9 +20,10 @@ struct qm__shard {
   uv_mutex_t lock; /* of what follows, up to `status` */
   uv_cond_t wake;
   queue in, done;
-  int stopping;
+  int stopping, quiet;
   int status;
   uint64_t groups; /* store thread */
+  qm__own own;     /* store thread */
 };
 
 /* --- jobs --- */
@@ -98,9 +100,32 @@ static void hand_back(qm__shard *s, queue *q) {
   *s->done.end = q->first;
   s->done.end = q->end;
   /* Under the lock: once the loop has fetched the last job it may close what is notified. */
-  s->options.notify(s->options.payload);
+  if (!s->quiet) s->options.notify(s->options.payload);
   uv_mutex_unlock(&s->lock);
   queue_init(q);
+}
+
+typedef struct news {
+  const qm_env *env;
+  queue jobs;
+} news;
+
+/* No memory: the devices learn it with their next round. */
+static void tell_own(void *payload, const qm_id *space) {
+  news *n = payload;
+  qm__job *job = qm__job_new(n->env, QM_JOB_NEWS, NULL);
+  if (!job) return;
+  job->ev.space = *space;
+  queue_add(&n->jobs, job);
+}
+
+/* What the hub wrote itself since the last call goes to the sessions that stay; the device
+ * whose push caused it is one of them. */
+static void hand_own(qm__shard *s, int by_commit) {
+  news n = {.env = s->env};
+  queue_init(&n.jobs);
+  qm__own_look(&s->own, s->options.engine, by_commit, tell_own, &n);
+  hand_back(s, &n.jobs);
 }
 
 /* After these the store or the engine gives the same for ever: it must be opened again. */
@@ -246,6 +271,7 @@ static void run_one(qm__shard *s, qm__job *job) {
     case QM_JOB_ENROL: run_enrol(s, job); break;
     case QM_JOB_END: run_end(s, job); break;
     case QM_JOB_CHECK: run_check(s, job); break;
+    case QM_JOB_NEWS: break;
   }
 }
 
@@ -338,9 +364,11 @@ static void run_round(qm__shard *s, queue *in, queue *later) {
   queue_init(&done);
   int rc = b->refresh ? b->refresh(b->payload, s->options.engine) : QM_OK;
   if (rc != QM_OK) qm_log(s->env, QM_LOG_ERROR, "hub.db: %s", qm_err_text(rc));
+  hand_own(s, 0);
   sort_round(in, &group, &others, later);
   run_group(s, &group);
   hand_back(s, &group);
+  hand_own(s, 1);
   while ((job = queue_take(&others))) {
     /* A session ends after its commits. */
     if (job->kind == QM_JOB_END && later->first) {
@@ -351,6 +379,7 @@ static void run_round(qm__shard *s, queue *in, queue *later) {
     queue_add(&done, job);
     hand_back(s, &done);
   }
+  hand_own(s, 0);
 }
 
 /* With the lock held and nothing to do. Upkeep comes a piece at a time, and only when a tick
@@ -370,6 +399,7 @@ static void rest(qm__shard *s, int *more) {
     note_failure(s, rc);
     qm_log(s->env, QM_LOG_ERROR, "upkeep: %s", qm_err_text(rc));
   }
+  hand_own(s, 0);
   uv_mutex_lock(&s->lock);
 }
 
@@ -378,6 +408,7 @@ static void work(void *payload) {
   queue in, later;
   int more = 0;
   queue_init(&later);
+  hand_own(s, 0); /* what was there before is not new */
   for (;;) {
     queue_init(&in);
     uv_mutex_lock(&s->lock);
@@ -408,6 +439,7 @@ int qm__shard_start(qm__shard **out, const qm__shard_options *options) {
   s->env = options->env;
   queue_init(&s->in);
   queue_init(&s->done);
+  qm__own_init(&s->own, s->env);
   qm_answer_init(&s->answer, s->env, options->engine, options->flags, options->backend->policy);
   int has_lock = uv_mutex_init(&s->lock) == 0;
   int has_wake = uv_cond_init(&s->wake) == 0;
@@ -432,6 +464,7 @@ void qm__shard_stop(qm__shard *s) {
   uv_thread_join(&s->thread);
   while ((job = queue_take(&s->done))) qm__job_free(s->env, job);
   qm_answer_free(&s->answer);
+  qm__own_free(&s->own);
   uv_cond_destroy(&s->wake);
   uv_mutex_destroy(&s->lock);
   qm_free(s->env, s);
@@ -441,6 +474,13 @@ void qm__shard_push(qm__shard *s, qm__job *job) {
   uv_mutex_lock(&s->lock);
   queue_add(&s->in, job);
   uv_cond_signal(&s->wake);
+  uv_mutex_unlock(&s->lock);
+}
+
+void qm__shard_quiet(qm__shard *s) {
+  if (!s) return;
+  uv_mutex_lock(&s->lock);
+  s->quiet = 1;
   uv_mutex_unlock(&s->lock);
 }
 

@@ -20,7 +20,8 @@ typedef enum qm__job_kind {
   QM_JOB_REQUEST = 0, /* an event with a ticket */
   QM_JOB_ENROL = 1,
   QM_JOB_END = 2, /* the last job of a session */
-  QM_JOB_CHECK = 3 /* of a session that stays: is its device still one, what may it read */
+  QM_JOB_CHECK = 3, /* of a session that stays: is its device still one, what may it read */
+  QM_JOB_NEWS = 4   /* nobody's job, only handed back: the hub wrote something in ev.space */
 } qm__job_kind;
 
 typedef struct qm__job {
@@ -61,6 +62,8 @@ int qm__shard_start(qm__shard **out, const qm__shard_options *options);
  * NULL is fine. */
 void qm__shard_stop(qm__shard *s);
 void qm__shard_push(qm__shard *s, qm__job *job);
+/* `notify` is not called any more: what it wakes is about to be closed. NULL is fine. */
+void qm__shard_quiet(qm__shard *s);
 /* The answered jobs since the last call, a list in order; NULL: none. */
 qm__job *qm__shard_done(qm__shard *s);
 /* QM_OK, or why the store can no longer be used (QM_EIO, QM_EBUSY, QM_EINTERNAL): the hub stops. */
