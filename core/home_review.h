@@ -1,5 +1,5 @@
 /* home_review: the home hub settles what nobody settled within the schema's review time
- * (SPEC S19.5), so that what a cell holds stays bounded. As an author like any other: history
+ * (SPEC S20.5), so that what a cell holds stays bounded. As an author like any other: history
  * keeps all values.
  *
  * Age is counted from when a value was here (core/retain.h: marks), never by a value's own

@@ -1,5 +1,5 @@
 /* inbox: what the writers of this device should learn: values of theirs that others' writes put
- * out of sight (SPEC S19.7 to S19.9). Kept in the store as local notes ('i' ‖ author ‖ counter
+ * out of sight (SPEC S20.7 to S20.9). Kept in the store as local notes ('i' ‖ author ‖ counter
  * of the value's dot), in the transaction that brings the others' writes: so each lost value
  * is told once, survives a restart, and is not told where the transaction fails.
  *

@@ -1,4 +1,4 @@
-/* review: what people should look at, across the records of a space (SPEC S19.1 to S19.4).
+/* review: what people should look at, across the records of a space (SPEC S20.1 to S20.4).
  *
  * Index. A record that may be in conflict has a note in the store (local, 'r' ‖ id), put and
  * taken away in the transaction that saves it. Whether it may is a matter of its own content,
@@ -11,7 +11,7 @@
 
 #include "core/class.h"
 
-/* How much a conflict matters: the schema says it by field and by class (S19.2). */
+/* How much a conflict matters: the schema says it by field and by class (S20.2). */
 typedef enum qm_severity {
   QM_SEVERITY_LOW = 1,
   QM_SEVERITY_NORMAL = 2,

@@ -86,7 +86,7 @@ typedef struct qm_field_def {
   const qm_transition *transitions;
   uint32_t n_transitions; /* state; none listed = all allowed */
   uint32_t target;        /* ref: collection number, 0 = any */
-  uint8_t review;         /* how much its conflicts matter, 1 to 3; 0: by what it is (S19.2) */
+  uint8_t review;         /* how much its conflicts matter, 1 to 3; 0: by what it is (S20.2) */
 } qm_field_def;
 
 /* Classes of conflicts, numbered as in core/read.h. */

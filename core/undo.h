@@ -1,4 +1,4 @@
-/* undo: taking back a settle that was made here (SPEC S19.6).
+/* undo: taking back a settle that was made here (SPEC S20.6).
  *
  * A settle replaces what it was shown, and nothing brings a sibling back. So each settle of this
  * device notes what it replaced (local notes, 'u' ‖ author ‖ counter of the settle's dot), and

@@ -123,7 +123,7 @@ static int replaced_values(qm_write *w, const qm_target *t, uint32_t field,
   return QM_OK;
 }
 
-/* A settle that can be taken back (S19.6). */
+/* A settle that can be taken back (S20.6). */
 static int settle_value(qm_write *w, const qm_target *t, uint32_t field, const qm_cell *cell,
                         const qm_contest *contest, qm_slice value) {
   qm_slice *values;

@@ -1,4 +1,4 @@
-/* (S19.5) What nobody settles in the review time the home hub settles: only that, once, and all
+/* (S20.5) What nobody settles in the review time the home hub settles: only that, once, and all
  * replicas come to hold the same; counterexample 38; random histories. */
 #include <setjmp.h>
 #include <stdarg.h>

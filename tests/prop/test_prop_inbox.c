@@ -1,4 +1,4 @@
-/* (S19.7, S19.8, S19.9) Programs of what a writer is told, and random histories after which every
+/* (S20.7, S20.8, S20.9) Programs of what a writer is told, and random histories after which every
  * value that another device put out of sight has been told, once, and nothing else. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,4 +1,4 @@
-/* (S19.1, S19.3) After random histories of several replicas, with cut syncs, deletes, restores,
+/* (S20.1, S20.3) After random histories of several replicas, with cut syncs, deletes, restores,
  * merges, keys that meet, states, restarts and cancelled transactions, the review list made
  * from the index is the one that a look at every record gives; so after the index was made
  * anew, and on a store that had none. */

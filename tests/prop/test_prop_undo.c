@@ -1,4 +1,4 @@
-/* (S19.4, S19.6) A settle clears exactly what was listed, counterexamples 29 to 31 and 20; its
+/* (S20.4, S20.6) A settle clears exactly what was listed, counterexamples 29 to 31 and 20; its
  * undo lists it again with the values that it had, and everybody comes to the same. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -208,7 +208,7 @@ static void an_older_file_lists_its_conflicts(void **state) {
   assert_true(review_holds(a, "{\"conflicts\":1,"));
 }
 
-/* S19.2: what the schema says, else what the field is; a class lifts and never lowers. */
+/* S20.2: what the schema says, else what the field is; a class lifts and never lowers. */
 static void severities(void **state) {
   qm_field_def f = {.number = 20, .type = QM_FIELD_REGISTER, .cls = QM_CLASS_WORK};
   qm_collection_def c = {.number = 1, .key_field = 16};
