@@ -3,6 +3,7 @@
 
 #include "core/fold.h"
 #include "core/home.h"
+#include "core/review.h"
 
 #define QM_ARENA_MAX ((size_t)1 << 30)
 
@@ -116,6 +117,7 @@ static int open_all(qm_engine *e) {
     QM_TRY(qm__space_notes_load(e->spaces[i]));
   }
   if (!(e->flags & QM_ENGINE_BEHIND)) QM_TRY(qm__fold(e));
+  for (uint32_t i = 0; i < e->n_spaces; i++) QM_TRY(qm__review_open(e->spaces[i]));
   return open_author(e, found, known ? mine : NULL);
 }
 

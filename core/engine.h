@@ -25,7 +25,9 @@ enum {
   QM_ENGINE_REPLAY = 2, /* epoch zero, no clock correction, no stamping */
   QM_ENGINE_FEED = 4,   /* keeps the feed of what changed (feed.h), for an app */
   QM_ENGINE_BEHIND = 8, /* state may follow behind the log (S12.14); not with FEED or tables */
-  QM_ENGINE_FOLDED = 16 /* shows what was folded last and changes nothing: a store to be read */
+  QM_ENGINE_FOLDED = 16, /* shows what was folded last and changes nothing: a store to be read */
+  QM_ENGINE_INBOX = 32  /* notes what of this device's values others put out of sight (inbox.h);
+                           not with BEHIND */
 };
 
 typedef struct qm_engine_options {

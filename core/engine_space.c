@@ -5,6 +5,7 @@
 #include "core/fold.h"
 #include "core/mp.h"
 #include "core/repair.h"
+#include "core/review.h"
 #include "core/space.h"
 
 /* --- info: [name, role, secret bin32, readable, writable, schema bin] --- */
@@ -77,6 +78,7 @@ static int store_info(qm_engine *e, const qm_space_row *row, qm_space *fresh) {
   QM_TRY(e->store->ops->begin(e->store));
   int rc = e->store->ops->space_put(e->store, row);
   if (rc == QM_OK && fresh) rc = qm__space_seed_prepare(fresh);
+  if (rc == QM_OK && fresh) rc = qm__review_begin(fresh);
   if (rc == QM_OK) rc = qm__feed_space(e, row->space); /* a schema shows what it did not */
   if (rc == QM_OK) return e->store->ops->commit(e->store, QM_DURABLE, NULL, NULL);
   e->store->ops->rollback(e->store);

@@ -283,7 +283,8 @@ enum {
 
 /* In what follows *who* is "by":NAME,"device":ID,"own":BOOL,"time":MS, with the name of the
  * member whose device it was then or, where it is not known, the first eight characters of the
- * device's id. Where the hub has lowered the time (the writer's clock was ahead), "time" is what
+ * device's id. ,"hub":true behind "own" where the space's hub wrote it (qm_review). Where the
+ * hub has lowered the time (the writer's clock was ahead), "time" is what
  * counts and ,"clock_time":MS what that clock said.
  *
  * One object:
@@ -306,14 +307,19 @@ QM_API int32_t qm_get(qm_db *db, qm_slice space, qm_slice collection, qm_slice r
  * for, it may have been cut at 8 MiB: an empty result says that there are no more. */
 QM_API int32_t qm_list(qm_db *db, qm_slice space, qm_slice collection, qm_slice after,
                        uint32_t limit, uint32_t flags, qm_text *out, qm_error *e);
-/* The review list: a line a conflict,
- *   {"collection","id","field","class","values":[{"value",who,"class","shown"},…],"token"}
- * with every value, the shown one first. Of the record as a whole ("field":null): class
- * "deleted" (one deleted what another edited: qm_restore or qm_delete settles) and "same-key"
- * (two records show one key: the others are values too; or one was created twice with other
- * naming fields), and "unmerged" (taken out by one while another merged it: its id is the value;
- * qm_merge or qm_unmerge settles).
- * collection empty: of all. Looks at every record. */
+/* The review list of a space, record by record: a line a conflict,
+ *   {"item","space":ID,"space_name","collection","id","title","severity","field","class",
+ *    "values":[{"value",who,"dot","class","shown"},…],"token"}
+ * with every value, the shown one first; dot: what this writing of it is called. item: what the
+ * conflict is called, eight characters, the same on every device and another one as soon as a
+ * value is added; title: the record's natural key and naming fields, or else its first text;
+ * severity: "high", "normal" or "low", by the schema. Of the record as a whole ("field":null):
+ * class "deleted" (one deleted what another edited: qm_restore or qm_delete settles) and
+ * "same-key" (two records show one key: the others are values too; or one was created twice
+ * with other naming fields), and "unmerged" (taken out by one while another merged it: its id
+ * is the value; qm_merge or qm_unmerge settles).
+ * What nobody settles within the schema's review time the hub settles for the value shown.
+ * collection empty: of all. Costs what is in conflict, not what there is. */
 QM_API int32_t qm_conflicts(qm_db *db, qm_slice space, qm_slice collection, qm_text *out,
                             qm_error *e);
 /* Records that are likely of one thing, by the rules that the schema names (SPEC S16.13), the
@@ -331,6 +337,58 @@ QM_API int32_t qm_conflicts(qm_db *db, qm_slice space, qm_slice collection, qm_t
 QM_API int32_t qm_duplicates(qm_db *db, qm_slice space, qm_slice collection, qm_slice record,
                              uint32_t flags, uint32_t limit, uint32_t offset, qm_text *out,
                              qm_error *e);
+
+/* What to list; zero and empty: all. Fill with QM_REVIEW_OPTIONS_INIT. */
+typedef struct qm_review_options {
+  uint32_t size;       /* sizeof(qm_review_options) */
+  uint32_t severity;   /* the least: 1 low, 2 normal, 3 high */
+  uint32_t limit;      /* conflicts at most; 0: 100 */
+  uint32_t offset;     /* after so many */
+  qm_slice collection; /* name */
+  qm_slice record;     /* of that collection */
+  qm_slice cls;        /* "sibling", … as above */
+} qm_review_options;
+#define QM_REVIEW_OPTIONS_INIT \
+  { (uint32_t)sizeof(qm_review_options), 0, 0, 0, {NULL, 0}, {NULL, 0}, {NULL, 0} }
+/* The same lines, of one space or (space empty) of all, the gravest first and of these the latest,
+ * and then {"conflicts":N,"high":N,"normal":N,"low":N,"more":BOOL}: how many there are in all.
+ * To settle one is to write with its token: qm_shown, then qm_settle (qm_delete, qm_restore).
+ * What came after the list was read stays on it. QM_ENOTFOUND: no space has such a collection
+ * or record; QM_EINVAL. */
+QM_API int32_t qm_review(qm_db *db, qm_slice space, const qm_review_options *options,
+                         qm_text *out, qm_error *e);
+/* What this device settled (qm_settle) and can take back, the latest first: a line each,
+ *   {"item","space":ID,"space_name","collection","id","title","field","value","values":[…],
+ *    "time","open":BOOL}
+ * values: what the value was settled in place of, the one that had been shown first; open: nobody
+ * has written over it since. space empty: of all. Kept as long as history, 256 a space. */
+QM_API int32_t qm_settles(qm_db *db, qm_slice space, qm_text *out, qm_error *e);
+/* Takes one back (item, or four or more first characters of it; empty: the latest), in a
+ * transaction of its own: the values that it replaced stand there again, written by this device,
+ * the one that had been shown last, so that the conflict is listed as it was; what others wrote
+ * beside the settle stays. QM_ENOTFOUND; QM_EAMBIGUOUS; QM_ESTALE: somebody has written over
+ * it; QM_EINVISIBLE: the record was deleted; QM_EACCESS. */
+QM_API int32_t qm_undo(qm_db *db, qm_slice item, qm_error *e);
+
+enum { QM_UNREAD = 1 /* qm_inbox: only what was not marked as read */ };
+
+/* What became of this device's own values: those that others put out of sight otherwise than by
+ * an ordinary edit, told when the sync brings it, each once; the latest first, a line each,
+ *   {"item","space":ID,"space_name","collection","id","title","field","reason",
+ *    "before":{"value",who},"after":{"value",who},"now":VALUE,"told":MS,"read":BOOL}
+ * and then {"entries":N,"unread":N}. reason: "concurrent" (written at the same time, and the
+ * other one is shown), "unread" (written over by somebody who had not seen it), "settled" (it
+ * was in conflict, and somebody, or the hub after the review time, decided for another one).
+ * now: what is shown at present. Of the record itself ("field":null) the values are "deleted"
+ * and "edited". space empty: of all. Kept as long as history (history_days), 2048 a space. */
+QM_API int32_t qm_inbox(qm_db *db, qm_slice space, uint32_t flags, qm_text *out, qm_error *e);
+/* Marks an entry (as in qm_undo; empty: all) as read. */
+QM_API int32_t qm_inbox_seen(qm_db *db, qm_slice item, qm_error *e);
+/* Writes the lost value of an entry again, as a settle made from what the entry shows: what else
+ * was written since is kept and listed. In a transaction of its own; marks it as read. Errors of
+ * qm_begin and qm_settle; QM_ENOTFOUND, QM_EAMBIGUOUS. */
+QM_API int32_t qm_inbox_restore(qm_db *db, qm_slice item, qm_error *e);
+
 /* Who changed which field of a record when, as far back as the log here goes: a line an effect,
  * in the order of arrival,
  *   {who,"field","op","value","from","concurrent","acknowledged"}
@@ -348,14 +406,15 @@ QM_API int32_t qm_history(qm_db *db, qm_slice space, qm_slice collection, qm_sli
 /* One object:
  *   {"device","member","name","hub","enrolled","certificate":{"not_after","days_left"},
  *    "clock","clock_offset_ms","last_sync","last_try","last_code","unsent","oldest_unsent",
- *    "refused","set_aside","conflicts","free_bytes","test_data",
- *    "history":{"days","mb","bytes","over","cut"},"author",
+ *    "refused","set_aside","conflicts","conflicts_by":{"high","normal","low"},"inbox",
+ *    "free_bytes","test_data","history":{"days","mb","bytes","over","cut"},"author",
  *    "spaces":[{"id","name","role","version","records","unsent","oldest_unsent","written",
- *               "acknowledged","safe","refused","set_aside","conflicts","mending","repaired",
- *               "digest"},…]}
+ *               "acknowledged","safe","refused","set_aside","conflicts","conflicts_by","inbox",
+ *               "mending","repaired","digest"},…]}
  * unsent: changes not acknowledged by a hub; written, acknowledged, safe: effects written here
  * ever, held by the hub, and in a verified backup; null where there is nothing to say.
- * set_aside: own changes that the hub took without effect and has not approved.
+ * set_aside: own changes that the hub took without effect and has not approved; conflicts_by:
+ * by severity; inbox: entries not read (qm_inbox).
  * mending: "state": what is shown may still have effects of what was set aside, or cannot be
  * read; a peer's state takes its place as soon as one that holds enough is met (normally the
  * hub). "records": single records are to be replaced by the next sync. Else null.
@@ -435,7 +494,8 @@ QM_API int32_t qm_sql(qm_db *db, qm_slice statement, qm_slice parameters, uint64
  * QM_ESTATE as above. */
 QM_API int32_t qm_search(qm_db *db, qm_slice space, qm_slice collection, qm_slice text,
                          uint32_t limit, uint32_t offset, qm_text *out, qm_error *e);
-/* Makes all tables and the index anew from the records. */
+/* Makes all tables, the search index and the index of what is to be reviewed anew from the
+ * records. */
 QM_API int32_t qm_rebuild(qm_db *db, qm_error *e);
 
 /* ---- photos and other files ----

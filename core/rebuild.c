@@ -169,6 +169,7 @@ static int begin_record(qm_space *s, const qm_id *id) {
   memset(&l->record, 0, sizeof l->record);
   l->record.id = *id;
   l->dirty = l->rebuilt = 1;
+  l->own = NULL; /* what goes was set aside, and is told as that */
   if (qm_id_is_zero(id)) s->stamps_stale = 1;
   return QM_OK;
 }

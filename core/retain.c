@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "core/space.h"
+#include "core/fold.h"
 
 #define HOUR_MS UINT64_C(3600000)
 #define MARKS_BYTES ((size_t)64 << 20)
@@ -15,6 +15,7 @@ typedef struct mark {
 /* Ascending by time. */
 typedef struct marks {
   qm_space *s;
+  const char *name; /* in meta */
   mark p[QM_MARKS_MAX];
   uint32_t n;
 } marks;
@@ -53,7 +54,7 @@ static int marks_read(marks *m) {
   qm_buf b;
   qm_cur c;
   qm_store *store = m->s->engine->store;
-  int n = qm__meta_key(key, "marks", m->s->number);
+  int n = qm__meta_key(key, m->name, m->s->number);
   qm_buf_init(&b, m->s->engine->env, MARKS_BYTES);
   int rc = store->ops->meta_get(store, qm_slice_of(key, (size_t)n), &b);
   qm_cur_init(&c, qm_buf_slice(&b));
@@ -81,7 +82,7 @@ static int marks_write(const marks *m) {
   char key[32];
   qm_buf b;
   qm_store *store = m->s->engine->store;
-  int n = qm__meta_key(key, "marks", m->s->number);
+  int n = qm__meta_key(key, m->name, m->s->number);
   qm_buf_init(&b, m->s->engine->env, MARKS_BYTES);
   encode(m, &b);
   int rc = qm_buf_status(&b);
@@ -136,20 +137,37 @@ static int cut_at(qm_engine *e, qm_space *s, const qm_retention *r, const qm_vv 
   return rc;
 }
 
-int qm_engine_retain(qm_engine *e, qm_space *s, const qm_retention *r, int *floor_moved) {
-  marks m = {.s = s};
-  uint64_t now = qm_engine_now(e);
+/* Reads the marks, sifts them and sets one. */
+static int marks_turn(marks *m, uint64_t now, uint64_t keep_ms) {
   int moved = 0;
+  QM_TRY(marks_read(m));
+  moved = sift_marks(m, now, keep_ms);
+  QM_TRY(set_mark(m, now, keep_ms, &moved));
+  return moved ? marks_write(m) : QM_OK;
+}
+
+int qm_engine_aged(qm_engine *e, qm_space *s, const char *name, uint64_t age_ms, qm_vv *out) {
+  marks m = {.s = s, .name = name};
+  uint64_t now = qm_engine_now(e);
+  memset(out, 0, sizeof *out);
+  if (e->poisoned) return QM_EINTERNAL;
+  if (e->open) return QM_ESTATE;
+  int rc = qm__fold(e);
+  if (rc == QM_OK) rc = marks_turn(&m, now, age_ms);
+  if (rc == QM_OK && m.n && now - m.p[0].ms >= age_ms) rc = qm_vv_copy(e->env, out, &m.p[0].vv);
+  marks_free(&m);
+  if (rc != QM_OK) qm_vv_free(e->env, out);
+  return rc;
+}
+
+int qm_engine_retain(qm_engine *e, qm_space *s, const qm_retention *r, int *floor_moved) {
+  marks m = {.s = s, .name = "marks"};
+  uint64_t now = qm_engine_now(e);
   if (floor_moved) *floor_moved = 0;
   if (e->poisoned) return QM_EINTERNAL;
   if (e->open) return QM_ESTATE;
   if (!r->keep_ms) return cut_at(e, s, r, NULL, floor_moved);
-  int rc = marks_read(&m);
-  if (rc == QM_OK) {
-    moved = sift_marks(&m, now, r->keep_ms);
-    rc = set_mark(&m, now, r->keep_ms, &moved);
-  }
-  if (rc == QM_OK && moved) rc = marks_write(&m);
+  int rc = marks_turn(&m, now, r->keep_ms);
   int due = rc == QM_OK && now - m.p[0].ms >= r->keep_ms;
   if (due) rc = cut_at(e, s, r, &m.p[0].vv, floor_moved);
   marks_free(&m);

@@ -25,6 +25,10 @@ typedef struct qm_retention {
  * (may be NULL) says whether anything went. Durable transactions of its own. QM_ESTATE inside
  * one; errors of the store. */
 int qm_engine_retain(qm_engine *e, qm_space *s, const qm_retention *r, int *floor_moved);
+/* What has been here for at least age_ms, by marks kept under a name of their own (meta, at most 20
+ * characters): a VV, empty where no mark is so old yet. Sets a mark as above. Durable
+ * transactions of its own; QM_ESTATE inside one. Memory from the engine's env. */
+int qm_engine_aged(qm_engine *e, qm_space *s, const char *name, uint64_t age_ms, qm_vv *out);
 /* A device's size cap: where the logs of all its spaces together take more than bytes_max, the
  * oldest of what may go (S12.6) is cut until seven eighths of it are taken, in the longest logs
  * first: none is cut below the length that all could have. Durable transactions of its own, one

@@ -7,7 +7,8 @@
  *   schema     = [1 form, name, version, drift_ms, lease_days, review_days,
  *                 [collection…]]                          ascending by number
  *   collection = [number, name, label_zh, label_en, purpose, retention, [field…]
- *                 | key_field (0: none), key_form (0), [writer…] (none), [rule…] (none)]
+ *                 | key_field (0: none), key_form (0), [writer…] (none), [rule…] (none),
+ *                   [level…] (none)]
  *                fields ascending by number; up to 16 further positions, of a newer form,
  *                are kept as they are
  *   rule       = [name, weight, [condition…] | most (32), label_zh (""), label_en ("")]
@@ -15,7 +16,7 @@
  *   field      = [number, name, type, class
  *                 | value (0: any), flags (0), label_zh (""), label_en (""),
  *                   length_max (0: none), [item…] (none), [transition…] (none),
- *                   target (0: any)]
+ *                   target (0: any), level (0: by what it is)]
  *   item       = [name | rank (0), label_zh (""), label_en ("")]
  *   transition = [from, to]                               places in the items
  *
@@ -29,9 +30,9 @@
 #include "core/schema_internal.h"
 
 #define COLLECTION_FIXED 7u
-#define COLLECTION_ALL 11u
+#define COLLECTION_ALL 12u
 #define FIELD_FIXED 4u
-#define FIELD_ALL 12u
+#define FIELD_ALL 13u
 #define ITEM_FIXED 1u
 #define ITEM_ALL 4u
 
@@ -112,6 +113,7 @@ static void read_field(qm_cur *c, qm_field_def *f, qm_arena *arena) {
   if (n > 9) read_items(c, f, arena);
   if (n > 10) read_transitions(c, f, arena);
   if (n > 11) (void)qm_cur_uint32(c, &f->target);
+  if (n > 12) read_u8(c, &f->review);
 }
 
 static void read_writers(qm_cur *c, qm_collection_def *d, qm_arena *arena) {
@@ -127,6 +129,13 @@ static void read_more(qm_cur *c, qm_collection_def *d) {
   d->more = qm_slice_of(c->at, 0);
   for (uint32_t i = 0; i < d->n_more; i++) (void)qm_cur_value(c, QM_VALUE_DEPTH, &value);
   d->more.n = (size_t)(c->at - d->more.p);
+}
+
+/* As many as there are classes; which level there is, is for the check. */
+static void read_levels(qm_cur *c, qm_collection_def *d) {
+  (void)qm_cur_array_n(c, QM_CONFLICT_CLASSES);
+  for (uint32_t i = 0; i < QM_CONFLICT_CLASSES && c->status == QM_OK; i++)
+    read_u8(c, &d->review[i]);
 }
 
 static void read_collection(qm_cur *c, qm_collection_def *d, qm_arena *arena) {
@@ -145,6 +154,7 @@ static void read_collection(qm_cur *c, qm_collection_def *d, qm_arena *arena) {
   if (n > 8) read_u8(c, &d->key_form);
   if (n > 9) read_writers(c, d, arena);
   if (n > 10) qm__rules_read(c, d, arena);
+  if (n > 11) read_levels(c, d);
   if (n > COLLECTION_ALL) d->n_more = n - COLLECTION_ALL;
   read_more(c, d);
 }
@@ -216,6 +226,7 @@ static void put_item(qm_buf *out, const qm_enum_item *item) {
 }
 
 static size_t field_positions(const qm_field_def *f) {
+  if (f->review) return 13;
   if (f->target) return 12;
   if (f->n_transitions) return 11;
   if (f->n_items) return 10;
@@ -251,15 +262,23 @@ static void put_field(qm_buf *out, const qm_field_def *f) {
     }
   }
   if (n > 11) qm_mp_uint(out, f->target);
+  if (n > 12) qm_mp_uint(out, f->review);
+}
+
+static int has_levels(const qm_collection_def *d) {
+  for (uint32_t i = 0; i < QM_CONFLICT_CLASSES; i++)
+    if (d->review[i]) return 1;
+  return 0;
 }
 
 static void put_collection(qm_buf *out, const qm_collection_def *d) {
-  size_t n = d->n_more      ? COLLECTION_ALL + d->n_more
-             : d->n_rules   ? 11
-             : d->n_writers ? 10
-             : d->key_form  ? 9
-             : d->key_field ? 8
-                            : COLLECTION_FIXED;
+  size_t n = d->n_more       ? COLLECTION_ALL + d->n_more
+             : has_levels(d) ? COLLECTION_ALL
+             : d->n_rules    ? 11
+             : d->n_writers  ? 10
+             : d->key_form   ? 9
+             : d->key_field  ? 8
+                             : COLLECTION_FIXED;
   qm_mp_array(out, n);
   qm_mp_uint(out, d->number);
   put_str(out, d->name);
@@ -276,6 +295,10 @@ static void put_collection(qm_buf *out, const qm_collection_def *d) {
     for (uint32_t i = 0; i < d->n_writers; i++) put_str(out, d->writers[i]);
   }
   if (n > 10) qm__rules_put(out, d);
+  if (n > 11) {
+    qm_mp_array(out, QM_CONFLICT_CLASSES);
+    for (uint32_t i = 0; i < QM_CONFLICT_CLASSES; i++) qm_mp_uint(out, d->review[i]);
+  }
   if (n > COLLECTION_ALL) qm_mp_raw(out, d->more);
 }
 

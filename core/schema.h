@@ -93,6 +93,7 @@ typedef struct qm_field_def {
   const qm_transition *transitions;
   uint32_t n_transitions; /* state; none listed = all allowed */
   uint32_t target;        /* ref: collection number, 0 = any */
+  uint8_t review;         /* how much its conflicts matter, 1 to 3; 0: by what it is (S20.2) */
 } qm_field_def;
 
 /* How two values of a field compare in a rule for duplicates (core/alike.h). */
@@ -125,6 +126,9 @@ typedef struct qm_rule_def {
   const qm_condition_def *conditions;
   uint32_t n_conditions;
 } qm_rule_def;
+/* Classes of conflicts, numbered as in core/read.h. */
+#define QM_CONFLICT_CLASSES 7u
+#define QM_REVIEW_LEVELS 3u
 
 typedef struct qm_collection_def {
   uint32_t number;                                       /* >= 1 */
@@ -139,6 +143,7 @@ typedef struct qm_collection_def {
   uint32_t n_rules;
   qm_slice more; /* positions of a newer form, MessagePack as it came: kept, without effect */
   uint32_t n_more;
+  uint8_t review[QM_CONFLICT_CLASSES]; /* the least level of class i + 1; 0: the usual one */
 } qm_collection_def;
 
 typedef struct qm_schema {
@@ -205,7 +210,8 @@ int qm_schema_grows(const qm_schema *older, const qm_schema *newer, qm_error *e)
     "an item was removed, renamed or moved; items are only appended")                           \
   X(RANK, "rank", "the rank changed")                                                           \
   X(ITEM_LABEL, "item-label", NULL)                                                             \
-  X(TRANSITIONS, "transitions", NULL)
+  X(TRANSITIONS, "transitions", NULL)                                                           \
+  X(REVIEW, "review", NULL)
 /* clang-format on */
 #define QM_DELTA_ENUM(name, word, why) QM_DELTA_##name,
 typedef enum qm_schema_delta_kind {

@@ -199,6 +199,14 @@ static int check_flags(const place *at, const qm_field_def *f, qm_error *e) {
   return QM_OK;
 }
 
+static int check_level(const place *at, const qm_field_def *f, qm_error *e) {
+  if (f->review > QM_REVIEW_LEVELS) return bad(at, e, "unknown level of review");
+  if (f->review && qm_field_shape(f) != QM_SIBLINGS) {
+    return bad(at, e, "a field of this type is never in conflict: no level of review");
+  }
+  return QM_OK;
+}
+
 static int check_target(const place *at, const qm_field_def *f, qm_error *e) {
   if (f->target == 0) return QM_OK;
   if (f->value != QM_VALUE_REF) return bad(at, e, "a target belongs to ref values only");
@@ -222,6 +230,7 @@ static int check_field(place *at, const qm_field_def *f, qm_error *e) {
     return bad(at, e, "a length belongs to single text values only");
   }
   QM_TRY(check_flags(at, f, e));
+  QM_TRY(check_level(at, f, e));
   QM_TRY(check_items(at, f, e));
   QM_TRY(check_transitions(at, f, e));
   return check_target(at, f, e);
@@ -306,6 +315,9 @@ static int check_collection(place *at, const qm_collection_def *c, qm_error *e) 
   }
   QM_TRY(check_fields(at, c, e));
   QM_TRY(check_key(at, c, e));
+  for (uint32_t i = 0; i < QM_CONFLICT_CLASSES; i++) {
+    if (c->review[i] > QM_REVIEW_LEVELS) return bad(at, e, "unknown level of review");
+  }
   QM_TRY(check_writers(at, c, e));
   return check_rules(at, c, e);
 }

@@ -2,6 +2,8 @@
  * (S7.3). One walk serves the check and the list, so that they cannot disagree. */
 #include <stdio.h>
 
+#include <string.h>
+
 #include "core/schema_internal.h"
 
 #define NOWHERE UINT32_MAX
@@ -103,6 +105,7 @@ static int diff_field(walk *w) {
   QM_TRY(diff_items(w, a, b));
   QM_TRY(tell_if(w, transitions_differ(a, b), QM_DELTA_TRANSITIONS));
   QM_TRY(tell_if(w, a->cls != b->cls, QM_DELTA_CLASS));
+  QM_TRY(tell_if(w, a->review != b->review, QM_DELTA_REVIEW));
   return tell_if(w, labels_differ(a->label_zh, a->label_en, b->label_zh, b->label_en),
                  QM_DELTA_LABEL);
 }
@@ -146,6 +149,7 @@ static int diff_collection(walk *w) {
   QM_TRY(tell_if(w, !qm__same(a->retention, b->retention), QM_DELTA_RETENTION));
   QM_TRY(tell_if(w, writers_differ(a, b), QM_DELTA_WRITERS));
   QM_TRY(tell_if(w, qm__rules_differ(a, b), QM_DELTA_DUPLICATES));
+  QM_TRY(tell_if(w, memcmp(a->review, b->review, sizeof a->review) != 0, QM_DELTA_REVIEW));
   QM_TRY(tell_if(w, a->n_more != b->n_more || !qm__same(a->more, b->more), QM_DELTA_UNKNOWN));
   QM_TRY(tell_if(w, labels_differ(a->label_zh, a->label_en, b->label_zh, b->label_en),
                  QM_DELTA_LABEL));

@@ -6,6 +6,8 @@
 #include "core/class.h"
 #include "core/crdt/siblings.h"
 #include "core/fold.h"
+#include "core/inbox_int.h"
+#include "core/review.h"
 
 /* --- records of the open transaction --- */
 
@@ -77,7 +79,7 @@ static int take_row(void *payload, const qm_record_row *row) {
   l->bytes = row->state.n;
   l->stored = 1;
   l->edges_stored = l->edges_unread || qm_record_cell(&l->record, 0, QM_KEYED) != NULL;
-  return QM_OK;
+  return s->engine->flags & QM_ENGINE_INBOX ? qm__inbox_loaded(s, l) : QM_OK;
 }
 
 int qm__space_record(qm_space *s, const qm_id *id, qm_loaded **out) {
@@ -192,6 +194,7 @@ int qm__space_marks(qm_space *s, const qm_change *c) {
     s->states[c->author].clock.next[c->author] = op->counter;
     QM_TRY(qm_marks_apply(&l->record.marks, &a, op));
     l->dirty = 1;
+    if (l->own) qm__inbox_marks(l);
   }
   return QM_OK;
 }
@@ -252,6 +255,8 @@ static int apply(qm_space *s, const qm_change *c, int again) {
     QM_TRY(qm__feed_edge(s, l, op, c->author != s->own));
     QM_TRY(apply_op(s, l, &a, op));
     l->dirty = 1;
+    if (l->own) qm__inbox_op(l, op);
+    if (op->hides.n || op->keeps.n) qm__inbox_names(s, l, op);
     if (qm_id_is_zero(&op->record)) s->stamps_stale = 1;
     if (op->shape == QM_PRESENCE && op->kind == QM_KIND_NEW && !again)
       QM_TRY(put_creation(s, c, op));
@@ -293,7 +298,7 @@ qm_time qm_space_effective(const qm_space *s, qm_dot dot, qm_time own) {
 
 /* --- saving --- */
 
-static int save_keys(qm_space *s, const qm_record *r);
+static int save_keys(qm_space *s, const qm_record *r, int stored);
 
 /* The edges index leads from the greater id of an edge to the smaller one, whose record
  * holds it. */
@@ -309,15 +314,17 @@ static int save_edges(qm_space *s, qm_loaded *l) {
  * blobs stand (the buffer may move). */
 static int save_record(qm_space *s, qm_loaded *l, qm_buf *blob, qm_record_row *row) {
   size_t at = blob->n;
+  int stored = l->stored;
   row->id = l->record.id;
   row->collection = qm_record_collection(&l->record);
   if (l->stored) qm_digest_sub(&s->digest, l->old_hash);
   QM_TRY(save_edges(s, l));
+  if (l->own) QM_TRY(qm__inbox_save(s, l));
   if (qm_record_empty(&l->record)) {
     row->state = qm_slice_of(NULL, 0);
     memset(row->hash, 0, 16);
     l->stored = 0;
-    return QM_OK;
+    return qm__review_save(s, &l->record, 0, stored);
   }
   QM_TRY(qm_record_encode(&l->record, &s->authors, &s->engine->arena, blob));
   row->state = qm_slice_of(NULL, blob->n - at);
@@ -326,7 +333,7 @@ static int save_record(qm_space *s, qm_loaded *l, qm_buf *blob, qm_record_row *r
   l->feed_same = l->stored && memcmp(l->old_hash, row->hash, 16) == 0;
   memcpy(l->old_hash, row->hash, sizeof l->old_hash);
   l->stored = 1;
-  return save_keys(s, &l->record);
+  return save_keys(s, &l->record, stored);
 }
 
 static int save_records(qm_space *s) {
@@ -349,17 +356,16 @@ static int save_records(qm_space *s) {
   return rc;
 }
 
-/* The lookup index holds every value the key field lists, in normal form: a lookup
- * then asks the records themselves. */
-static int save_keys(qm_space *s, const qm_record *r) {
+int qm__space_keys(const qm_space *s, const qm_record *r, qm_arena *arena, qm_slice **out,
+                   uint32_t *n) {
   const qm_collection_def *c =
       s->schema ? qm_schema_collection(s->schema, qm_record_collection(r)) : NULL;
-  if (!c || !c->key_field) return QM_OK;
-  const qm_cell *cell = qm_record_cell(r, c->key_field, QM_SIBLINGS);
+  const qm_cell *cell = c && c->key_field ? qm_record_cell(r, c->key_field, QM_SIBLINGS) : NULL;
   const qm_siblings *v = cell ? qm_siblings_of(cell) : NULL;
-  uint32_t n = 0, count = v ? v->n : 0;
-  qm_arena *arena = &s->engine->arena;
+  uint32_t count = v ? v->n : 0;
   qm_slice *keys = qm_arena_array(arena, count, sizeof *keys);
+  *out = keys;
+  *n = 0;
   if (!keys) return QM_ENOMEM;
   for (uint32_t i = 0; i < count; i++) {
     qm_cur in;
@@ -370,11 +376,28 @@ static int save_keys(qm_space *s, const qm_record *r) {
     qm_buf_init(&norm, s->engine->env, QM_VALUE_MAX * 4);
     int rc = qm_norm_key(&norm, text, (qm_norm_form)c->key_form);
     uint8_t *copy = rc == QM_OK ? qm_arena_copy(arena, norm.p, norm.n) : NULL;
-    if (copy) keys[n++] = qm_slice_of(copy, norm.n);
+    if (copy) keys[(*n)++] = qm_slice_of(copy, norm.n);
     qm_buf_free(&norm);
     if (rc == QM_ENOMEM || (rc == QM_OK && !copy)) return QM_ENOMEM;
   }
-  return s->engine->store->ops->key_put(s->engine->store, s->number, c->number, &r->id, keys, n);
+  return QM_OK;
+}
+
+/* The lookup index holds every value the key field lists, in normal form: a lookup
+ * then asks the records themselves. */
+static int save_keys(qm_space *s, const qm_record *r, int stored) {
+  const qm_collection_def *c =
+      s->schema ? qm_schema_collection(s->schema, qm_record_collection(r)) : NULL;
+  qm_store *store = s->engine->store;
+  qm_slice *keys;
+  uint32_t n;
+  QM_TRY(qm__space_keys(s, r, &s->engine->arena, &keys, &n));
+  if (c && c->key_field)
+    QM_TRY(store->ops->key_put(store, s->number, c->number, &r->id, keys, n));
+  qm__sharing shared = {s, &r->id, 0};
+  for (uint32_t i = 0; i < n; i++)
+    QM_TRY(store->ops->key_find(store, s->number, c->number, keys[i], qm__review_share, &shared));
+  return qm__review_save(s, r, shared.shared, stored);
 }
 
 static void encode_clock(const qm_space *s, uint32_t author, qm_buf *out) {
@@ -461,6 +484,7 @@ int qm__space_save(qm_space *s) {
     if (stamps_sum(&s->stamps) != stamps_before) QM_TRY(qm__feed_stamps(s, before, n));
   }
   QM_TRY(save_records(s));
+  QM_TRY(qm__inbox_classes(s));
   QM_TRY(save_digest(s));
   if (s->ingested || s->behind) QM_TRY(qm__space_note(s));
   s->behind = 0;
@@ -484,6 +508,7 @@ void qm__space_drop(qm_space *s) {
   s->table_cap = s->table_n = 0;
   s->edges_touched = NULL;
   s->n_edges_touched = s->cap_edges_touched = 0;
+  s->names_own = 0;
 }
 
 void qm__space_cancel(qm_space *s) {

@@ -63,6 +63,8 @@ typedef struct qm_loaded {
   uint8_t edges_stored;  /* it had edges when it was loaded: they stand in the index */
   uint8_t edges_touched; /* written in this transaction: stands in qm_space.edges_touched */
   uint8_t edges_unread;  /* its row did not read: what the index says of it may be anything */
+  uint8_t names_own;     /* of a write here: it names values of this device (core/inbox_int.h) */
+  struct qm_own *own;    /* what this device had written of it; NULL: nothing, or nobody asks */
 } qm_loaded;
 
 /* Does the space hold any edge? Asked of the store once, at first need. */
@@ -144,6 +146,8 @@ struct qm_space {
   qm_loaded **table; /* open addressing by record id; in the engine's arena */
   uint32_t table_cap, table_n;
   uint64_t change_serial;
+  int names_own;              /* of some record: qm_loaded.names_own */
+  int review_whole;           /* the index of what is to be reviewed can be relied on */
   int edges;                  /* QM_EDGES_… */
   qm_loaded **edges_touched;  /* what the index does not say yet; in the engine's arena */
   uint32_t n_edges_touched, cap_edges_touched;
@@ -212,6 +216,9 @@ int qm__feed_save(qm_space *s);
 int qm__feed_space(qm_engine *e, uint32_t number);
 /* To be called where an op on edges took effect on the record. */
 int qm__space_edges_touched(qm_space *s, qm_loaded *l);
+/* The natural keys that a record lists, in normal form; in the arena. */
+int qm__space_keys(const qm_space *s, const qm_record *r, qm_arena *arena, qm_slice **keys,
+                   uint32_t *n);
 /* Encodes and saves what the transaction changed. */
 int qm__space_save(qm_space *s);
 /* The end of a transaction, for what is parked: gone is what it took only once committed. */

@@ -219,6 +219,12 @@ typedef struct qm_store_ops {
   int (*aside_put)(qm_store *s, uint32_t space, qm_slice key, qm_slice value);
   int (*aside_scan)(qm_store *s, uint32_t space, qm_slice prefix, qm_visit_meta visit,
                     void *payload); /* ascending */
+  /* What this replica notes of a space for itself: it never travels, is in no digest, and goes
+   * with the space. An empty value deletes. scan: ascending, the keys that begin with `prefix`
+   * and are greater than `after` (empty: from the first). */
+  int (*local_put)(qm_store *s, uint32_t space, qm_slice key, qm_slice value);
+  int (*local_scan)(qm_store *s, uint32_t space, qm_slice prefix, qm_slice after,
+                    qm_visit_meta visit, void *payload);
   /* The feed: at most one row a record, over all spaces in one order. feed_put replaces the
    * rows of the records it names; seqs must rise and be greater than any that was ever
    * there (QM_EINVAL, and nothing written). space_drop takes the rows of the space and leaves

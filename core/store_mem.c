@@ -147,6 +147,7 @@ static int mem_space_drop(qm_store *s, uint32_t space) {
   mem_store *m = self(s);
   QM_TRY(writing(m));
   QM_TRY(wrote(m, delete_kind(m, ASIDE, space)));
+  QM_TRY(wrote(m, delete_kind(m, LOCAL, space)));
   for (int what = SPACE; what <= PART; what++) QM_TRY(wrote(m, delete_kind(m, (kind)what, space)));
   return wrote(m, qm__mem_feed_drop(m, space));
 }
@@ -235,6 +236,8 @@ static const qm_store_ops mem_ops = {
     .open_clear = qm__mem_open_clear,
     .aside_put = qm__mem_aside_put,
     .aside_scan = qm__mem_aside_scan,
+    .local_put = qm__mem_local_put,
+    .local_scan = qm__mem_local_scan,
     .feed_put = qm__mem_feed_put,
     .feed_load = qm__mem_feed_load,
     .feed_after = qm__mem_feed_after,

@@ -20,6 +20,7 @@
  *   STAGE       space                       -> manifest
  *   PART        space, part                 -> content
  *   ASIDE       space, name                 -> value
+ *   LOCAL       space, name                 -> value
  *   FEED        seq                         -> space ‖ record ‖ fields
  *   FEED_OF     space, record               -> seq */
 #ifndef QM_STORE_MEM_IMPL_H
@@ -48,6 +49,7 @@ typedef enum kind {
   OPEN,
   STAGE,
   ASIDE,
+  LOCAL,
   PART, /* the last of those that are a space's; what follows is not keyed by it first */
   FEED,
   FEED_OF
@@ -201,6 +203,9 @@ int qm__mem_log_replace(qm_store *s, uint32_t space, uint64_t seq, qm_slice batc
 int qm__mem_open_append(qm_store *s, uint32_t space, const qm_open_row *row);
 int qm__mem_open_list(qm_store *s, uint32_t space, qm_visit_open visit, void *payload);
 int qm__mem_open_clear(qm_store *s, uint32_t space);
+int qm__mem_local_put(qm_store *s, uint32_t space, qm_slice name, qm_slice value);
+int qm__mem_local_scan(qm_store *s, uint32_t space, qm_slice prefix, qm_slice after,
+                       qm_visit_meta visit, void *payload);
 int qm__mem_aside_put(qm_store *s, uint32_t space, qm_slice name, qm_slice value);
 int qm__mem_aside_scan(qm_store *s, uint32_t space, qm_slice prefix, qm_visit_meta visit,
                        void *payload);

@@ -293,39 +293,65 @@ int qm__mem_open_clear(qm_store *s, uint32_t space) {
 
 /* ---- set aside ---- */
 
-static int aside_key(mem_store *m, uint32_t space, qm_slice name, qm_buf *k) {
-  key head = key_of(ASIDE, space);
+static int named_key(mem_store *m, kind what, uint32_t space, qm_slice name, qm_buf *k) {
+  key head = key_of(what, space);
   qm_buf_init(k, m->base.env, SIZE_MAX);
   qm_buf_add(k, head.b, head.n);
   qm_buf_add(k, name.p, name.n);
   return qm_buf_status(k);
 }
 
-int qm__mem_aside_put(qm_store *s, uint32_t space, qm_slice name, qm_slice value) {
+static int named_put(qm_store *s, kind what, uint32_t space, qm_slice name, qm_slice value) {
   mem_store *m = self(s);
   QM_TRY(writing(m));
   qm_buf k;
-  int rc = aside_key(m, space, name, &k);
+  int rc = named_key(m, what, space, name, &k);
   if (rc == QM_OK)
     rc = value.n ? put(m, qm_buf_slice(&k), value) : qm__map_delete(&m->map, qm_buf_slice(&k));
   qm_buf_free(&k);
   return wrote(m, rc);
 }
 
-int qm__mem_aside_scan(qm_store *s, uint32_t space, qm_slice prefix, qm_visit_meta visit,
-                       void *payload) {
+/* The names that begin so, from `from` on (`skip`: without it). */
+static int named_scan(qm_store *s, kind what, uint32_t space, qm_slice prefix, qm_slice from,
+                      int skip, qm_visit_meta visit, void *payload) {
   mem_store *m = self(s);
   QM_TRY(reading(m));
-  qm_buf k;
-  int rc = aside_key(m, space, prefix, &k);
+  qm_buf k, at;
   qm_slice rest;
-  for (const qm__map_node *n = qm__map_seek(&m->map, qm_buf_slice(&k));
-       rc == QM_OK && within(n, qm_buf_slice(&k), &rest); n = qm__map_next(n)) {
+  int rc = named_key(m, what, space, prefix, &k);
+  int rc_at = named_key(m, what, space, from, &at);
+  if (rc == QM_OK) rc = rc_at;
+  const qm__map_node *n = rc == QM_OK ? qm__map_seek(&m->map, qm_buf_slice(&at)) : NULL;
+  if (skip && n && qm_slice_cmp(qm__map_key(n), qm_buf_slice(&at)) == 0) n = qm__map_next(n);
+  for (; rc == QM_OK && within(n, qm_buf_slice(&k), &rest); n = qm__map_next(n)) {
     qm_slice whole = qm__map_key(n);
     rc = visit(payload, qm_slice_of(whole.p + 5, whole.n - 5), qm__map_value(n));
   }
   qm_buf_free(&k);
+  qm_buf_free(&at);
   return visited(rc);
+}
+
+int qm__mem_aside_put(qm_store *s, uint32_t space, qm_slice name, qm_slice value) {
+  return named_put(s, ASIDE, space, name, value);
+}
+
+int qm__mem_aside_scan(qm_store *s, uint32_t space, qm_slice prefix, qm_visit_meta visit,
+                       void *payload) {
+  return named_scan(s, ASIDE, space, prefix, prefix, 0, visit, payload);
+}
+
+/* ---- what a replica notes for itself ---- */
+
+int qm__mem_local_put(qm_store *s, uint32_t space, qm_slice name, qm_slice value) {
+  return named_put(s, LOCAL, space, name, value);
+}
+
+int qm__mem_local_scan(qm_store *s, uint32_t space, qm_slice prefix, qm_slice after,
+                       qm_visit_meta visit, void *payload) {
+  int behind = after.n && qm_slice_cmp(after, prefix) > 0;
+  return named_scan(s, LOCAL, space, prefix, behind ? after : prefix, behind, visit, payload);
 }
 
 /* ---- stage ---- */

@@ -154,6 +154,8 @@ static int put_token(const qm_token *t, qm_buf *out) {
   return qm_buf_status(out);
 }
 
+int qm__token_write(const qm_token *t, qm_buf *out) { return put_token(t, out); }
+
 int qm_token_make(const qm_space *s, const qm_record *r, unsigned kind, qm_arena *arena,
                   qm_buf *out) {
   qm_token t;

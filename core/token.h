@@ -39,6 +39,8 @@ int qm__token_read(const qm_space *s, const qm_record *r, unsigned kind, uint32_
 /* The same of a class. */
 int qm__token_class(const qm_space *s, const qm_record_class *c, unsigned kind, uint32_t field,
                     qm_arena *arena, qm_token *out);
+/* Appends its bytes. */
+int qm__token_write(const qm_token *t, qm_buf *out);
 /* QM_EFORMAT where it is no token, or (record not NULL) not about that record. Lives in the
  * arena. */
 int qm__token_parse(const qm_space *s, qm_slice in, const qm_id *record, qm_arena *arena,

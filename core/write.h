@@ -24,7 +24,8 @@ typedef struct qm_write qm_write;
 enum {
   QM_WRITE_RAW = 1,    /* replay: writes equal values, replaces all that is covered, no schema */
   QM_WRITE_SETTLE = 2, /* set: writes an equal value too, made from a reading of the review list */
-  QM_WRITE_AGAIN = 4   /* add: a new dot also where the element is shown */
+  QM_WRITE_AGAIN = 4,  /* add: a new dot also where the element is shown */
+  QM_WRITE_HOME = 8    /* of qm_write_begin: the home hub's own; neither role nor schema is asked */
 };
 
 /* Opens the engine's transaction. QM_ESTATE where one is open; QM_EACCESS where the

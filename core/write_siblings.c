@@ -1,5 +1,6 @@
 /* Verbs on siblings: set, settle, raise and lower, on a record or on its class. */
 #include "core/class_ref.h"
+#include "core/undo.h"
 #include "core/write_int.h"
 
 /* S3.3: says nothing where all that is there is replaced; else lists. */
@@ -100,6 +101,40 @@ static int settle_token(qm_write *w, qm_target *t, uint32_t field, qm_slice toke
   return qm__write_show(w, t->l, &t->token);
 }
 
+/* Values of the target's own record that the settle is going to replace: those it was shown, the
+ * one that the class shows last. Others' come back by themselves when the settle goes. */
+static int replaced_values(qm_write *w, const qm_target *t, uint32_t field,
+                           const qm_contest *contest, qm_slice **out, uint32_t *n) {
+  const qm_cell *cell = own_cell(t, field);
+  const qm_siblings *v = cell ? qm_siblings_of(cell) : NULL;
+  qm_dots shown = qm__token_dots(&t->token, field);
+  uint32_t count = v ? v->n : 0;
+  *n = 0;
+  *out = qm_arena_array(qm__write_arena(w), count + 1, sizeof **out);
+  if (!*out) return QM_ENOMEM;
+  for (uint32_t i = 0; i < count; i++) {
+    int seen = 0;
+    if (!qm_dots_hold(shown, v->p[i].dot)) continue;
+    if (contest->shown && qm_slice_cmp(v->p[i].value, contest->shown->value) == 0) continue;
+    for (uint32_t k = 0; k < *n; k++) seen |= qm_slice_cmp((*out)[k], v->p[i].value) == 0;
+    if (!seen) (*out)[(*n)++] = v->p[i].value;
+  }
+  if (contest->shown) (*out)[(*n)++] = contest->shown->value;
+  return QM_OK;
+}
+
+/* A settle that can be taken back (S20.6). */
+static int settle_value(qm_write *w, const qm_target *t, uint32_t field, const qm_cell *cell,
+                        const qm_contest *contest, qm_slice value) {
+  qm_slice *values;
+  uint32_t n;
+  QM_TRY(replaced_values(w, t, field, contest, &values, &n));
+  QM_TRY(write_value(w, t, field, cell, value));
+  const qm_op *op = &w->change.ops[w->change.n_ops - 1];
+  qm_dot dot = {op->counter, w->change.author};
+  return qm__settled_note(w->s, &t->l->record.id, field, dot, values, n);
+}
+
 static int set_value(qm_write *w, const qm_id *record, uint32_t field, qm_slice value,
                      qm_slice token, unsigned flags) {
   qm_target t;
@@ -115,6 +150,7 @@ static int set_value(qm_write *w, const qm_id *record, uint32_t field, qm_slice 
     QM_TRY(qm_class_ref_same(w->e, w->s, contest.shown->value, value, qm__write_arena(w), &equal));
   if (equal && !(flags & QM_WRITE_SETTLE)) return QM_OK;
   QM_TRY(check_transition(w, &t, &contest, value));
+  if (flags & QM_WRITE_SETTLE) return settle_value(w, &t, field, cell, &contest, value);
   return write_value(w, &t, field, cell, value);
 }
 

@@ -179,14 +179,33 @@ static const qm_help helps[] = {
       "其中一台设备录入的内容移入新记录：用设备编号的前几位指明，省略时为后一台。\n\n"
       "  qianmo split household key:12\n"}},
     {"settle",
-     {"COLLECTION RECORD FIELD=VALUE…", "集合 记录 字段=值…"},
+     {"ITEM --take N | ITEM --value VALUE | COLLECTION RECORD FIELD=VALUE…",
+      "条目 --take 序号 | 条目 --value 值 | 集合 记录 字段=值…"},
      {"decide a conflict", "裁定冲突"},
-     {"Puts the value in place of all that `qianmo conflicts` lists for the field. The collection\n"
-      "may be left out: the record is then found among the conflicts.\n\n"
+     {"ITEM is the first column of `qianmo conflicts`: --take chooses one of the values listed\n"
+      "there, --value writes another. What came since the list was read is not touched and\n"
+      "stays on the list. The last form puts the value in place of all that is listed now; the\n"
+      "collection may be left out: the record is then found among the conflicts. `qianmo undo`\n"
+      "takes a decision back.\n\n"
+      "  qianmo settle K7Q2M --take 2\n"
+      "  qianmo settle K7Q2M --value 000-0014\n"
       "  qianmo settle household key:12 head='A. Sample'\n",
-      "用这个值代替“qianmo conflicts”为该字段列出的所有值。集合可省略，\n"
-      "这时在冲突中查找记录。\n\n"
+      "“条目”是“qianmo conflicts”的第一列：--take 选用列出的某个值，--value 另写一个值。\n"
+      "列表读出之后新到的内容不受影响，仍列在冲突中。最后一种写法用该值代替目前列出的\n"
+      "所有值；集合可省略，这时在冲突中查找记录。“qianmo undo”可撤回裁定。\n\n"
+      "  qianmo settle K7Q2M --take 2\n"
+      "  qianmo settle K7Q2M --value 000-0014\n"
       "  qianmo settle household key:12 户主=样例甲\n"}},
+    {"undo",
+     {"[ITEM]", "[条目]"},
+     {"take back a conflict's settling", "撤回对冲突的裁定"},
+     {"Without ITEM, the latest decision of this device. The values that it replaced stand there\n"
+      "again and the conflict is listed as it was; what others wrote meanwhile stays. Where\n"
+      "somebody has written over the decision, nothing is changed.\n\n"
+      "  qianmo undo\n",
+      "不带条目时撤回本机最近一次裁定。被裁掉的值重新写入，冲突照原样列出；其间别人写的\n"
+      "内容保留。若裁定已被别人改写，则不作改动。\n\n"
+      "  qianmo undo\n"}},
     {"get",
      {"COLLECTION RECORD", "集合 记录"},
      {"show a record, with its conflicts", "显示一条记录及其冲突"},
@@ -291,7 +310,30 @@ static const qm_help helps[] = {
      {"[COLLECTION]", "[集合]"},
      {"list what was written at the same time and waits for a decision",
       "列出同时写下、等待裁定的内容"},
-     {"* marks the value that is shown.\n", "* 表示当前显示的值。\n"}},
+     {"The gravest first, of all spaces. * marks the value that is shown. Decide with\n"
+      "`qianmo settle ITEM --take N` or `--value VALUE`, from the list as it was read. What\n"
+      "nobody decides within the schema's review time the hub settles for the value shown.\n\n"
+      "  qianmo conflicts\n"
+      "  qianmo conflicts household --record key:12\n"
+      "  qianmo conflicts --severity high --class contradict\n",
+      "程度重的在前，包括所有空间。* 表示当前显示的值。用“qianmo settle 条目 --take 序号”\n"
+      "或“--value 值”裁定，以读出的列表为准。超过裁定期限无人处理的，由中心按显示的值裁定。\n\n"
+      "  qianmo conflicts\n"
+      "  qianmo conflicts household --record key:12\n"
+      "  qianmo conflicts --severity high --class contradict\n"}},
+    {"inbox",
+     {"[read [ITEM] | restore ITEM]", "[read [条目] | restore 条目]"},
+     {"what became of your values that others overwrote",
+      "您写的内容被别人覆盖或裁定时的通知"},
+     {"What you wrote and is no longer shown, because somebody wrote at the same time, had not\n"
+      "seen it, or settled a conflict: with what you wrote and what is shown instead. `restore`\n"
+      "writes yours again; `read` marks one, or all, as read; --all shows these too.\n\n"
+      "  qianmo inbox\n"
+      "  qianmo inbox restore K7Q2M\n",
+      "您写过、现在不再显示的内容：有人同时写下、没看到就覆盖，或裁定了冲突。列出您写的\n"
+      "和现在显示的。restore 重新写入您的内容；read 把一条或全部标为已读；--all 也显示已读的。\n\n"
+      "  qianmo inbox\n"
+      "  qianmo inbox restore K7Q2M\n"}},
     {"status",
      {"", ""},
      {"what is unsent, the last sync, conflicts, certificate, space left",

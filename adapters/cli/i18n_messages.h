@@ -3,12 +3,14 @@
 #ifndef QM_I18N_MESSAGES_H
 #define QM_I18N_MESSAGES_H
 
+#include "adapters/cli/i18n_messages_review.h"
 #include "adapters/cli/i18n_messages_view.h"
 
 #define QM_MESSAGES(X)                                                                          \
   QM_MESSAGES_HELP(X) QM_MESSAGES_ERRORS(X) QM_MESSAGES_RESULTS(X) QM_MESSAGES_WORDS(X)         \
   QM_MESSAGES_STATUS(X) QM_MESSAGES_SCHEMA(X) QM_MESSAGES_CHANGES(X)   \
-  QM_MESSAGES_VIEW(X)
+  QM_MESSAGES_VIEW(X)                                                                          \
+  QM_MESSAGES_REVIEW(X)
 
 #define QM_MESSAGES_CHANGES(X)                                                                  \
   X(BAD_CURSOR, "--since takes a cursor that `changes` showed", "--since 须是 changes 显示过的游标")      \
@@ -252,20 +254,6 @@
   X(LIST_CONFLICTS, "; ! marks a conflict (`%s conflicts %s`)",                                 \
     "；! 表示有冲突（“%s conflicts %s”）")                                                              \
   X(LIST_MORE, " (there are more)", "（还有更多）")                                                   \
-  X(CONFLICTS_NONE, "no conflicts\n", "没有冲突\n")                                                 \
-  X(CONFLICTS_ONE, "\n1 conflict. ", "\n1 处冲突。")                                                \
-  X(CONFLICTS_COUNT, "\n%d conflicts. ", "\n%d 处冲突。")                                           \
-  X(CONFLICTS_HINT, "Settle one with:\n  %s settle %s %.8s %s=VALUE\n",                         \
-    "裁定其中一处：\n  %s settle %s %.8s %s=值\n")                                                      \
-  X(CONFLICTS_HINT_DELETED, "Settle one with:\n  %s restore %s %.8s    or    %s delete %s %.8s\n", \
-    "裁定其中一处：\n  %s restore %s %.8s    或    %s delete %s %.8s\n")                                \
-  X(CONFLICTS_HINT_KEY,                                                                         \
-    "Look at both, then change the key of one, or delete it; the same thing twice: `%s "        \
-    "merge`;\none record of two things: `%s split`.\n",                                         \
-    "请查看两条记录，再修改其中一条的键或将其删除；\n同一对象录入了两次：“%s merge”；一条记录混了两个对象：“%s split”。\n")             \
-  X(CONFLICTS_HINT_UNMERGED,                                                                    \
-    "Settle one with:\n  %s merge %s %.8s RECORD    or    %s unmerge %s RECORD\n",              \
-    "裁定其中一处：\n  %s merge %s %.8s 记录    或    %s unmerge %s 记录\n")                               \
   X(SYNC_DONE, "synced with %s: sent %s, received %s segments; %s up, %s down\n",               \
     "已与 %s 同步：送出 %s 批，收到 %s 批；上行 %s，下行 %s\n")                                                   \
   X(SYNC_NOTHING, "synced with %s: nothing new; %s up, %s down\n",                              \

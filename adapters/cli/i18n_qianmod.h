@@ -19,6 +19,7 @@
     "  revoke     shut a device out, at once\n"                                                  \
     "  reassign   give a device other spaces, another role or member\n"                          \
     "  aside      list, approve, decline: changes that it did not accept\n"                      \
+    "  conflicts  what was written at the same time and nobody has settled\n"                    \
     "  backup     copy everything to a new directory, checked; also while it runs\n"             \
     "  restore    make a hub from a backup\n"                                                    \
     "  check      read everything and compare it with its digests\n"                             \
@@ -37,6 +38,7 @@
     "  revoke     立即吊销一台设备\n"                                                            \
     "  reassign   给设备另外的空间、角色或成员\n"                                                \
     "  aside      list、approve、decline：未被接受的更改\n"                                      \
+    "  conflicts  同时写下、尚无人裁定的内容\n"                                                  \
     "  backup     把全部数据复制到新目录并校验，运行时也可以\n"                                  \
     "  restore    由备份恢复出一个中心\n"                                                        \
     "  check      读出全部数据，与其摘要比对\n"                                                  \
@@ -173,12 +175,47 @@
     "用法：qianmod check 目录\n\n读出全部页和全部记录，与其散列和摘要比对。中心运行时校验的是副本。\n") \
   X(HELP_MAINTAIN,                                                                               \
     "usage: qianmod maintain DIR\n\nTakes deleted text out for good and cuts the log, as far as "\
-    "every device that\nstill syncs has seen it (log-days in qianmod.conf). A running hub does\n"  \
-    "this by itself once a day, when it has nothing else to do.\n",                             \
+    "every device that\nstill syncs has seen it (log-days in qianmod.conf), and settles for the\n" \
+    "value shown what nobody settled within the review time of the schema (90 days). A\n"         \
+    "running hub does this by itself once a day, when it has nothing else to do.\n",            \
     "用法：qianmod maintain 目录\n\n清除各设备均已见到删除的文字，并按 qianmod.conf 的 log-days "                       \
-    "裁剪日志。\n运行中的中心每天空闲时自动进行。\n")                                                                 \
-  X(MAINTAINED, "%llu characters taken out, the log cut in %u spaces\n",                         \
-    "清除 %llu 个字符，裁剪了 %u 个空间的日志\n")                                                               \
+    "裁剪日志；\n超过数据结构所定裁定期限（90 天）仍无人裁定的冲突，按显示的值裁定。\n"           \
+    "运行中的中心每天空闲时自动进行。\n")                                                                         \
+  X(MAINTAINED, "%llu characters taken out, the log cut in %u spaces, %llu conflicts settled\n",  \
+    "清除 %llu 个字符，裁剪了 %u 个空间的日志，裁定了 %llu 处冲突\n")                                                   \
+  X(HELP_CONFLICTS,                                                                              \
+    "usage: qianmod conflicts DIR [SPACE] [--severity low|normal|high]\n\n"                      \
+    "Lists what was written at the same time and nobody has settled, the gravest first. People\n" \
+    "settle it on their devices (`qianmo settle`); what is left after the review time the hub\n"  \
+    "settles for the value shown (`qianmod maintain`; a running hub daily).\n",                  \
+    "用法：qianmod conflicts 目录 [空间] [--severity low|normal|high]\n\n"                         \
+    "列出同时写下、尚无人裁定的内容，程度重的在前。各人在自己的设备上裁定（qianmo settle）；\n"  \
+    "超过裁定期限的由中心按显示的值裁定（qianmod maintain；运行中的中心每天自动进行）。\n")          \
+  X(CONFLICTS_NONE, "no conflicts\n", "没有冲突\n")                                               \
+  X(CONFLICTS_COUNT, "\n%llu conflicts (high: %llu)\n", "\n%llu 处冲突（重要：%llu）\n")             \
+  X(CLASS_SIBLING, "written at the same time", "同时写下")                                        \
+  X(CLASS_UNREAD, "overwritten unread", "未读就被覆盖")                                             \
+  X(CLASS_CONTRADICT, "contradicting states", "状态互相矛盾")                                       \
+  X(CLASS_DELETED, "deleted by one, edited by another", "一方删除，另一方修改")                         \
+  X(CLASS_SAME_KEY, "one key, created twice", "同一个键录入了两次")                                    \
+  X(CLASS_MERGE, "merged records differ", "合并的记录内容不同")                                       \
+  X(CLASS_UNMERGED, "taken out by one, merged by another", "一方分开，另一方合并")                      \
+  X(SEVERITY_LOW, "low", "次要")                                                                \
+  X(SEVERITY_NORMAL, "normal", "一般")                                                          \
+  X(SEVERITY_HIGH, "high", "重要")                                                              \
+  X(WORD_EDITED, "edited", "修改")                                                              \
+  X(WORD_DELETED, "deleted", "删除")                                                            \
+  X(SELF, "the hub", "中心")                                                                    \
+  X(HEAD_NONE, "", "")                                                                          \
+  X(HEAD_ITEM, "item", "条目")                                                                  \
+  X(HEAD_SEVERITY, "severity", "程度")                                                          \
+  X(HEAD_SPACE, "space", "空间")                                                                \
+  X(HEAD_RECORD, "record", "记录")                                                              \
+  X(HEAD_FIELD, "field", "字段")                                                                \
+  X(HEAD_VALUE, "value", "值")                                                                 \
+  X(HEAD_BY, "by", "何人")                                                                      \
+  X(HEAD_TIME, "time", "时间")                                                                  \
+  X(HEAD_CONFLICT, "conflict", "冲突")                                                          \
   X(MAINTAIN_RUNNING, "%s: the hub is running; it does this by itself once a day",               \
     "%s：中心正在运行，每天空闲时会自动进行")                                                                      \
   X(UNKNOWN_VERB, "unknown verb: %s; see qianmod --help", "未知命令：%s，请看 qianmod --help")   \

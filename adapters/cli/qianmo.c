@@ -40,6 +40,12 @@ const qm_opt qm_options_table[QM_OPT_COUNT] = {
     [QM_OPT_DISMISS] = {"dismiss", 0, NULL, QM_SAY_OPT_DISMISS},
     [QM_OPT_DISMISSED] = {"dismissed", 0, NULL, QM_SAY_OPT_DISMISSED},
     [QM_OPT_UNDO] = {"undo", 0, NULL, QM_SAY_OPT_UNDO},
+    [QM_OPT_RECORD] = {"record", 0, "RECORD", QM_SAY_OPT_RECORD},
+    [QM_OPT_CLASS] = {"class", 0, "CLASS", QM_SAY_OPT_CLASS},
+    [QM_OPT_SEVERITY] = {"severity", 0, "LEVEL", QM_SAY_OPT_SEVERITY},
+    [QM_OPT_TAKE] = {"take", 0, "N", QM_SAY_OPT_TAKE},
+    [QM_OPT_VALUE] = {"value", 0, "VALUE", QM_SAY_OPT_VALUE},
+    [QM_OPT_ALL] = {"all", 0, NULL, QM_SAY_OPT_ALL},
 };
 
 #define BIT QM_OPT_BIT
@@ -85,8 +91,13 @@ const qm_verb qm_verbs[] = {
     {"duplicates", qm_verb_duplicates, QM_SAY_HELP_READ, 0, 3,
      BIT(QM_OPT_DISMISS) | BIT(QM_OPT_DISMISSED) | BIT(QM_OPT_UNDO) | BIT(QM_OPT_LIMIT) |
          BIT(QM_OPT_PAGE)},
-    {"conflicts", qm_verb_conflicts, QM_SAY_HELP_READ, 0, 1, 0},
-    {"settle", qm_verb_write, QM_SAY_HELP_WRITE, 2, -1, TOKEN},
+    {"conflicts", qm_verb_conflicts, QM_SAY_HELP_READ, 0, 1,
+     BIT(QM_OPT_RECORD) | BIT(QM_OPT_CLASS) | BIT(QM_OPT_SEVERITY) | BIT(QM_OPT_LIMIT) |
+         BIT(QM_OPT_PAGE)},
+    {"inbox", qm_verb_inbox, QM_SAY_HELP_READ, 0, 2, BIT(QM_OPT_ALL)},
+    {"settle", qm_verb_write, QM_SAY_HELP_WRITE, 1, -1,
+     TOKEN | BIT(QM_OPT_TAKE) | BIT(QM_OPT_VALUE)},
+    {"undo", qm_verb_undo, QM_SAY_HELP_WRITE, 0, 1, 0},
     {"status", qm_verb_status, QM_SAY_HELP_SYNC, 0, 0, BIT(QM_OPT_FAST)},
     {"sync", qm_verb_sync, QM_SAY_HELP_SYNC, 0, 0, BIT(QM_OPT_STAY)},
     {"export-refused", qm_verb_export_refused, QM_SAY_HELP_SYNC, 0, 0, 0},

@@ -49,6 +49,7 @@ static const struct verb {
              {"revoke", hub_verb_revoke, QM_HUB_HELP_REVOKE, 1, 2},
              {"reassign", hub_verb_reassign, QM_HUB_HELP_REASSIGN, 1, 2},
              {"aside", hub_verb_aside, QM_HUB_HELP_ASIDE, 1, 3},
+             {"conflicts", hub_verb_conflicts, QM_HUB_HELP_CONFLICTS, 1, 2},
              {"backup", hub_verb_backup, QM_HUB_HELP_BACKUP, 1, 2},
              {"restore", hub_verb_restore, QM_HUB_HELP_RESTORE, 1, 2},
              {"check", hub_verb_check, QM_HUB_HELP_CHECK, 1, 1},
@@ -73,7 +74,8 @@ static const char **value_of(hub_args *a, const char *name) {
                  {"--role", &a->role},           {"--hours", &a->hours},
                  {"--stale", &a->stale},         {"--port-file", &a->port_file},
                  {"--test-crash", &a->crash},    {"--id", &a->id},
-                 {"--why", &a->why},             {"--from", &a->from}};
+                 {"--why", &a->why},             {"--from", &a->from},
+                 {"--severity", &a->severity}};
   for (size_t i = 0; i < sizeof options / sizeof *options; i++)
     if (strcmp(options[i].name, name) == 0) return options[i].to;
   return NULL;

@@ -28,7 +28,7 @@ typedef struct hub_args {
   const char *spaces[QM_ARGS_MAX];
   uint32_t n_spaces;
   const char *from, *why, *name, *listen, *schema, *member, *role, *hours, *stale, *port_file;
-  const char *crash, *id;
+  const char *crash, *id, *severity;
   int help, json, replay, test_data;
 } hub_args;
 
@@ -143,6 +143,8 @@ typedef struct hub_upkeep {
   qm_id after;    /* records done */
   uint64_t last_ms, trimmed;
   uint32_t cut; /* spaces whose log lost something */
+  uint64_t settled; /* conflicts, after the review time */
+  int reviewing;    /* of the space at hand: trimmed, and reviewed as far as `after` */
 } hub_upkeep;
 
 /* The next piece; *more = 0: the round is done. */
@@ -187,5 +189,6 @@ int hub_recover_from(const hub_args *a);
 /* The store of a hub that has none; QM_OK where there is one. */
 int hub_make_store(hub_dir *d, qm_error *e);
 int hub_verb_maintain(const hub_args *a);
+int hub_verb_conflicts(const hub_args *a);
 
 #endif

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "adapters/cli/qianmod.h"
+#include "core/home_review.h"
 #include "core/home_trim.h"
 #include "core/retain.h"
 
@@ -12,6 +13,7 @@
 #define VV_ENTRY 32u
 #define LEASE_DAYS 90u
 #define TRIM_RECORDS 256u /* of one piece */
+#define REVIEW_RECORDS 256u /* of one piece */
 
 /* --- what devices say they hold --- */
 
@@ -126,6 +128,16 @@ static int trim(hub_upkeep *u, qm_engine *e, qm_space *s, const live *l, int *mo
   return rc == QM_EGAP || rc == QM_EACCESS ? QM_OK : rc;
 }
 
+/* What nobody settled within the review time. */
+static int review(hub_upkeep *u, qm_engine *e, qm_space *s, int *more) {
+  qm_home_settled out;
+  int rc = qm_home_review(e, s, u->reviewing ? &u->after : NULL, REVIEW_RECORDS, &out);
+  u->reviewing = *more = rc == QM_OK && out.more;
+  u->after = out.last;
+  u->settled += out.settled;
+  return rc == QM_EACCESS ? QM_OK : rc;
+}
+
 static int cut(hub_upkeep *u, qm_engine *e, qm_space *s, const live *l) {
   qm_vv below;
   int moved = 0;
@@ -146,7 +158,8 @@ int hub_upkeep_step(hub_upkeep *u, qm_engine *e, int *more) {
   if (!s) return QM_OK;
   qm_arena_init(&l.arena, u->env, (size_t)256 << 20);
   int rc = read_live(u, s, &l);
-  if (rc == QM_OK) rc = trim(u, e, s, &l, &again);
+  if (rc == QM_OK && !u->reviewing) rc = trim(u, e, s, &l, &again);
+  if (rc == QM_OK && !again) rc = review(u, e, s, &again);
   if (rc == QM_OK && !again) rc = cut(u, e, s, &l);
   qm_arena_free(&l.arena);
   if (!again) u->space++;
@@ -170,9 +183,11 @@ int hub_upkeep_idle(hub_backend *b, qm_engine *engine, int *more) {
   int rc = hub_upkeep_step(u, engine, more);
   if (*more) return rc;
   u->running = 0;
-  if (u->trimmed || u->cut)
-    qm_log(u->env, QM_LOG_INFO, "upkeep: %" PRIu64 " elements trimmed, the log cut in %u spaces",
-           u->trimmed, (unsigned)u->cut);
+  if (u->trimmed || u->cut || u->settled)
+    qm_log(u->env, QM_LOG_INFO,
+           "upkeep: %" PRIu64 " elements trimmed, the log cut in %u spaces, %" PRIu64
+           " conflicts settled",
+           u->trimmed, (unsigned)u->cut, u->settled);
   return rc;
 }
 
@@ -193,10 +208,12 @@ int hub_verb_maintain(const hub_args *a) {
   if (rc == QM_OK && !qm_engine_space_count(h.engine)) more = 0;
   while (rc == QM_OK && more) rc = hub_upkeep_step(&u, h.engine, &more);
   if (rc == QM_OK && a->json)
-    printf("{\"trimmed\":%" PRIu64 ",\"spaces_cut\":%u,\"log_days\":%u}\n", u.trimmed,
-           (unsigned)u.cut, (unsigned)u.log_days);
+    printf("{\"trimmed\":%" PRIu64 ",\"spaces_cut\":%u,\"log_days\":%u,\"settled\":%" PRIu64
+           "}\n",
+           u.trimmed, (unsigned)u.cut, (unsigned)u.log_days, u.settled);
   else if (rc == QM_OK)
-    hub_print(a, QM_HUB_MAINTAINED, (unsigned long long)u.trimmed, (unsigned)u.cut);
+    hub_print(a, QM_HUB_MAINTAINED, (unsigned long long)u.trimmed, (unsigned)u.cut,
+              (unsigned long long)u.settled);
   hub_engine_close(&h);
   hub_close(&d);
   if (rc == QM_OK) return QM_EXIT_DONE;

@@ -29,8 +29,7 @@ qm_slice qm_verb_space(const qm_ctx *c) {
   return name ? qm_str(name) : qm_slice_of(NULL, 0);
 }
 
-/* How many spaces there are; -1 where that cannot be told. */
-static int count_spaces(qm_ctx *c) {
+int qm_verb_spaces_count(qm_ctx *c) {
   qm_text text = {0};
   qm_slice rest, line;
   int n = 0;
@@ -47,7 +46,7 @@ int qm_verb_failed(qm_ctx *c, const qm_error *e) { return qm_cli_error(&c->cli, 
 static int space_failed(qm_ctx *c, const qm_error *e) {
   const char *program = c->cli.program;
   if (e->code != QM_ENOTFOUND && e->code != QM_EAMBIGUOUS) return qm_verb_failed(c, e);
-  int n = count_spaces(c);
+  int n = qm_verb_spaces_count(c);
   if (n == 0) return qm_cli_refuse(&c->cli, QM_ENOTFOUND, QM_SAY_SPACE_NONE, program);
   if (n > 1 && !c->values[QM_OPT_SPACE])
     return qm_cli_refuse(&c->cli, QM_EUSAGE, QM_SAY_SPACE_NEEDED, program);
@@ -350,6 +349,7 @@ void qm_verb_value(const qm_ctx *c, qm_line *l, const qm_node *field, const qm_n
 
 void qm_verb_who(const qm_ctx *c, qm_line *l, const qm_node *who) {
   if (qm_node_true(qm_node_get(who, "own"))) qm_line_add(l, QM_SAY(c, WORD_THIS_DEVICE));
+  else if (qm_node_true(qm_node_get(who, "hub"))) qm_line_add(l, QM_SAY(c, WORD_HUB));
   else qm_line_clean(l, qm_node_text(qm_node_get(who, "by")), " ");
 }
 

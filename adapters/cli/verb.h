@@ -46,6 +46,12 @@ typedef enum qm_option {
   QM_OPT_DISMISS,
   QM_OPT_DISMISSED,
   QM_OPT_UNDO,
+  QM_OPT_RECORD,
+  QM_OPT_CLASS,
+  QM_OPT_SEVERITY,
+  QM_OPT_TAKE,
+  QM_OPT_VALUE,
+  QM_OPT_ALL,
   QM_OPT_COUNT
 } qm_option;
 
@@ -164,6 +170,21 @@ int qm_verb_log(qm_ctx *c);
 void qm_verb_effect(const qm_ctx *c, qm_table *table, const qm_node *collection,
                     const qm_node *effect);
 int qm_verb_conflicts(qm_ctx *c);
+int qm_verb_settle_item(qm_ctx *c); /* settle ITEM --take N | --value VALUE */
+int qm_verb_undo(qm_ctx *c);
+int qm_verb_inbox(qm_ctx *c);
+/* What a class of conflicts is called. */
+const char *qm_verb_class_word(const qm_ctx *c, const qm_node *class_name);
+/* Has c->schema be that of the space; *held: whose it is. */
+int qm_verb_schema_of(qm_ctx *c, qm_line *held, qm_slice space);
+/* "户 75N284 12 王小明" of a line with "collection", "id" and "title". */
+void qm_verb_place(const qm_ctx *c, qm_line *l, const qm_node *n, int with_space);
+/* The schema's field that such a line names; NULL. */
+const qm_node *qm_verb_field_of(const qm_ctx *c, const qm_node *n);
+/* "high 1, normal 2" */
+void qm_verb_severities(const qm_ctx *c, qm_line *l, const qm_node *counts);
+/* How many spaces there are; -1 where that cannot be told. */
+int qm_verb_spaces_count(qm_ctx *c);
 /* The collection of the one record in conflict whose id begins so; prints what is wrong. */
 int qm_verb_conflict_collection(qm_ctx *c, const char *prefix, qm_line *out);
 

@@ -128,6 +128,16 @@ static void put_device(const qm_ctx *c, qm_line *l, const qm_node *status, int64
   put(c, l, QM_SAY_ST_LAST_TRY, &v);
 }
 
+/* "3 (high 1, normal 2)"; nothing where nobody counted. */
+static void put_conflicts(const qm_ctx *c, qm_line *v, const qm_node *of) {
+  const char *n = number(qm_node_get(of, "conflicts"));
+  qm_line by = QM_LINE_INIT;
+  qm_verb_severities(c, &by, qm_node_get(of, "conflicts_by"));
+  if (n && by.n) qm_line_format(v, QM_SAY(c, ST_CONFLICTS_BY), n, qm_line_text(&by));
+  else if (n) qm_line_add(v, n);
+  qm_line_free(&by);
+}
+
 /* Only where the size limit has been reached. */
 static void put_history(const qm_ctx *c, qm_line *v, const qm_node *history) {
   int64_t over, mb;
@@ -146,7 +156,7 @@ static void put_history(const qm_ctx *c, qm_line *v, const qm_node *history) {
 
 static void put_state(const qm_ctx *c, qm_line *l, const qm_node *status, int64_t now) {
   const char *refused = number(qm_node_get(status, "refused"));
-  const char *conflicts = number(qm_node_get(status, "conflicts"));
+  const char *inbox = number(qm_node_get(status, "inbox"));
   const char *set_aside = number(qm_node_get(status, "set_aside"));
   int64_t free_bytes;
   qm_line v = QM_LINE_INIT;
@@ -156,8 +166,11 @@ static void put_state(const qm_ctx *c, qm_line *l, const qm_node *status, int64_
   put(c, l, QM_SAY_ST_REFUSED, &v);
   qm_line_add(&v, set_aside && strcmp(set_aside, "0") != 0 ? set_aside : "");
   put(c, l, QM_SAY_ST_SET_ASIDE, &v);
-  qm_line_add(&v, conflicts ? conflicts : "");
+  put_conflicts(c, &v, status);
   put(c, l, QM_SAY_ST_CONFLICTS, &v);
+  if (inbox && strcmp(inbox, "0") != 0)
+    qm_line_format(&v, QM_SAY(c, ST_INBOX_UNREAD), inbox, c->cli.program);
+  put(c, l, QM_SAY_ST_INBOX, &v);
   put_clock(c, &v, status);
   put(c, l, QM_SAY_ST_CLOCK, &v);
   if (qm_node_int(qm_node_get(status, "free_bytes"), &free_bytes) == 0 && free_bytes >= 0)
@@ -199,8 +212,7 @@ static void put_space(const qm_ctx *c, qm_line *l, const qm_node *space, int64_t
   if (!several) return;
   put_unsent(c, &v, space, now);
   put(c, l, QM_SAY_ST_UNSENT, &v);
-  qm_line_add(&v, number(qm_node_get(space, "conflicts")) ? number(qm_node_get(space, "conflicts"))
-                                                          : "");
+  put_conflicts(c, &v, space);
   put(c, l, QM_SAY_ST_CONFLICTS, &v);
 }
 

@@ -341,6 +341,9 @@ int qm_verb_write(qm_ctx *c) {
   qm_line name = QM_LINE_INIT;
   if (w == INSERT || w == REPLACE || w == REMOVE_AT) return write_list(c, w);
   if (c->values[QM_OPT_NUMBER]) return qm_cli_refuse(&c->cli, QM_EUSAGE, QM_SAY_COUNT_NEEDS_AT);
+  if (w == SETTLE && (c->values[QM_OPT_TAKE] || c->values[QM_OPT_VALUE]))
+    return qm_verb_settle_item(c);
+  if (c->n_args < 2) return qm_help_few(c);
   if (w != SETTLE || !strchr(c->args[1], '=')) {
     if (c->n_args < 3) return qm_help_few(c);
     int exit_code = prepare(c, c->args[0], &collection);

@@ -146,7 +146,7 @@ int qm__handle_home(qm_db *db) {
 }
 
 static int open_all(qm_db *db, qm_error *e) {
-  qm_engine_options options = {.size = sizeof options, .flags = QM_ENGINE_FEED};
+  qm_engine_options options = {.size = sizeof options, .flags = QM_ENGINE_FEED | QM_ENGINE_INBOX};
   int rc = open_store(db, e);
   if (rc == QM_OK) rc = open_key(db, e);
   if (rc == QM_OK && (rc = open_test_data(db)) != QM_OK) qm_fail(e, rc, "%s", qm_err_text(rc));

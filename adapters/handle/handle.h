@@ -82,6 +82,8 @@ int qm__handle_enter(qm_db *db, qm_error *e);
 /* The same, and no transaction is open: waits busy_ms for it to end, else QM_EBUSY. */
 int qm__handle_enter_alone(qm_db *db, qm_error *e);
 void qm__handle_leave(qm_db *db);
+/* With the mutex held: tells those who wait that something was committed. */
+void qm__handle_committed(qm_db *db);
 /* What is read between the two is of one moment, whatever another process commits. With the
  * mutex held from before until after, and not across qm__handle_again. */
 int qm__handle_view(qm_db *db);
@@ -173,11 +175,13 @@ void qm__handle_put_name(qm_buf *b, qm_slice name, int *first);
 typedef struct qm_who {
   qm_buf member; /* of this device */
   qm_id device;
+  qm_id hub; /* zero: not known */
 } qm_who;
 int qm__handle_who(qm_db *db, qm_who *out);
 void qm__handle_who_free(qm_who *w);
-/* "by":…,"device":…,"own":…,"time":…; time 0: null. Of a dot: the effective time, and, where its
- * writer's clock said another, ,"clock_time":…; the member is whose the device was then. */
+/* "by":…,"device":…,"own":…(,"hub":true),"time":…; time 0: null. Of a dot: the effective time,
+ * and, where its writer's clock said another, ,"clock_time":…; the member is whose the device
+ * was then. */
 void qm__handle_put_dot(qm_buf *b, const qm_who *w, const qm_space *s, qm_dot dot, qm_time own);
 void qm__handle_put_who(qm_buf *b, const qm_who *w, const qm_space *s, uint32_t author,
                         qm_time time);
@@ -198,12 +202,6 @@ int qm__handle_class_of(qm_reading *r, const qm_record *record, qm_record_class 
 /* The token of a reading of the class, as hex in quotes. */
 int qm__handle_put_token(qm_buf *b, qm_reading *r, const qm_record_class *cls, unsigned kind);
 const char *qm__handle_conflict(qm_conflict_class c);
-
-/* ---- handle_review.c ---- */
-
-/* Conflicts of a space; out NULL only counts. */
-int qm__handle_review(qm_db *db, qm_space *s, const qm_collection_def *c, qm_buf *out,
-                      uint64_t *count);
 
 /* ---- handle_query.c ---- */
 

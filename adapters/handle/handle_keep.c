@@ -2,7 +2,9 @@
 #include <string.h>
 
 #include "adapters/handle/handle.h"
+#include "core/inbox.h"
 #include "core/retain.h"
+#include "core/undo.h"
 
 #define DAY_MS UINT64_C(86400000)
 #define DAYS_MAX 36500u
@@ -66,6 +68,18 @@ static int by_age(qm_db *db, uint64_t days) {
   return QM_OK;
 }
 
+/* Notes of what was lost and what was settled go with it, and are bounded in number. */
+static int notes_by_age(qm_db *db, uint64_t days) {
+  uint64_t now = qm_engine_now(db->engine);
+  uint64_t before = days && now > days * DAY_MS ? now - days * DAY_MS : 0;
+  for (uint32_t i = 0; i < qm_engine_space_count(db->engine); i++) {
+    qm_space *s = qm_engine_space_at(db->engine, i);
+    QM_TRY(qm_inbox_prune(db->engine, s, before));
+    QM_TRY(qm_settled_prune(db->engine, s, before));
+  }
+  return QM_OK;
+}
+
 static int by_size(qm_db *db, uint64_t mb) {
   qm_capped capped = {0, 0, 0};
   uint64_t cut_ms = 0, over = 0;
@@ -80,6 +94,7 @@ void qm__handle_retain(qm_db *db) {
   uint64_t days = 0, mb = 0;
   if (db->tx) return;
   int rc = read_keep(db, &days, &mb);
+  if (rc == QM_OK) rc = notes_by_age(db, days);
   if (rc == QM_OK) rc = by_age(db, days);
   if (rc == QM_OK) rc = by_size(db, mb);
   if (rc != QM_OK) qm_log(&db->env, QM_LOG_WARN, "old history: %s", qm_err_text(rc));

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "adapters/handle/handle.h"
+#include "core/review.h"
 
 #define SEARCH_LIMIT 20u
 #define SEARCH_LIMIT_MAX 1000u
@@ -93,11 +94,17 @@ int32_t qm_search(qm_db *db, qm_slice space, qm_slice collection, qm_slice text,
   return result(rc, &b, out, e);
 }
 
+static int rebuild(qm_db *db) {
+  if (!db->projection) return QM_EREADONLY;
+  for (uint32_t i = 0; i < qm_engine_space_count(db->engine); i++)
+    QM_TRY(qm_review_rebuild(db->engine, qm_engine_space_at(db->engine, i)));
+  return qm_projection_rebuild(db->projection);
+}
+
 int32_t qm_rebuild(qm_db *db, qm_error *e) {
   QM_TRY(qm__handle_enter_alone(db, e));
-  int rc = db->projection ? qm_projection_rebuild(db->projection) : QM_EREADONLY;
-  if (rc == QM_EBUSY && qm__handle_reopen(db, e) == QM_OK)
-    rc = qm_projection_rebuild(db->projection);
+  int rc = rebuild(db);
+  if (rc == QM_EBUSY && qm__handle_reopen(db, e) == QM_OK) rc = rebuild(db);
   qm__handle_leave(db);
   return rc == QM_OK ? rc : qm_fail(e, rc, "rebuild: %s", qm_err_text(rc));
 }

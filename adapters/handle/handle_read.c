@@ -13,7 +13,14 @@
 int qm__handle_who(qm_db *db, qm_who *out) {
   out->device = *qm_key_device(db->key);
   qm_buf_init(&out->member, &db->env, MEMBER_MAX);
-  int rc = qm__handle_meta_get(db, QM_META_MEMBER, &out->member);
+  qm_buf hub;
+  memset(&out->hub, 0, sizeof out->hub);
+  qm_buf_init(&hub, &db->env, sizeof out->hub.b);
+  int rc = qm__handle_meta_get(db, QM_META_HUB_ID, &hub);
+  if (rc == QM_OK && hub.n == sizeof out->hub.b) memcpy(out->hub.b, hub.p, hub.n);
+  qm_buf_free(&hub);
+  if (rc != QM_OK && rc != QM_ENOTFOUND && rc != QM_ELIMIT) return rc;
+  rc = qm__handle_meta_get(db, QM_META_MEMBER, &out->member);
   return rc == QM_ENOTFOUND || rc == QM_ELIMIT ? QM_OK : rc;
 }
 
@@ -43,7 +50,10 @@ void qm__handle_put_who(qm_buf *b, const qm_who *w, const qm_space *s, uint32_t 
   put_by(b, w, s, &device, own, time);
   qm__handle_put(b, ",\"device\":");
   qm__handle_put_id(b, &device);
-  qm__handle_put(b, own ? ",\"own\":true,\"time\":" : ",\"own\":false,\"time\":");
+  qm__handle_put(b, own ? ",\"own\":true" : ",\"own\":false");
+  if (!qm_id_is_zero(&w->hub) && qm_id_cmp(&device, &w->hub) == 0)
+    qm__handle_put(b, ",\"hub\":true");
+  qm__handle_put(b, ",\"time\":");
   if (time)
     qm__handle_put_u64(b, qm_time_ms(time));
   else

@@ -1,7 +1,7 @@
 /* handle_status.c: how this replica stands: what is unsent, what is safe, what is wrong. */
 #include <string.h>
 
-#include "adapters/handle/handle.h"
+#include "adapters/handle/handle_review.h"
 #include "sync/ca.h"
 
 #define DAY_MS UINT64_C(86400000)
@@ -12,7 +12,9 @@ typedef struct status {
   uint32_t flags;
   qm_buf *out;
   qm_buf spaces; /* the list, made first: the totals stand before it */
-  uint64_t unsent, oldest_ms, refused, set_aside, conflicts;
+  uint64_t unsent, oldest_ms, refused, set_aside;
+  uint64_t conflicts[QM_SEVERITY_HIGH + 1]; /* by severity */
+  uint64_t inbox;
 } status;
 
 static void put_number(qm_buf *b, const char *name, uint64_t v) {
@@ -26,6 +28,20 @@ static void put_known(qm_buf *b, const char *name, uint64_t v, int known) {
     qm__handle_put_u64(b, v);
   else
     qm__handle_put(b, "null");
+}
+
+/* "conflicts":N,"conflicts_by":{"high":N,"normal":N,"low":N}; null where nobody counted. */
+static void put_conflicts(qm_buf *b, const uint64_t *counts, int known) {
+  uint64_t sum = 0;
+  for (int s = QM_SEVERITY_LOW; s <= QM_SEVERITY_HIGH; s++) sum += counts[s];
+  put_known(b, ",\"conflicts\":", sum, known);
+  qm__handle_put(b, ",\"conflicts_by\":");
+  for (int s = QM_SEVERITY_HIGH; s >= QM_SEVERITY_LOW && known; s--) {
+    qm__handle_put(b, s == QM_SEVERITY_HIGH ? "{\"" : ",\"");
+    qm__handle_put(b, qm__review_severity((qm_severity)s));
+    put_number(b, "\":", counts[s]);
+  }
+  qm__handle_put(b, known ? "}" : "null");
 }
 
 /* ---- a space ---- */
@@ -90,13 +106,15 @@ static int put_space(status *st, qm_space *s) {
   qm_db *db = st->db;
   qm_buf *b = &st->spaces;
   refused_count refused = {s, 0};
-  uint64_t records = 0, unsent = 0, oldest = 0, conflicts = 0, set_aside = 0;
+  uint64_t records = 0, unsent = 0, oldest = 0, set_aside = 0;
+  uint64_t conflicts[QM_SEVERITY_HIGH + 1] = {0}, inbox = 0;
   held h = count_held(db, s);
   QM_TRY(db->store->ops->record_count(db->store, qm__handle_number(s), 0, &records));
   QM_TRY(qm_engine_unsent(db->engine, s, &unsent, &oldest));
   QM_TRY(qm__handle_refused_each(db, count_refused, &refused));
   QM_TRY(qm__handle_aside_count(db, s, &set_aside));
-  if (!(st->flags & QM_FAST)) QM_TRY(qm__handle_review(db, s, NULL, NULL, &conflicts));
+  if (!(st->flags & QM_FAST)) QM_TRY(qm__review_count(db->engine, s, conflicts));
+  QM_TRY(qm__inbox_unread(db->engine, s, &inbox));
   if (b->n) qm_buf_byte(b, ',');
   put_identity(b, s);
   put_number(b, ",\"records\":", records);
@@ -107,7 +125,8 @@ static int put_space(status *st, qm_space *s) {
   put_number(b, ",\"safe\":", h.safe);
   put_number(b, ",\"refused\":", refused.n);
   put_number(b, ",\"set_aside\":", set_aside);
-  put_known(b, ",\"conflicts\":", conflicts, !(st->flags & QM_FAST));
+  put_conflicts(b, conflicts, !(st->flags & QM_FAST));
+  put_number(b, ",\"inbox\":", inbox);
   qm__handle_put_mending(b, s);
   QM_TRY(qm__handle_put_repaired(db, b, s));
   put_digest(b, s);
@@ -115,7 +134,8 @@ static int put_space(status *st, qm_space *s) {
   if (unsent && (!st->oldest_ms || oldest < st->oldest_ms)) st->oldest_ms = oldest;
   st->refused += refused.n;
   st->set_aside += set_aside;
-  st->conflicts += conflicts;
+  st->inbox += inbox;
+  for (int i = QM_SEVERITY_LOW; i <= QM_SEVERITY_HIGH; i++) st->conflicts[i] += conflicts[i];
   return qm_buf_status(b);
 }
 
@@ -208,7 +228,8 @@ static int put_device(status *st) {
   put_known(b, ",\"oldest_unsent\":", st->oldest_ms, st->unsent != 0);
   put_number(b, ",\"refused\":", st->refused);
   put_number(b, ",\"set_aside\":", st->set_aside);
-  put_known(b, ",\"conflicts\":", st->conflicts, !(st->flags & QM_FAST));
+  put_conflicts(b, st->conflicts, !(st->flags & QM_FAST));
+  put_number(b, ",\"inbox\":", st->inbox);
   int known = qm__handle_free_bytes(db, &free_bytes) == QM_OK;
   put_known(b, ",\"free_bytes\":", free_bytes, known);
   qm__handle_put(b, db->test_data ? ",\"test_data\":true" : ",\"test_data\":false");

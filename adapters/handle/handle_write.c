@@ -49,14 +49,18 @@ static void end(qm_tx *tx) {
   pthread_cond_broadcast(&db->ended);
 }
 
+void qm__handle_committed(qm_db *db) {
+  pthread_cond_broadcast(&db->changed);
+  if (db->wake) qm_client_poke(db->wake);
+}
+
 int32_t qm_commit(qm_tx *tx, qm_error *e) {
   if (!tx) return qm_fail(e, QM_EINVAL, "commit: there is no transaction");
   qm_db *db = tx->db;
   pthread_mutex_lock(&db->mutex);
   int rc = qm_write_commit(tx->write, QM_DURABLE);
   end(tx);
-  pthread_cond_broadcast(&db->changed);
-  if (db->wake) qm_client_poke(db->wake);
+  qm__handle_committed(db);
   pthread_mutex_unlock(&db->mutex);
   return rc == QM_OK ? rc : qm_fail(e, rc, "nothing was saved: %s", qm_err_text(rc));
 }

@@ -248,7 +248,8 @@ static int read_target(const reader *r, const json_t *o, qm_field_def *f) {
 static int read_field(reader *r, json_t *o, qm_field_def *f) {
   static const char *const known[] = {"name",  "number",      "type",   "value",      "class",
                                       "label", "naming",      "refer",  "sealed",     "required",
-                                      "items", "transitions", "target", "length_max", NULL};
+                                      "items", "transitions", "target", "length_max",
+                                      "review", NULL};
   QM_TRY(check_object(r, NULL, o, known));
   QM_TRY(get_str(r, o, "name", 1, &f->name));
   QM_TRY(get_uint(r, o, "number", 1, QM_NUMBER_MAX, &f->number));
@@ -259,6 +260,7 @@ static int read_field(reader *r, json_t *o, qm_field_def *f) {
   QM_TRY(get_label(r, o, &f->label_zh, &f->label_en));
   QM_TRY(get_uint(r, o, "length_max", 0, UINT32_MAX, &f->length_max));
   QM_TRY(read_flags(r, o, f));
+  QM_TRY(get_word(r, o, "review", 0, qm__levels, &f->review));
   QM_TRY(read_items(r, o, f));
   QM_TRY(read_transitions(r, o, f));
   return read_target(r, o, f);
@@ -386,10 +388,22 @@ static int read_rules(const reader *r, const json_t *o, qm_collection_def *c) {
   return QM_OK;
 }
 
+/* {"deleted": "high", …}: by class of conflict. */
+static int read_levels(const reader *r, const json_t *o, qm_collection_def *c) {
+  static const char *const known[] = {"sibling",  "unread", "contradict", "deleted",
+                                      "same-key", "merge",  "unmerged",   NULL};
+  json_t *levels = json_object_get(o, "review");
+  if (!levels) return QM_OK;
+  QM_TRY(check_object(r, "review", levels, known));
+  for (const qm__word *w = qm__conflicts; w->text; w++)
+    QM_TRY(get_word(r, levels, w->text, 0, qm__levels, &c->review[w->number - 1]));
+  return QM_OK;
+}
+
 static int read_collection(reader *r, json_t *o, qm_collection_def *c) {
   static const char *const known[] = {"name",   "number",     "label",    "purpose",
                                       "key",    "retention",  "key_form", "writers",
-                                      "fields", "duplicates", NULL};
+                                      "fields", "duplicates", "review",   NULL};
   json_t *list;
   void *memory;
   QM_TRY(check_object(r, NULL, o, known));
@@ -408,6 +422,7 @@ static int read_collection(reader *r, json_t *o, qm_collection_def *c) {
   }
   r->field = NOWHERE;
   QM_TRY(read_key(r, o, c));
+  QM_TRY(read_levels(r, o, c));
   QM_TRY(read_writers(r, o, c));
   return read_rules(r, o, c);
 }

@@ -87,6 +87,7 @@ static void add_field(qm_buf *out, const qm_schema *s, const qm_field_def *f) {
     add_key(out, ", ", flag->text);
     add_text(out, "true");
   }
+  if (f->review) add_word(out, ", ", "review", word_of(qm__levels, f->review));
   if (f->length_max) add_int(out, ", ", "length_max", f->length_max);
   const qm_collection_def *target = f->target ? qm_schema_collection(s, f->target) : NULL;
   if (target) add_str(out, ", ", "target", target->name);
@@ -113,6 +114,18 @@ static void add_rule(qm_buf *out, const qm_collection_def *c, const qm_rule_def 
   add_text(out, "]}");
 }
 
+static void add_levels(qm_buf *out, const qm_collection_def *c) {
+  int any = 0;
+  for (const qm__word *w = qm__conflicts; w->text; w++) {
+    uint8_t level = c->review[w->number - 1];
+    if (!level) continue;
+    if (!any) add_key(out, ",\n      ", "review");
+    add_word(out, any ? ", " : "{", w->text, word_of(qm__levels, level));
+    any = 1;
+  }
+  if (any) add_text(out, "}");
+}
+
 static void add_collection(qm_buf *out, const qm_schema *s, const qm_collection_def *c) {
   add_str(out, "    {\n      ", "name", c->name);
   add_int(out, ",\n      ", "number", c->number);
@@ -130,6 +143,7 @@ static void add_collection(qm_buf *out, const qm_schema *s, const qm_collection_
     qm_json_str(out, c->writers[i]);
     if (i + 1 == c->n_writers) add_text(out, "]");
   }
+  add_levels(out, c);
   add_key(out, ",\n      ", "fields");
   for (uint32_t i = 0; i < c->n_fields; i++) {
     add_text(out, i ? ",\n" : "[\n");

@@ -28,6 +28,12 @@ static const qm__word qm__classes[] = {{"public", QM_CLASS_PUBLIC},
 static const qm__word qm__key_forms[] = {
     {"exact", QM_NORM_EXACT}, {"casefold", QM_NORM_CASEFOLD}, {NULL, 0}};
 
+/* How much a conflict matters (core/review.h), and what conflicts there are (core/read.h). */
+static const qm__word qm__levels[] = {{"low", 1}, {"normal", 2}, {"high", 3}, {NULL, 0}};
+static const qm__word qm__conflicts[] = {
+    {"sibling", 1},  {"unread", 2}, {"contradict", 3}, {"deleted", 4},
+    {"same-key", 5}, {"merge", 6},  {"unmerged", 7},   {NULL, 0}};
+
 static const qm__word qm__flags[] = {{"naming", QM_FIELD_NAMING},
                                      {"refer", QM_FIELD_REFER},
                                      {"sealed", QM_FIELD_SEALED},

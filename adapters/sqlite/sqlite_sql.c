@@ -85,6 +85,9 @@ static const char *const store_steps[] = {
     "  PRIMARY KEY (scope, key, row)) WITHOUT ROWID;"
     "CREATE TABLE _distinct (space INTEGER NOT NULL, record BLOB NOT NULL, other BLOB NOT NULL,"
     "  PRIMARY KEY (space, record, other)) WITHOUT ROWID;",
+    /* What this replica notes for itself: what is to be reviewed, what its writers are told. */
+    "CREATE TABLE local (space INTEGER NOT NULL, key BLOB NOT NULL, value BLOB NOT NULL,"
+    "  PRIMARY KEY (space, key)) WITHOUT ROWID;",
 };
 
 const qm__sql_schema qm__sql_store = {0x514d7374, "qianmo store", store_steps,
@@ -235,6 +238,11 @@ static const qm__sql table[QM__SQL_COUNT] = {
     SQL(ASIDE_DELETE, "DELETE FROM aside WHERE space = ?1 AND key = ?2"),
     SQL(ASIDE_SCAN, "SELECT key, value FROM aside WHERE space = ?1 AND key >= ?2 ORDER BY key"),
     SQL(ASIDE_DROP, "DELETE FROM aside WHERE space = ?1"),
+    SQL(LOCAL_PUT, "INSERT OR REPLACE INTO local (space, key, value) VALUES (?1, ?2, ?3)"),
+    SQL(LOCAL_DELETE, "DELETE FROM local WHERE space = ?1 AND key = ?2"),
+    SQL(LOCAL_SCAN,
+        "SELECT key, value FROM local WHERE space = ?1 AND key >= ?2 AND key > ?3 ORDER BY key"),
+    SQL(LOCAL_DROP, "DELETE FROM local WHERE space = ?1"),
     SQL(FEED_LAST, "SELECT coalesce(max(seq), 0) FROM feed"),
     SQL(FEED_PUT, "INSERT OR REPLACE INTO feed (seq, space, record, fields)"
                   " VALUES (?1, ?2, ?3, ?4)"),

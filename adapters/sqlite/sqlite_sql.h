@@ -74,6 +74,11 @@ typedef enum qm__sql_id {
   QM__SQL_ASIDE_DELETE,
   QM__SQL_ASIDE_SCAN,
   QM__SQL_ASIDE_DROP,
+  /* store: what a replica notes for itself */
+  QM__SQL_LOCAL_PUT,
+  QM__SQL_LOCAL_DELETE,
+  QM__SQL_LOCAL_SCAN,
+  QM__SQL_LOCAL_DROP,
   /* store: feed */
   QM__SQL_FEED_LAST,
   QM__SQL_FEED_PUT,

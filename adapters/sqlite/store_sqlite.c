@@ -164,6 +164,28 @@ int qm__sqlite_aside_scan(qm_store *store, uint32_t space, qm_slice prefix, qm_v
                         meta_row, &v);
 }
 
+/* ---- what a replica notes for itself ---- */
+
+int qm__sqlite_local_put(qm_store *store, uint32_t space, qm_slice key, qm_slice value) {
+  sqlite_store *s = self(store);
+  QM_TRY(writing(s));
+  if (value.n == 0)
+    return wrote(
+        s, qm__db_run(&s->db, QM__SQL_LOCAL_DELETE, QM__ARGS(qm__int(space), qm__slice(key))));
+  return wrote(s, qm__db_run(&s->db, QM__SQL_LOCAL_PUT,
+                             QM__ARGS(qm__int(space), qm__slice(key), qm__slice(value))));
+}
+
+int qm__sqlite_local_scan(qm_store *store, uint32_t space, qm_slice prefix, qm_slice after,
+                          qm_visit_meta visit, void *payload) {
+  sqlite_store *s = self(store);
+  QM_TRY(reading(s));
+  meta_visit v = {prefix, visit, payload};
+  return qm__store_each(s, QM__SQL_LOCAL_SCAN,
+                        QM__ARGS(qm__int(space), qm__slice(prefix), qm__slice(after)), meta_row,
+                        &v);
+}
+
 /* ---- spaces ---- */
 
 typedef struct space_visit {
@@ -200,7 +222,7 @@ static int sqlite_space_drop(qm_store *store, uint32_t space) {
       QM__SQL_SPACE_DELETE, QM__SQL_AUTHOR_DROP,   QM__SQL_RECORD_DROP, QM__SQL_CREATION_DROP,
       QM__SQL_KEY_DROP,     QM__SQL_LOG_LAST_DROP, QM__SQL_LOG_DROP,    QM__SQL_SEGMENT_DROP,
       QM__SQL_LOG_OF_DROP,  QM__SQL_OPEN_DROP,     QM__SQL_STAGE_DROP,  QM__SQL_PART_DROP,
-      QM__SQL_ASIDE_DROP};
+      QM__SQL_ASIDE_DROP,   QM__SQL_LOCAL_DROP};
   sqlite_store *s = self(store);
   QM_TRY(writing(s));
   for (size_t i = 0; i < sizeof all / sizeof *all; i++)
@@ -285,6 +307,8 @@ static const qm_store_ops sqlite_ops = {
     .open_clear = qm__sqlite_open_clear,
     .aside_put = qm__sqlite_aside_put,
     .aside_scan = qm__sqlite_aside_scan,
+    .local_put = qm__sqlite_local_put,
+    .local_scan = qm__sqlite_local_scan,
     .feed_put = qm__sqlite_feed_put,
     .feed_load = qm__sqlite_feed_load,
     .feed_after = qm__sqlite_feed_after,

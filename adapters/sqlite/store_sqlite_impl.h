@@ -68,6 +68,9 @@ int qm__sqlite_open_append(qm_store *s, uint32_t space, const qm_open_row *row);
 int qm__sqlite_open_list(qm_store *s, uint32_t space, qm_visit_open visit, void *payload);
 int qm__sqlite_open_clear(qm_store *s, uint32_t space);
 
+int qm__sqlite_local_put(qm_store *s, uint32_t space, qm_slice key, qm_slice value);
+int qm__sqlite_local_scan(qm_store *s, uint32_t space, qm_slice prefix, qm_slice after,
+                          qm_visit_meta visit, void *payload);
 int qm__sqlite_aside_put(qm_store *s, uint32_t space, qm_slice key, qm_slice value);
 int qm__sqlite_aside_scan(qm_store *s, uint32_t space, qm_slice prefix, qm_visit_meta visit,
                           void *payload);

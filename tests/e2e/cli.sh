@@ -156,7 +156,9 @@ q 0 '! marks a conflict' list household
 q 0 '1 conflict' conflicts
 q 0 'no conflicts' conflicts incident
 q 0 '未读就被覆盖' --lang zh conflicts
-q 0 '^conflicts +1$' status
+q 0 '^conflicts +1 \(high 1\)$' status
+q 0 '^[0-9A-Z]{5} +high +Household [0-9A-Z]{6} 12 Mine +Head +1\* +Mine +this device +20.*overwritten unread' conflicts
+q 0 'To decide: qianmo settle [0-9A-Z]{5} --take 2' conflicts
 q 0 '"class":"unread"' --json conflicts household
 q 3 'no conflict' settle ZZZZ head=Mine
 q 0 saved settle "${id:0:6}" head=Mine

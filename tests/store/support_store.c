@@ -222,6 +222,8 @@ static void dump_space(text *t, test_store *s, uint32_t space) {
   assert_int_equal(o->open_list(s->s, space, text_open, t), QM_OK);
   text_add(t, "\naside ");
   assert_int_equal(o->aside_scan(s->s, space, SLICE(""), text_meta, t), QM_OK);
+  text_add(t, "\nlocal ");
+  assert_int_equal(o->local_scan(s->s, space, SLICE(""), SLICE(""), text_meta, t), QM_OK);
   qm_buf manifest;
   uint32_t next = 0;
   qm_buf_init(&manifest, &s->env, 1 << 20);

@@ -139,6 +139,7 @@ static void fill(const char *word) {
   OK(t.ops->log_append(t.s, 1, &row, &seq));
   OK(t.ops->open_append(t.s, 1, &change));
   OK(t.ops->aside_put(t.s, 1, SLICE("e"), slice_of(word)));
+  OK(t.ops->local_put(t.s, 1, SLICE("l"), slice_of(word)));
   OK(t.ops->stage_begin(t.s, 1, slice_of(word)));
   OK(t.ops->stage_part(t.s, 1, 0, slice_of(word)));
 }

@@ -80,6 +80,36 @@ static void what_is_set_aside_is_of_a_space(void **state) {
   expect("");
 }
 
+static void notes_for_oneself_are_of_a_space(void **state) {
+  (void)state;
+  GIVES(QM_ESTATE, t.ops->local_put(t.s, 1, SLICE("r1"), SLICE("a")));
+  begin();
+  OK(t.ops->local_put(t.s, 1, SLICE("r3"), SLICE("c")));
+  OK(t.ops->local_put(t.s, 1, SLICE("r1"), SLICE("a")));
+  OK(t.ops->local_put(t.s, 1, SLICE("r2"), SLICE("b")));
+  OK(t.ops->local_put(t.s, 1, SLICE("i"), SLICE("x")));
+  OK(t.ops->local_put(t.s, 1, SLICE("s"), SLICE("y")));
+  OK(t.ops->local_put(t.s, 2, SLICE("r1"), SLICE("other")));
+  OK(t.ops->local_put(t.s, 1, SLICE("r3"), SLICE("cc")));
+  OK(t.ops->local_put(t.s, 1, SLICE("s"), SLICE("")));
+  OK(t.ops->local_put(t.s, 1, SLICE("never"), SLICE("")));
+  OK(t.ops->local_scan(t.s, 1, SLICE("r"), SLICE(""), text_meta, &out));
+  expect("r1=a;r2=b;r3=cc;");
+  commit();
+  OK(t.ops->local_scan(t.s, 1, SLICE("r"), SLICE("r1"), text_meta, &out));
+  expect("r2=b;r3=cc;");
+  OK(t.ops->local_scan(t.s, 1, SLICE("r"), SLICE("i"), text_meta, &out)); /* before all of them */
+  OK(t.ops->local_scan(t.s, 1, SLICE("r"), SLICE("r3"), text_meta, &out));
+  OK(t.ops->local_scan(t.s, 1, SLICE("r"), SLICE("z"), text_meta, &out));
+  expect("r1=a;r2=b;r3=cc;");
+  begin();
+  OK(t.ops->space_drop(t.s, 1));
+  commit();
+  OK(t.ops->local_scan(t.s, 1, SLICE(""), SLICE(""), text_meta, &out));
+  OK(t.ops->local_scan(t.s, 2, SLICE(""), SLICE(""), text_meta, &out));
+  expect("r1=other;");
+}
+
 static void rows_come_by_seq_and_vv(void **state) {
   (void)state;
   fill();
@@ -415,6 +445,7 @@ static int teardown(void **state) {
 static int run(const char *name, CMFixtureFunction setup) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(what_is_set_aside_is_of_a_space, setup, teardown),
+      cmocka_unit_test_setup_teardown(notes_for_oneself_are_of_a_space, setup, teardown),
       cmocka_unit_test_setup_teardown(rows_come_by_seq_and_vv, setup, teardown),
       cmocka_unit_test_setup_teardown(rows_of_a_record, setup, teardown),
       cmocka_unit_test_setup_teardown(the_visitor_decides, setup, teardown),

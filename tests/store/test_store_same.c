@@ -30,7 +30,7 @@ typedef struct step {
 } step;
 
 static step draw_step(uint64_t *seed) {
-  step s = {draw(seed, 18), 1 + draw(seed, SPACES), draw(seed, 12),
+  step s = {draw(seed, 19), 1 + draw(seed, SPACES), draw(seed, 12),
             draw(seed, 3),  draw(seed, 40),         ""};
   uint32_t n = draw(seed, 7);
   for (uint32_t i = 0; i < n; i++) s.word[i] = (char)('a' + draw(seed, 26));
@@ -86,6 +86,7 @@ static int apply(test_store *t, const step *s) {
     case 11: return o->log_replace(t->s, s->space, s->c / 4, word);
     case 12: return s->a ? o->open_append(t->s, s->space, &change) : o->open_clear(t->s, s->space);
     case 17: return o->aside_put(t->s, s->space, qm_slice_of("aside", s->b + 1), word);
+    case 18: return o->local_put(t->s, s->space, qm_slice_of("local", s->b + 1), word);
     case 13:
       return s->c & 3 ? o->stage_part(t->s, s->space, s->b, word)
                       : o->stage_begin(t->s, s->space, qm_slice_of("mmm", s->b));

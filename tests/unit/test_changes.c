@@ -191,6 +191,7 @@ static void test_older_file(void **state) {
   assert_int_equal(sqlite3_open(test_dir_file(&w->dir, "a.db"), &h), SQLITE_OK);
   static const char older[] = "DROP TABLE feed; DROP TABLE aside; DROP TABLE _merged;"
                               "DROP TABLE _alike; DROP TABLE _alike_key; DROP TABLE _distinct;"
+                              "DROP TABLE local;"
                               "PRAGMA user_version = 3";
   assert_int_equal(sqlite3_exec(h, older, NULL, NULL, NULL), SQLITE_OK);
   sqlite3_close(h);

@@ -78,6 +78,9 @@
   X(target, x->f[7].target = 2, "collections[0].fields[7] (household.home): the target is no co")  \
   X(target_far, x->f[7].value = QM_VALUE_SPACE_REF, "collections[0].fields[7] (household.home):")  \
   X(target_text, x->f[1].target = 1, "collections[0].fields[1] (household.head): a target belon")  \
+  X(level, x->f[1].review = 4, "collections[0].fields[1] (household.head): unknown level of rev")  \
+  X(level_set, x->f[3].review = 1, "collections[0].fields[3] (household.tags): a field of this t") \
+  X(levels, x->c[1].review[6] = 4, "collections[1] (other): unknown level of review")              \
   X(no_items, x->f[2].n_items = 0, "collections[0].fields[2] (household.stage): items are missi")  \
   X(items, x->f[2].n_items = 1025, "collections[0].fields[2] (household.stage): more than 1024 ")  \
   X(items_text, x->f[1].items = x->items;                                                          \
@@ -314,14 +317,24 @@ static void the_form_is_strict(void **state) {
       {BYTES(TOP "\x96" HEAD FIELD), QM_EFORMAT},
       {BYTES(TOP "\x9b" HEAD FIELD "\x00\x00\x90\x00"), QM_ETYPE},
       {BYTES(TOP "\x9b" HEAD FIELD "\x00\x00\x90\x90"), QM_ECANON},
-      {BYTES(TOP "\x9c" HEAD FIELD "\x00\x00\x90\x90\xc0"), QM_OK}, /* of a newer form */
-      {BYTES(TOP "\x9c" HEAD FIELD "\x00\x00\x90\x90\xc1"), QM_EFORMAT},
-      {BYTES(TOP "\xdc\x00\x1c" HEAD FIELD), QM_EOVERSIZE},
+      {BYTES(TOP "\x9c" HEAD FIELD "\x00\x00\x90\x90\x97\x01\x00\x00\x00\x00\x00\x03"), QM_OK},
+      {BYTES(TOP "\x9c" HEAD FIELD "\x00\x00\x90\x90\x97\x00\x00\x00\x00\x00\x00\x00"), QM_ECANON},
+      {BYTES(TOP "\x9c" HEAD FIELD "\x00\x00\x90\x90\x97\x04\x00\x00\x00\x00\x00\x00"), QM_ESCHEMA},
+      {BYTES(TOP "\x9c" HEAD FIELD "\x00\x00\x90\x90\x91\x01"), QM_EFORMAT},
+      {BYTES(TOP "\x9c" HEAD FIELD "\x00\x00\x90\x90\x00"), QM_ETYPE},
+      {BYTES(TOP "\x9d" HEAD FIELD "\x00\x00\x90\x90\x97\x00\x00\x00\x00\x00\x00\x00\xc0"),
+       QM_OK}, /* of a newer form */
+      {BYTES(TOP "\x9d" HEAD FIELD "\x00\x00\x90\x90\x97\x00\x00\x00\x00\x00\x00\x00\xc1"),
+       QM_EFORMAT},
+      {BYTES(TOP "\xdc\x00\x1d" HEAD FIELD), QM_EOVERSIZE},
+      {BYTES(TOP "\x97" HEAD "\x9d\x10\xa1"
+                 "f\x01\x01\x00\x00\xa0\xa0\x00\x90\x90\x00\x02"),
+       QM_OK},
       {BYTES(TOP "\x97" HEAD "\x93\x10\xa1"
                  "f\x01"),
        QM_EFORMAT},
-      {BYTES(TOP "\x97" HEAD "\x9d\x10\xa1"
-                 "f\x01\x01\x00\x00\xa0\xa0\x00\x90\x90\x00\x00"),
+      {BYTES(TOP "\x97" HEAD "\x9e\x10\xa1"
+                 "f\x01\x01\x00\x00\xa0\xa0\x00\x90\x90\x00\x01\x00"),
        QM_EFORMAT},
       {BYTES(TOP "\x97" HEAD STATE("\x91\x90")), QM_EFORMAT},
       {BYTES(TOP "\x97" HEAD STATE("\x91\x95\xa1i\x00\xa0\xa0\x00")), QM_EFORMAT},
@@ -510,6 +523,8 @@ static void writers(void **state) {
   X(item_named, x->items[0].name = str("z"), "collections[0].fields[2].items[0] (household.sta")   \
   X(item_rank, x->items[1].rank = 7, "collections[0].fields[2].items[1] (household.stage): the ")  \
   X(item_label, x->items[1].label_en = str("z"), NULL)                                             \
+  X(level, x->f[1].review = 3, NULL)                                                               \
+  X(levels, x->c[0].review[3] = 1, NULL)                                                           \
   X(transitions, x->f[2].n_transitions = 0, NULL)
 
 /* clang-format on */

@@ -119,6 +119,8 @@ static const struct {
      "collections[0].duplicates[0] (wish): needs a condition that is not similar"},
     {"duplicates-of-state-text",
      "collections[0].duplicates[0].when[0] (wish): this match is for text"},
+    {"bad-level", "collections[0].fields[0].review: is none of low, normal, high"},
+    {"unknown-level-class", "collections[0].review: unknown key \"lost\""},
     {"drift-twice", "drift_ms: is given twice"},
     {"no-lease", "schema: the lease must be from 1 to 3660 days"},
 };
@@ -236,6 +238,10 @@ static void print_leaves_nothing_out(void **state) {
     x.s.drift_ms = drift;
     x.f[7].flags = QM_FIELD_REFER | QM_FIELD_REQUIRED;
     x.f[8].value = QM_VALUE_SPACE_REF;
+    x.f[1].review = 1;
+    x.f[8].review = 0;
+    x.c[0].review[3] = 2;
+    x.c[1].review[0] = x.c[1].review[6] = 3;
     x.items[0].name = str("a\\b'\xe6\x88\xb7");
     qm_schema_encode(&x.s, &form);
     qm_schema_json_print(&text, &x.s);

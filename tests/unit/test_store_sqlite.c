@@ -173,7 +173,7 @@ static void settings_are_as_promised(void **state) {
     const char *pragma, *value;
   } wanted[] = {{"PRAGMA journal_mode", "wal"},
                 {"PRAGMA page_size", "4096"},
-                {"PRAGMA user_version", "7"},
+                {"PRAGMA user_version", "8"},
                 {"PRAGMA application_id", "1364030324"}};
   for (size_t i = 0; i < COUNT(wanted); i++) {
     assert_int_equal(sqlite3_prepare_v2(h, wanted[i].pragma, -1, &st, NULL), SQLITE_OK);
@@ -252,7 +252,7 @@ static void a_newer_file_is_refused(void **state) {
   refused(QM_ENEWER, QM_SQLITE_READONLY, "update qianmo");
   sql("PRAGMA user_version = 0");
   refused(QM_ECORRUPT, 0, "no version");
-  sql("PRAGMA user_version = 7");
+  sql("PRAGMA user_version = 8");
   qm_store *s = open_ok(0);
   expect(s, "made");
   s->ops->close(s);
@@ -264,6 +264,7 @@ static void a_file_without_tables_is_raised(void **state) {
   make(1);
   sql("DROP TABLE _spaces; DROP TABLE _tables; DROP TABLE feed; DROP TABLE aside;"
       "DROP TABLE _merged; DROP TABLE _alike; DROP TABLE _alike_key; DROP TABLE _distinct;"
+      "DROP TABLE local;"
       "PRAGMA user_version = 2");
   qm_store *s = open_ok(0);
   expect(s, "made");
@@ -293,7 +294,7 @@ static void an_older_file_is_raised(void **state) {
   OK(s->ops->commit(s, QM_DURABLE, NULL, NULL));
   s->ops->close(s);
   sql("DROP TABLE log_record; DROP TABLE aside; DROP TABLE _merged; DROP TABLE feed;"
-      "DROP TABLE _alike; DROP TABLE _alike_key; DROP TABLE _distinct;"
+      "DROP TABLE _alike; DROP TABLE _alike_key; DROP TABLE _distinct; DROP TABLE local;"
       "DROP TABLE _spaces; DROP TABLE _tables; PRAGMA user_version = 1");
   refused(QM_EREADONLY, QM_SQLITE_READONLY, "older version");
   s = open_ok(0);
