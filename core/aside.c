@@ -4,6 +4,7 @@
 
 #include "core/aside_int.h"
 #include "core/cur.h"
+#include "core/fork.h"
 #include "core/mp.h"
 
 #define KEY_SIZE (1 + QM_AUTHOR_SIZE + 8)
@@ -34,7 +35,10 @@ static int check(const qm_aside *a, int64_t code) {
   if (a->kind > QM_ASIDE_DECLINED || a->next <= a->first) return QM_EMALFORMED;
   if (code > 0 || code < INT16_MIN || (a->kind == QM_ASIDE_CHANGE) != (code != 0))
     return QM_EMALFORMED;
-  return a->text.n <= QM_ASIDE_TEXT_MAX ? QM_OK : QM_EOVERSIZE;
+  if (a->text.n > QM_ASIDE_TEXT_MAX) return QM_EOVERSIZE;
+  qm_author to;
+  uint64_t first;
+  return code == QM_EFORK ? qm__fork_text_read(a->text, &to, &first) : QM_OK;
 }
 
 int qm_aside_get(qm_aside *a, qm_cur *c) {
@@ -158,23 +162,27 @@ static int range_add(qm_space *s, const qm_aside *a) {
   }
   uint32_t at = range_at(s, &a->author, a->first);
   memmove(s->asides + at + 1, s->asides + at, (s->n_asides - at) * sizeof *s->asides);
-  s->asides[at] = (qm__aside_range){a->author, a->first, a->next, a->code, {0}};
-  memcpy(s->asides[at].head, a->segment.b, QM_HEAD_SIZE);
+  qm__aside_range *r = &s->asides[at];
+  *r = (qm__aside_range){.author = a->author,
+                         .first = a->first,
+                         .next = a->next,
+                         .code = a->code,
+                         .segment = a->segment};
+  if (a->code == QM_EFORK) {
+    (void)qm__fork_text_read(a->text, &r->moved, &r->moved_first); /* checked when it was read */
+    s->n_forks++;
+  }
   s->n_asides++;
   return QM_OK;
 }
 
-int qm__aside_is(int32_t code, const uint8_t *named, const uint8_t *head) {
-  return code != QM_EFORK || memcmp(named, head, QM_HEAD_SIZE) == 0;
-}
-
 const qm__aside_range *qm__aside_covers(const qm_space *s, const qm_author *author,
-                                        const uint8_t *head, const qm_change *c) {
+                                        const qm_change *c) {
   for (uint32_t i = range_at(s, author, 0);
        i < s->n_asides && qm_author_cmp(&s->asides[i].author, author) == 0; i++) {
     const qm__aside_range *r = &s->asides[i];
     if (r->first > c->counter) break;
-    if (r->next >= c->next && qm__aside_is(r->code, r->head, head)) return r;
+    if (r->next >= c->next && r->code != QM_EFORK) return r;
   }
   return NULL;
 }
@@ -251,24 +259,25 @@ static int load_entry(void *payload, qm_slice key, qm_slice value) {
 
 static int load_dirty(void *payload, qm_slice key, qm_slice value) {
   (void)key;
-  (void)value;
-  ((qm_space *)payload)->dirty = 1;
+  ((qm_space *)payload)->dirty = value.n && value.p[0] == '2' ? 2 : 1;
   return QM_OK;
 }
 
 int qm__aside_load(qm_space *s) {
   qm_store *store = s->engine->store;
-  s->n_asides = s->n_aside_counts = 0;
+  s->n_asides = s->n_aside_counts = s->n_forks = 0;
   s->aside_sum = (qm_digest){0, 0};
   s->dirty = 0;
   QM_TRY(store->ops->aside_scan(store, s->number, qm_slice_of("e", 1), load_entry, s));
   QM_TRY(store->ops->aside_scan(store, s->number, qm_slice_of("dirty", 5), load_dirty, s));
+  QM_TRY(qm__fork_load(s));
   return qm__repair_load(s);
 }
 
 void qm__aside_free(qm_space *s) {
   qm_free(s->engine->env, s->asides);
   qm_free(s->engine->env, s->aside_counts);
+  qm__fork_free(s);
 }
 
 /* --- from one replica to another --- */
@@ -394,6 +403,7 @@ static int take_entry(taking *t, const qm_aside *a) {
   QM_TRY(qm__aside_add(t->s, a));
   t->fresh++;
   if (a->kind != QM_ASIDE_CHANGE) return take_verdict(t, a);
+  if (a->code == QM_EFORK) return qm__fork_told(t->s, a);
   QM_TRY(qm__aside_hold(t->s, a, &ids, &n));
   return add_ids(t, ids, n);
 }
@@ -427,6 +437,7 @@ int qm_engine_aside_take(qm_engine *e, qm_space *s, qm_slice entries, qm_aside_v
     rc = qm_engine_commit(e, QM_DURABLE, NULL, NULL);
   else
     qm_engine_rollback(e);
+  if (rc == QM_OK) rc = qm_engine_fork_settle(e, s);
   if (rc != QM_OK) return qm_fail(err, rc, "entries: %s", qm_err_text(rc));
   if (fresh) *fresh = t.fresh;
   return QM_OK;

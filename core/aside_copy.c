@@ -120,6 +120,19 @@ static int read_changes(const qm_space *s, qm_cur *c, qm_arena *arena, qm_aside_
   return QM_OK;
 }
 
+int qm__copy_write_moved(qm_space *s, const qm_aside *a, const qm_segment *g, const qm_author *to,
+                         uint64_t to_first, qm_buf *out) {
+  uint32_t first = 0, n = 0;
+  while (first < g->n_changes && g->changes[first].counter < a->first) first++;
+  while (first + n < g->n_changes && g->changes[first + n].next <= a->next) n++;
+  put_head(out, a->next, &a->segment, a->code, qm_engine_now(s->engine), QM_ASIDE_APPROVED,
+           qm_slice_of(NULL, 0));
+  qm_mp_bin(out, to->b, QM_AUTHOR_SIZE);
+  qm_mp_uint(out, to_first);
+  qm_mp_array(out, 0);
+  return put_changes(s, g->changes + first, n, out);
+}
+
 static int read_copy(const qm_space *s, qm_slice key, qm_slice value, qm_arena *arena,
                      qm_aside_copy *out) {
   qm_cur c;
@@ -166,8 +179,13 @@ static int take_copy(void *payload, qm_slice key, qm_slice value) {
   x->found = 1;
   if (!x->visit && !x->out) return QM_STORE_STOP;
   if (x->visit) qm_arena_reset(x->arena);
-  int rc = read_copy(x->s, key, value, x->arena, x->out ? x->out : &copy);
+  int rc = read_copy(x->s, key, value, x->arena, &copy);
   if (rc != QM_OK) return rc == QM_ENOMEM ? rc : QM_ECORRUPT;
+  if (x->out && copy.code == QM_EFORK) { /* decided by itself; another may stand behind it */
+    x->found = 0;
+    return QM_OK;
+  }
+  if (x->out) *x->out = copy;
   return x->visit ? x->visit(x->payload, &copy) : QM_STORE_STOP;
 }
 

@@ -26,12 +26,14 @@ static int add_move(deciding *d, const qm_aside_copy *copy) {
   p->first = copy->first;
   p->next = copy->next;
   p->to_first = copy->moved_first;
+  p->fork = 0;
   d->n_moves++;
   return QM_OK;
 }
 
 static int look(void *payload, const qm_aside_copy *copy) {
   deciding *d = payload;
+  if (copy->code == QM_EFORK) return QM_OK; /* other changes stand at these dots */
   if (copy->status == QM_ASIDE_APPROVED) return add_move(d, copy);
   if (copy->status == QM_ASIDE_CHANGE && copy->first < d->first &&
       qm_author_cmp(&copy->author, d->author) == 0)

@@ -14,13 +14,10 @@ void qm__aside_free(qm_space *s);
 int qm__aside_add(qm_space *s, const qm_aside *a);
 /* Fills in by, seq and signature of an entry that this hub makes, and adds it. */
 int qm__aside_make(qm_space *s, qm_aside *a);
-/* What names the change, of this author, in the segment with this head; NULL: it is not set
- * aside. */
+/* What names the change of this author, whichever segment brings it (S18.8); NULL: it is not
+ * set aside. Forks apart (fork.h). */
 const qm__aside_range *qm__aside_covers(const qm_space *s, const qm_author *author,
-                                        const uint8_t *head, const qm_change *c);
-/* Of two continuations of an author that differ (QM_EFORK) an entry names one; else whatever
- * that author wrote at these counters (S18.8). */
-int qm__aside_is(int32_t code, const uint8_t *named, const uint8_t *head);
+                                        const qm_change *c);
 /* Hashes the counts into a sync digest; nothing where there are no entries. */
 void qm__aside_sha(const qm_space *s, qm_sha *sha);
 
@@ -30,6 +27,9 @@ void qm__aside_sha(const qm_space *s, qm_sha *sha);
  * author had seen before the first of them. */
 int qm__copy_write(qm_space *s, const qm_aside *a, const qm_segment *g, const qm_vv *context,
                    qm_buf *out);
+/* The same of a fork: reissued already. Its context is not told. */
+int qm__copy_write_moved(qm_space *s, const qm_aside *a, const qm_segment *g, const qm_author *to,
+                         uint64_t to_first, qm_buf *out);
 int qm__copy_put(qm_space *s, const qm_aside *a, qm_slice copy);
 /* 1: there is one already. */
 int qm__copy_exists(qm_space *s, const qm_author *author, uint64_t first, const qm_hash *segment,
@@ -67,13 +67,6 @@ int qm__aside_hold(qm_space *s, const qm_aside *a, qm_id **ids, uint32_t *n);
 
 /* The kept snapshot goes, inside the transaction: it holds what is set aside. */
 int qm__state_forget(qm_space *s);
-
-/* --- fork.c --- */
-
-/* g starts before where its author stands here, and ends beyond. QM_OK: what is held of it
- * from there on are its first *n changes; *previous: the full hash before it. QM_EFORK: they
- * are others. */
-int qm__fork_continues(qm_space *s, qm_segment *g, qm_hash *previous, uint32_t *n);
 
 /* --- rebuild.c --- */
 

@@ -262,7 +262,7 @@ static int note_runs(qm_space *s, const qm_segment *g, const qm_hash *hash, cons
   int rc = qm_vv_copy(s->engine->env, &context, &s->states[g->author].clock);
   for (uint32_t i = 0, n; i < g->n_changes && rc == QM_OK; i += n) {
     const qm__aside_range *r =
-        flags[i] == 1 ? qm__aside_covers(s, author, hash->b, &g->changes[i]) : NULL;
+        flags[i] == 1 ? qm__aside_covers(s, author, &g->changes[i]) : NULL;
     n = flags[i] ? run_of(g, codes, flags, r, i) : 1;
     rc = walk_deps(s, &g->changes[i], &context);
     if (rc == QM_OK)
@@ -283,7 +283,7 @@ int qm__aside_segment(qm_space *s, qm_segment *g, const qm_hash *hash, const int
   qm_segment erased;
   *any = 0;
   for (uint32_t i = 0; i < g->n_changes; i++) {
-    flags[i] = qm__aside_covers(s, author, hash->b, &g->changes[i]) != NULL;
+    flags[i] = qm__aside_covers(s, author, &g->changes[i]) != NULL;
     if (!flags[i] && codes && codes[i]) flags[i] = 2;
     *any |= flags[i];
   }
@@ -363,7 +363,6 @@ static int hold_row(holding *h) {
     qm_segment *g = &h->batch.segments[i];
     if (g->author != h->author || g->start > h->a->first || h->a->first >= g->next) continue;
     h->met = 1;
-    if (!qm__aside_is(h->a->code, h->a->segment.b, g->head)) continue;
     h->g = g;
     QM_TRY(pick_changes(h));
     QM_TRY(keep_held(h));

@@ -130,11 +130,37 @@ int qm_engine_next_batch(qm_engine *e, qm_space *s, qm_vv_list peer, uint64_t *c
 /* The same without the authors of whom the peer lacks what is cut: for a peer that takes no
  * state (a hub). */
 int qm_engine_next_held(qm_engine *e, qm_space *s, qm_vv_list peer, uint64_t *cursor, qm_buf *out);
+/* The same for a peer that holds other branches (qm_engine_meet): all of their authors, and
+ * nothing of whom what the peer lacks is cut. */
+int qm_engine_next_apart(qm_engine *e, qm_space *s, const qm_id *peer, uint64_t session,
+                         qm_vv_list vv, uint64_t *cursor, qm_buf *out);
 /* Compares a peer's VV list with this replica's: QM_EFORK where the peer stands at
  * the same counter of some author with another head; *own_ahead = 1 where the peer
  * knows more of this replica's own author (then call qm_engine_new_epoch). */
 int qm_engine_compare(qm_engine *e, qm_space *s, qm_vv_list peer, int *own_ahead,
                       qm_author *forked);
+
+/* What a session does with the peer's VV: compares as above, and looks whether the peer's
+ * changes of each author, where it holds fewer, are those held here. Of an author of whom that
+ * is not so (QM_EFORK; *forked: one of them) nothing that the peer brings is taken, nor what
+ * was written upon it, until the home hub has said what stands; all else goes on. Starts a new
+ * epoch where the own author is told of. peer_is_hub: it is the home hub. Outside a
+ * transaction. The peer's part is forgotten by qm_engine_unpark. */
+int qm_engine_meet(qm_engine *e, qm_space *s, const qm_id *peer, uint64_t session,
+                   int peer_is_hub, qm_vv_list vv, qm_author *forked);
+/* Takes back what the home hub's entries say does not stand, once all that would go is named
+ * by them; else no effect. In a durable transaction of its own. qm_engine_aside_take calls it;
+ * again before a session, for what a crash left. */
+int qm_engine_fork_settle(qm_engine *e, qm_space *s);
+/* The hub holds exactly what is held here: no author is in doubt. In a transaction of its own. */
+int qm_engine_fork_none(qm_engine *e, qm_space *s);
+/* 1, once: an author came into doubt, or something was taken back, so that another session
+ * with the hub goes on at once. */
+int qm_engine_fork_news(qm_engine *e);
+/* 1: this peer holds another branch of some author. It is given no state. */
+int qm_space_forked_at(const qm_space *s, const qm_id *peer, uint64_t session);
+/* Authors that stop here until the home hub has said which branch stands. */
+uint32_t qm_space_forks(const qm_space *s, const qm_author **authors);
 
 /* The log holds, of each author, every segment from here on (0: all of it). */
 const qm_vv *qm_space_floor(const qm_space *s);

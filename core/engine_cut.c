@@ -1,4 +1,5 @@
 /* Cutting the log: what may go, and the floor that says what is gone. */
+#include "core/base.h"
 #include "core/fold.h"
 #include "core/space.h"
 
@@ -29,7 +30,8 @@ static int limited(const qm_space *s, const qm_vv *vv, qm_vv *out) {
 static int cut_log(qm_space *s, const qm_vv *vv, qm_vv *floor) {
   qm_store *store = s->engine->store;
   QM_TRY(store->ops->begin(store));
-  int rc = store->ops->log_cut(store, s->number, vv, floor);
+  int rc = qm__base_move(s, vv);
+  if (rc == QM_OK) rc = store->ops->log_cut(store, s->number, vv, floor);
   if (rc == QM_OK) rc = qm__space_vv_write(s, "floor", floor);
   if (rc == QM_OK) return store->ops->commit(store, QM_RELAXED, NULL, NULL);
   store->ops->rollback(store);

@@ -300,6 +300,16 @@ static int below_floor(const qm_space *s, const qm_vv *vv) {
   return 0;
 }
 
+/* Of these the hub may hold another branch at the same counters: it is shown all there is. */
+static int offer_suspects(qm_space *s, qm_vv *vv) {
+  for (uint32_t i = 0; i < s->n_suspects; i++) {
+    uint32_t a;
+    if (qm_authors_find(&s->authors, &s->suspects[i], &a) != QM_OK) continue;
+    QM_TRY(qm_vv_set(s->engine->env, vv, a, qm_vv_get(&s->floor, a)));
+  }
+  return QM_OK;
+}
+
 int qm_engine_next_held(qm_engine *e, qm_space *s, qm_vv_list peer, uint64_t *cursor,
                         qm_buf *out) {
   qm_vv vv = {NULL, 0, 0};
@@ -307,6 +317,7 @@ int qm_engine_next_held(qm_engine *e, qm_space *s, qm_vv_list peer, uint64_t *cu
   int rc = peer_vv(s, peer, &vv);
   for (uint32_t a = 0; rc == QM_OK && a < s->floor.n; a++)
     if (qm_vv_get(&vv, a) < s->floor.next[a]) rc = qm_vv_set(e->env, &vv, a, UINT64_MAX);
+  if (rc == QM_OK) rc = offer_suspects(s, &vv);
   if (rc == QM_OK) rc = qm__space_log_next(s, &vv, cursor, out);
   qm_vv_free(e->env, &vv);
   return rc;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/fold.h"
+#include "core/fork.h"
 #include "core/mp.h"
 #include "core/repair.h"
 #include "core/review.h"
@@ -199,6 +200,7 @@ int qm_engine_acknowledged(qm_engine *e, qm_space *s, qm_vv_list vv, int safe) {
   for (uint32_t i = 0; i < vv.n && rc == QM_OK; i++) {
     uint32_t number;
     if (qm_authors_find(&s->authors, &vv.p[i].author, &number) != QM_OK) continue;
+    if (qm__fork_is_suspect(s, &vv.p[i].author)) continue; /* it may be another branch */
     rc = qm_vv_set(e->env, &fresh, number, vv.p[i].next);
   }
   int moved = rc == QM_OK && !qm_vv_equal(held, &fresh);

@@ -1,86 +1,224 @@
-/* One author's run, closed twice: a backup or copy was taken while changes lay in the open
- * run, and the original went on in it. The shorter segment then holds the first changes of
- * the longer one. Both are that author's word and say the same, so who holds the shorter
- * takes the longer after it: only what is new of it takes effect (SPEC S18.8). */
+#include "core/fork.h"
+
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
-#include "core/aside_int.h"
+/* --- what entries say --- */
 
-#define ROW_ARENA ((size_t)128 << 20)
+void qm__fork_text(const qm_author *to, uint64_t first, char out[QM__FORK_TEXT + 1]) {
+  char *at = out;
+  for (size_t i = 0; i < QM_AUTHOR_SIZE; i++) at += snprintf(at, 3, "%02x", to->b[i]);
+  (void)snprintf(at, 22, ":%" PRIu64, first);
+}
 
-/* --- equal changes --- */
+static int hex(uint8_t c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
 
-/* How a batch names the record is no part of a change. Where either of the two was erased
- * nothing can be said of the value; it has no effect in either. */
-static void row_of(const qm_space *s, const qm_change *c, const qm_change *other, qm_op *ops,
-                   qm_buf *out) {
-  qm_change plain = *c;
-  for (uint32_t i = 0; i < c->n_ops; i++) {
-    ops[i] = c->ops[i];
-    ops[i].named = QM_BY_ID;
-    if (!((c->ops[i].flags | other->ops[i].flags) & QM_OP_ERASED)) continue;
-    ops[i].flags |= QM_OP_ERASED;
-    ops[i].value = qm_slice_of(NULL, 0);
-    memset(ops[i].leaf, 0, sizeof ops[i].leaf);
+int qm__fork_text_read(qm_slice text, qm_author *to, uint64_t *first) {
+  const size_t digits = 2 * QM_AUTHOR_SIZE;
+  *first = 0;
+  if (text.n < digits + 2 || text.n > QM__FORK_TEXT || text.p[digits] != ':')
+    return QM_EMALFORMED;
+  for (size_t i = 0; i < QM_AUTHOR_SIZE; i++) {
+    int high = hex(text.p[2 * i]), low = hex(text.p[2 * i + 1]);
+    if (high < 0 || low < 0) return QM_EMALFORMED;
+    to->b[i] = (uint8_t)(high << 4 | low);
   }
-  plain.ops = ops;
-  qm_buf_clear(out);
-  qm_change_row(&plain, &s->authors, out);
-}
-
-static int same_change(qm_space *s, const qm_change *a, const qm_change *b, int *same) {
-  qm_arena *arena = &s->engine->arena;
-  qm_buf x, y;
-  *same = a->counter == b->counter && a->next == b->next && a->n_ops == b->n_ops;
-  if (!*same) return QM_OK;
-  qm_op *ops = qm_arena_array(arena, a->n_ops, sizeof *ops);
-  if (!ops) return QM_ENOMEM;
-  qm_buf_init(&x, s->engine->env, SIZE_MAX / 2);
-  qm_buf_init(&y, s->engine->env, SIZE_MAX / 2);
-  row_of(s, a, b, ops, &x);
-  row_of(s, b, a, ops, &y);
-  int rc = qm_buf_status(&x) != QM_OK ? qm_buf_status(&x) : qm_buf_status(&y);
-  *same = rc == QM_OK && qm_slice_cmp(qm_buf_slice(&x), qm_buf_slice(&y)) == 0;
-  qm_buf_free(&x);
-  qm_buf_free(&y);
-  return rc;
-}
-
-/* --- the chain up to a counter --- */
-
-static int chain_row(qm_space *s, uint32_t author, uint64_t end, qm_arena *arena, uint64_t *at,
-                     qm_hash *head) {
-  qm_log_row row;
-  qm_batch batch;
-  qm_arena_reset(arena);
-  QM_TRY(qm__log_at(s, author, *at, arena, &row));
-  QM_TRY(qm__log_decode(s, row.batch, arena, &batch));
-  uint64_t before = *at;
-  for (uint32_t i = 0; i < batch.n_segments && *at < end; i++) {
-    const qm_segment *g = &batch.segments[i];
-    qm_hash hash;
-    if (g->author != author || g->start != *at) continue;
-    QM_TRY(qm_segment_hash(g, &s->id, head, &s->authors, arena, &hash));
-    *head = hash;
-    *at = g->next;
+  for (size_t i = digits + 1; i < text.n; i++) {
+    if (text.p[i] < '0' || text.p[i] > '9' || *first > UINT64_MAX / 20) return QM_EMALFORMED;
+    *first = *first * 10 + (uint64_t)(text.p[i] - '0');
   }
-  return *at > before ? QM_OK : QM_ENOTFOUND;
+  return QM_OK;
 }
 
-/* The full hash of the author's segment that ends at `end`. QM_EFORK where none does. */
-static int chain_at(qm_space *s, uint32_t author, uint64_t end, qm_hash *head) {
-  qm_arena arena;
-  uint64_t at = 0;
-  int rc = QM_OK;
-  memset(head, 0, sizeof *head);
-  qm_arena_init(&arena, s->engine->env, ROW_ARENA);
-  while (rc == QM_OK && at < end) rc = chain_row(s, author, end, &arena, &at, head);
-  qm_arena_free(&arena);
-  if (rc == QM_ENOTFOUND || (rc == QM_OK && at != end)) return QM_EFORK;
-  return rc;
+static const qm__aside_range *named(const qm_space *s, const qm_author *author,
+                                    const uint8_t *head, int last) {
+  const qm__aside_range *found = NULL;
+  if (!s->n_forks) return NULL;
+  for (uint32_t i = 0; i < s->n_asides; i++) {
+    const qm__aside_range *r = &s->asides[i];
+    if (r->code != QM_EFORK || qm_author_cmp(&r->author, author) != 0) continue;
+    if (memcmp(r->segment.b, head, QM_HEAD_SIZE) != 0) continue;
+    if (!found || last) found = r;
+  }
+  return found;
 }
 
-/* --- what is held here of it --- */
+const qm__aside_range *qm__fork_named(const qm_space *s, const qm_author *author,
+                                      const uint8_t *head) {
+  return named(s, author, head, 1);
+}
+
+const qm__aside_range *qm__fork_first(const qm_space *s, const qm_author *author,
+                                      const uint8_t *head) {
+  return named(s, author, head, 0);
+}
+
+/* --- suspects --- */
+
+int qm__fork_is_suspect(const qm_space *s, const qm_author *author) {
+  for (uint32_t i = 0; i < s->n_suspects; i++)
+    if (qm_author_cmp(&s->suspects[i], author) == 0) return 1;
+  return 0;
+}
+
+static int save_suspects(qm_space *s) {
+  qm_store *store = s->engine->store;
+  s->engine->whole = 1;
+  return store->ops->aside_put(store, s->number, qm_slice_of("fork", 4),
+                               qm_slice_of(s->suspects, s->n_suspects * sizeof *s->suspects));
+}
+
+/* What a hub said it holds of this author may be another branch. */
+static int forget_acknowledged(qm_space *s, const qm_author *author) {
+  const qm_env *env = s->engine->env;
+  uint32_t a;
+  if (qm_authors_find(&s->authors, author, &a) != QM_OK) return QM_OK;
+  s->floor_moved = 1; /* a rollback reads these too */
+  if (qm_vv_get(&s->acknowledged, a)) QM_TRY(qm_vv_set(env, &s->acknowledged, a, 0));
+  if (qm_vv_get(&s->safe, a)) QM_TRY(qm_vv_set(env, &s->safe, a, 0));
+  QM_TRY(qm__space_vv_write(s, "acknowledged", &s->acknowledged));
+  return qm__space_vv_write(s, "safe", &s->safe);
+}
+
+int qm__fork_suspect(qm_space *s, const qm_author *author) {
+  if (qm__fork_is_suspect(s, author)) return QM_OK;
+  qm_author *p =
+      qm_realloc_array(s->engine->env, s->suspects, s->n_suspects + 1u, sizeof *s->suspects);
+  if (!p) return QM_ENOMEM;
+  s->suspects = p;
+  s->touched = 1; /* a rollback reads them again */
+  s->engine->fork_news = 1;
+  s->suspects[s->n_suspects++] = *author;
+  QM_TRY(save_suspects(s));
+  return forget_acknowledged(s, author);
+}
+
+int qm__fork_clear(qm_space *s, const qm_author *author) {
+  uint32_t n = 0;
+  if (!qm__fork_is_suspect(s, author)) return QM_OK;
+  s->touched = 1;
+  for (uint32_t i = 0; i < s->n_suspects; i++)
+    if (qm_author_cmp(&s->suspects[i], author) != 0) s->suspects[n++] = s->suspects[i];
+  s->n_suspects = n;
+  return save_suspects(s);
+}
+
+static int load_suspects(void *payload, qm_slice key, qm_slice value) {
+  qm_space *s = payload;
+  (void)key;
+  if (value.n % QM_AUTHOR_SIZE) return QM_ECORRUPT;
+  qm_author *p = qm_realloc_array(s->engine->env, s->suspects, value.n / QM_AUTHOR_SIZE,
+                                  sizeof *s->suspects);
+  if (!p) return QM_ENOMEM;
+  s->suspects = p;
+  memcpy(p, value.p, value.n);
+  s->n_suspects = (uint32_t)(value.n / QM_AUTHOR_SIZE);
+  return QM_OK;
+}
+
+int qm__fork_load(qm_space *s) {
+  qm_store *store = s->engine->store;
+  s->n_suspects = 0;
+  return store->ops->aside_scan(store, s->number, qm_slice_of("fork", 4), load_suspects, s);
+}
+
+/* --- peers --- */
+
+qm_id qm__fork_peer_key(const qm_id *peer, uint64_t session) {
+  qm_id key = *peer;
+  for (int i = 0; i < 8; i++) key.b[8 + i] = (uint8_t)(key.b[8 + i] ^ (session >> (8 * i)));
+  return key;
+}
+
+static int is_of(const qm__peer_fork *f, const qm_id *peer, const qm_author *author) {
+  return qm_id_cmp(&f->peer, peer) == 0 && qm_author_cmp(&f->author, author) == 0;
+}
+
+static int add_peer(qm_space *s, const qm__peer_fork *fork) {
+  qm__peer_fork *p =
+      qm_realloc_array(s->engine->env, s->peer_forks, s->n_peer_forks + 1u, sizeof *p);
+  if (!p) return QM_ENOMEM;
+  s->peer_forks = p;
+  s->peer_forks[s->n_peer_forks++] = *fork;
+  return QM_OK;
+}
+
+int qm__fork_peer_note(qm_space *s, const qm_id *peer, const qm_author *author,
+                       const qm__aside_range *range) {
+  qm__peer_fork fork = {.peer = *peer, .author = *author};
+  for (uint32_t i = 0; i < s->n_peer_forks; i++) {
+    const qm__peer_fork *f = &s->peer_forks[i];
+    if (!is_of(f, peer, author)) continue;
+    if (!range || (f->kind == QM__PEER_PART && f->range.first == range->first &&
+                   f->range.next == range->next &&
+                   memcmp(&f->range.segment, &range->segment, sizeof range->segment) == 0))
+      return QM_OK;
+  }
+  if (range) fork.range = *range;
+  if (range) fork.kind = QM__PEER_PART;
+  return add_peer(s, &fork);
+}
+
+void qm__fork_peer_common(qm_space *s, const qm_id *peer, const qm_author *author, uint64_t next) {
+  for (uint32_t i = 0; i < s->n_peer_forks; i++) {
+    qm__peer_fork *f = &s->peer_forks[i];
+    if (is_of(f, peer, author) && f->kind == QM__PEER_OTHER && f->at < next) f->at = next;
+  }
+}
+
+void qm__fork_peer_drop(qm_space *s, const qm_id *peer) {
+  uint32_t n = 0;
+  for (uint32_t i = 0; i < s->n_peer_forks; i++)
+    if (qm_id_cmp(&s->peer_forks[i].peer, peer) != 0) s->peer_forks[n++] = s->peer_forks[i];
+  s->n_peer_forks = n;
+}
+
+void qm__fork_free(qm_space *s) {
+  qm_free(s->engine->env, s->peer_forks);
+  qm_free(s->engine->env, s->suspects);
+}
+
+/* Where the author's branch at the peer leaves the one here, and how far it is known. */
+static int extent(const qm_space *s, const qm_id *peer, const qm_author *author, uint64_t *first,
+                  uint64_t *next) {
+  int met = 0;
+  uint64_t common = 0;
+  *first = UINT64_MAX;
+  *next = 0;
+  for (uint32_t i = 0; i < s->n_peer_forks; i++) {
+    const qm__peer_fork *f = &s->peer_forks[i];
+    if (!is_of(f, peer, author)) continue;
+    met = 1;
+    if (f->kind == QM__PEER_OTHER && f->at > common) common = f->at;
+    if (f->kind == QM__PEER_OTHER) continue;
+    if (f->range.first < *first) *first = f->range.first;
+    if (f->range.next > *next) *next = f->range.next;
+  }
+  if (*first == UINT64_MAX || common > *first) *first = common;
+  return met;
+}
+
+qm__fork_seen qm__fork_depends(const qm_space *s, const qm_id *peer, const qm_segment *g,
+                               qm_dot *wait) {
+  qm__fork_seen seen = QM__FORK_NOT_SEEN;
+  for (uint32_t i = 0; s->n_peer_forks && i < g->n_changes; i++)
+    for (uint32_t d = 0; d < g->changes[i].n_deps; d++) {
+      qm_dot dep = g->changes[i].deps[d];
+      uint64_t first, next;
+      if (!extent(s, peer, &s->authors.ids[dep.author], &first, &next)) continue;
+      if (dep.counter <= first) continue;
+      *wait = dep;
+      if (dep.counter > next) return QM__FORK_UNKNOWN;
+      seen = QM__FORK_SEEN;
+    }
+  return seen;
+}
+
+/* --- a run closed twice --- */
 
 typedef struct held {
   qm_space *s;
@@ -89,64 +227,42 @@ typedef struct held {
   int differs;
 } held;
 
-static int meet_change(held *h, const qm_change *c) {
-  int same = 0;
-  if (h->n < h->g->n_changes) QM_TRY(same_change(h->s, c, &h->g->changes[h->n], &same));
-  h->differs |= !same;
-  h->n++;
-  return QM_OK;
-}
-
 static int meet_open(void *payload, const qm_open_row *row) {
   held *h = payload;
   qm_change c;
+  int same = 0;
   uint8_t *copy = qm_arena_copy(&h->s->engine->arena, row->change.p, row->change.n);
   if (!copy) return QM_ENOMEM;
   int rc = qm_change_unrow(&c, qm_slice_of(copy, row->change.n), &h->s->authors,
                            &h->s->engine->arena);
   if (rc != QM_OK) return rc == QM_ENOMEM ? rc : QM_ECORRUPT;
-  return meet_change(h, &c);
+  if (h->n < h->g->n_changes) QM_TRY(qm__chain_same(h->s, &c, &h->g->changes[h->n], &same));
+  h->differs |= !same;
+  h->n++;
+  return QM_OK;
 }
 
-/* The last closed segment, if it starts where g does and ends what is held of the author. */
-static int meet_closed(held *h) {
-  qm_space *s = h->s;
-  qm_log_row row;
-  qm_batch batch;
-  int rc = qm__log_at(s, h->g->author, s->states[h->g->author].closed - 1, &s->engine->arena, &row);
-  if (rc == QM_ENOTFOUND) return QM_EFORK;
-  QM_TRY(rc);
-  QM_TRY(qm__log_decode(s, row.batch, &s->engine->arena, &batch));
-  h->differs = 1;
-  for (uint32_t i = 0; i < batch.n_segments; i++) {
-    const qm_segment *l = &batch.segments[i];
-    if (l->author != h->g->author || l->next != s->states[l->author].closed) continue;
-    h->differs = l->start != h->g->start ||
-                 memcmp(l->previous, h->g->previous, QM_HEAD_SIZE) != 0;
-    for (uint32_t k = 0; k < l->n_changes && !h->differs; k++)
-      QM_TRY(meet_change(h, &l->changes[k]));
-    break;
-  }
+/* The own open run, of which g is a longer form. */
+static int continues_open(qm_space *s, qm_segment *g, qm_hash *previous, uint32_t *n) {
+  held h = {.s = s, .g = g};
+  if (g->author != s->own) return QM_EFORK;
+  *previous = s->states[g->author].head;
+  QM_TRY(s->engine->store->ops->open_list(s->engine->store, s->number, meet_open, &h));
+  if (h.differs || memcmp(previous->b, g->previous, QM_HEAD_SIZE) != 0) return QM_EFORK;
+  *n = h.n;
   return QM_OK;
 }
 
 int qm__fork_continues(qm_space *s, qm_segment *g, qm_hash *previous, uint32_t *n) {
   const qm_author_state *st = &s->states[g->author];
-  held h = {.s = s, .g = g};
-  int is_open = g->start == st->closed, whole = st->closed == qm_vv_get(&s->vv, g->author);
+  int differs = 0, whole = st->closed == qm_vv_get(&s->vv, g->author);
   *n = 0;
-  if (!is_open && !whole) return QM_EFORK;
+  if (!whole && g->start != st->closed) return QM_EFORK;
   int rc = qm__log_resolve(s, g, &s->engine->arena);
   if (rc != QM_OK) return rc == QM_ENOTFOUND ? QM_EFORK : rc;
-  if (is_open) {
-    if (g->author != s->own) return QM_EFORK;
-    *previous = st->head;
-    QM_TRY(s->engine->store->ops->open_list(s->engine->store, s->number, meet_open, &h));
-  } else {
-    QM_TRY(chain_at(s, g->author, g->start, previous));
-    QM_TRY(meet_closed(&h));
-  }
-  if (h.differs || memcmp(previous->b, g->previous, QM_HEAD_SIZE) != 0) return QM_EFORK;
-  *n = h.n;
-  return QM_OK;
+  if (!whole) return continues_open(s, g, previous, n);
+  rc = qm__chain_hash(s, g->author, g->start, g->previous, previous);
+  if (rc == QM_OK) rc = qm__chain_compare(s, g, n, &differs);
+  if (rc == QM_ENOTFOUND || rc == QM_ECUT || differs) return QM_EFORK;
+  return rc;
 }

@@ -4,6 +4,7 @@
 
 #include "core/aside_int.h"
 #include "core/class.h"
+#include "core/fork.h"
 #include "core/home.h"
 #include "core/logged.h"
 #include "core/norm.h"
@@ -21,7 +22,9 @@ typedef struct qm_judge {
   uint64_t ops;      /* of the batch at hand */
   uint32_t held;     /* so many of the segment's first changes took effect already (S18.8) */
   qm_hash previous;  /* what the segment stands on */
-  int took, recode;  /* the segment took effect; a segment of the batch was erased in place */
+  int took, recode;  /* the segment took effect; a segment of the batch is not as it came */
+  qm__branch branch; /* of the segment at hand, where it is reissued */
+  qm_id from;        /* the peer in this session (fork.h) */
   int32_t *codes;    /* of the changes at hand: why the hub sets it aside, or 0 */
   qm_slice *reasons; /* the same as text */
 } qm_judge;
@@ -141,7 +144,7 @@ static int check_hash(qm_judge *j, const qm_segment *g, qm_hash *hash) {
 static int check_author(qm_judge *j, const qm_segment *g, const qm_hash *hash) {
   const qm_ingest *in = j->in;
   qm_id device;
-  if (!in->check_author) return QM_OK;
+  if (!in->check_author || j->branch.moved) return QM_OK; /* its original was checked */
   qm_author_device(&j->s->authors.ids[g->author], &device);
   if (qm_id_cmp(&device, &in->peer) == 0 && !in->verify) return QM_OK;
   if (!g->has_signature || !in->verify ||
@@ -180,6 +183,7 @@ static int check_edge(qm_judge *j, const qm_op *op, uint32_t collection) {
 static int by_home(const qm_judge *j, const qm_segment *g) {
   const qm_id *home = qm_id_is_zero(&j->in->home) ? &j->e->home : &j->in->home;
   qm_id device;
+  if (j->branch.moved) return 0; /* whoever wrote it is judged */
   if (qm_id_is_zero(home)) home = &j->e->device;
   qm_author_device(&j->s->authors.ids[g->author], &device);
   return qm_id_cmp(&device, home) == 0;
@@ -192,7 +196,7 @@ static int is_trim(const qm_op *op) {
 /* A device that meets another one without the hub: nobody has judged what that one hands on,
  * and what only the home hub may write is not taken from anybody else. Once the hub has set
  * such a change aside it comes without effect, and the rest of its segment with it. */
-static int check_home(qm_judge *j, const qm_segment *g, const qm_hash *hash) {
+static int check_home(qm_judge *j, const qm_segment *g) {
   const qm_space *s = j->s;
   int is_hub = (j->e->flags & QM_ENGINE_HUB) != 0;
   int known = !qm_id_is_zero(&j->in->home) || !qm_id_is_zero(&j->e->home);
@@ -202,7 +206,7 @@ static int check_home(qm_judge *j, const qm_segment *g, const qm_hash *hash) {
     int its = 0;
     for (uint32_t o = 0; o < c->n_ops; o++)
       its |= qm_id_is_zero(&c->ops[o].record) || is_trim(&c->ops[o]);
-    if (its && !qm__aside_covers(s, &s->authors.ids[g->author], hash->b, c))
+    if (its && !qm__aside_covers(s, &s->authors.ids[g->author], c))
       return qm_fail(&j->why, QM_EACCESS, "writes what only the home hub writes");
   }
   return QM_OK;
@@ -315,8 +319,9 @@ static int place(qm_judge *j, qm_segment *g) {
   j->held = 0;
   j->previous = st->head;
   if (g->next <= next) {
-    if (g->next == st->closed && memcmp(g->head, st->head.b, QM_HEAD_SIZE) != 0) return QM_EFORK;
-    return QM_EEXIST;
+    int on;
+    QM_TRY(qm__chain_on(j->s, g->author, g->next, g->head, &on));
+    return on ? QM_EEXIST : QM_EFORK;
   }
   if (g->start < next) return qm__fork_continues(j->s, g, &j->previous, &j->held);
   if (g->start > next) return QM_EGAP;
@@ -348,7 +353,7 @@ static int judge(qm_judge *j, qm_segment *g, qm_hash *hash) {
   j->why = why;
   QM_TRY(rc);
   QM_TRY(check_author(j, g, hash));
-  QM_TRY(check_home(j, g, hash));
+  QM_TRY(check_home(j, g));
   QM_TRY(preload(j, g));
   QM_TRY(qm__space_work(j->s, g, &j->work, &j->why));
   QM_TRY(qm__home_check(j->s, g));
@@ -371,8 +376,10 @@ static int take(qm_judge *j, qm_segment *g, const qm_hash *hash) {
   /* An open run of which this is the longer form is closed by it. */
   if (j->held && s->states[g->author].closed == g->start)
     QM_TRY(j->e->store->ops->open_clear(j->e->store, s->number));
-  for (uint32_t i = j->held; i < g->n_changes; i++)
-    QM_TRY(flags[i] ? qm__space_pass(s, &g->changes[i]) : qm__home_apply(s, g, &g->changes[i]));
+  for (uint32_t i = j->held; i < g->n_changes; i++) {
+    int passes = flags[i] || s->dirty > 1;
+    QM_TRY(passes ? qm__space_pass(s, &g->changes[i]) : qm__home_apply(s, g, &g->changes[i]));
+  }
   j->took = 1;
   qm_author_state *st = &s->states[g->author];
   st->closed = g->next;
@@ -390,6 +397,75 @@ static void note_wait(qm_judge *j) {
   j->in->parked++;
 }
 
+/* --- forks --- */
+
+static int verify_branch(void *payload, const qm_segment *g, const qm_hash *hash) {
+  return check_author(payload, g, hash);
+}
+
+/* What an entry names is here as what it was reissued as, or comes as that. Where it leaves
+ * what stands at the hub says nothing of where it leaves what a device holds. */
+static int known_branch(qm_judge *j, const qm_segment *g) {
+  const qm_author *author = &j->s->authors.ids[g->author];
+  const qm__aside_range *r = qm__fork_first(j->s, author, g->head);
+  if (!r) return QM_ENOTFOUND;
+  if (!(j->e->flags & QM_ENGINE_HUB)) return qm__fork_peer_note(j->s, &j->from, author, NULL);
+  for (uint32_t i = 0; i < j->s->n_asides; i++) {
+    const qm__aside_range *part = &j->s->asides[i];
+    if (part->code != QM_EFORK || memcmp(&part->segment, &r->segment, sizeof r->segment) != 0)
+      continue;
+    QM_TRY(qm__fork_peer_note(j->s, &j->from, author, part));
+  }
+  return QM_OK;
+}
+
+/* The hub reissues a segment of another branch; where something else stands at what it would
+ * be, what differs once more, and so on. */
+static int place_moved(qm_judge *j, qm_segment *g, int upon) {
+  int rc = upon ? QM_EFORK : place(j, g), was = rc;
+  if (rc != QM_EFORK && !(rc == QM_EGAP && j->s->n_forks)) return rc;
+  for (int steps = 0; rc == QM_EFORK || (!steps && rc == QM_EGAP); steps++) {
+    if (steps == 64) return QM_EFORK;
+    rc = qm__branch_move(j->s, &j->branch, g, upon && !steps, verify_branch, j);
+    if (rc != QM_OK) return rc == QM_EFORK && !steps ? was : rc;
+    rc = place(j, g);
+  }
+  return rc;
+}
+
+/* What was written by who had seen another branch than the one here goes its way: at the hub it
+ * is reissued too; elsewhere, and where the hub has not been shown all of that branch, it
+ * waits. */
+static int place_fork(qm_judge *j, qm_segment *g) {
+  qm_dot wait = {0, 0};
+  int is_hub = (j->e->flags & QM_ENGINE_HUB) != 0;
+  int rc = is_hub ? place_moved(j, g, 0) : place(j, g);
+  if (rc != QM_OK || j->branch.moved || !j->s->n_peer_forks) return rc;
+  qm__fork_seen seen = qm__fork_depends(j->s, &j->from, g, &wait);
+  if (seen == QM__FORK_NOT_SEEN) return QM_OK;
+  if (seen == QM__FORK_SEEN && is_hub) return place_moved(j, g, 1);
+  j->wait = (qm_wait){j->s->authors.ids[wait.author], UINT64_MAX};
+  return QM_EPARKED;
+}
+
+/* The author stops here until the hub is met. */
+static int refuse_fork(qm_judge *j, const qm_segment *g, int code) {
+  const qm_author *author = &j->s->authors.ids[g->author];
+  if (code == QM_EFORK) QM_TRY(qm__fork_peer_note(j->s, &j->from, author, NULL));
+  if (code == QM_EFORK && !(j->e->flags & QM_ENGINE_HUB)) {
+    QM_TRY(qm__fork_suspect(j->s, author));
+    if (qm_author_cmp(author, &j->e->author) == 0) j->e->epoch_stale = 1;
+  }
+  return refuse(j, g, code);
+}
+
+static int is_known(qm_judge *j, qm_segment *g) {
+  j->in->known++;
+  if (!j->branch.moved)
+    qm__fork_peer_common(j->s, &j->from, &j->s->authors.ids[g->author], g->next);
+  return j->branch.moved ? qm__branch_done(j->s, &j->branch, g) : QM_OK;
+}
+
 static int has_parked(const qm_space *s) {
   const qm_parked *p = s->parked;
   while (p && p->spent) p = p->next;
@@ -399,16 +475,26 @@ static int has_parked(const qm_space *s) {
 /* *taken = 1 where it took effect. */
 static int one(qm_judge *j, qm_segment *g, int *taken) {
   qm_hash hash;
+  qm_segment came = *g;
   memset(&j->why, 0, sizeof j->why);
-  int rc = place(j, g);
-  if (rc == QM_EEXIST) {
+  memset(&j->branch, 0, sizeof j->branch);
+  j->from = qm__fork_peer_key(&j->in->peer, j->in->session);
+  j->branch.peer = &j->from;
+  int rc = known_branch(j, g);
+  if (rc != QM_ENOTFOUND) {
     j->in->known++;
+    return rc;
+  }
+  if (is_refused(j, &j->s->authors.ids[g->author])) {
+    j->in->known += place(j, g) == QM_EEXIST;
     return QM_OK;
   }
-  if (is_refused(j, &j->s->authors.ids[g->author])) return QM_OK;
+  rc = place_fork(j, g);
+  if (rc == QM_EEXIST) return is_known(j, g);
   if (rc == QM_OK) rc = judge(j, g, &hash);
   /* A gap behind something that waits is filled once that is taken. */
-  if (rc == QM_EGAP && (j->n_waits || has_parked(j->s))) {
+  int in_doubt = j->s->n_peer_forks != 0;
+  if (rc == QM_EGAP && (j->n_waits || in_doubt || has_parked(j->s))) {
     j->wait = (qm_wait){j->s->authors.ids[g->author], g->start};
     rc = QM_EPARKED;
   }
@@ -420,9 +506,11 @@ static int one(qm_judge *j, qm_segment *g, int *taken) {
     j->took = 0;
     rc = take(j, g, &hash);
     *taken = j->took;
-    return rc;
+    j->recode |= j->took && j->branch.moved;
+    return rc == QM_OK && j->took && j->branch.moved ? qm__branch_done(j->s, &j->branch, g) : rc;
   }
-  return is_ours(rc) ? rc : refuse(j, g, rc);
+  *g = came;
+  return is_ours(rc) ? rc : refuse_fork(j, g, rc);
 }
 
 /* --- the batch --- */
@@ -648,7 +736,9 @@ void qm__parked_end(qm_space *s, int is_committed) {
 }
 
 void qm_engine_unpark(qm_engine *e, const qm_id *peer, uint64_t session) {
-  for (uint32_t i = 0; i < e->n_spaces; i++)
+  qm_id key = qm__fork_peer_key(peer, session);
+  for (uint32_t i = 0; i < e->n_spaces; i++) {
+    qm__fork_peer_drop(e->spaces[i], &key);
     for (qm_parked **at = &e->spaces[i]->parked, *p; (p = *at) != NULL;) {
       if (p->session != session || qm_id_cmp(&p->peer, peer) != 0) {
         at = &p->next;
@@ -657,6 +747,7 @@ void qm_engine_unpark(qm_engine *e, const qm_id *peer, uint64_t session) {
       *at = p->next;
       qm_free(e->env, p);
     }
+  }
 }
 
 int qm_engine_ingest(qm_engine *e, qm_space *s, qm_slice batch, qm_ingest *in, qm_arena *arena,

@@ -104,7 +104,7 @@ static int replay_segment(replay *r, const qm_segment *g) {
   for (uint32_t i = 0; i < g->n_changes; i++) {
     const qm_change *c = &g->changes[i];
     if (c->next <= at) continue; /* a twin brought it (S18.8) */
-    int aside = qm__aside_covers(s, &s->authors.ids[g->author], g->head, c) != NULL;
+    int aside = qm__aside_covers(s, &s->authors.ids[g->author], c) != NULL;
     QM_TRY(replay_change(r, c, !aside));
   }
   return QM_OK;
@@ -269,13 +269,13 @@ int qm_engine_rebuild(qm_engine *e, qm_space *s, qm_error *err) {
 
 /* --- dirty --- */
 
-int qm_space_dirty(const qm_space *s) { return s->dirty; }
+int qm_space_dirty(const qm_space *s) { return s->dirty != 0; }
 
 int qm__space_dirty_set(qm_space *s, int dirty) {
   qm_store *store = s->engine->store;
-  if (s->dirty == dirty) return QM_OK;
+  if (s->dirty == dirty || (dirty && s->dirty > dirty)) return QM_OK;
   s->touched = s->engine->whole = 1;
   s->dirty = dirty;
   return store->ops->aside_put(store, s->number, qm_slice_of("dirty", 5),
-                               qm_slice_of("1", dirty ? 1 : 0));
+                               qm_slice_of(dirty > 1 ? "2" : "1", dirty ? 1 : 0));
 }

@@ -110,6 +110,11 @@ static int move_context(const mover *m, const qm_vv *seen, qm_vv *out) {
     next = v->to_first + (next - v->first);
     if (next > qm_vv_get(out, v->to)) QM_TRY(qm_vv_set(env, out, v->to, next));
   }
+  for (uint32_t i = 0; i < m->n; i++) {
+    const qm_move *v = &m->moves[i];
+    if (v->fork && qm_vv_get(out, v->from) > v->first)
+      QM_TRY(qm_vv_set(env, out, v->from, v->first));
+  }
   return QM_OK;
 }
 
@@ -154,12 +159,12 @@ static int move_change(const mover *m, const qm_change *from, uint64_t counter, 
 
 /* --- the segment --- */
 
-static int make_changes(const mover *m, qm_segment *g) {
+static int make_changes(const mover *m, const qm_vv *before, qm_segment *g) {
   const qm_env *env = m->s->engine->env;
   qm_vv seen = {NULL, 0, 0}, clock = {NULL, 0, 0};
   uint64_t counter = g->start;
   int rc = qm_vv_copy(env, &seen, m->r->context);
-  if (rc == QM_OK) rc = qm_vv_copy(env, &clock, &m->s->states[g->author].clock);
+  if (rc == QM_OK) rc = qm_vv_copy(env, &clock, before);
   for (uint32_t i = 0; i < g->n_changes && rc == QM_OK; i++) {
     rc = move_change(m, &m->r->changes[i], counter, &seen, &clock, &g->changes[i]);
     counter = g->changes[i].next;
@@ -169,6 +174,17 @@ static int make_changes(const mover *m, qm_segment *g) {
   qm_vv_free(env, &seen);
   qm_vv_free(env, &clock);
   return rc;
+}
+
+int qm__reissue_changes(qm_space *s, const qm_reissue *r, const qm_vv *clock, qm_segment *g) {
+  qm_arena *arena = &s->engine->arena;
+  mover m = {.s = s, .arena = arena, .r = r, .n = r->n_moves};
+  m.moves = qm_arena_copy(arena, r->moves, r->n_moves * sizeof *m.moves);
+  g->n_changes = r->n_changes;
+  g->n_ops = 0;
+  g->changes = qm_arena_zero(arena, r->n_changes * sizeof *g->changes);
+  if (!m.moves || !g->changes) return QM_ENOMEM;
+  return make_changes(&m, clock, g);
 }
 
 static int store_segment(qm_space *s, qm_segment *g) {
@@ -207,7 +223,7 @@ static int make_moves(mover *m, uint64_t start) {
   m->moves = qm_arena_array(m->arena, m->n, sizeof *m->moves);
   if (!m->moves) return QM_ENOMEM;
   if (r->n_moves) memcpy(m->moves, r->moves, r->n_moves * sizeof *m->moves);
-  m->moves[r->n_moves] = (qm_move){first->author, r->to, first->counter, last->next, start};
+  m->moves[r->n_moves] = (qm_move){first->author, r->to, first->counter, last->next, start, 0};
   return QM_OK;
 }
 
@@ -227,7 +243,7 @@ int qm__reissue(qm_space *s, const qm_reissue *r, uint64_t *first) {
   g.changes = qm_arena_zero(arena, r->n_changes * sizeof *g.changes);
   if (!salt || !g.changes) return QM_ENOMEM;
   QM_TRY(make_moves(&m, g.start));
-  QM_TRY(make_changes(&m, &g));
+  QM_TRY(make_changes(&m, &st->clock, &g));
   salt->count = g.n_ops;
   memcpy(salt->b, r->seed, QM_SALT_SIZE);
   QM_TRY(seal(s, &g, &hash));

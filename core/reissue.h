@@ -11,6 +11,7 @@
 typedef struct qm_move {
   uint32_t from, to;
   uint64_t first, next, to_first;
+  uint8_t fork; /* other changes stand at these dots: contexts cover none of them */
 } qm_move;
 
 typedef struct qm_reissue {
@@ -22,6 +23,11 @@ typedef struct qm_reissue {
   uint32_t n_moves;
   uint8_t seed[16]; /* of the new segment's salts */
 } qm_reissue;
+
+/* The changes as they are reissued, from g->start on, into g: its changes, ops and next;
+ * moves are all of them, their own too. clock: of the new author before. In the engine's
+ * arena; nothing is written. */
+int qm__reissue_changes(qm_space *s, const qm_reissue *r, const qm_vv *clock, qm_segment *g);
 
 /* The author that `device` makes for what `of` wrote; `label` and `more` tell uses and lives
  * apart. The same for the same. */

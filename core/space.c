@@ -503,7 +503,13 @@ void qm__space_let_go(qm_space *s) {
   qm_arena_reset(&s->engine->arena);
 }
 
+static void forget_ahead(qm_space *s) {
+  for (const qm_ahead *a = s->ahead; a; a = a->next) s->states[a->stamp.author].ahead = NULL;
+  s->ahead = NULL;
+}
+
 void qm__space_drop(qm_space *s) {
+  forget_ahead(s);
   s->table = NULL;
   s->table_cap = s->table_n = 0;
   s->edges_touched = NULL;
@@ -519,8 +525,7 @@ void qm__space_cancel(qm_space *s) {
 
 void qm__space_end(qm_space *s) {
   s->touched = s->ingested = s->stamps_stale = s->floor_moved = s->replacing = 0;
-  for (const qm_ahead *a = s->ahead; a; a = a->next) s->states[a->stamp.author].ahead = NULL;
-  s->ahead = NULL;
+  forget_ahead(s);
 }
 
 /* --- loading --- */

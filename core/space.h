@@ -101,8 +101,24 @@ typedef struct qm__aside_range {
   qm_author author;
   uint64_t first, next;
   int32_t code;
-  uint8_t head[QM_HEAD_SIZE];
+  qm_hash segment;
+  qm_author moved; /* of a fork: the author and counter that it is reissued as */
+  uint64_t moved_first;
 } qm__aside_range;
+
+/* What is to be known of an author in a session with this peer (fork.h). */
+typedef enum qm__peer_fork_kind {
+  QM__PEER_OTHER, /* it holds another branch; below `at` what it brought is what stands here */
+  QM__PEER_PART   /* a part of that branch is known: range */
+} qm__peer_fork_kind;
+
+typedef struct qm__peer_fork {
+  qm_id peer;
+  qm_author author;
+  qm__peer_fork_kind kind;
+  qm__aside_range range;
+  uint64_t at;
+} qm__peer_fork;
 
 struct qm_space {
   qm_engine *engine;
@@ -131,7 +147,12 @@ struct qm_space {
   uint32_t n_asides, cap_asides, n_aside_counts;
   qm_aside_count *aside_counts; /* ascending by author */
   qm_digest aside_sum;          /* the entries' share of the digest */
-  int dirty;                    /* its records are not to be trusted: S18.6 */
+  int dirty;                    /* holds effects of what is set aside; 2: of a branch taken back,
+                                   so what is taken has none until the records are replaced */
+  uint32_t n_forks;             /* entries of forks among them */
+  qm_author *suspects;          /* authors of whom two continuations were met (fork.h) */
+  uint32_t n_suspects, n_peer_forks;
+  qm__peer_fork *peer_forks;
   int suspect;                  /* some records are not what they were (core/repair.h) */
   qm_digest lost;               /* where suspect: shares of rows that are gone */
   /* the open transaction */
@@ -160,6 +181,7 @@ struct qm_engine {
   int zip_level;
   qm_id device, home; /* home: qm_engine_home */
   qm_author author;
+  int fork_news;   /* another session will bring more of a fork */
   int epoch_stale; /* a peer knows more of our author: new epoch at the next chance */
   uint64_t own_writes; /* qm_engine_own_writes */
   int64_t offset_ms;

@@ -5,11 +5,13 @@
 #include <string.h>
 
 #include "core/aside_int.h"
+#include "core/base.h"
 #include "core/crdt/entries.h"
 #include "core/crdt/keyed.h"
 #include "core/crdt/siblings.h"
 #include "core/crdt/totals.h"
 #include "core/fold.h"
+#include "core/fork.h"
 #include "core/mp.h"
 #include "core/state_feed.h"
 
@@ -76,6 +78,7 @@ static int take_author(qm_joining *j, uint32_t a, uint64_t next, const qm_hash *
   qm_author_state *st = &s->states[a];
   uint64_t mine = qm_vv_get(&j->old, a);
   if (next && next == mine && memcmp(head->b, st->head.b, QM_HASH_SIZE) != 0) return QM_EFORK;
+  if (next && mine && qm__fork_is_suspect(s, &s->authors.ids[a])) return QM_EFORK;
   if (j->replace && next == mine) st->time = time;
   if (next <= mine) return QM_OK;
   if (qm_author_cmp(&s->authors.ids[a], &j->e->author) == 0)
@@ -395,6 +398,13 @@ static int take_batch(qm_joining *j) {
   return batch.n_segments ? append(j, &batch) : QM_OK;
 }
 
+/* What stands at the new floor is told by the state where nothing came with it. */
+static int move_base(qm_space *s, uint32_t a, uint64_t from, uint64_t next) {
+  const qm_author_state *st = &s->states[a];
+  qm__base base = {from, st->head, st->time};
+  return qm__base_put(s, a, &base, from == next ? &st->clock : NULL);
+}
+
 /* S12.6: what the state moved is in the log from its run on, or not at all. */
 static int move_floor(qm_joining *j) {
   qm_space *s = j->s;
@@ -407,6 +417,7 @@ static int move_floor(qm_joining *j) {
     if (next <= mine) continue;
     if (run->start) from = run->start - 1;
     if (from == mine) continue; /* the log here goes on without a gap */
+    QM_TRY(move_base(s, a, from, next));
     QM_TRY(qm_vv_set(j->e->env, &s->floor, a, from));
     s->floor_moved = 1;
   }

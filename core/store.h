@@ -207,6 +207,9 @@ typedef struct qm_store_ops {
   int (*log_sizes)(qm_store *s, uint32_t space, qm_visit_log visit, void *payload);
   /* Replaces the batch of a row (erasure in place). QM_ENOTFOUND. */
   int (*log_replace)(qm_store *s, uint32_t space, uint64_t seq, qm_slice batch);
+  /* Replaces the batch of a row and its segments, in their order some of those it had, each as
+   * it was or ending earlier; without any the row goes. Its records stay as told. QM_ENOTFOUND. */
+  int (*log_rewrite)(qm_store *s, uint32_t space, const qm_log_row *row);
 
   int (*open_append)(qm_store *s, uint32_t space,
                      const qm_open_row *row); /* counter < 2^63, else QM_EINVAL */

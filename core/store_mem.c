@@ -231,6 +231,7 @@ static const qm_store_ops mem_ops = {
     .log_cut = qm__mem_log_cut,
     .log_sizes = qm__mem_log_sizes,
     .log_replace = qm__mem_log_replace,
+    .log_rewrite = qm__mem_log_rewrite,
     .open_append = qm__mem_open_append,
     .open_list = qm__mem_open_list,
     .open_clear = qm__mem_open_clear,

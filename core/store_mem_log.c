@@ -53,13 +53,11 @@ static int log_index(mem_store *m, uint32_t space, uint64_t seq, const qm_log_ro
   return put(m, key_slice(&k), qm_slice_of(NULL, 0));
 }
 
-static int log_put(mem_store *m, uint32_t space, uint64_t seq, const qm_log_row *row) {
-  key k = key_of(LOG, space), last = key_of(LOG_LAST, space);
+static int log_rows(mem_store *m, uint32_t space, uint64_t seq, const qm_log_row *row) {
+  key k = key_of(LOG, space);
   key_u64(&k, seq);
   uint8_t number[8];
-  QM_TRY(log_index(m, space, seq, row));
   put_be(number, seq, 8);
-  QM_TRY(put(m, key_slice(&last), qm_slice_of(number, 8)));
   qm_buf_clear(&m->value);
   qm_buf_be32(&m->value, row->n_segments);
   for (uint32_t i = 0; i < row->n_segments; i++) {
@@ -74,6 +72,15 @@ static int log_put(mem_store *m, uint32_t space, uint64_t seq, const qm_log_row 
   }
   qm_buf_add(&m->value, row->batch.p, row->batch.n);
   return put_value(m, key_slice(&k));
+}
+
+static int log_put(mem_store *m, uint32_t space, uint64_t seq, const qm_log_row *row) {
+  key last = key_of(LOG_LAST, space);
+  uint8_t number[8];
+  QM_TRY(log_index(m, space, seq, row));
+  put_be(number, seq, 8);
+  QM_TRY(put(m, key_slice(&last), qm_slice_of(number, 8)));
+  return log_rows(m, space, seq, row);
 }
 
 int qm__mem_log_append(qm_store *s, uint32_t space, const qm_log_row *row, uint64_t *seq) {
@@ -258,6 +265,23 @@ int qm__mem_log_replace(qm_store *s, uint32_t space, uint64_t seq, qm_slice batc
   qm_buf_add(&m->value, v.p, 4 + (size_t)get_be(v.p, 4) * SEGMENT_SIZE);
   qm_buf_add(&m->value, batch.p, batch.n);
   return wrote(m, put_value(m, key_slice(&k)));
+}
+
+static int log_rewrite(mem_store *m, uint32_t space, const qm__map_node *n,
+                       const qm_log_row *row) {
+  QM_TRY(log_delete(m, space, n, row->seq, NULL));
+  if (row->n_segments) return log_rows(m, space, row->seq, row);
+  QM_TRY(log_sweep(m, LOG_OF, space));
+  return log_sweep(m, LOG_ANY, space);
+}
+
+int qm__mem_log_rewrite(qm_store *s, uint32_t space, const qm_log_row *row) {
+  mem_store *m = self(s);
+  QM_TRY(writing(m));
+  key k = key_of(LOG, space);
+  key_u64(&k, row->seq);
+  const qm__map_node *n = qm__map_find(&m->map, key_slice(&k));
+  return n ? wrote(m, log_rewrite(m, space, n, row)) : QM_ENOTFOUND;
 }
 
 /* ---- open run ---- */

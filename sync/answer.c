@@ -176,6 +176,7 @@ static int run_push(qm_answer *a, const qm_event *ev, qm_space *sp, qm_answered 
   qm_grant g;
   QM_TRY(grant_of(a, ev, sp, &out->arena, &g));
   if (!g.readable) return QM_EACCESS;
+  QM_TRY(qm_engine_fork_settle(a->engine, sp));
   QM_TRY(qm_engine_push(a->engine, sp));
   QM_TRY(asides_of(sp, out));
   if (qm_space_dirty(sp)) { /* it replays from its log's floor on */
@@ -185,19 +186,14 @@ static int run_push(qm_answer *a, const qm_event *ev, qm_space *sp, qm_answered 
   return qm_engine_heads(a->engine, sp, &out->arena, &out->reply.vv);
 }
 
+/* A fork stops its author, not the space. */
 static int run_compare(qm_answer *a, const qm_event *ev, qm_space *sp, qm_answered *out) {
-  int own_ahead = 0;
-  qm_author forked;
-  memset(&forked, 0, sizeof forked);
-  int rc = qm_engine_compare(a->engine, sp, ev->vv, &own_ahead, &forked);
-  out->reply.author = forked;
-  /* A peer that knows more of this author, or another head of it: this store is a copy or
-     was restored, and writes under a new epoch from here on. */
-  int own_fork = rc == QM_EFORK && !qm_author_cmp(&forked, qm_engine_author(a->engine));
-  if (own_ahead || own_fork) QM_TRY(qm_engine_new_epoch(a->engine));
-  QM_TRY(rc);
+  int rc = qm_engine_meet(a->engine, sp, &ev->peer, ev->serial, peer_is_hub(a, ev), ev->vv,
+                          &out->reply.author);
+  if (rc != QM_OK && rc != QM_EFORK) return rc;
   /* A hub's VV is of its log, after fsync. */
-  return peer_is_hub(a, ev) ? qm_engine_acknowledged(a->engine, sp, ev->vv, 0) : QM_OK;
+  if (peer_is_hub(a, ev)) QM_TRY(qm_engine_acknowledged(a->engine, sp, ev->vv, 0));
+  return rc;
 }
 
 /* A hub takes changes only (unless it is being recovered): it gets those that are here. */
@@ -205,6 +201,9 @@ static int run_next(qm_answer *a, const qm_event *ev, qm_space *sp, qm_answered 
   uint64_t cursor = ev->cursor;
   if (peer_is_hub(a, ev) && !ev->recover) {
     QM_TRY(qm_engine_next_held(a->engine, sp, ev->vv, &cursor, &out->blob));
+  } else if (qm_space_forked_at(sp, &ev->peer, ev->serial)) {
+    QM_TRY(qm_engine_next_apart(a->engine, sp, &ev->peer, ev->serial, ev->vv, &cursor,
+                                &out->blob));
   } else {
     if (!cursor && qm_state_cheaper(a->engine, sp, ev->vv)) return QM_ECUT;
     QM_TRY(qm_engine_next_batch(a->engine, sp, ev->vv, &cursor, &out->blob));
@@ -220,6 +219,7 @@ static int run_next(qm_answer *a, const qm_event *ev, qm_space *sp, qm_answered 
 
 static int run_state(qm_answer *a, const qm_event *ev, qm_space *sp, qm_answered *out) {
   qm_state_offer offer;
+  if (qm_space_forked_at(sp, &ev->peer, ev->serial)) return QM_ENOTFOUND;
   /* A hub that lost its records wants every change that is still here, and a snapshot kept
      from before has only those that were not acknowledged then. */
   if (ev->recover) QM_TRY(qm_state_forget(a->engine, sp));
@@ -457,6 +457,7 @@ static int note_same_line(qm_answer *a, const qm_msg_line *line, int safe, qm_ar
   if (known && (!safe || qm_vv_includes(qm_space_safe(sp), qm_space_vv(sp)))) return QM_OK;
   QM_TRY(qm_engine_sync_digest(a->engine, sp, digest));
   if (memcmp(digest, line->digest, sizeof digest) != 0) return QM_OK;
+  QM_TRY(qm_engine_fork_none(a->engine, sp));
   QM_TRY(qm_engine_heads(a->engine, sp, arena, &heads));
   QM_TRY(qm_engine_acknowledged(a->engine, sp, heads, 0));
   return safe ? qm_engine_acknowledged(a->engine, sp, heads, 1) : QM_OK;

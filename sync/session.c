@@ -238,9 +238,22 @@ static void dispatch(qm_session *s, qm_slice body) {
   }
 }
 
+/* What a peer's changes rest on is known only once its VV has been compared (S8.6). */
+static int is_early(qm_session *s, qm_slice body) {
+  uint32_t frame;
+  qm_msg_batch m;
+  if (s->state != QM_S_OPEN || qm_msg_frame(body, &frame) != QM_OK || frame != QM_FRAME_BATCH)
+    return 0;
+  if (qm_msg_batch_get(&m, body) != QM_OK) return 0;
+  const qm__space *sp = qm__find(s, &m.space);
+  if (!sp || (sp->out != QM_OUT_GOT && sp->out != QM_OUT_COMPARING)) return 0;
+  return sp->in == QM_IN_OPEN && !qm__asides_due(sp);
+}
+
 static void pump(qm_session *s) {
   qm_slice body;
   while (s->state != QM_S_CLOSED && may_dispatch(s) && qm_wire_ready(&s->wire, &body)) {
+    if (is_early(s, body)) return;
     dispatch(s, body);
     s->mark_stale = 1;
     if (s->held_is) return; /* I5 */

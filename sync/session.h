@@ -97,7 +97,7 @@ typedef enum qm_event_kind {
   QM_EV_REFUSED = 37,  /* by the peer: author, counter, code, message */
   QM_EV_STOPPED = 38,  /* code, by_peer, message: nothing more is taken in this space by this side
                           (by_peer: by the peer) */
-  QM_EV_FORK = 39,     /* author: the space stops; two continuations of one author */
+  QM_EV_FORK = 39,     /* author: two continuations of it; it stops here, all else goes on */
   QM_EV_PROGRESS = 40, /* progress: totals of this space */
   QM_EV_DIFFER = 41,   /* equal VV, different digest */
   QM_EV_DONE = 42,     /* the space is finished; progress; compare: NONE or EQUAL or DIFFER */

@@ -62,6 +62,7 @@ int qm__done_compare(qm_session *s, qm__space *sp, int rc, const qm_reply *r) {
   if (rc == QM_EFORK) {
     if (r) sp->forked = r->author;
     sp->notes |= QM_NOTE_FORK;
+    rc = QM_OK; /* its author stops, all else goes on */
   }
   if (rc != QM_OK) return qm__stop(s, sp, rc, 1);
   sp->out = QM_OUT_SEND;

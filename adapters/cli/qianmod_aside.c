@@ -127,6 +127,7 @@ static void put_text(listing *l, const qm_aside_copy *c, const char *id, const q
                                                         : QM_HUB_ASIDE_WAITING;
   qm_line_format(&out, "  %s  ", qm_hub_say(l->a->cli.lang, status));
   qm_line_clean(&out, c->text, " ");
+  if (!c->text.n && c->code == QM_EFORK) qm_line_add(&out, qm_err_name(c->code)); /* reissued */
   qm_line_add(&out, "\n");
   for (uint32_t i = 0; i < c->n_changes; i++)
     for (uint32_t o = 0; o < c->changes[i].n_ops; o++) {

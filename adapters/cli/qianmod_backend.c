@@ -286,6 +286,7 @@ static int do_refusal(void *payload, const qm_id *peer, const qm_id *space, cons
          qm_short(space).text, qm_err_name(r->code));
   /* What another device hands on may be its own doing: only what an author brings itself
      is held against it, or one lying relay could stop anybody for good. */
+  if (r->code == QM_EFORK) return QM_OK; /* two phones are at work, and neither lies */
   qm_id device;
   qm_author_device(&r->author, &device);
   return qm_id_cmp(&device, peer) == 0 ? qm_hubdb_refused_put(b->db, &row) : QM_OK;

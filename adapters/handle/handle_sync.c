@@ -398,6 +398,13 @@ static int sync_once(sync_run *run, qm_error *e) {
   return rc;
 }
 
+static int again_for_fork(sync_run *run) {
+  if (run->stay || !run->db->engine || !qm_engine_fork_news(run->db->engine)) return 0;
+  qm_client_result_free(&run->result);
+  memset(&run->result, 0, sizeof run->result);
+  return 1;
+}
+
 static uint32_t count_dirty(const qm_db *db) {
   uint32_t n = 0;
   for (uint32_t i = 0; db->engine && i < qm_engine_space_count(db->engine); i++)
@@ -441,6 +448,9 @@ static int sync_all(sync_run *run, qm_sync_result *out, qm_error *e) {
     memset(&run->result, 0, sizeof run->result);
     rc = sync_once(run, e);
   }
+  /* A fork (a copy of this phone wrote on too): one session tells of it, one shows the hub what
+     is here, one brings what stands. */
+  for (int more = 0; rc == QM_OK && more < 3 && again_for_fork(run); more++) rc = sync_once(run, e);
   if (rc == QM_ENOTENROLLED) return rc;
   rc = mend(run, rc, dirty, e);
   if (db->engine && qm__handle_aside_count(db, NULL, &after) == QM_OK && after > before)

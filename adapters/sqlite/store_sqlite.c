@@ -302,6 +302,7 @@ static const qm_store_ops sqlite_ops = {
     .log_cut = qm__sqlite_log_cut,
     .log_sizes = qm__sqlite_log_sizes,
     .log_replace = qm__sqlite_log_replace,
+    .log_rewrite = qm__sqlite_log_rewrite,
     .open_append = qm__sqlite_open_append,
     .open_list = qm__sqlite_open_list,
     .open_clear = qm__sqlite_open_clear,

@@ -63,6 +63,7 @@ int qm__sqlite_log_of(qm_store *s, uint32_t space, const qm_id *record, uint64_t
 int qm__sqlite_log_cut(qm_store *s, uint32_t space, const qm_vv *vv, qm_vv *gone);
 int qm__sqlite_log_sizes(qm_store *s, uint32_t space, qm_visit_log visit, void *payload);
 int qm__sqlite_log_replace(qm_store *s, uint32_t space, uint64_t seq, qm_slice batch);
+int qm__sqlite_log_rewrite(qm_store *s, uint32_t space, const qm_log_row *row);
 
 int qm__sqlite_open_append(qm_store *s, uint32_t space, const qm_open_row *row);
 int qm__sqlite_open_list(qm_store *s, uint32_t space, qm_visit_open visit, void *payload);

@@ -68,8 +68,8 @@ static int log_index(sqlite_store *s, uint32_t space, int64_t seq, const qm_log_
                     QM__ARGS(qm__int(space), qm__blob(NULL, 0), qm__int(seq)));
 }
 
-static int log_put(sqlite_store *s, uint32_t space, int64_t seq, const qm_log_row *row,
-                   uint8_t *packed) {
+static int log_rows(sqlite_store *s, uint32_t space, int64_t seq, const qm_log_row *row,
+                    uint8_t *packed) {
   for (uint32_t i = 0; i < row->n_segments; i++) {
     const qm_segment_row *g = &row->segments[i];
     uint8_t *p = packed + (size_t)i * SEGMENT_SIZE;
@@ -80,12 +80,17 @@ static int log_put(sqlite_store *s, uint32_t space, int64_t seq, const qm_log_ro
         qm__db_run(&s->db, QM__SQL_SEGMENT_PUT,
                    QM__ARGS(qm__int(space), qm__int(g->author), qm__u64(g->next), qm__int(seq))));
   }
-  QM_TRY(log_index(s, space, seq, row));
-  QM_TRY(qm__db_run(&s->db, QM__SQL_LOG_LAST_PUT, QM__ARGS(qm__int(space), qm__int(seq))));
   return qm__db_run(
       &s->db, QM__SQL_LOG_PUT,
       QM__ARGS(qm__int(space), qm__int(seq),
                qm__blob(packed, (size_t)row->n_segments * SEGMENT_SIZE), qm__slice(row->batch)));
+}
+
+static int log_put(sqlite_store *s, uint32_t space, int64_t seq, const qm_log_row *row,
+                   uint8_t *packed) {
+  QM_TRY(log_rows(s, space, seq, row, packed));
+  QM_TRY(log_index(s, space, seq, row));
+  return qm__db_run(&s->db, QM__SQL_LOG_LAST_PUT, QM__ARGS(qm__int(space), qm__int(seq)));
 }
 
 int qm__sqlite_log_append(qm_store *store, uint32_t space, const qm_log_row *row, uint64_t *seq) {
@@ -321,6 +326,34 @@ int qm__sqlite_log_replace(qm_store *store, uint32_t space, uint64_t seq, qm_sli
   int rc = qm__db_change(&s->db, QM__SQL_LOG_REPLACE,
                          QM__ARGS(qm__int(space), bound(seq), qm__slice(batch)));
   return rc == QM_ENOTFOUND ? rc : wrote(s, rc);
+}
+
+static int log_rewrite(sqlite_store *s, uint32_t space, const qm_log_row *row) {
+  QM_TRY(log_delete(s, space, (int64_t)row->seq, NULL));
+  if (!row->n_segments)
+    return qm__db_run(&s->db, QM__SQL_LOG_OF_SWEEP, QM__ARGS(qm__int(space)));
+  uint8_t *packed = qm_alloc_array(s->base.env, row->n_segments, SEGMENT_SIZE);
+  if (!packed) return QM_ENOMEM;
+  int rc = log_rows(s, space, (int64_t)row->seq, row, packed);
+  qm_free(s->base.env, packed);
+  return rc;
+}
+
+static int log_there(sqlite_store *s, uint32_t space, uint64_t seq) {
+  sqlite3_stmt *st;
+  int row = 0;
+  QM_TRY(qm__db_start(&s->db, QM__SQL_LOG_GET, QM__ARGS(qm__int(space), bound(seq)), &st));
+  int rc = qm__db_step(&s->db, st, &row);
+  qm__db_end(&s->db, QM__SQL_LOG_GET, st);
+  return rc == QM_OK && !row ? QM_ENOTFOUND : rc;
+}
+
+int qm__sqlite_log_rewrite(qm_store *store, uint32_t space, const qm_log_row *row) {
+  sqlite_store *s = self(store);
+  QM_TRY(writing(s));
+  int rc = log_there(s, space, row->seq);
+  if (rc == QM_ENOTFOUND) return rc;
+  return wrote(s, rc == QM_OK ? log_rewrite(s, space, row) : rc);
 }
 
 /* ---- open run ---- */

@@ -66,6 +66,7 @@ static int on_refusal(void *payload, const qm_id *peer, const qm_id *space, cons
   sync_call *s = payload;
   qm_client_refused item = {*space, *r, (uint8_t)by_peer};
   (void)peer;
+  if (r->code == QM_EFORK) return QM_OK; /* the author is in doubt, and nobody refused for good */
   s->out->refused = append(s->out->env, s->out->refused, &s->out->n_refused, sizeof item, &item);
   return QM_OK;
 }

@@ -220,6 +220,16 @@ static int copy_open(void *payload, const qm_open_row *row) {
   return c->to->ops->open_append(c->to, c->space, row);
 }
 
+static int copy_aside(void *payload, qm_slice key, qm_slice value) {
+  copying *c = payload;
+  return c->to->ops->aside_put(c->to, c->space, key, value);
+}
+
+void copy_unnoticed(device *to, device *from) {
+  memcpy(to->instance, from->instance, sizeof to->instance);
+  copy_store(to, from);
+}
+
 void copy_store(device *to, device *from) {
   qm_store *s = from->store;
   copying c = {.from = from};
@@ -238,6 +248,7 @@ void copy_store(device *to, device *from) {
   while (rc == QM_OK);
   assert_int_equal(rc, QM_ENOTFOUND);
   ok(s->ops->open_list(s, c.space, copy_open, &c));
+  ok(s->ops->aside_scan(s, c.space, (qm_slice){NULL, 0}, copy_aside, &c));
   ok(c.to->ops->commit(c.to, QM_DURABLE, NULL, NULL));
   to->id = from->id;
   open_engine(to);

@@ -75,6 +75,14 @@ void reopen(device *d);
 /* `to` becomes a copy of `from`'s database on another phone: the same device key, another
  * instance id. */
 void copy_store(device *to, device *from);
+/* The same with the instance id: a copy, or a backup brought back, that nobody notices. */
+void copy_unnoticed(device *to, device *from);
+/* A session's worth of exchange, both ways, as a session has it: VVs are stated first, entries
+ * travel next, then changes; who stands otherwise than stated is put right by the next one.
+ * What is refused for a fork is refused. Returns what moved. */
+unsigned talk(device *a, device *b);
+/* Every pair until nothing moves. */
+void world_talk(world *w);
 /* The hub says it holds everything that `d` has. */
 void acknowledge(device *d);
 

@@ -330,6 +330,32 @@ static void a_batch_is_replaced_in_place(void **state) {
   after(some, 1, 0, "2[2:0-3,0:10-12,2:3-4]erased, and longer than it was;");
 }
 
+/* What a fork took back leaves its row: whole segments, the end of one, or all of it. */
+static void a_row_is_rewritten_in_its_place(void **state) {
+  (void)state;
+  static const qm_segment_row less[] = {{2, 0, 3}, {2, 3, 4}}, shorter[] = {{2, 0, 2}},
+                              later[] = {{0, 10, 11}, {2, 2, 9}};
+  uint64_t seq = 0;
+  fill();
+  begin();
+  OK(t.ops->log_rewrite(t.s, 1, &(qm_log_row){2, SLICE("less"), less, 2, 0, NULL}));
+  GIVES(QM_ENOTFOUND, t.ops->log_rewrite(t.s, 1, &(qm_log_row){9, SLICE("x"), less, 2, 0, NULL}));
+  GIVES(QM_ENOTFOUND, t.ops->log_rewrite(t.s, 3, &(qm_log_row){2, SLICE("x"), less, 2, 0, NULL}));
+  commit();
+  after(NULL, 0, 1, "2[2:0-3,2:3-4]less;");
+  begin();
+  OK(t.ops->log_rewrite(t.s, 1, &(qm_log_row){2, SLICE("short"), shorter, 1, 0, NULL}));
+  commit();
+  after(NULL, 0, 1, "2[2:0-2]short;");
+  begin();
+  OK(t.ops->log_rewrite(t.s, 1, &(qm_log_row){.seq = 3}));
+  GIVES(QM_ENOTFOUND, t.ops->log_rewrite(t.s, 1, &(qm_log_row){.seq = 3}));
+  OK(append(1, later, 2, "later", &seq)); /* counters that went may come again */
+  assert_int_equal(seq, 4);
+  commit();
+  after(NULL, 0, 2, "4[0:10-11,2:2-9]later;");
+}
+
 /* ---- against a model ---- */
 
 #define AUTHORS 6
@@ -453,6 +479,7 @@ static int run(const char *name, CMFixtureFunction setup) {
       cmocka_unit_test_setup_teardown(a_cut_takes_whole_rows, setup, teardown),
       cmocka_unit_test_setup_teardown(sizes_without_batches, setup, teardown),
       cmocka_unit_test_setup_teardown(a_batch_is_replaced_in_place, setup, teardown),
+      cmocka_unit_test_setup_teardown(a_row_is_rewritten_in_its_place, setup, teardown),
       cmocka_unit_test_setup_teardown(log_after_equals_the_model, setup, teardown),
   };
   return cmocka_run_group_tests_name(name, tests, NULL, NULL);

@@ -282,7 +282,7 @@ static void a_refused_author_stops_alone(void **state) {
 
 typedef struct stop_case {
   const char *what;
-  int commit_rc_b, next_rc_a, push_rc_a, push_rc_b, put_rc_a, info_rc_b, unwritable, fork;
+  int commit_rc_b, next_rc_a, push_rc_a, push_rc_b, put_rc_a, info_rc_b, unwritable;
   int code;
   int by_peer_at_a;
 } stop_case;
@@ -307,7 +307,6 @@ static void one_space_stops_alone(void **state) {
       {.what = "schema not taken", .put_rc_a = QM_ESCHEMA, .code = QM_ESCHEMA},
       {.what = "grant gone", .info_rc_b = QM_EACCESS, .code = QM_EACCESS, .by_peer_at_a = 1},
       {.what = "read only", .unwritable = 1, .code = QM_EACCESS, .by_peer_at_a = 1},
-      {.what = "fork", .fork = 1, .code = QM_EFORK, .by_peer_at_a = 1},
   };
   (void)state;
   for (size_t i = 0; i < 2 * (sizeof cases / sizeof cases[0]); i++) {
@@ -318,13 +317,7 @@ static void one_space_stops_alone(void **state) {
     w.a.first_only = w.b.first_only = 1;
     fake_write(&w.a, 0, 7);
     fake_write(&w.a, 1, 7);
-    if (!c->fork) fake_write(&w.b, 0, 4);
-    if (c->fork) { /* the same author and counter, another head */
-      w.b.device = w.a.device;
-      fake_write(&w.b, 0, 7);
-      w.b.device.b[0] = 9;
-      fake_find(&w.b, 0)->branch[0] = 1;
-    }
+    fake_write(&w.b, 0, 4);
     if (c->put_rc_a || c->info_rc_b) fake_find(&w.b, 0)->role = 'n';
     fake_find(&w.b, 0)->unwritable = (uint8_t)c->unwritable;
     pair_open(&p, &w.a, &w.b, QM_SESSION_HUB, QM_SESSION_HUB, 3);
@@ -342,9 +335,8 @@ static void one_space_stops_alone(void **state) {
       fail_msg("%s: %s, %s", c->what, qm_err_name(p.a.closed.code), qm_err_name(p.b.closed.code));
     assert_true(p.a.told[QM_EV_STOPPED] >= 1);
     assert_true(p.b.told[QM_EV_STOPPED] >= 1);
-    if (!c->fork) assert_int_equal(p.a.stopped.code, c->code);
-    if (!c->fork) assert_int_equal(p.a.stopped.by_peer, c->by_peer_at_a);
-    if (c->fork) assert_int_equal(p.a.told[QM_EV_FORK] + p.b.told[QM_EV_FORK] > 0, 1);
+    assert_int_equal(p.a.stopped.code, c->code);
+    assert_int_equal(p.a.stopped.by_peer, c->by_peer_at_a);
     assert_int_equal(p.a.told[QM_EV_DONE], 2);
     assert_true(fake_same(&w.a, &w.b, 1));
     if (c->unwritable) assert_int_equal(fake_total(&w.a, 0), 11); /* it still reads */
@@ -354,8 +346,40 @@ static void one_space_stops_alone(void **state) {
     fake_find(&w.b, 0)->unwritable = 0;
     pair_sync(&w.a, &w.b, QM_SESSION_HUB, 4);
     assert_true(fake_same(&w.a, &w.b, 1));
-    if (!c->fork) assert_true(fake_same(&w.a, &w.b, 0));
+    assert_true(fake_same(&w.a, &w.b, 0));
     w.a.doubled = w.b.doubled = 0;
+    world_free(&w);
+  }
+}
+
+/* (S8.6) The same author and counter, another head: both are told, and all else goes on. */
+static void a_fork_stops_its_author_alone(void **state) {
+  (void)state;
+  for (int late = 0; late < 2; late++) {
+    world w;
+    pair p;
+    world_init(&w, 2);
+    w.a.first_only = w.b.first_only = 1;
+    fake_write(&w.a, 0, 7);
+    fake_write(&w.a, 1, 7);
+    w.b.device = w.a.device;
+    fake_write(&w.b, 0, 7);
+    w.b.device.b[0] = 9;
+    fake_find(&w.b, 0)->branch[0] = 1;
+    fake_write(&w.b, 0, 4);
+    pair_open(&p, &w.a, &w.b, QM_SESSION_HUB, QM_SESSION_HUB, 3);
+    p.late = late;
+    p.chunk_max = late ? 40 : 0;
+    assert_true(pair_run(&p));
+    assert_int_equal(p.a.closed.code, QM_OK);
+    assert_int_equal(p.b.closed.code, QM_OK);
+    assert_int_equal(p.a.told[QM_EV_STOPPED] + p.b.told[QM_EV_STOPPED], 0);
+    assert_int_equal(p.a.told[QM_EV_FORK], 1);
+    assert_int_equal(p.b.told[QM_EV_FORK], 1);
+    assert_int_equal(p.a.told[QM_EV_DONE], 2);
+    assert_int_equal(fake_total(&w.a, 0), 11);
+    assert_true(fake_same(&w.a, &w.b, 1));
+    pair_close(&p);
     world_free(&w);
   }
 }
@@ -700,6 +724,7 @@ int main(void) {
       cmocka_unit_test(nothing_is_acknowledged_before_it_is_durable),
       cmocka_unit_test(a_refused_author_stops_alone),
       cmocka_unit_test(one_space_stops_alone),
+      cmocka_unit_test(a_fork_stops_its_author_alone),
       cmocka_unit_test(flow_control_holds),
       cmocka_unit_test(a_sender_waits_for_credit),
       cmocka_unit_test(a_thousand_spaces_fit_the_window),
