@@ -23,6 +23,7 @@
 typedef struct qm_run {
   uint64_t start, next;
   uint8_t head[QM_HEAD_SIZE];
+  uint8_t mine[QM_HEAD_SIZE]; /* the author's here, before the state */
 } qm_run;
 
 typedef struct qm_joining {
@@ -72,15 +73,18 @@ static int read_author(qm_joining *j, uint32_t i, qm_author *id, qm_hash *head, 
 }
 
 /* Another head at one counter: the state goes on behind our back. */
-static int take_author(qm_joining *j, uint32_t a, uint64_t next, const qm_hash *head,
-                       qm_time time) {
+static int take_author(qm_joining *j, uint32_t place, qm_time time) {
   qm_space *s = j->s;
+  uint32_t a = j->map[place];
+  uint64_t next = j->next[place];
+  const qm_hash *head = &j->heads[place];
   qm_author_state *st = &s->states[a];
   uint64_t mine = qm_vv_get(&j->old, a);
   if (next && next == mine && memcmp(head->b, st->head.b, QM_HASH_SIZE) != 0) return QM_EFORK;
   if (next && mine && qm__fork_is_suspect(s, &s->authors.ids[a])) return QM_EFORK;
   if (j->replace && next == mine) st->time = time;
   if (next <= mine) return QM_OK;
+  memcpy(j->runs[place].mine, st->head.b, QM_HEAD_SIZE);
   if (qm_author_cmp(&s->authors.ids[a], &j->e->author) == 0)
     j->e->epoch_stale = 1; /* a peer knew more of it (S2.4) */
   st->closed = next;
@@ -109,7 +113,7 @@ static int take_authors(qm_joining *j, int *news) {
   for (uint32_t i = 0; i < n; i++)
     QM_TRY(qm_vv_set(j->e->env, &j->theirs, j->map[i], j->next[i]));
   for (uint32_t i = 0; i < n; i++)
-    QM_TRY(take_author(j, j->map[i], j->next[i], &j->heads[i], times[i]));
+    QM_TRY(take_author(j, i, times[i]));
   *news = !qm_vv_includes(&j->old, &j->theirs);
   return QM_OK;
 }
@@ -347,6 +351,7 @@ static int pick(qm_joining *j, const uint32_t *places, qm_batch *batch) {
     uint64_t mine = qm_vv_get(&j->old, g->author);
     if (g->next <= mine) continue;
     if (g->start < mine) return QM_EFORK;
+    if (g->start == mine && memcmp(g->previous, run->mine, QM_HEAD_SIZE) != 0) return QM_EFORK;
     if (!run->start) run->start = g->start + 1; /* 0: none kept */
     batch->segments[n++] = *g;
   }

@@ -626,6 +626,14 @@ static void forks(void **state) {
   standing after = standing_of(B);
   assert_true(qm_digest_eq(&before.digest, &after.digest)); /* its run was closed, no more */
   check_memory(B);
+  /* Or the changes that come with it go on from another one than is held here. */
+  ok(put(A, "R", F_TEL, "1"));
+  s = state_of(A);
+  B->space->states[a].head.b[0] ^= 1;
+  assert_int_equal(joins(B, &s, &joined), QM_EFORK);
+  ok(joins(B, &s, &joined)); /* as it stands in the store */
+  assert_true(joined);
+  check_memory(B);
 }
 
 static int no_piece(void *payload, uint32_t part, qm_slice content) {
