@@ -81,12 +81,31 @@ static int known_field(const saving *g, int i) {
   return c && qm_collection_field(c, sibling_fields[i]);
 }
 
+/* A reference to a record that was ever merged with another: where the other one is shown, it
+ * says the same already (S3.21). */
+static int may_stand(const saving *g, int i, const char *value) {
+  const people *p = g->w->people;
+  if (sibling_fields[i] != F_REF) return 0;
+  for (uint32_t r = 0; r < p->n_records; r++) {
+    char text[VALUE_MAX];
+    qm_buf b;
+    if (!p->records[r].merged) continue;
+    qm_buf_init(&b, g->w->arena.env, 64);
+    qm_mp_bin(&b, p->records[r].id.b, sizeof p->records[r].id.b);
+    value_text(qm_buf_slice(&b), text);
+    qm_buf_free(&b);
+    if (strcmp(text, value) == 0) return 1;
+  }
+  return 0;
+}
+
 static int set_value(saving *g, int i, const char *value, unsigned flags) {
   uint32_t before = qm_write_count(g->q);
   int rc = qm_write_set(g->q, &g->id, sibling_fields[i], value_pack(g->w, value), g->token, flags);
   if (rc != QM_OK) return rc;
   int wrote = qm_write_count(g->q) != before;
-  if (wrote != (flags || strcmp(value, g->now->shown[i]) != 0))
+  int news = flags || strcmp(value, g->now->shown[i]) != 0;
+  if (wrote != news && (wrote || !may_stand(g, i, value)))
     violation(g->w, "device %u: setting a field (%u) wrote %d although %s was shown",
               g->n->index, flags, wrote, g->now->shown[i]);
   if (!wrote) return QM_OK;
