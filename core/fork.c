@@ -253,7 +253,7 @@ static int continues_open(qm_space *s, qm_segment *g, qm_hash *previous, uint32_
   return QM_OK;
 }
 
-int qm__fork_continues(qm_space *s, qm_segment *g, qm_hash *previous, uint32_t *n) {
+static int continues(qm_space *s, qm_segment *g, qm_hash *previous, uint32_t *n) {
   const qm_author_state *st = &s->states[g->author];
   int differs = 0, whole = st->closed == qm_vv_get(&s->vv, g->author);
   *n = 0;
@@ -265,4 +265,11 @@ int qm__fork_continues(qm_space *s, qm_segment *g, qm_hash *previous, uint32_t *
   if (rc == QM_OK) rc = qm__chain_compare(s, g, n, &differs);
   if (rc == QM_ENOTFOUND || rc == QM_ECUT || differs) return QM_EFORK;
   return rc;
+}
+
+/* What is held must end where the author stands here: nothing may take effect twice. */
+int qm__fork_continues(qm_space *s, qm_segment *g, qm_hash *previous, uint32_t *n) {
+  QM_TRY(continues(s, g, previous, n));
+  uint64_t stands = qm_vv_get(&s->vv, g->author);
+  return *n && g->changes[*n - 1].next == stands ? QM_OK : QM_EFORK;
 }
