@@ -267,7 +267,8 @@ static int continues(qm_space *s, qm_segment *g, qm_hash *previous, uint32_t *n)
   return rc;
 }
 
-/* What is held must end where the author stands here: nothing may take effect twice. */
+/* What is held must end where the author stands here, or something would take effect twice: of
+ * what this very batch brought nothing is in the log yet. */
 int qm__fork_continues(qm_space *s, qm_segment *g, qm_hash *previous, uint32_t *n) {
   QM_TRY(continues(s, g, previous, n));
   uint64_t stands = qm_vv_get(&s->vv, g->author);
