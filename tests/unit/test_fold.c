@@ -189,7 +189,7 @@ static void own_writes(void **state) {
 
 static void grown(void **state) {
   (void)state;
-  char name[8];
+  char name[16];
   int folds = 0, waits = 0;
   static char large[30001];
   memset(large, 'x', sizeof large - 1);
