@@ -116,7 +116,7 @@ static int make_token(qm_space *s, const item *x, qm_arena *arena, qm_buf *out) 
   if (shown.n) memcpy(p, shown.p, shown.n * sizeof *p);
   memcpy(p + shown.n, x->overdue.p, x->overdue.n * sizeof *p);
   t.fields[0].dots = (qm_dots){p, shown.n + x->overdue.n};
-  return qm__token_write(&t, out);
+  return qm__token_write(s, &t, out);
 }
 
 static int settle_field(qm_write *w, qm_space *s, const item *x, qm_arena *arena) {

@@ -37,7 +37,7 @@ static int make_token(qm_space *s, const qm_inbox_entry *x, qm_arena *arena, qm_
     t.fields = &field;
     t.n_fields = 1;
   }
-  return qm__token_write(&t, out);
+  return qm__token_write(s, &t, out);
 }
 
 int qm_write_lost(qm_write *w, qm_space *s, const qm_inbox_entry *x) {

@@ -61,7 +61,8 @@ int qm_read_same_key(qm_engine *e, qm_space *s, const qm_record *r, int *out);
 
 /* --- reading tokens (opaque to callers; SPEC S3.10) --- */
 enum { QM_READ_VALUES = 0, QM_READ_REVIEW = 1 };
-/* Appends the token of a reading of record r: what it showed, field by field. */
+/* Appends the token of a reading of record r: what it showed, field by field. Commits that
+ * are not durable yet become so: a token may outlive the process. QM_ENOMEM, QM_EIO. */
 int qm_token_make(const qm_space *s, const qm_record *r, unsigned kind, qm_arena *arena,
                   qm_buf *out);
 

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "core/engine.h"
 #include "core/mp.h"
 #include "core/space.h"
 
@@ -133,11 +134,31 @@ static void put_dots(qm_buf *out, qm_dots dots) {
   }
 }
 
-static int put_token(const qm_token *t, qm_buf *out) {
-  qm_mp_array(out, t->n_others ? 7 : 6);
-  qm_mp_uint(out, 1);
+/* Local numbers mean the same authors as long as these do: a database that went back to a
+ * backup may have given them to others. */
+static uint64_t authors_check(const qm_space *s, const qm_token *t) {
+  uint32_t n = 0;
+  qm_sha h;
+  qm_hash hash;
+  uint64_t out = 0;
+  for (uint32_t i = 0; i < t->marks.n; i++)
+    if (t->marks.p[i].author >= n) n = t->marks.p[i].author + 1;
+  for (uint32_t f = 0; f < t->n_fields; f++)
+    for (uint32_t i = 0; i < t->fields[f].dots.n; i++)
+      if (t->fields[f].dots.p[i].author >= n) n = t->fields[f].dots.p[i].author + 1;
+  qm_sha_init(&h);
+  for (uint32_t i = 0; i < n; i++) qm_sha_add(&h, s->authors.ids[i].b, QM_AUTHOR_SIZE);
+  qm_sha_end(&h, &hash);
+  for (int i = 0; i < 8; i++) out = out << 8 | hash.b[i];
+  return out;
+}
+
+static int put_token(const qm_space *s, const qm_token *t, qm_buf *out) {
+  qm_mp_array(out, t->n_others ? 8 : 7);
+  qm_mp_uint(out, 2);
   qm_mp_uint(out, t->kind);
   qm_mp_bin(out, t->record.b, sizeof t->record.b);
+  qm_mp_uint(out, authors_check(s, t));
   put_dots(out, t->marks);
   qm_mp_array(out, (size_t)t->n_fields * 2);
   for (uint32_t i = 0; i < t->n_fields; i++) {
@@ -154,20 +175,30 @@ static int put_token(const qm_token *t, qm_buf *out) {
   return qm_buf_status(out);
 }
 
-int qm__token_write(const qm_token *t, qm_buf *out) { return put_token(t, out); }
+int qm__token_write(const qm_space *s, const qm_token *t, qm_buf *out) {
+  return put_token(s, t, out);
+}
+
+/* Whoever has a token holds on to dots. A power cut may not take one of them that is this
+ * device's own: another write would get it, and count as seen. */
+static int put_lasting(const qm_space *s, const qm_token *t, qm_buf *out) {
+  qm_store *store = s->engine->store;
+  QM_TRY(store->ops->barrier(store));
+  return put_token(s, t, out);
+}
 
 int qm_token_make(const qm_space *s, const qm_record *r, unsigned kind, qm_arena *arena,
                   qm_buf *out) {
   qm_token t;
   QM_TRY(qm__token_read(s, r, kind, QM__FIELDS_ALL, arena, &t));
-  return put_token(&t, out);
+  return put_lasting(s, &t, out);
 }
 
 int qm_class_token(const qm_space *s, const qm_record_class *c, unsigned kind, qm_arena *arena,
                    qm_buf *out) {
   qm_token t;
   QM_TRY(qm__token_class(s, c, kind, QM__FIELDS_ALL, arena, &t));
-  return put_token(&t, out);
+  return put_lasting(s, &t, out);
 }
 
 static int get_dots(const qm_space *s, qm_cur *c, qm_arena *arena, qm_dots *out) {
@@ -197,16 +228,17 @@ static int parse_others(qm_cur *c, qm_arena *arena, qm_token *out) {
 }
 
 static int parse(const qm_space *s, qm_cur *c, qm_arena *arena, qm_token *out) {
-  uint64_t version = 0, kind = 0;
+  uint64_t version = 0, kind = 0, authors = 0;
   uint32_t n = 0, items = 0;
   QM_TRY(qm_cur_array(c, &items));
-  if (items != 6 && items != 7) return QM_EFORMAT;
+  if (items != 7 && items != 8) return QM_EFORMAT;
   QM_TRY(qm_cur_uint(c, &version));
   QM_TRY(qm_cur_uint(c, &kind));
   QM_TRY(qm_cur_bin_n(c, out->record.b, sizeof out->record.b));
+  QM_TRY(qm_cur_uint(c, &authors));
   QM_TRY(get_dots(s, c, arena, &out->marks));
   QM_TRY(qm_cur_array(c, &n));
-  if (version != 1 || kind > QM_READ_REVIEW || n % 2) return QM_EFORMAT;
+  if (version != 2 || kind > QM_READ_REVIEW || n % 2) return QM_EFORMAT;
   out->kind = (unsigned)kind;
   out->fields = qm_arena_array(arena, n / 2, sizeof *out->fields);
   if (!out->fields) return QM_ENOMEM;
@@ -222,8 +254,9 @@ static int parse(const qm_space *s, qm_cur *c, qm_arena *arena, qm_token *out) {
     QM_TRY(qm_cur_uint32(c, &out->texts[out->n_texts].field));
     QM_TRY(qm_cur_uint(c, &out->texts[out->n_texts].version));
   }
-  if (items == 7) QM_TRY(parse_others(c, arena, out));
-  return qm_cur_end(c);
+  if (items == 8) QM_TRY(parse_others(c, arena, out));
+  QM_TRY(qm_cur_end(c));
+  return authors == authors_check(s, out) ? QM_OK : QM_EFORMAT;
 }
 
 int qm__token_about(const qm_token *t, const qm_id *record) {

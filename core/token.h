@@ -1,10 +1,12 @@
 /* token: what a reading showed, as opaque bytes an app hands back with its write
  * (internal to read and write). MessagePack:
- *   [version 1, kind, record bin16, marks [author, counter, …],
+ *   [version 2, kind, record bin16, authors u64, marks [author, counter, …],
  *    [field, [author, counter, …], …],          siblings and set dots shown, by field
  *    [field, text version, …]                   sequences shown
  *    | [record bin16, …]]                       of a class: its other members
- * Authors are local numbers: a token is valid on the replica that made it. */
+ * Authors are local numbers: a token is valid on the replica that made it, and `authors`, the
+ * first 8 bytes of SHA-256 over the ids up to the greatest number named, says so. What a
+ * token names is on the disk before the token is there (S3.10). */
 #ifndef QM_TOKEN_H
 #define QM_TOKEN_H
 
@@ -40,7 +42,7 @@ int qm__token_read(const qm_space *s, const qm_record *r, unsigned kind, uint32_
 int qm__token_class(const qm_space *s, const qm_record_class *c, unsigned kind, uint32_t field,
                     qm_arena *arena, qm_token *out);
 /* Appends its bytes. */
-int qm__token_write(const qm_token *t, qm_buf *out);
+int qm__token_write(const qm_space *s, const qm_token *t, qm_buf *out);
 /* QM_EFORMAT where it is no token, or (record not NULL) not about that record. Lives in the
  * arena. */
 int qm__token_parse(const qm_space *s, qm_slice in, const qm_id *record, qm_arena *arena,

@@ -128,28 +128,59 @@ static void invented_dots(void **state) {
   two_siblings();
   qm_buf b;
   qm_buf_init(&b, &A->env, 1000);
-  qm_id id = rec("R");
-  qm_mp_array(&b, 6);
-  qm_mp_uint(&b, 1);
-  qm_mp_uint(&b, QM_READ_VALUES);
-  qm_mp_bin(&b, id.b, 16);
-  qm_mp_array(&b, 2);
-  qm_mp_uint(&b, 0);
-  qm_mp_uint(&b, 4000);
-  qm_mp_array(&b, 2);
-  qm_mp_uint(&b, F_TEL);
-  qm_mp_array(&b, 40);
-  for (unsigned i = 0; i < 20; i++) {
-    qm_mp_uint(&b, 1);
-    qm_mp_uint(&b, 5000 - i);
-  }
-  qm_mp_array(&b, 0);
+  qm_dot mark = {4000, 0}, dots[20];
+  qm_token_field field = {F_TEL, {dots, 20}};
+  qm_token t = {.record = rec("R"), .marks = {&mark, 1}, .fields = &field, .n_fields = 1};
+  for (unsigned i = 0; i < 20; i++) dots[i] = (qm_dot){5000 - i, 1};
+  ok(qm__token_write(A->space, &t, &b));
   ok(with(A, qm_buf_slice(&b)));
   shows(A, "R", F_TEL, "z");
   lists(A, "R", F_TEL, "y/u,x/u");
   qm_buf_free(&b);
   rig_settle(&w); /* what was written names nothing that others refuse */
   rig_check_equal(&w);
+}
+
+/* The same local numbers, but of other authors, as after a backup came back. */
+static void of_another_numbering(void **state) {
+  (void)state;
+  two_siblings();
+  qm_slice token = form(A, "R", QM_READ_VALUES);
+  uint32_t named = parsed(A, "R", token).marks.p[0].author;
+  A->space->authors.ids[named].b[0] ^= 1;
+  int rc = with(A, token);
+  A->space->authors.ids[named].b[0] ^= 1;
+  assert_int_equal(rc, QM_EFORMAT);
+  ok(with(A, token));
+}
+
+static unsigned barriers;
+static int barrier_fails;
+static int counted_barrier(qm_store *s) {
+  (void)s;
+  barriers++;
+  return barrier_fails ? QM_EIO : QM_OK;
+}
+
+/* What a token names may not be lost once it is there. */
+static void is_there_after_what_it_names(void **state) {
+  (void)state;
+  two_siblings();
+  qm_store *store = A->engine->store;
+  const qm_store_ops *before = store->ops;
+  qm_store_ops ops = *before;
+  qm_buf b;
+  qm_buf_init(&b, &A->env, 1000);
+  ops.barrier = counted_barrier;
+  store->ops = &ops;
+  barriers = 0;
+  barrier_fails = 1;
+  int rc = qm_token_make(A->space, record_of(A, "R"), QM_READ_VALUES, &w.arena, &b);
+  store->ops = before;
+  assert_int_equal(rc, QM_EIO);
+  assert_int_equal(barriers, 1);
+  assert_int_equal(b.n, 0);
+  qm_buf_free(&b);
 }
 
 static void of_an_invisible_record(void **state) {
@@ -167,6 +198,7 @@ static void of_an_invisible_record(void **state) {
 int main(void) {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
   const struct CMUnitTest tests[] = {T(covers_what_was_shown), T(of_this_record_only), T(garbage),
-                                     T(invented_dots), T(of_an_invisible_record)};
+                                     T(invented_dots), T(of_another_numbering),
+                                     T(is_there_after_what_it_names), T(of_an_invisible_record)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
