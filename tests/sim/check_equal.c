@@ -16,7 +16,7 @@ static int in_doubt(const qm_space *s) { return qm_space_dirty(s) || qm_space_su
 
 static int doubts(const node *n, unsigned space) {
   const qm_space *s = n->up ? node_space((node *)(uintptr_t)n, space) : NULL;
-  return s && in_doubt(s);
+  return s && (in_doubt(s) || (n->harmed >> space & 1));
 }
 
 void check_event(world *w, const node *n, const node *peer, const qm_event *ev) {

@@ -247,6 +247,17 @@ static int harm_one(node *n, uint32_t space, const qm_id *first, int *found) {
   return rc;
 }
 
+void node_check_harm(node *n) {
+  for (unsigned i = 0; i < SPACES; i++) {
+    qm_space *sp = n->harmed >> i & 1 ? node_space(n, i) : NULL;
+    if (!sp) continue;
+    int rc = qm_engine_check(n->engine, sp, NULL);
+    if (disk_dead(n->disk)) return;
+    if (rc == QM_OK || qm_space_suspect(sp)) n->harmed &= (uint8_t)~(1u << i);
+    else if (rc == QM_EIO || rc == QM_EINTERNAL || rc == QM_ECORRUPT) n->sick = 1;
+  }
+}
+
 /* A record of a space no longer has the bytes that its hash says. A check finds that, and the
  * next session that goes so far replaces it. */
 static void step_harm(world *w, node *n, const step *x) {
@@ -254,14 +265,15 @@ static void step_harm(world *w, node *n, const step *x) {
   int found = 0;
   (void)x;
   if (!n->up || n->liar || n->index == HUB) return;
-  qm_space *sp = node_space(n, prng_below(&w->random, SPACES));
+  unsigned space = prng_below(&w->random, SPACES);
+  qm_space *sp = node_space(n, space);
   prng_fill(&w->random, first.b, sizeof first.b);
   if (!sp || qm_space_dirty(sp) || qm_space_suspect(sp)) return;
   int rc = harm_one(n, sp->number, &first, &found);
+  if (found) n->harmed |= (uint8_t)(1u << space);
   if (rc == QM_OK && found) {
     w->fired[F_HARM]++;
-    rc = qm_engine_check(n->engine, sp, NULL);
-    if (rc == QM_ECORRUPT && qm_space_suspect(sp)) rc = QM_OK;
+    node_check_harm(n);
   }
   if (rc == QM_EIO || rc == QM_EINTERNAL || rc == QM_ECORRUPT) n->sick = 1;
   node_after(n);

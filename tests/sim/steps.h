@@ -8,5 +8,7 @@
 /* Chance within the step comes from its salt; w->random is that stream. Kept by w->record
  * (a file), where there is one. */
 void step_do(world *w, const step *x);
+/* Looks for damage that no check has found yet: one that was cut short is made again. */
+void node_check_harm(node *n);
 
 #endif

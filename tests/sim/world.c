@@ -11,6 +11,7 @@
 #include "tests/sim/net.h"
 #include "tests/sim/people.h"
 #include "tests/sim/schema_sim.h"
+#include "tests/sim/steps.h"
 
 const char *const fault_names[F_COUNT] = {
 #define X(name, text) text,
@@ -278,6 +279,7 @@ int node_open(node *n) {
                      &n->peer_policy);
       forks_note(n);
       check_reopened(n);
+      node_check_harm(n);
       return 1;
     }
     n->up = 0;

@@ -91,6 +91,7 @@ typedef struct node {
   uint64_t moved_ms;   /* when its clock last did something odd */
   uint64_t full_until; /* the disk is full */
   int revoked, liar;
+  uint8_t harmed;    /* spaces whose damage no check has found yet, by bit */
   int fresh;         /* no complete session with the hub since it was made or restored */
   unsigned hub_life; /* the hub's restores seen by its last complete session */
   disk_image *backup;
