@@ -19,13 +19,21 @@ static int doubts(const node *n, unsigned space) {
   return s && (in_doubt(s) || (n->harmed >> space & 1));
 }
 
+/* Two sessions of one pair may find the same difference: the second tells of it when the first
+ * has mended it. */
+static int known_to_differ(world *w, unsigned a, unsigned b, unsigned space) {
+  uint64_t *since = &w->differed_ms[a < b ? a : b][space];
+  if (doubts(&w->nodes[a], space) || doubts(&w->nodes[b], space)) *since = w->now;
+  return *since && w->now - *since < SESSION_BOUND_MS;
+}
+
 void check_event(world *w, const node *n, const node *peer, const qm_event *ev) {
   if (n->liar || peer->liar) return;
   unsigned s = space_of_id(w, &ev->space);
   if (forks_between(w, n, peer, s) && ev->kind != QM_EV_CLOSED) return;
   switch (ev->kind) {
     case QM_EV_DIFFER:
-      if (doubts(n, s) || doubts(peer, s)) break; /* it is about to be mended */
+      if (known_to_differ(w, n->index, peer->index, s)) break; /* it is about to be mended */
       violation(w, "nodes %u and %u: equal VV, different digest in space %u", n->index,
                 peer->index, s);
       break;
