@@ -157,6 +157,11 @@ void qm_engine_close(qm_engine *e) {
   qm_free(e->env, e);
 }
 
+void qm_engine_files(qm_engine *e, qm_file_here here, void *payload) {
+  e->file_here = here;
+  e->file_payload = payload;
+}
+
 void qm_engine_home(qm_engine *e, const qm_id *hub) { e->home = *hub; }
 
 uint64_t qm_engine_own_writes(const qm_engine *e) { return e->own_writes; }

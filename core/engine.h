@@ -243,6 +243,12 @@ const qm_vv *qm_space_safe(const qm_space *s);
  * corrected milliseconds (0 where none). */
 int qm_engine_unsent(qm_engine *e, qm_space *s, uint64_t *changes, uint64_t *oldest_ms);
 
+/* Is a value a file whose content is on this device? Asked by writes of states that need
+ * files (S7.10), on the writer's thread, inside its transaction; reads no engine. */
+typedef int (*qm_file_here)(void *payload, qm_slice value);
+/* NULL (as at the start): none is. */
+void qm_engine_files(qm_engine *e, qm_file_here here, void *payload);
+
 /* Recomputes the digest from the stored records and clock rows and compares hashes
  * with blobs: QM_EDIFFER / QM_ECORRUPT with detail. */
 int qm_engine_check(qm_engine *e, qm_space *s, qm_error *err);

@@ -60,6 +60,7 @@ typedef enum qm_class {
   X(EINVISIBLE, -48, ABSENT, "the record is deleted; use restore to bring it back")  \
   X(EREFUSED, -49, REFUSED, "refused by the hub")                                    \
   X(EMALFORMED, -50, REFUSED, "malformed change")                                    \
+  X(EINCOMPLETE, -52, REFUSED, "something that this step needs is missing")          \
   X(ENOTFOUND, -60, ABSENT, "not found")                                             \
   X(EEXIST, -61, USAGE, "already exists")                                            \
   X(EAMBIGUOUS, -62, USAGE, "more than one matches; give more of the id")            \

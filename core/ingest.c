@@ -231,9 +231,12 @@ static int check_op(qm_judge *j, const qm_segment *g, const qm_op *op) {
     return qm_fail(&j->why, QM_EACCESS, "this role may not write collection %u", l->collection);
   if (op->shape == QM_PRESENCE && op->kind == QM_KIND_NEW) QM_TRY(check_new(j, op));
   if (op->shape == QM_KEYED && !op->field) QM_TRY(check_edge(j, op, l->collection));
-  int newer = j->in->check_schema == QM_CHECK_NEWER;
-  return newer ? qm_schema_op_check_newer(schema, l->collection, op, &j->why)
-               : qm_schema_op_check(schema, l->collection, op, &j->why);
+  if (j->in->check_schema == QM_CHECK_NEWER) /* who may set what is another in that one */
+    return qm_schema_op_check_newer(schema, l->collection, op, &j->why);
+  QM_TRY(qm_schema_op_check(schema, l->collection, op, &j->why));
+  const qm_field_def *f = c ? qm_collection_field(c, op->field) : NULL;
+  if (!f || op->shape != QM_SIBLINGS || !op->value.n || by_home(j, g)) return QM_OK;
+  return qm_field_step_check(f, op->value, j->in->role, &j->why);
 }
 
 /* Failures of this replica, not of the segment. */

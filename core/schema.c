@@ -17,7 +17,10 @@
  *                 | value (0: any), flags (0), label_zh (""), label_en (""),
  *                   length_max (0: none), [item…] (none), [transition…] (none),
  *                   target (0: any), level (0: by what it is)]
- *   item       = [name | rank (0), label_zh (""), label_en ("")]
+ *   item       = [name | rank (0), label_zh (""), label_en (""), by [role…] (none),
+ *                 confirm [role…] (none), [need…] (none)]
+ *   need       = [kind, field number | least (1), by [role…] (none), part field number (0),
+ *                 [part…] (none)]
  *   transition = [from, to]                               places in the items
  *
  * Names, labels, purpose, retention and writers are str, rank is int, all else is
@@ -34,7 +37,8 @@
 #define FIELD_FIXED 4u
 #define FIELD_ALL 13u
 #define ITEM_FIXED 1u
-#define ITEM_ALL 4u
+#define ITEM_LABELS 4u /* and the positions of its steps */
+#define ITEM_ALL 7u
 
 static void read_u8(qm_cur *c, uint8_t *out) {
   uint32_t v;
@@ -84,6 +88,7 @@ static void read_items(qm_cur *c, qm_field_def *f, qm_arena *arena) {
     if (n > 1) read_i32(c, &items[i].rank);
     if (n > 2) (void)qm_cur_str(c, &items[i].label_zh);
     if (n > 3) (void)qm_cur_str(c, &items[i].label_en);
+    if (n > ITEM_LABELS) qm__steps_read(c, n - ITEM_LABELS, &items[i], arena);
   }
   f->items = items;
 }
@@ -217,12 +222,18 @@ int qm_schema_load(const qm_schema **out, qm_slice in, qm_arena *arena, qm_error
 static void put_str(qm_buf *out, qm_slice s) { qm_mp_str(out, s.p, s.n); }
 
 static void put_item(qm_buf *out, const qm_enum_item *item) {
-  size_t n = item->label_en.n ? 4 : item->label_zh.n ? 3 : item->rank ? 2 : ITEM_FIXED;
+  uint32_t steps = qm__steps_positions(item);
+  size_t n = steps ? ITEM_LABELS + steps
+             : item->label_en.n ? 4
+             : item->label_zh.n ? 3
+             : item->rank       ? 2
+                                : ITEM_FIXED;
   qm_mp_array(out, n);
   put_str(out, item->name);
   if (n > 1) qm_mp_int(out, item->rank);
   if (n > 2) put_str(out, item->label_zh);
   if (n > 3) put_str(out, item->label_en);
+  qm__steps_put(out, item);
 }
 
 static size_t field_positions(const qm_field_def *f) {

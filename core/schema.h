@@ -20,6 +20,8 @@
 #define QM_NUMBER_MAX 2147483648u
 #define QM_FIELD_NUMBER_MIN 16u
 #define QM_NAME_MAX 64u /* bytes of a name */
+#define QM_SCHEMA_NEEDS_MAX 16u      /* of an item */
+#define QM_SCHEMA_PARTS_MAX 32u      /* of a need */
 #define QM_SCHEMA_RULES_MAX 16u      /* for duplicates, of a collection */
 #define QM_SCHEMA_CONDITIONS_MAX 4u  /* of a rule */
 #define QM_RULE_MOST 32u             /* where a rule says none */
@@ -72,9 +74,33 @@ enum {
   QM_FIELD_FLAGS = 15
 };
 
+/* What must be there before a state takes an item. */
+typedef enum qm_need_kind {
+  QM_NEED_FILLED = 1,  /* a value; of a set, list or log `least` elements */
+  QM_NEED_PRESENT = 2, /* `least` files whose content is on this device, not only announced */
+  QM_NEED_PARTS = 3    /* among the records that the field refers to, one of each part */
+} qm_need_kind;
+
+typedef struct qm_need_def {
+  uint8_t kind;   /* qm_need_kind */
+  uint32_t field; /* number, in the collection */
+  uint32_t least; /* 1 or more */
+  const qm_slice *by;
+  uint32_t n_by; /* roles that it holds for; none listed = all */
+  uint32_t part; /* parts: number of the field that says which part a record is */
+  const qm_slice *parts;
+  uint32_t n_parts;
+} qm_need_def;
+
 typedef struct qm_enum_item {
   qm_slice name, label_zh, label_en;
   int32_t rank;
+  const qm_slice *by;
+  uint32_t n_by; /* state: roles that may set it, those that confirm beside; none listed = all */
+  const qm_slice *confirm;
+  uint32_t n_confirm; /* state: of every other role it is a proposal; none listed = of none */
+  const qm_need_def *needs;
+  uint32_t n_needs;
 } qm_enum_item;
 typedef struct qm_transition {
   uint32_t from, to;
@@ -209,6 +235,7 @@ int qm_schema_grows(const qm_schema *older, const qm_schema *newer, qm_error *e)
   X(ITEM_CHANGED, "item-changed",                                                               \
     "an item was removed, renamed or moved; items are only appended")                           \
   X(RANK, "rank", "the rank changed")                                                           \
+  X(STEPS, "steps", NULL)                                                                       \
   X(ITEM_LABEL, "item-label", NULL)                                                             \
   X(TRANSITIONS, "transitions", NULL)                                                           \
   X(REVIEW, "review", NULL)
@@ -261,7 +288,23 @@ int qm_schema_op_check_newer(const qm_schema *s, uint32_t collection, const qm_o
                              qm_error *e);
 /* State: may `from` go to `to` in one step (indexes into items)? */
 int qm_field_transition(const qm_field_def *f, uint32_t from, uint32_t to);
-/* Index of the item that a value (MessagePack text) names; QM_ENOTFOUND. */
+/* Index of the item that a value names: MessagePack text, of a proposal (S7.10) an array of
+ * that text alone; QM_ENOTFOUND. */
 int qm_field_item(const qm_field_def *f, qm_slice value, uint32_t *index);
+
+/* --- steps (S7.10) --- */
+
+/* May this role set the item, be it as a proposal? */
+int qm_item_settable(const qm_enum_item *item, qm_slice role);
+/* Is the item, set by this role, more than a proposal? */
+int qm_item_confirms(const qm_enum_item *item, qm_slice role);
+int qm_need_holds_for(const qm_need_def *d, qm_slice role);
+/* 1 where an item of the field has to be confirmed. */
+int qm_field_proposes(const qm_field_def *f);
+/* 1 where the value of a state is a proposal. f may be NULL. */
+int qm_field_proposed(const qm_field_def *f, qm_slice value);
+/* The check of the hub: may this role have written this value? QM_EACCESS with *e. Values of
+ * other types, and items that are not known here, pass. */
+int qm_field_step_check(const qm_field_def *f, qm_slice value, qm_slice role, qm_error *e);
 
 #endif

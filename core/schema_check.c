@@ -292,6 +292,22 @@ static int check_fields(place *at, const qm_collection_def *c, qm_error *e) {
   return QM_OK;
 }
 
+/* After all fields of all collections: a need may look into another one. */
+static int check_steps(place *at, const qm_collection_def *c, qm_error *e) {
+  for (uint32_t i = 0; i < c->n_fields; i++) {
+    const qm_field_def *f = &c->fields[i];
+    at->field = i;
+    for (uint32_t k = 0; k < f->n_items; k++) {
+      at->item = k;
+      const char *why = qm__steps_check(at->s, c, f, &f->items[k]);
+      if (why) return bad(at, e, "%s", why);
+    }
+    at->item = NOWHERE;
+  }
+  at->field = NOWHERE;
+  return QM_OK;
+}
+
 static int check_rules(const place *at, const qm_collection_def *c, qm_error *e) {
   char in[QM__RULE_PLACE];
   const char *why;
@@ -361,6 +377,10 @@ int qm_schema_check(const qm_schema *s, qm_error *e) {
         return bad(&at, e, "the name is used by collections[%u]", (unsigned)j);
       }
     }
+  }
+  for (uint32_t i = 0; i < s->n_collections; i++) {
+    at.collection = i;
+    QM_TRY(check_steps(&at, &s->collections[i], e));
   }
   return QM_OK;
 }

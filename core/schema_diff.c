@@ -52,6 +52,7 @@ static int diff_items(walk *w, const qm_field_def *a, const qm_field_def *b) {
       continue;
     }
     QM_TRY(tell_if(w, a->items[i].rank != b->items[i].rank, QM_DELTA_RANK));
+    QM_TRY(tell_if(w, qm__steps_differ(&a->items[i], &b->items[i]), QM_DELTA_STEPS));
     label |= labels_differ(a->items[i].label_zh, a->items[i].label_en, b->items[i].label_zh,
                            b->items[i].label_en);
   }

@@ -24,6 +24,18 @@ void qm__rules_put(qm_buf *out, const qm_collection_def *d);
 int qm__rules_check(const qm_collection_def *d, char place[QM__RULE_PLACE], const char **why);
 int qm__rules_differ(const qm_collection_def *a, const qm_collection_def *b);
 
+/* ---- schema_steps.c: steps of a workflow ---- */
+
+/* So many positions of an item, behind its labels. */
+void qm__steps_read(qm_cur *c, uint32_t positions, qm_enum_item *item, qm_arena *arena);
+uint32_t qm__steps_positions(const qm_enum_item *item);
+void qm__steps_put(qm_buf *out, const qm_enum_item *item);
+/* NULL, or why not; static. The collection's own fields, and those that its refs point
+ * into, may not be checked yet. */
+const char *qm__steps_check(const qm_schema *s, const qm_collection_def *c, const qm_field_def *f,
+                            const qm_enum_item *item);
+int qm__steps_differ(const qm_enum_item *a, const qm_enum_item *b);
+
 /* ---- of schema.c and schema_check.c ---- */
 
 /* The count of an object's positions. */

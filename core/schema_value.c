@@ -34,6 +34,7 @@ int qm_field_item(const qm_field_def *f, qm_slice value, uint32_t *index) {
   qm_cur c;
   qm_slice name;
   qm_cur_init(&c, value);
+  if (qm_field_proposed(f, value)) (void)qm_cur_array_n(&c, 1);
   if (qm_cur_str(&c, &name) || qm_cur_end(&c)) return QM_ENOTFOUND;
   return item_named(f, name, index);
 }
@@ -90,7 +91,12 @@ static int check_text(const qm_field_def *f, const qm_mp_token *t, qm_error *e) 
   return QM_OK;
 }
 
-static int check_item(const qm_field_def *f, const qm_mp_token *t, qm_error *e) {
+static int check_item(const qm_field_def *f, qm_slice value, const qm_mp_token *t, qm_error *e) {
+  uint32_t i;
+  if (qm_field_proposed(f, value)) {
+    if (qm_field_item(f, value, &i)) return refuse(f, e, "the value is none of the field's items");
+    return f->items[i].n_confirm ? QM_OK : refuse(f, e, "nobody confirms this item");
+  }
   if (t->type != QM_MP_STR) return refuse(f, e, "the value must be one of the field's items");
   if (item_named(f, t->span, NULL)) return refuse(f, e, "the value is none of the field's items");
   return QM_OK;
@@ -112,7 +118,7 @@ static int check_kind(const qm_field_def *f, qm_slice value, const qm_mp_token *
     case QM_VALUE_BOOL: return fit(t->type == QM_MP_BOOL, f, e, "the value must be true or false");
     case QM_VALUE_BYTES: return fit(t->type == QM_MP_BIN, f, e, "the value must be bytes");
     case QM_VALUE_POINT: return fit(is_point, f, e, "the value must be a point");
-    case QM_VALUE_ENUM: return check_item(f, t, e);
+    case QM_VALUE_ENUM: return check_item(f, value, t, e);
     case QM_VALUE_DATE:
       return fit(t->type == QM_MP_STR && is_date(t->span), f, e,
                  "the value must be a date as YYYY-MM-DD");
@@ -186,6 +192,7 @@ static int check_op(const qm_schema *s, uint32_t collection, const qm_op *op, in
   const qm_field_def *f = c ? qm_collection_field(c, op->field) : NULL;
   if (!f) return QM_OK;
   if (newer) {
+    if (f->type == QM_FIELD_STATE && qm_field_proposed(f, op->value)) return QM_OK;
     widen(f, &wide);
     f = &wide;
   }

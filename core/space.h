@@ -197,6 +197,8 @@ struct qm_engine {
   qm_arena arena;   /* of the open transaction */
   qm_arena records; /* the records loaded; where state is behind, of several transactions */
   qm_projector projector; /* all NULL: none */
+  qm_file_here file_here; /* NULL: no file is here */
+  void *file_payload;
 };
 
 /* The record, loaded from the store or empty; stays until the transaction ends. */

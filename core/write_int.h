@@ -41,6 +41,13 @@ typedef struct qm_typing {
   uint32_t cap_cuts;
 } qm_typing;
 
+/* A state that this change set, to something that needs other things to be there. */
+typedef struct qm_step_taken {
+  qm_id record;
+  const qm_field_def *field;
+  const qm_enum_item *item;
+} qm_step_taken;
+
 struct qm_write {
   qm_engine *e;
   qm_space *s;
@@ -50,6 +57,8 @@ struct qm_write {
   qm_touched *touched;
   uint32_t n_touched, cap_touched;
   qm_typing typing;
+  qm_step_taken *steps;
+  uint32_t n_steps, cap_steps;
   int broken; /* only cancel is left */
   qm_error error;
 };
@@ -88,6 +97,14 @@ int qm__write_typed(qm_write *w);
 int qm__write_copy(qm_write *w, qm_slice *value);
 /* The value is well-formed and fits the field. */
 int qm__write_check(qm_write *w, const qm_target *t, qm_slice value);
+/* --- write_steps.c: S7.10 --- */
+
+/* A state that is set: may its writer? *value becomes a proposal where he may no more. */
+int qm__write_step(qm_write *w, const qm_target *t, qm_slice *value);
+/* It was written: what the item needs is looked at when the change ends. */
+int qm__write_step_taken(qm_write *w, const qm_target *t, qm_slice value);
+/* At the end: QM_EINCOMPLETE, with what is missing. */
+int qm__write_steps_end(qm_write *w);
 int qm__write_may(qm_write *w, const qm_collection_def *c);
 int qm__write_random_id(qm_write *w, qm_id *out);
 /* The `new` of a record whose id is decided. */

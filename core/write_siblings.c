@@ -135,6 +135,14 @@ static int settle_value(qm_write *w, const qm_target *t, uint32_t field, const q
   return qm__settled_note(w->s, &t->l->record.id, field, dot, values, n);
 }
 
+/* What is confirmed already need not be proposed. */
+static int proposes_what_stands(const qm_target *t, qm_slice shown, qm_slice value) {
+  uint32_t a, b;
+  return qm_field_proposed(t->field, value) && !qm_field_proposed(t->field, shown) &&
+         qm_field_item(t->field, shown, &a) == QM_OK &&
+         qm_field_item(t->field, value, &b) == QM_OK && a == b;
+}
+
 static int set_value(qm_write *w, const qm_id *record, uint32_t field, qm_slice value,
                      qm_slice token, unsigned flags) {
   qm_target t;
@@ -145,11 +153,14 @@ static int set_value(qm_write *w, const qm_id *record, uint32_t field, qm_slice 
   if (qm__write_raw(w)) return write_value(w, &t, field, NULL, value);
   if (flags & QM_WRITE_SETTLE) QM_TRY(settle_token(w, &t, field, token));
   QM_TRY(contest_of(w, &t, field, &cell, &contest));
-  int equal = contest.shown && qm_slice_cmp(contest.shown->value, value) == 0;
+  QM_TRY(qm__write_step(w, &t, &value));
+  int equal = contest.shown && (qm_slice_cmp(contest.shown->value, value) == 0 ||
+                                proposes_what_stands(&t, contest.shown->value, value));
   if (contest.shown && qm__write_is_ref(&t)) /* the same thing under another of its ids */
     QM_TRY(qm_class_ref_same(w->e, w->s, contest.shown->value, value, qm__write_arena(w), &equal));
   if (equal && !(flags & QM_WRITE_SETTLE)) return QM_OK;
   QM_TRY(check_transition(w, &t, &contest, value));
+  QM_TRY(qm__write_step_taken(w, &t, value));
   if (flags & QM_WRITE_SETTLE) return settle_value(w, &t, field, cell, &contest, value);
   return write_value(w, &t, field, cell, value);
 }

@@ -30,6 +30,7 @@
   X(EINVISIBLE, "记录已删除，可用 restore 恢复")                       \
   X(EREFUSED, "被中心拒收")                                          \
   X(EMALFORMED, "改动的格式不对")                                      \
+  X(EINCOMPLETE, "办理这一步所需的材料还不齐")                         \
   X(ENOTFOUND, "没有找到")                                             \
   X(EEXIST, "已经存在")                                                \
   X(EAMBIGUOUS, "不止一个相符，请多给几位编号")                        \

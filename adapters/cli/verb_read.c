@@ -89,6 +89,15 @@ static void put_siblings(const qm_ctx *c, qm_line *l, const qm_node *field,
   }
 }
 
+/* Does the value wait for somebody who may confirm it? */
+static int is_proposed(const qm_node *record, const qm_node *field) {
+  const qm_node *all = qm_node_get(record, "proposed");
+  const char *name = qm_node_string(qm_node_get(field, "name"));
+  for (const qm_node *n = all ? all->child : NULL; n; n = n->next)
+    if (qm_node_is(n, name)) return 1;
+  return 0;
+}
+
 static void put_field(const qm_ctx *c, qm_line *l, const qm_node *record, const qm_node *field,
                       const qm_node *value, size_t indent) {
   const qm_node *conflicts = qm_node_get(qm_node_get(record, "conflicts"),
@@ -106,6 +115,7 @@ static void put_field(const qm_ctx *c, qm_line *l, const qm_node *record, const 
     return;
   }
   put_block(c, l, field, value, indent);
+  if (is_proposed(record, field)) qm_line_format(l, " %s", QM_SAY(c, CARD_PROPOSED));
   if (conflicts)
     put_stamp(c, l, qm_node_get(qm_node_get(record, "shown"),
                                 qm_node_string(qm_node_get(field, "name"))));
@@ -274,6 +284,7 @@ static void put_row(qm_ctx *c, listing *g, qm_table *table, const qm_node *recor
     if (i == 0 && visible && visible->type == QM_NODE_FALSE)
       qm_line_format(&l, "%s ", QM_SAY(c, CARD_DELETED));
     if (qm_node_get(conflicts, name)) qm_line_add(&l, "! ");
+    if (is_proposed(record, g->fields[i])) qm_line_add(&l, "? ");
     if (qm_node_is(qm_node_get(g->fields[i], "type"), "ref"))
       qm_line_format(&l, "%.8s", qm_node_string(qm_node_get(fields, name)));
     else qm_verb_value(c, &l, g->fields[i], qm_node_get(fields, name), " ");

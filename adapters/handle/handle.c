@@ -153,6 +153,7 @@ static int open_all(qm_db *db, qm_error *e) {
   if (rc == QM_OK) {
     options.device = *qm_key_device(db->key);
     rc = qm_engine_open(&db->engine, &db->env, db->store, &options, e);
+    if (rc == QM_OK) qm_engine_files(db->engine, qm__handle_file_here, db);
   }
   if (rc == QM_OK && (rc = qm__handle_home(db)) != QM_OK)
     qm_fail(e, rc, "the enrolment: %s", qm_err_text(rc));

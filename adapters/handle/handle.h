@@ -160,7 +160,9 @@ int qm__handle_value(qm_db *db, qm_space *s, const qm_field_def *f, qm_slice tex
 /* A JSON array, each item a value of the field's, one after the other; *n of them. */
 int qm__handle_array(qm_db *db, qm_space *s, const qm_field_def *f, qm_slice json, qm_buf *out,
                      uint32_t *n, qm_error *e);
-/* A value as JSON; f may be NULL. */
+/* core/engine.h, qm_file_here: payload is the qm_db. */
+int qm__handle_file_here(void *payload, qm_slice value);
+/* A value as JSON, of a proposal (S7.10) its item; f may be NULL. */
 void qm__handle_put_value(qm_buf *b, const qm_field_def *f, qm_slice value);
 void qm__handle_put(qm_buf *b, const char *text);
 void qm__handle_put_u64(qm_buf *b, uint64_t v);

@@ -103,6 +103,19 @@ static int read_attachment(qm_slice value, attachment *a) {
   return is_hash(a->sha256);
 }
 
+static int is_here(const qm_db *db, const attachment *a, char path[QM_BLOB_PATH_MAX]) {
+  char hex[65] = {0};
+  uint64_t size = 0;
+  memcpy(hex, a->sha256.p, 64);
+  return qm__blob_path(db, hex, path, &size) == QM_OK && size == a->size;
+}
+
+int qm__handle_file_here(void *payload, qm_slice value) {
+  attachment a;
+  char path[QM_BLOB_PATH_MAX];
+  return read_attachment(value, &a) && is_here(payload, &a, path);
+}
+
 typedef struct attachments {
   qm_reading r;
   const qm_collection_def *c;
@@ -113,11 +126,9 @@ typedef struct attachments {
 static int put_attachment(attachments *x, const qm_record *record, const qm_field_def *f,
                           qm_slice value) {
   attachment a;
-  char path[QM_BLOB_PATH_MAX], hex[65] = {0};
-  uint64_t size = 0;
+  char path[QM_BLOB_PATH_MAX];
   if (!read_attachment(value, &a)) return QM_OK;
-  memcpy(hex, a.sha256.p, 64);
-  int here = qm__blob_path(x->r.db, hex, path, &size) == QM_OK && size == a.size;
+  int here = is_here(x->r.db, &a, path);
   qm__handle_put(x->out, "{\"collection\":");
   qm_json_str(x->out, x->c->name);
   qm__handle_put(x->out, ",\"id\":");

@@ -227,6 +227,7 @@ static void put_others(qm_buf *b, const qm_reading *r, const qm_field_def *f, co
     qm__handle_put_value(b, f, x->sibling->value);
     qm_buf_byte(b, ',');
     qm__handle_put_dot(b, &r->who, r->s, x->sibling->dot, x->sibling->time);
+    if (qm_field_proposed(f, x->sibling->value)) qm__handle_put(b, ",\"proposed\":true");
     qm__handle_put(b, ",\"class\":\"");
     qm__handle_put(b, qm__handle_conflict(x->cls));
     qm__handle_put(b, "\"}");
@@ -242,6 +243,18 @@ static uint32_t unknown_fields(const qm_collection_def *c, const qm_record *reco
     n += record->cells[i].field && !qm_collection_field(c, record->cells[i].field) &&
          (!i || record->cells[i - 1].field != record->cells[i].field);
   return n;
+}
+
+/* The fields whose value waits for somebody who may confirm it (S7.10). */
+static void put_proposed(qm_buf *b, const qm_collection_def *c, const qm_contest *contests) {
+  int any = 0;
+  for (uint32_t i = 0; i < c->n_fields; i++) {
+    if (!contests[i].shown || !qm_field_proposed(&c->fields[i], contests[i].shown->value)) continue;
+    qm__handle_put(b, any ? "," : ",\"proposed\":[");
+    qm_json_str(b, c->fields[i].name);
+    any = 1;
+  }
+  if (any) qm_buf_byte(b, ']');
 }
 
 static int put_fields(qm_buf *b, qm_reading *r, const qm_collection_def *c,
@@ -261,6 +274,7 @@ static int put_fields(qm_buf *b, qm_reading *r, const qm_collection_def *c,
     put_others(b, r, &c->fields[i], &contests[i]);
   }
   qm_buf_byte(b, '}');
+  put_proposed(b, c, contests);
   if (!(r->flags & QM_DETAIL)) return QM_OK;
   qm__handle_put(b, ",\"shown\":{");
   first = 1;

@@ -65,6 +65,7 @@ static int put_space_ref(qm_buf *b, qm_slice value) {
 void qm__handle_put_value(qm_buf *b, const qm_field_def *f, qm_slice value) {
   if (f && f->value == QM_VALUE_REF && put_ref(b, value)) return;
   if (f && f->value == QM_VALUE_SPACE_REF && put_space_ref(b, value)) return;
+  if (qm_field_proposed(f, value)) value = qm_slice_of(value.p + 1, value.n - 1); /* its item */
   if (qm_value_json(b, value) != QM_OK) qm__handle_put(b, "null");
 }
 

@@ -58,10 +58,16 @@ int32_t qm_commit(qm_tx *tx, qm_error *e) {
   if (!tx) return qm_fail(e, QM_EINVAL, "commit: there is no transaction");
   qm_db *db = tx->db;
   pthread_mutex_lock(&db->mutex);
-  int rc = qm_write_commit(tx->write, QM_DURABLE);
+  int rc = qm_write_check(tx->write);
+  qm_error missing = *qm_write_error(tx->write);
+  if (rc == QM_EINCOMPLETE)
+    qm_write_cancel(tx->write);
+  else
+    rc = qm_write_commit(tx->write, QM_DURABLE);
   end(tx);
   qm__handle_committed(db);
   pthread_mutex_unlock(&db->mutex);
+  if (rc == QM_EINCOMPLETE) return qm_fail(e, rc, "nothing was saved: %s", missing.message);
   return rc == QM_OK ? rc : qm_fail(e, rc, "nothing was saved: %s", qm_err_text(rc));
 }
 

@@ -162,15 +162,33 @@ static int get_list(const reader *r, const json_t *o, const char *key, size_t mo
   return QM_OK;
 }
 
+static int get_names(const reader *r, const json_t *o, const char *key, uint32_t most,
+                     const qm_slice **out, uint32_t *n) {
+  json_t *list;
+  void *memory;
+  QM_TRY(get_list(r, o, key, most, sizeof(qm_slice), &list, &memory, n));
+  qm_slice *names = memory;
+  *out = names;
+  for (uint32_t i = 0; i < *n; i++) {
+    const json_t *name = json_array_get(list, i);
+    if (!json_is_string(name))
+      return bad(r, key, "must hold names of %s", strcmp(key, "each") == 0 ? "parts" : "roles");
+    QM_TRY(copy_str(r, name, &names[i]));
+  }
+  return QM_OK;
+}
+
 /* An item is its name alone, or an object; the items of a state need their rank. */
 static int read_item(const reader *r, json_t *o, int is_state, qm_enum_item *item) {
-  static const char *const known[] = {"name", "rank", "label", NULL};
+  static const char *const known[] = {"name", "rank", "label", "by", "confirm", "needs", NULL};
   int64_t rank = 0;
   if (json_is_string(o) && !is_state) return copy_str(r, o, &item->name);
   QM_TRY(check_object(r, NULL, o, known));
   QM_TRY(get_str(r, o, "name", 1, &item->name));
   QM_TRY(get_int(r, o, "rank", is_state, INT32_MIN, INT32_MAX, &rank));
   item->rank = (int32_t)rank;
+  QM_TRY(get_names(r, o, "by", QM_SCHEMA_WRITERS_MAX, &item->by, &item->n_by));
+  QM_TRY(get_names(r, o, "confirm", QM_SCHEMA_WRITERS_MAX, &item->confirm, &item->n_confirm));
   return get_label(r, o, &item->label_zh, &item->label_en);
 }
 
@@ -277,18 +295,84 @@ static int read_key(const reader *r, const json_t *o, qm_collection_def *c) {
   return QM_OK;
 }
 
-static int read_writers(const reader *r, const json_t *o, qm_collection_def *c) {
-  json_t *list;
-  void *memory;
-  QM_TRY(get_list(r, o, "writers", QM_SCHEMA_WRITERS_MAX, sizeof(qm_slice), &list, &memory,
-                  &c->n_writers));
-  qm_slice *writers = memory;
-  c->writers = writers;
-  for (uint32_t i = 0; i < c->n_writers; i++) {
-    const json_t *role = json_array_get(list, i);
-    if (!json_is_string(role)) return bad(r, "writers", "must hold names of roles");
-    QM_TRY(copy_str(r, role, &writers[i]));
+/* ---- what the items of states need ---- */
+
+/* The field is named; its number stands elsewhere in the file, for `part` in another
+ * collection. */
+static int find_field(const reader *r, const json_t *o, const char *key, const json_t *fields,
+                      uint32_t *number) {
+  const json_t *name = json_object_get(o, key), *field;
+  size_t i;
+  if (!json_is_string(name)) return bad(r, key, name ? "must be text" : "is missing");
+  json_array_foreach(fields, i, field) {
+    const json_t *n = json_object_get(field, "number");
+    if (!json_equal(json_object_get(field, "name"), name) || !json_is_integer(n)) continue;
+    json_int_t v = json_integer_value(n);
+    if (v >= 1 && v <= (json_int_t)QM_NUMBER_MAX) *number = (uint32_t)v;
+    return *number ? QM_OK : bad(r, key, "is no field");
   }
+  return bad(r, key, "is no field");
+}
+
+static const json_t *fields_of(const reader *r, uint32_t collection) {
+  const json_t *c;
+  size_t i;
+  json_array_foreach(json_object_get(r->root, "collections"), i, c) {
+    const json_t *n = json_object_get(c, "number");
+    if (json_is_integer(n) && json_integer_value(n) == (json_int_t)collection)
+      return json_object_get(c, "fields");
+  }
+  return NULL;
+}
+
+static int read_need(const reader *r, json_t *o, const json_t *fields, const qm_collection_def *c,
+                     qm_need_def *d) {
+  static const char *const known[] = {"field", "least", "present", "by", "part", "each", NULL};
+  QM_TRY(check_object(r, "needs", o, known));
+  const json_t *present = json_object_get(o, "present");
+  if (present && !json_is_boolean(present)) return bad(r, "present", "must be true or false");
+  d->least = 1;
+  QM_TRY(find_field(r, o, "field", fields, &d->field));
+  QM_TRY(get_uint(r, o, "least", 0, UINT32_MAX, &d->least));
+  QM_TRY(get_names(r, o, "by", QM_SCHEMA_WRITERS_MAX, &d->by, &d->n_by));
+  QM_TRY(get_names(r, o, "each", QM_SCHEMA_PARTS_MAX, &d->parts, &d->n_parts));
+  d->kind = json_is_true(present) ? QM_NEED_PRESENT : QM_NEED_FILLED;
+  if (!d->n_parts && !json_object_get(o, "part")) return QM_OK;
+  if (json_is_true(present)) return bad(r, "needs", "asks for files and for parts at once");
+  const qm_field_def *f = qm_collection_field(c, d->field);
+  d->kind = QM_NEED_PARTS;
+  return find_field(r, o, "part", fields_of(r, f ? f->target : 0), &d->part);
+}
+
+static int read_needs(reader *r, const json_t *items, const json_t *fields,
+                      const qm_collection_def *c, const qm_field_def *f) {
+  for (uint32_t i = 0; i < f->n_items; i++) {
+    const json_t *o = json_array_get(items, i);
+    json_t *list;
+    void *memory;
+    qm_enum_item *item = (qm_enum_item *)(uintptr_t)&f->items[i]; /* made by this reader */
+    r->item = i;
+    if (!json_is_object(o)) continue;
+    QM_TRY(get_list(r, o, "needs", QM_SCHEMA_NEEDS_MAX, sizeof(qm_need_def), &list, &memory,
+                    &item->n_needs));
+    qm_need_def *needs = memory;
+    item->needs = needs;
+    for (uint32_t k = 0; k < item->n_needs; k++)
+      QM_TRY(read_need(r, json_array_get(list, k), fields, c, &needs[k]));
+  }
+  r->item = NOWHERE;
+  return QM_OK;
+}
+
+/* Once all fields of the collection are read. */
+static int read_all_needs(reader *r, const json_t *o, const qm_collection_def *c) {
+  const json_t *fields = json_object_get(o, "fields");
+  for (uint32_t i = 0; i < c->n_fields; i++) {
+    r->field = i;
+    QM_TRY(read_needs(r, json_object_get(json_array_get(fields, i), "items"), fields, c,
+                      &c->fields[i]));
+  }
+  r->field = NOWHERE;
   return QM_OK;
 }
 
@@ -422,8 +506,9 @@ static int read_collection(reader *r, json_t *o, qm_collection_def *c) {
   }
   r->field = NOWHERE;
   QM_TRY(read_key(r, o, c));
+  QM_TRY(read_all_needs(r, o, c));
   QM_TRY(read_levels(r, o, c));
-  QM_TRY(read_writers(r, o, c));
+  QM_TRY(get_names(r, o, "writers", QM_SCHEMA_WRITERS_MAX, &c->writers, &c->n_writers));
   return read_rules(r, o, c);
 }
 

@@ -44,7 +44,37 @@ static void add_label(qm_buf *out, const char *lead, qm_slice zh, qm_slice en) {
   add_text(out, "}");
 }
 
-static void add_items(qm_buf *out, const qm_field_def *f) {
+static void add_names(qm_buf *out, const char *lead, const char *key, const qm_slice *names,
+                      uint32_t n) {
+  if (!n) return;
+  add_key(out, lead, key);
+  for (uint32_t i = 0; i < n; i++) {
+    add_text(out, i ? ", " : "[");
+    qm_json_str(out, names[i]);
+  }
+  add_text(out, "]");
+}
+
+static void add_needs(qm_buf *out, const qm_schema *s, const qm_collection_def *c,
+                      const qm_enum_item *item) {
+  for (uint32_t i = 0; i < item->n_needs; i++) {
+    const qm_need_def *d = &item->needs[i];
+    const qm_field_def *f = qm_collection_field(c, d->field);
+    const qm_collection_def *target = f && d->part ? qm_schema_collection(s, f->target) : NULL;
+    const qm_field_def *part = target ? qm_collection_field(target, d->part) : NULL;
+    if (i == 0) add_key(out, ", ", "needs");
+    add_str(out, i ? ", {" : "[{", "field", f ? f->name : qm_slice_of("?", 1));
+    if (d->least != 1) add_int(out, ", ", "least", d->least);
+    if (d->kind == QM_NEED_PRESENT) add_key(out, ", ", "present"), add_text(out, "true");
+    if (part) add_str(out, ", ", "part", part->name);
+    add_names(out, ", ", "each", d->parts, d->n_parts);
+    add_names(out, ", ", "by", d->by, d->n_by);
+    add_text(out, i + 1 == item->n_needs ? "}]" : "}");
+  }
+}
+
+static void add_items(qm_buf *out, const qm_schema *s, const qm_collection_def *c,
+                      const qm_field_def *f) {
   int is_state = f->type == QM_FIELD_STATE;
   add_key(out, ",\n         ", "items");
   for (uint32_t i = 0; i < f->n_items; i++) {
@@ -57,6 +87,9 @@ static void add_items(qm_buf *out, const qm_field_def *f) {
     add_str(out, "{", "name", item->name);
     if (is_state || item->rank) add_int(out, ", ", "rank", item->rank);
     add_label(out, ", ", item->label_zh, item->label_en);
+    add_names(out, ", ", "by", item->by, item->n_by);
+    add_names(out, ", ", "confirm", item->confirm, item->n_confirm);
+    add_needs(out, s, c, item);
     add_text(out, "}");
   }
   add_text(out, "]");
@@ -74,7 +107,8 @@ static void add_transitions(qm_buf *out, const qm_field_def *f) {
   add_text(out, "]");
 }
 
-static void add_field(qm_buf *out, const qm_schema *s, const qm_field_def *f) {
+static void add_field(qm_buf *out, const qm_schema *s, const qm_collection_def *c,
+                      const qm_field_def *f) {
   add_str(out, "        {", "name", f->name);
   add_int(out, ", ", "number", f->number);
   add_word(out, ", ", "type", word_of(qm__types, f->type));
@@ -92,7 +126,7 @@ static void add_field(qm_buf *out, const qm_schema *s, const qm_field_def *f) {
   const qm_collection_def *target = f->target ? qm_schema_collection(s, f->target) : NULL;
   if (target) add_str(out, ", ", "target", target->name);
   add_label(out, ", ", f->label_zh, f->label_en);
-  if (f->n_items) add_items(out, f);
+  if (f->n_items) add_items(out, s, c, f);
   if (f->n_transitions) add_transitions(out, f);
   add_text(out, "}");
 }
@@ -137,17 +171,12 @@ static void add_collection(qm_buf *out, const qm_schema *s, const qm_collection_
     add_str(out, ",\n      ", "key", key->name);
     add_word(out, ",\n      ", "key_form", word_of(qm__key_forms, c->key_form));
   }
-  for (uint32_t i = 0; i < c->n_writers; i++) {
-    if (i == 0) add_key(out, ",\n      ", "writers");
-    add_text(out, i ? ", " : "[");
-    qm_json_str(out, c->writers[i]);
-    if (i + 1 == c->n_writers) add_text(out, "]");
-  }
+  add_names(out, ",\n      ", "writers", c->writers, c->n_writers);
   add_levels(out, c);
   add_key(out, ",\n      ", "fields");
   for (uint32_t i = 0; i < c->n_fields; i++) {
     add_text(out, i ? ",\n" : "[\n");
-    add_field(out, s, &c->fields[i]);
+    add_field(out, s, c, &c->fields[i]);
   }
   add_text(out, "\n      ]");
   for (uint32_t i = 0; i < c->n_rules; i++) {

@@ -214,12 +214,14 @@ static int add_column(qm__layout *l, columns *cs, const qm_field_def *f, const c
 
 static int add_columns(qm__layout *l, columns *cs, const qm_collection_def *c,
                        const qm_field_def *f, qm__pfield *p) {
-  uint32_t need = f->value == QM_VALUE_POINT ? 3 : 1;
+  uint32_t need = f->value == QM_VALUE_POINT ? 3 : qm_field_proposes(f) ? 2 : 1;
   p->column = QM__NO_COLUMN;
   if (is_rows(f) || cs->n + need > QM__PROJECT_COLUMNS) return QM_OK;
   p->column = cs->n;
   QM_TRY(add_column(l, cs, f, "", sql_type(f), is_indexed(c, f)));
   if (need == 1) return QM_OK;
+  p->proposes = need == 2;
+  if (need == 2) return add_column(l, cs, f, "_proposed", "INTEGER", 0);
   QM_TRY(add_column(l, cs, f, "_lat", "REAL", 0));
   return add_column(l, cs, f, "_lon", "REAL", 0);
 }

@@ -39,6 +39,7 @@ typedef struct qm__pfield {
   qm__made put, read, cut, last;
   qm__made refs; /* kind ref: the ids of records where ?1 is shown in it, in space ?2, and of
                     those that have conflicts: ?1 may stand there and not be shown */
+  uint8_t proposes; /* the next column says whether its value is a proposal */
 } qm__pfield;
 
 typedef struct qm__ptable {

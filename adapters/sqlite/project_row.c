@@ -167,11 +167,15 @@ static int siblings_cell(projecting *x, const qm_field_def *f, const qm_cell *fr
   QM_TRY(qm_read_contest(x->s, f, from, &x->p->arena, &contest));
   x->conflicts += contest.n_others > 0;
   if (!contest.shown) return QM_OK;
-  QM_TRY(value_cell(x->p, f->value, contest.shown->value, &c));
+  qm_slice value = contest.shown->value;
+  int proposed = qm_field_proposed(f, value);
+  if (proposed) value = qm_slice_of(value.p + 1, value.n - 1); /* its item */
+  QM_TRY(value_cell(x->p, f->value, value, &c));
   if (is_str(contest.shown->value)) add_search(x->p, to->search, &c);
   if (to->column == QM__NO_COLUMN) return QM_OK;
   x->cells[to->column] = c;
   if (f->value == QM_VALUE_POINT) point_cells(contest.shown->value, &x->cells[to->column + 1]);
+  if (to->proposes) x->cells[to->column + 1] = of_int(proposed);
   return QM_OK;
 }
 

@@ -55,7 +55,7 @@ static qm_field_type field_type(type t) {
 
 bytes make_schema(void) {
   qm_env env = qm_env_default();
-  qm_enum_item items[ITEMS] = {{{0}, {0}, {0}, 0}};
+  qm_enum_item items[ITEMS] = {{.rank = 0}};
   qm_transition ways[ITEMS * ITEMS];
   qm_field_def f[TYPES] = {{0}};
   uint32_t n_ways = 0;

@@ -53,10 +53,10 @@ static qm_field_def field(uint32_t number, const char *name, uint8_t type, uint8
 }
 
 static void make_schema(world *w) {
-  static const qm_enum_item items[] = {{{(const uint8_t *)"open", 4}, {0}, {0}, 1},
-                                       {{(const uint8_t *)"assigned", 8}, {0}, {0}, 2},
-                                       {{(const uint8_t *)"closed", 6}, {0}, {0}, 3},
-                                       {{(const uint8_t *)"escalated", 9}, {0}, {0}, 4}};
+  static const qm_enum_item items[] = {{.name = {(const uint8_t *)"open", 4}, .rank = 1},
+                                       {.name = {(const uint8_t *)"assigned", 8}, .rank = 2},
+                                       {.name = {(const uint8_t *)"closed", 6}, .rank = 3},
+                                       {.name = {(const uint8_t *)"escalated", 9}, .rank = 4}};
   static const qm_transition ways[] = {{0, 1}, {1, 2}, {1, 3}};
   qm_field_def f[] = {field(F_KEY, "key", QM_FIELD_REGISTER, QM_VALUE_TEXT),
                       field(F_TEL, "tel", QM_FIELD_REGISTER, QM_VALUE_TEXT),

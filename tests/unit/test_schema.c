@@ -337,7 +337,7 @@ static void the_form_is_strict(void **state) {
                  "f\x01\x01\x00\x00\xa0\xa0\x00\x90\x90\x00\x01\x00"),
        QM_EFORMAT},
       {BYTES(TOP "\x97" HEAD STATE("\x91\x90")), QM_EFORMAT},
-      {BYTES(TOP "\x97" HEAD STATE("\x91\x95\xa1i\x00\xa0\xa0\x00")), QM_EFORMAT},
+      {BYTES(TOP "\x97" HEAD STATE("\x91\x98\xa1i\x00\xa0\xa0\x90\x90\x90\x00")), QM_EFORMAT},
       {BYTES(TOP "\x97" HEAD FIELD "\x00"), QM_ETRAILING},
       {BYTES(TOP "\x97" HEAD "\x94\x10\xc4\x01"
                  "f\x01\x01"),
