@@ -450,6 +450,7 @@ static int do_enrol(void *payload, qm_slice request, const char *address, qm_are
   memset(out, 0, sizeof *out);
   int rc = qm_enrol_request_decode(request, &r);
   if (rc == QM_OK) rc = use_code(b, &r, address, arena, out);
+  if (rc == QM_OK) b->enrolled++;
   if (rc == QM_OK) b->has_version = 0; /* our own commit: its membership entry is to be written */
   qm_wipe(&r, sizeof r);
   if (rc != QM_OK) memset(out, 0, sizeof *out);
@@ -489,6 +490,17 @@ static int backend_admit(void *payload, const qm_id *device, const qm_cert *cert
   int rc = do_admit(payload, device, cert, writes_as);
   pthread_mutex_unlock(&b->lock);
   return rc;
+}
+
+/* SQLite's number moves with what other processes commit; our own enrolments are counted. */
+static uint64_t backend_standing(void *payload) {
+  hub_backend *b = payload;
+  uint32_t version;
+  pthread_mutex_lock(&b->lock);
+  int rc = qm_hubdb_version(b->db, &version);
+  uint64_t out = rc == QM_OK ? ((uint64_t)version << 32) + b->enrolled + 1 : 0;
+  pthread_mutex_unlock(&b->lock);
+  return out;
 }
 
 static int backend_check(void *payload, const qm_id *device) {
@@ -614,6 +626,7 @@ int hub_backend_open(hub_backend *b, hub_dir *d, qm_engine *engine, qm_error *e)
                               .admit = backend_admit,
                               .recovers = backend_recovers,
                               .refresh = backend_refresh,
+                              .standing = backend_standing,
                               .check = backend_check,
                               .policy = &b->policy,
                               .enrol = backend_enrol,

@@ -180,7 +180,8 @@ static void take_event(day_device *d, const qm_event *ev) {
     case QM_EV_LIVE: d->live = 1; break;
     case QM_EV_CLOSED:
       d->over = 1;
-      if (ev->code != QM_OK && !(d->leaving && ev->code == QM_ECLOSED)) bench_fail("the session closed", ev->code);
+      if (ev->code != QM_OK && !(d->leaving && ev->code == QM_ECLOSED))
+        bench_fail("the session closed", ev->code);
       break;
     default: break;
   }
