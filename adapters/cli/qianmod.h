@@ -126,6 +126,8 @@ int hub_judge_again(hub_dir *d, const qm_id *space, const qm_id *device);
 
 /* --- upkeep (qianmod_upkeep.c) --- */
 
+#define HUB_HELD_BUCKETS 1024u
+
 /* What a device of a running session said it holds of a space. */
 typedef struct hub_held {
   struct hub_held *next;
@@ -162,7 +164,8 @@ typedef struct hub_backend {
   uint32_t version, enrolled; /* enrolled: in this process */
   int has_version;
   uint64_t crash_at; /* 0: never */
-  hub_held *held;    /* of running sessions */
+  hub_held *held[HUB_HELD_BUCKETS]; /* of running sessions, by device */
+  int touching;      /* store thread: between touch_begin and touch_end */
   hub_upkeep upkeep;
 } hub_backend;
 void hub_held_note(hub_backend *b, const qm_id *device, const qm_id *space, qm_vv_list vv);

@@ -48,6 +48,10 @@ typedef struct qm_hub_backend {
                qm_enrol_response *out);
   /* A session ended. */
   int (*touch)(void *payload, const qm_id *device, const qm_hub_seen *seen);
+  /* Around the touches of a round, which go to the disk at once: `end` with keep 0 takes them
+     back, and each is then made by itself. Both or neither (NULL: each by itself). */
+  int (*touch_begin)(void *payload);
+  int (*touch_end)(void *payload, int keep);
   /* Of a running session: the VV that the device says it holds of a space, first at the start,
      then, where it ends equal to the hub, the hub's own. May be NULL. */
   void (*held)(void *payload, const qm_id *device, const qm_id *space, qm_vv_list vv);

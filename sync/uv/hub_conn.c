@@ -293,8 +293,12 @@ const qm__conn_app qm__hub_app = {.open = app_open,
 
 /* --- sessions that stay --- */
 
+/* Of 64, which one: so that most of those who do not have the space are passed over quickly. */
+static uint64_t space_bit(const qm_id *space) { return UINT64_C(1) << (space->b[0] & 63); }
+
 void qm__hub_tell(qm__hub_worker *w, const qm_id *space, const qm__hub_conn *from) {
   for (qm__hub_conn *hc = w->conns; hc; hc = hc->next) {
+    if (!(hc->spaces & space_bit(space))) continue;
     if (hc == from || hc->gone || hc->over || !hc->session) continue;
     if (qm_session_news(hc->session, space)) qm__conn_pump(&hc->conn);
   }
@@ -333,6 +337,8 @@ static void answer_request(qm__hub_conn *hc, qm__job *job) {
   }
   hc->lacks += job->lacks;
   if (job->has_grants) memcpy(hc->grants, job->grants, sizeof hc->grants);
+  for (uint32_t i = 0; i < job->out.reply.n_lines; i++)
+    hc->spaces |= space_bit(&job->out.reply.lines[i].line.id);
   if (job->ev.kind == QM_EV_COMMIT && job->out.rc == QM_OK && job->out.reply.n_refusals) {
     uint32_t n = job->out.reply.n_refusals;
     hc->seen.refused += n;

@@ -40,6 +40,7 @@ typedef struct qm__hub_conn {
   qm_id device, peer; /* as authenticated; as it writes */
   qm_session *session;
   uint64_t serial; /* of it, among the hub's */
+  uint64_t spaces; /* a bit of each that was listed for it */
   int is_enrolment;
   qm__message message; /* enrolment */
   qm_buf answer;

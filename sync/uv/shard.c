@@ -257,20 +257,40 @@ static void run_enrol(qm__shard *s, qm__job *job) {
          r.code ? qm_err_name(r.code) : "a device was enrolled");
 }
 
-static void run_end(qm__shard *s, qm__job *job) {
+static int touch_all(qm__shard *s, const queue *ends) {
   const qm_hub_backend *b = s->options.backend;
-  qm_event ev = {.kind = QM_EV_CLOSED, .peer = job->peer, .serial = job->serial};
-  (void)qm_answer_note(&s->answer, &ev);
-  job->rc = b->touch ? b->touch(b->payload, &job->device, &job->seen) : QM_OK;
-  if (job->rc != QM_OK)
-    qm_log(s->env, QM_LOG_WARN, "note of a session: %s", qm_err_text(job->rc));
+  int rc = QM_OK;
+  for (qm__job *job = ends->first; job && rc == QM_OK; job = job->next)
+    rc = b->touch(b->payload, &job->device, &job->seen);
+  return rc;
+}
+
+/* Sessions that ended: their notes in one transaction, or where that fails one by one. */
+static void run_ends(qm__shard *s, const queue *ends) {
+  const qm_hub_backend *b = s->options.backend;
+  if (!ends->first) return;
+  for (const qm__job *job = ends->first; job; job = job->next) {
+    qm_event ev = {.kind = QM_EV_CLOSED, .peer = job->peer, .serial = job->serial};
+    (void)qm_answer_note(&s->answer, &ev);
+  }
+  if (!b->touch) return;
+  if (ends->first->next && b->touch_begin && b->touch_begin(b->payload) == QM_OK) {
+    int rc = touch_all(s, ends);
+    int kept = b->touch_end(b->payload, rc == QM_OK);
+    if (rc == QM_OK && kept == QM_OK) return;
+  }
+  for (qm__job *job = ends->first; job; job = job->next) {
+    job->rc = b->touch(b->payload, &job->device, &job->seen);
+    if (job->rc != QM_OK)
+      qm_log(s->env, QM_LOG_WARN, "note of a session: %s", qm_err_text(job->rc));
+  }
 }
 
 static void run_one(qm__shard *s, qm__job *job) {
   switch (job->kind) {
     case QM_JOB_REQUEST: run_request(s, job); break;
     case QM_JOB_ENROL: run_enrol(s, job); break;
-    case QM_JOB_END: run_end(s, job); break;
+    case QM_JOB_END: break; /* with the others: run_ends */
     case QM_JOB_CHECK: run_check(s, job); break;
     case QM_JOB_LOOK: job->standing = s->standing; break;
     case QM_JOB_NEWS: break;
@@ -364,10 +384,11 @@ static void sort_round(queue *in, queue *group, queue *others, queue *later) {
 
 static void run_round(qm__shard *s, queue *in, queue *later) {
   const qm_hub_backend *b = s->options.backend;
-  queue group, others, done;
+  queue group, others, ends, done;
   qm__job *job;
   queue_init(&group);
   queue_init(&others);
+  queue_init(&ends);
   queue_init(&done);
   int rc = b->refresh ? b->refresh(b->payload, s->options.engine) : QM_OK;
   if (rc != QM_OK) qm_log(s->env, QM_LOG_ERROR, "hub.db: %s", qm_err_text(rc));
@@ -379,14 +400,16 @@ static void run_round(qm__shard *s, queue *in, queue *later) {
   hand_own(s, 1);
   while ((job = queue_take(&others))) {
     /* A session ends after its commits. */
-    if (job->kind == QM_JOB_END && later->first) {
-      queue_add(later, job);
+    if (job->kind == QM_JOB_END) {
+      queue_add(later->first ? later : &ends, job);
       continue;
     }
     run_one(s, job);
     queue_add(&done, job);
     hand_back(s, &done);
   }
+  run_ends(s, &ends);
+  hand_back(s, &ends);
   hand_own(s, 0);
 }
 

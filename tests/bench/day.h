@@ -62,7 +62,9 @@ typedef struct day_device {
   qm_engine *engine;
   qm_answer answer;
   qm_answer_policy policy;
-  qm_tls_config *config; /* kept, so that a second connection may resume */
+  qm_tls_config *config;
+  qm_buf ticket; /* of the last connection; resumed where `resumes` */
+  int resumes;
   /* of one connection */
   int fd, over, live, equal, waits, leaving;
   qm_tls *tls;

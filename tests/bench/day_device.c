@@ -59,6 +59,7 @@ void day_device_make(day_device *d, uint32_t number, day_hub *h, uint32_t grid) 
   BENCH_OK(qm_key_generate(&d->env, &d->key));
   qm_buf_init(&d->cert, &d->env, QM_CERT_SIZE_MAX);
   qm_buf_init(&d->ca, &d->env, QM_CERT_SIZE_MAX);
+  qm_buf_init(&d->ticket, &d->env, 65536);
   day_hub_admit(h, d->key, grid, &d->cert);
   qm_buf_add(&d->ca, h->ca_cert.p, h->ca_cert.n);
 }
@@ -84,6 +85,7 @@ void day_device_close(day_device *d) {
   qm_tls_config_free(d->config);
   qm_buf_free(&d->cert);
   qm_buf_free(&d->ca);
+  qm_buf_free(&d->ticket);
   qm_key_free(d->key);
   memset(d, 0, sizeof *d);
 }
@@ -148,7 +150,8 @@ void day_device_connect(day_device *d, uint16_t port) {
   (void)setsockopt(d->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   d->rest_n = 0;
   d->over = d->live = d->equal = d->waits = d->leaving = 0;
-  BENCH_OK(qm_tls_new(d->config, &d->tls));
+  if (!d->resumes) qm_buf_clear(&d->ticket);
+  BENCH_OK(qm_tls_resume(d->config, qm_buf_slice(&d->ticket), &d->tls));
   send_all(d);
   while (qm_tls_state_of(d->tls) == QM_TLS_HANDSHAKE) {
     BENCH_CHECK(receive(d, 1));
@@ -175,6 +178,10 @@ static void take_event(day_device *d, const qm_event *ev) {
     case QM_EV_STOPPED:
     case QM_EV_FORK:
     case QM_EV_DIFFER: bench_fail("the session refused, stopped or differs", ev->code);
+    case QM_EV_HELLO:
+      qm_buf_clear(&d->ticket);
+      BENCH_OK(qm_tls_ticket(d->tls, &d->ticket));
+      break;
     case QM_EV_COMMIT: d->equal = 0; break;
     case QM_EV_DONE: d->equal = ev->compare == QM_COMPARE_EQUAL; break;
     case QM_EV_LIVE: d->live = 1; break;

@@ -402,11 +402,74 @@ static void test_one_sync_for_all(void **state) {
   sem_destroy(&g.done);
 }
 
+/* --- ends --- */
+
+typedef struct notes {
+  gate g; /* first: the callbacks above */
+  int begun, kept, dropped, inside, alone, fail_at; /* fail_at: of the touches inside, 0: none */
+} notes;
+
+static int note_begin(void *payload) {
+  ((notes *)payload)->begun++;
+  return QM_OK;
+}
+
+static int note_end(void *payload, int keep) {
+  notes *n = payload;
+  if (keep) n->kept++;
+  else n->dropped++;
+  return QM_OK;
+}
+
+static int note_touch(void *payload, const qm_id *device, const qm_hub_seen *seen) {
+  notes *n = payload;
+  (void)device;
+  (void)seen;
+  if (n->begun == n->kept + n->dropped) {
+    n->alone++;
+    return QM_OK;
+  }
+  return ++n->inside == n->fail_at ? QM_EFULL : QM_OK;
+}
+
+/* Many sessions end: one transaction for their notes; where one of them fails, each alone. */
+static void test_ends_together(void **state) {
+  fixture *f = *state;
+  qm_env env = qm_env_default();
+  for (int fail_at = 0; fail_at <= 3; fail_at += 3) {
+    qm__shard *s;
+    notes n;
+    memset(&n, 0, sizeof n);
+    n.fail_at = fail_at;
+    sem_init(&n.g.open, 0, 0);
+    sem_init(&n.g.done, 0, 0);
+    qm_hub_backend backend = {.payload = &n, .refresh = wait_open, .touch = note_touch,
+                              .touch_begin = note_begin, .touch_end = note_end};
+    qm__shard_options o = {.env = &env, .engine = f->own.engine, .backend = &backend,
+                           .flags = QM_ANSWER_HUB, .deliver = take_done, .payload = &n};
+    ok(qm__shard_start(&s, &o));
+    qm__shard_push(s, qm__job_new(&env, QM_JOB_LOOK, NULL)); /* a round; the others wait */
+    for (uint32_t i = 0; i < MANY; i++) qm__shard_push(s, qm__job_new(&env, QM_JOB_END, NULL));
+    for (uint32_t i = 0; i < MANY + 1; i++) sem_post(&n.g.open);
+    for (uint32_t i = 0; i < MANY + 1; i++)
+      while (sem_wait(&n.g.done) != 0) continue;
+    qm__shard_stop(s);
+    assert_int_equal(n.begun, 1);
+    assert_int_equal(n.kept, fail_at == 0);
+    assert_int_equal(n.dropped, fail_at != 0);
+    /* One may have come with the LOOK and is alone anyway. */
+    assert_true(n.inside == (fail_at ? fail_at : (int)MANY - n.alone));
+    assert_true(fail_at == 0 ? n.alone <= 1 : n.alone == (int)MANY);
+    sem_destroy(&n.g.open);
+    sem_destroy(&n.g.done);
+  }
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void) {
   const struct CMUnitTest tests[] = {CASE(test_workers), CASE(test_checked_once),
                                      CASE(test_opened_and_closed), CASE(test_resumed),
-                                     CASE(test_one_sync_for_all)};
+                                     CASE(test_one_sync_for_all), CASE(test_ends_together)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
