@@ -282,7 +282,7 @@ static void test_resumed(void **state) {
 /* --- groups --- */
 
 typedef struct gate {
-  sem_t open, done;
+  sem_t began, open, done; /* began: a round, which waits for open */
   uint32_t taken, answered;
   int durable; /* syncs when the first was answered */
 } gate;
@@ -313,6 +313,7 @@ static int count_open(sqlite3_vfs *v, const char *name, sqlite3_file *file, int 
 static int wait_open(void *payload, qm_engine *engine) {
   gate *g = payload;
   (void)engine;
+  sem_post(&g->began);
   while (sem_wait(&g->open) != 0) continue;
   return QM_OK;
 }
@@ -348,7 +349,7 @@ static qm__job *commit_of(hub_device *d, const qm_env *env) {
 }
 
 /* The first round is held open; what comes meanwhile from 23 connections is one group, with
- * one fsync, and nobody is answered before it. */
+ * one fsync, and nobody is answered before the fsync of its group. */
 static void test_one_sync_for_all(void **state) {
   fixture *f = *state;
   gate g;
@@ -359,6 +360,7 @@ static void test_one_sync_for_all(void **state) {
   sqlite3_vfs *real = sqlite3_vfs_find(NULL);
   hub_device hub;
   memset(&g, 0, sizeof g);
+  sem_init(&g.began, 0, 0);
   sem_init(&g.open, 0, 0);
   sem_init(&g.done, 0, 0);
   counting = *real;
@@ -382,7 +384,9 @@ static void test_one_sync_for_all(void **state) {
                          .flags = QM_ANSWER_HUB, .deliver = take_done, .payload = &g};
   int before = syncs;
   ok(qm__shard_start(&s, &o));
-  for (uint32_t i = 0; i < MANY; i++) qm__shard_push(s, commit_of(&f->devices[i], &env));
+  qm__shard_push(s, commit_of(&f->devices[0], &env));
+  while (sem_wait(&g.began) != 0) continue;
+  for (uint32_t i = 1; i < MANY; i++) qm__shard_push(s, commit_of(&f->devices[i], &env));
   for (uint32_t i = 0; i < MANY; i++) sem_post(&g.open);
   for (uint32_t i = 0; i < MANY; i++)
     while (sem_wait(&g.done) != 0) continue;
@@ -391,13 +395,13 @@ static void test_one_sync_for_all(void **state) {
   qm__shard_stop(s);
   assert_int_equal(g.taken, MANY);
   assert_int_equal(batches, MANY);
-  /* The first may have been alone, as the thread was quicker than the loop above. */
-  assert_true(groups <= 2);
+  assert_int_equal(groups, 2);
   assert_int_equal(g.durable - before, 1);
-  assert_int_equal(syncs - before, (int)groups);
+  assert_int_equal(syncs - before, 2);
   assert_int_equal(sqlite3_vfs_unregister(&counting), SQLITE_OK);
   hub_device_close(&hub);
   test_dir_remove(&dir);
+  sem_destroy(&g.began);
   sem_destroy(&g.open);
   sem_destroy(&g.done);
 }
@@ -441,6 +445,7 @@ static void test_ends_together(void **state) {
     notes n;
     memset(&n, 0, sizeof n);
     n.fail_at = fail_at;
+    sem_init(&n.g.began, 0, 0);
     sem_init(&n.g.open, 0, 0);
     sem_init(&n.g.done, 0, 0);
     qm_hub_backend backend = {.payload = &n, .refresh = wait_open, .touch = note_touch,
@@ -448,7 +453,8 @@ static void test_ends_together(void **state) {
     qm__shard_options o = {.env = &env, .engine = f->own.engine, .backend = &backend,
                            .flags = QM_ANSWER_HUB, .deliver = take_done, .payload = &n};
     ok(qm__shard_start(&s, &o));
-    qm__shard_push(s, qm__job_new(&env, QM_JOB_LOOK, NULL)); /* a round; the others wait */
+    qm__shard_push(s, qm__job_new(&env, QM_JOB_LOOK, NULL));
+    while (sem_wait(&n.g.began) != 0) continue; /* what comes now is the next round */
     for (uint32_t i = 0; i < MANY; i++) qm__shard_push(s, qm__job_new(&env, QM_JOB_END, NULL));
     for (uint32_t i = 0; i < MANY + 1; i++) sem_post(&n.g.open);
     for (uint32_t i = 0; i < MANY + 1; i++)
@@ -457,9 +463,9 @@ static void test_ends_together(void **state) {
     assert_int_equal(n.begun, 1);
     assert_int_equal(n.kept, fail_at == 0);
     assert_int_equal(n.dropped, fail_at != 0);
-    /* One may have come with the LOOK and is alone anyway. */
-    assert_true(n.inside == (fail_at ? fail_at : (int)MANY - n.alone));
-    assert_true(fail_at == 0 ? n.alone <= 1 : n.alone == (int)MANY);
+    assert_int_equal(n.inside, fail_at ? fail_at : (int)MANY);
+    assert_int_equal(n.alone, fail_at ? (int)MANY : 0);
+    sem_destroy(&n.g.began);
     sem_destroy(&n.g.open);
     sem_destroy(&n.g.done);
   }
