@@ -227,7 +227,8 @@ int main(int argc, char **argv) {
   static const struct {
     const char *name;
     bench_suite *run;
-  } suites[] = {{"limits", bench_limits}, {"grid", bench_grid}, {"text", bench_text}};
+  } suites[] = {{"limits", bench_limits}, {"grid", bench_grid}, {"text", bench_text},
+                {"day", bench_day}};
   static bench b;
   const char *json = NULL, *commit = getenv("COMMIT");
   int runs = 5, named = 0;

@@ -13,7 +13,7 @@ typedef struct bench bench;
 
 /* One suite: adds its figures to b, `runs` times each. */
 typedef void bench_suite(bench *b, int runs);
-bench_suite bench_limits, bench_grid, bench_text;
+bench_suite bench_limits, bench_grid, bench_text, bench_day;
 
 /* Says what a figure is; once, before its values. `target` 0: none. `more` 1: more is
  * better. `limit`: id of the figure that bounds it, or NULL. */
