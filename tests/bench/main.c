@@ -15,6 +15,8 @@ static const struct {
     {"limits", bench_limits},
     {"grid", bench_grid},
     {"text", bench_text},
+    {"scale", bench_scale},
+    {"township", bench_township},
 };
 
 /* A process of its own: its memory is its own, and where it fails the others go on. */

@@ -83,6 +83,21 @@ void village_close(village *v) {
   BENCH_CHECK(v->env.live == 0);
 }
 
+double village_reopen(village *v, uint32_t device) {
+  char name[16];
+  qm_id id;
+  BENCH_CHECK(v->dir);
+  memset(id.b, 0xff, sizeof id.b);
+  village_close_replica(&v->hub);
+  open_replica(v, &v->hub, &id, 1, "hub");
+  village_close_replica(&v->devices[device]);
+  snprintf(name, sizeof name, "d%u", device);
+  qm_trace_device(device, &id);
+  double from = bench_cpu();
+  open_replica(v, &v->devices[device], &id, 0, name);
+  return bench_cpu() - from;
+}
+
 qm_space *village_space(const village *v, qm_engine *e, uint32_t device) {
   qm_id id;
   qm_trace_space(v->trace.grid_of_device[device], &id);
@@ -147,7 +162,11 @@ void village_play(village *v) {
     qm_space *space = village_space(v, device, l->device);
     qm_error e = {0, ""};
     BENCH_CHECK(l->op != QM_LINE_RUSH);
-    if (l->op == QM_LINE_SYNC) {
+    if (l->op == QM_LINE_SYNC && v->sessions) {
+      double from = bench_cpu();
+      BENCH_OK(village_talk(v, l->device).code);
+      v->synced = bench_cpu() - from;
+    } else if (l->op == QM_LINE_SYNC) {
       BENCH_OK(qm_engine_push(device, space));
       give(v, l->device, device, v->hub.engine, 1);
       give(v, l->device, v->hub.engine, device, 0);

@@ -31,6 +31,8 @@ typedef struct village {
   unsigned sqlite; /* QM_SQLITE_… of what is opened next */
   uint64_t ops, changes, bytes;
   double local; /* seconds of CPU */
+  int sessions; /* 1: syncs are sessions (village_talk), their CPU seconds in `synced` */
+  double synced;
   /* Called at every change played, where given. */
   void (*each)(struct village *v, void *payload);
   void *payload;
@@ -44,6 +46,8 @@ void village_play(village *v);
 /* A hub as open_village makes one, empty. */
 void village_open_hub(village *v, village_replica *hub);
 void village_close_replica(village_replica *r);
+/* Closes device and hub and opens their files again; seconds of CPU that the device took. */
+double village_reopen(village *v, uint32_t device);
 /* Uploads [from, to) into a hub; then state and digest stand at its VV. */
 void village_merge(village *v, village_replica *hub, uint32_t from, uint32_t to);
 qm_space *village_space(const village *v, qm_engine *e, uint32_t device);
