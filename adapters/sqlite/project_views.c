@@ -65,20 +65,6 @@ static int counts_view(qm__layout *l, qm_buf *b, const qm__lineage *g, const qm_
 
 /* ---- open: in no final state ---- */
 
-/* Final: nothing leads on from it; where every state leads on, those of greatest rank. */
-static int is_final(const qm_field_def *f, uint32_t item) {
-  int any = 0;
-  int32_t greatest = INT32_MIN;
-  for (uint32_t i = 0; i < f->n_items; i++) {
-    int on = !f->n_transitions;
-    for (uint32_t k = 0; k < f->n_transitions; k++) on |= f->transitions[k].from == i;
-    if (i == item && !on) return 1;
-    any |= !on;
-    if (f->items[i].rank > greatest) greatest = f->items[i].rank;
-  }
-  return !any && f->items[item].rank == greatest;
-}
-
 static void put_open(qm_buf *b, const qm_field_def *f, const qm__ptable *t) {
   const qm__pfield *p = field_at(t, f->number);
   int first = 1;
@@ -88,7 +74,7 @@ static void put_open(qm_buf *b, const qm_field_def *f, const qm__ptable *t) {
   put_column(b, t, p);
   qm__layout_put(b, " NOT IN (");
   for (uint32_t i = 0; i < f->n_items; i++) {
-    if (!is_final(f, i)) continue;
+    if (!qm_field_final(f, i)) continue;
     if (!first) qm_buf_byte(b, ',');
     qm__layout_literal(b, f->items[i].name);
     first = 0;
