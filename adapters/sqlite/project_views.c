@@ -82,6 +82,14 @@ static void put_open(qm_buf *b, const qm_field_def *f, const qm__ptable *t) {
   qm__layout_put(b, "))");
 }
 
+/* Today where the schema's first calendar is, else at UTC+8: never in the device's zone. */
+static void put_today(qm_buf *b, const qm__lineage *g) {
+  char text[48];
+  int offset = g->schema->n_calendars ? (int)g->schema->calendars[0].offset : QM_OFFSET_DEFAULT;
+  sqlite3_snprintf(sizeof text, text, "date('now', '%+d minutes')", offset);
+  qm__layout_put(b, text);
+}
+
 /* `due`: a date of it has come. NULL: all that are open. */
 static int open_view(qm__layout *l, qm_buf *b, const qm__lineage *g, const qm_collection_def *c,
                      const qm_field_def *state, const qm_field_def *due, const qm__ptable *t) {
@@ -92,8 +100,9 @@ static int open_view(qm__layout *l, qm_buf *b, const qm__lineage *g, const qm_co
   QM_TRY(qm__layout_object(l, "view", g, c, due, wanted, &o));
   qm__layout_put(b, "CREATE VIEW ");
   qm__layout_name(b, o->name);
-  qm__layout_put(b, due ? " AS SELECT CAST(julianday(date('now', 'localtime')) - julianday("
-                        : " AS SELECT *");
+  qm__layout_put(b, due ? " AS SELECT CAST(julianday(" : " AS SELECT *");
+  if (due) put_today(b, g);
+  if (due) qm__layout_put(b, ") - julianday(");
   if (due) put_column(b, t, p);
   qm__layout_put(b, due ? ") AS INTEGER) AS _days, * FROM " : " FROM ");
   qm__layout_name(b, t->object->name);
@@ -102,7 +111,8 @@ static int open_view(qm__layout *l, qm_buf *b, const qm__lineage *g, const qm_co
   if (due) {
     qm__layout_put(b, " AND ");
     put_column(b, t, p);
-    qm__layout_put(b, " <= date('now', 'localtime')");
+    qm__layout_put(b, " <= ");
+    put_today(b, g);
   }
   o->sql = qm__layout_text(l, b);
   return o->sql ? QM_OK : QM_ENOMEM;
