@@ -97,6 +97,8 @@ int qm__write_typed(qm_write *w);
 int qm__write_copy(qm_write *w, qm_slice *value);
 /* The value is well-formed and fits the field. */
 int qm__write_check(qm_write *w, const qm_target *t, qm_slice value);
+/* Its field's check has nothing against it (S22.2). Not of values that stand there already. */
+int qm__write_judge(qm_write *w, const qm_target *t, qm_slice value);
 /* --- write_steps.c: S7.10 --- */
 
 /* A state that is set: may its writer? *value becomes a proposal where he may no more. */
