@@ -274,7 +274,8 @@ static void pieces(const char *target, const char *first, const char *rest) {
 
 /* Every check, a table with a moved code, a calendar and a limit. */
 static const char rich_schema[] =
-    "{\"schema\":\"x\",\"version\":1,\"tables\":[{\"name\":\"a\",\"label\":{\"zh\":\"z\"},\"codes\":"
+    "{\"schema\":\"x\",\"version\":1,\"tables\":[{\"name\":\"a\",\"label\":{\"zh\":\"z\"},"
+    "\"codes\":"
     "[[\"510181\",\"z\",\"e\",\"510182\"],[\"510182\"]]}],\"calendars\":[{\"name\":\"c\",\"utc\":"
     "\"-03:30\",\"week\":[1,6],\"hours\":[[\"08:30\",\"12:00\"],[\"14:00\",\"24:00\"]],\"years\":"
     "[2025,2026],\"off\":[\"2025-01-01\",[\"2026-02-15\",\"2026-02-23\"]],\"work\":"
@@ -286,11 +287,13 @@ static const char rich_schema[] =
     "\"check\":{\"name\":\"area-code\",\"levels\":[6,12],\"suffix\":3,\"table\":\"a\"}},"
     "{\"name\":\"at\",\"number\":18,\"type\":\"register\",\"value\":\"int\",\"class\":\"work\","
     "\"check\":{\"name\":\"money\",\"zero\":false,\"least\":-5}},"
-    "{\"name\":\"st\",\"number\":19,\"type\":\"state\",\"class\":\"work\",\"items\":[{\"name\":\"a\","
+    "{\"name\":\"st\",\"number\":19,\"type\":\"state\",\"class\":\"work\","
+    "\"items\":[{\"name\":\"a\","
     "\"rank\":1},{\"name\":\"b\",\"rank\":2}],\"transitions\":[[\"a\",\"b\"]]},"
     "{\"name\":\"log\",\"number\":20,\"type\":\"log\",\"value\":\"map\",\"class\":\"work\","
     "\"check\":\"entry\"}],\"limits\":[{\"name\":\"l\",\"label\":{\"en\":\"e\"},\"start\":\"at\","
-    "\"state\":\"st\",\"by\":[\"at\"],\"calendar\":\"c\",\"extend\":\"at\",\"pauses\":[\"a\"],\"rows\":"
+    "\"state\":\"st\",\"by\":[\"at\"],\"calendar\":\"c\",\"extend\":\"at\","
+    "\"pauses\":[\"a\"],\"rows\":"
     "[{\"when\":{\"at\":7},\"working_days\":3},{\"hours\":24}]}]}]}";
 
 static void checks(void) {
