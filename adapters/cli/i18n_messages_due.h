@@ -3,6 +3,7 @@
 #define QM_I18N_MESSAGES_DUE_H
 
 #define QM_MESSAGES_DUE(X)                                                                      \
+  X(WORD_CHECK, "check %s", "校验 %s")                                                             \
   X(OPT_OVERDUE, "only what is overdue", "只看已超期的")                                              \
   X(REFUSED_VALUE, "field %s: %s", "字段“%s”：%s")                                                 \
   X(REFUSED_VALUE_USE, "field %s: %s (%s)", "字段“%s”：%s（%s）")                                    \

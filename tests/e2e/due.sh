@@ -29,7 +29,7 @@ both() { phone east sync && phone west sync && phone east sync; }
 tuesday=1772499600000
 swapped=1771034400000
 
-echo "1..43"
+echo "1..46"
 "$BUILD/qianmo" schema check fixtures/schemas/limits.json >"$dir/out" 2>"$dir/err"
 check $? "the schema is in order"
 "$BUILD/qianmo" schema pack fixtures/schemas/limits.json >"$dir/packed.json" 2>"$dir/err"
@@ -68,6 +68,8 @@ both; check $? "both phones enrol"
 phone west new incident no=1 category=garbage severity=2 text=桥头垃圾 area=519901002 contact=123 \
   reported_at=$tuesday stage=reported
 check $? "without checks a phone writes what it likes"
+phone west new incident no=9 category=leak contact=0; phone west sync; phone east sync
+phone west set incident key:9 contact=12x; phone east set incident key:9 contact=12y
 phone west due && says 'nothing is due'; check $? "and nothing is due"
 
 "$BUILD/qianmod" space update "$dir/hub" grid --schema "$dir/new.json" >"$dir/out" 2>&1
@@ -111,6 +113,10 @@ check $? "and is on the other phone, as it was written"
 phone east set incident key:1 area=519901002; check $? "saving it as it is writes nothing"
 refused 'field contact: this is no telephone' east set incident key:1 contact=12a
 check $? "changing it must be to something good"
+refused 'field contact: this is no telephone' east settle incident key:9 contact=12z
+check $? "nor is a conflict settled for another bad value"
+phone east settle incident key:9 contact=12x; check $? "but for one of those that were written"
+phone east schema; says 'contact .* personal, check phone'; check $? "the schema is shown with checks"
 
 TZ=America/New_York phone west due
 says '2026-03-04 17:30 .*Incident .* 1 桥头垃圾 .*(1 working day) .*Reported'
