@@ -18,6 +18,7 @@ static const struct {
     {"together", bench_together},
     {"scale", bench_scale},
     {"township", bench_township},
+    {"day", bench_day},
 };
 
 /* A process of its own: its memory is its own, and where it fails the others go on. */

@@ -3,12 +3,12 @@
 # of different machines cannot.
 RUNS ?= 5
 BENCH_SRC := $(wildcard tests/bench/*.c)
-BENCH_CLI := adapters/cli/replay_trace.c adapters/cli/replay_play.c
+BENCH_CLI := adapters/cli/replay_trace.c adapters/cli/replay_play.c adapters/cli/replay_process.c
 BENCH_BUILD := $(BUILD)/o3
 
 .PHONY: bench
 bench: deps  ## measure, five runs each (some minutes); RUNS=n SUITE="grid …"
-	@$(MAKE) BUILD=$(BENCH_BUILD) CFLAGS='-O3 -g -march=native' $(BENCH_BUILD)/bench
+	@$(MAKE) BUILD=$(BENCH_BUILD) CFLAGS='-O3 -g -march=native' $(BENCH_BUILD)/bench $(BENCH_BUILD)/qianmod
 	@mkdir -p build/bench
 	@COMMIT=$$(git rev-parse --short HEAD 2>/dev/null) $(BENCH_BUILD)/bench --runs $(RUNS) \
 	  --json build/bench.json $(BENCH_OPTIONS) $(SUITE)

@@ -151,6 +151,8 @@ static void check(world *w, const replica *r) {
   const qm_cell *cell = qm_record_cell(rec, NOTES, QM_SEQUENCE);
   BENCH_CHECK(cell);
   qm_sequence_text(cell, &b);
+  size_t q = 0; while (q < b.n && q < w->end.n && b.p[q] == w->end.p[q]) q++;
+  fprintf(stderr, "len %zu want %zu same %zu cpu %g\n%.60s\n--\n%.60s\n", b.n, w->end.n, q, bench_cpu(), (const char*)b.p + (q > 20 ? q - 20 : 0), (const char*)w->end.p + (q > 20 ? q - 20 : 0));
   BENCH_CHECK(b.n == w->end.n && memcmp(b.p, w->end.p, b.n) == 0);
   qm_buf_free(&b);
   qm_arena_free(&arena);
@@ -316,7 +318,7 @@ void bench_together(bench *b, int runs) {
   bench_figure(b, "text.local.each", "edits/s", 1e6, 1, NULL);
   for (int k = 0; k < 2; k++) {
     char path[128], id[64];
-    snprintf(path, sizeof path, "fixtures/traces/%s.json.gz", names[k]);
+    snprintf(path, sizeof path, "%s/%s.json.gz", getenv("TDIR"), names[k]);
     snprintf(id, sizeof id, "text.%s", names[k]);
     bench_figure(b, id, "ms", 0, 0, NULL);
     open_world(&w, path);
