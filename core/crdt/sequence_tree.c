@@ -43,6 +43,7 @@ qm__run *qm__sequence_at(qm_sequence *s, uint64_t at, uint64_t *offset) {
     *offset = at - s->near_at;
     return s->near;
   }
+  qm__sequence_forget(s);
   for (;;) {
     uint64_t left = shown_of(r->before), own = qm__run_shown(r);
     if (at < left)
@@ -79,6 +80,21 @@ int qm__run_precedes(const qm__run *a, const qm__run *b) {
 void qm__run_recount(qm__run *r, uint64_t shown_before) {
   uint64_t more = qm__run_shown(r) - shown_before; /* modulo 2^64 also where it is less */
   for (; r; r = r->up) r->shown += more;
+}
+
+void qm__sequence_forget(qm_sequence *s) {
+  for (qm__run *r = s->near_more ? s->near : NULL; r; r = r->up) r->shown += s->near_more;
+  s->near_more = 0;
+  s->near = NULL;
+}
+
+void qm__run_grew(qm_sequence *s, qm__run *r, uint64_t shown_before) {
+  if (s->near == r) {
+    s->near_more += qm__run_shown(r) - shown_before;
+    return;
+  }
+  qm__sequence_forget(s);
+  qm__run_recount(r, shown_before);
 }
 
 static void relink(qm_sequence *s, qm__run *up, const qm__run *from, qm__run *to) {
@@ -384,6 +400,7 @@ qm__run *qm__run_halve(qm_arena *arena, qm__run *r, uint64_t offset) {
 int qm__sequence_split(qm_sequence *s, const qm_authors *authors, qm_arena *arena, qm__run *r,
                        uint64_t offset, qm__run **second) {
   uint64_t shown = qm__run_shown(r);
+  qm__sequence_forget(s);
   qm__run *q = qm__run_halve(arena, r, offset);
   if (!q) return QM_ENOMEM;
   qm__run_recount(r, shown);
@@ -414,7 +431,7 @@ int qm__sequence_insert(qm_sequence *s, const qm_authors *authors, qm_arena *are
     list = r->on == QM_ON_RIGHT ? &host->rights : &host->lefts;
   }
   uint32_t at = list_place(list, authors, r);
-  s->near = NULL;
+  qm__sequence_forget(s);
   QM_TRY(list_add(list, arena, at, r));
   if (at)
     stand_after(s, last_of(list->p[at - 1]), r);
@@ -484,8 +501,7 @@ int qm__run_give_end(qm_sequence *s, qm__run *r, uint64_t k) {
   d->key = d->first;
   d->len += k;
   d->parent = qm__run_last(r);
-  qm__run_recount(r, shown);
-  if (s->near != r) s->near = NULL;
+  qm__run_grew(s, r, shown);
   return 1;
 }
 
@@ -505,8 +521,7 @@ int qm__run_give_start(qm_sequence *s, const qm_authors *authors, qm__run *r, ui
   r->len -= k;
   d->len += k;
   r->parent = qm__run_last(d);
-  qm__run_recount(r, shown);
-  if (s->near != r) s->near = NULL;
+  qm__run_grew(s, r, shown);
   return 1;
 }
 

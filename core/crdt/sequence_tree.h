@@ -76,6 +76,9 @@ struct qm_sequence {
    * once another run has changed. */
   qm__run *near;
   uint64_t near_at;
+  /* What `near` shows more (modulo 2^64) than its place in the treap says yet: typing and
+   * rubbing out touch one run, and no path to the root for each key. */
+  uint64_t near_more;
 };
 
 /* A counter of an author in the sort order of dots, with what stands there. */
@@ -127,6 +130,11 @@ int qm__run_give_end(qm_sequence *s, qm__run *r, uint64_t k);
 int qm__run_give_start(qm_sequence *s, const qm_authors *authors, qm__run *r, uint64_t k);
 /* To be called after r's state or len changed from `shown_before` visible elements. */
 void qm__run_recount(qm__run *r, uint64_t shown_before);
+/* The same where r stays where it is; every place found before but r's own is forgotten. */
+void qm__run_grew(qm_sequence *s, qm__run *r, uint64_t shown_before);
+/* Forgets the place met last, after what it has more is counted: before anything in the treap
+ * changes. */
+void qm__sequence_forget(qm_sequence *s);
 
 /* NULL where the author wrote nothing here. */
 qm__column *qm__sequence_column(const qm_sequence *s, const qm_authors *authors, uint32_t author);
