@@ -288,6 +288,13 @@ static qm_cell *typed_cell(qm_record *r, uint32_t field) {
   return cell ? r->cells + (cell - r->cells) : NULL;
 }
 
+/* The record's memory outlives the change, where state waits behind the log. */
+static void note_bytes(qm_write *w, uint64_t more) {
+  qm_loaded *l = w->typing.t.l;
+  l->bytes += more;
+  if (l->bytes > QM_RECORD_MAX / 2) w->e->whole = 1;
+}
+
 /* One more key of what is being typed or rubbed out, with what was checked for the edit before:
  * 1 where done. */
 static int one_key(qm_write *w, uint64_t at, uint64_t cut, qm_slice text) {
@@ -298,6 +305,7 @@ static int one_key(qm_write *w, uint64_t at, uint64_t cut, qm_slice text) {
   if (!y->cell) return 0;
   if (cut == 1 && !text.n && op->kind == QM_KIND_CUT && op->cuts.n < CUTS_MAX) {
     if (!qm_sequence_rub(y->cell, &w->s->authors, at, &range)) return 0;
+    note_bytes(w, 16);
     int rc = keep_cuts(w, (qm_ranges){&range, 1});
     return rc ? rc : 1;
   }
@@ -305,8 +313,9 @@ static int one_key(qm_write *w, uint64_t at, uint64_t cut, qm_slice text) {
       y->n >= QM_VALUE_MAX - 8)
     return 0;
   const qm_dot next = {w->change.next, w->change.author};
-  int rc = qm_sequence_type(y->cell, qm__write_arena(w), next, at, text.p[0]);
+  int rc = qm_sequence_type(y->cell, &w->e->records, next, at, text.p[0]);
   if (rc != 1) return rc;
+  note_bytes(w, 1);
   y->text[y->n++] = text.p[0];
   op->span++;
   w->change.next++;

@@ -336,8 +336,11 @@ int qm_sequence_rub(qm_cell *c, const qm_authors *authors, uint64_t at, qm_range
 /* ---- reading ---- */
 
 uint64_t qm_sequence_len(const qm_cell *c) {
-  const qm_sequence *s = qm_sequence_of(c);
-  return s && s->top ? s->top->shown + s->near_more : 0;
+  /* Reading makes the treap and moves the place met last, which nobody sees. */
+  qm_sequence *s = c->content;
+  if (!s || !s->first) return 0;
+  qm__sequence_order(s);
+  return s->top->shown + s->near_more;
 }
 
 static const qm__run *head_of(const qm_cell *c) {
@@ -414,7 +417,6 @@ static int under_root(const qm_sequence *s, const qm__run *r) {
 }
 
 int qm_sequence_place(const qm_cell *c, const qm_authors *authors, uint64_t at, qm_op *op) {
-  /* Reading moves only the place met last, which nobody sees. */
   qm_sequence *s = c->content;
   uint64_t len = qm_sequence_len(c), l_at = 0, r_at = 0;
   const qm__run *l = NULL, *r = NULL;

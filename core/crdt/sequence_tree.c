@@ -7,7 +7,7 @@
 
 static uint64_t shown_of(const qm__run *r) { return r ? r->shown : 0; }
 
-void qm__run_sum(qm__run *r) {
+static void sum(qm__run *r) {
   r->shown = qm__run_shown(r) + shown_of(r->before) + shown_of(r->after);
 }
 
@@ -20,30 +20,48 @@ uint32_t qm__run_priority(qm_dot d) {
   return (uint32_t)(x >> 32);
 }
 
-qm__run *qm__sequence_head(const qm_sequence *s) {
-  qm__run *r = s->top;
-  while (r && r->before) r = r->before;
-  return r;
-}
-
 qm__run *qm__run_next(const qm__run *r) { return r->next; }
 qm__run *qm__run_prev(const qm__run *r) { return r->prev; }
 
-static void thread(qm__run *prev, qm__run *r, qm__run *next) {
+static void thread(qm_sequence *s, qm__run *prev, qm__run *r, qm__run *next) {
   r->prev = prev;
   r->next = next;
-  if (prev) prev->next = r;
   if (next) next->prev = r;
+  if (prev)
+    prev->next = r;
+  else
+    s->first = r;
+}
+
+/* Each goes to the right end: `last`, whose ancestors get their sums when something comes to
+ * stand beside them. */
+void qm__sequence_order(qm_sequence *s) {
+  qm__run *last = NULL;
+  if (s->top) return;
+  for (qm__run *r = s->first; r; last = r, r = r->next) {
+    qm__run *below = NULL, *up = last;
+    for (; up && up->priority < r->priority; below = up, up = up->up) sum(up);
+    r->before = below;
+    r->after = NULL;
+    if (below) below->up = r;
+    r->up = up;
+    if (up)
+      up->after = r;
+    else
+      s->top = r;
+  }
+  for (; last; last = last->up) sum(last);
 }
 
 qm__run *qm__sequence_at(qm_sequence *s, uint64_t at, uint64_t *offset) {
-  qm__run *r = s->top;
   uint64_t passed = 0;
   if (s->near && at >= s->near_at && at - s->near_at < qm__run_shown(s->near)) {
     *offset = at - s->near_at;
     return s->near;
   }
   qm__sequence_forget(s);
+  qm__sequence_order(s);
+  qm__run *r = s->top;
   for (;;) {
     uint64_t left = shown_of(r->before), own = qm__run_shown(r);
     if (at < left)
@@ -121,8 +139,8 @@ static void rotate(qm_sequence *s, qm__run *r) {
     r->before = p;
   }
   p->up = r;
-  qm__run_sum(p);
-  qm__run_sum(r);
+  sum(p);
+  sum(r);
 }
 
 static void settle_up(qm_sequence *s, qm__run *r) {
@@ -133,7 +151,8 @@ static void settle_up(qm_sequence *s, qm__run *r) {
 }
 
 static void stand_after(qm_sequence *s, qm__run *where, qm__run *r) {
-  thread(where, r, where->next);
+  thread(s, where, r, where->next);
+  if (!s->top) return;
   if (!where->after) {
     where->after = r;
   } else {
@@ -146,11 +165,9 @@ static void stand_after(qm_sequence *s, qm__run *where, qm__run *r) {
 }
 
 static void stand_before(qm_sequence *s, qm__run *where, qm__run *r) {
-  thread(where ? where->prev : NULL, r, where);
-  if (!where) {
-    r->up = NULL;
-    s->top = r;
-  } else if (!where->before) {
+  thread(s, where ? where->prev : NULL, r, where);
+  if (!s->top) return;
+  if (!where->before) {
     where->before = r;
     r->up = where;
   } else {
@@ -163,8 +180,12 @@ static void stand_before(qm_sequence *s, qm__run *where, qm__run *r) {
 }
 
 static void leave(qm_sequence *s, qm__run *r) {
-  if (r->prev) r->prev->next = r->next;
   if (r->next) r->next->prev = r->prev;
+  if (r->prev)
+    r->prev->next = r->next;
+  else
+    s->first = r->next;
+  if (!s->top) return;
   while (r->before || r->after) {
     qm__run *x = !r->before                                 ? r->after
                  : !r->after                                ? r->before
