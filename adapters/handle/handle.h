@@ -62,6 +62,7 @@ struct qm_db {
   qm_tx *tx;
   int syncing;
   struct qm_client_wake *wake; /* of a session that stays */
+  qm_buf ticket; /* resumes the next connection; key material; of the sync that runs */
   pthread_mutex_t query_mutex; /* of `query` alone: a long query holds nobody else up */
   qm_query *query;             /* NULL until the first one */
   int test_data;

@@ -383,6 +383,7 @@ static int sync_once(sync_run *run, qm_error *e) {
   qm_client_options o = {.size = sizeof o,
                          .env = &db->env,
                          .key = db->key,
+                         .ticket = &db->ticket,
                          .connect_ms = db->options.timeout_ms,
                          .handshake_ms = db->options.timeout_ms};
   qm_buf_clear(&run->ca);

@@ -105,6 +105,16 @@ static int on_verify_aside(void *payload, const qm_id *device, const uint8_t dig
   return qm_verify_by(qm_slice_of(s->hub.spki, sizeof s->hub.spki), device, digest, signature);
 }
 
+/* The hub's ticket came before its WELCOME. No memory: the next connection is a full one. */
+static void keep_ticket(sync_call *s) {
+  qm_buf *t = s->options->ticket;
+  s->out->is_resumed = (uint8_t)qm_tls_is_resumed(s->call.conn.tls);
+  if (!t) return;
+  if (t->p) qm_wipe(t->p, t->n);
+  qm_buf_clear(t);
+  if (qm_tls_ticket(s->call.conn.tls, t) != QM_OK) qm_buf_clear(t);
+}
+
 static void add_progress(qm_client_result *out, const qm_event *ev) {
   out->spaces++;
   out->taken_up += ev->progress.taken_up;
@@ -117,6 +127,7 @@ static void take_note(sync_call *s, const qm_event *ev) {
   qm_client_result *out = s->out;
   switch (ev->kind) {
     case QM_EV_HELLO:
+      keep_ticket(s);
       out->hub = ev->peer;
       out->has_offset = ev->has_offset;
       out->offset_ms = ev->offset_ms;
@@ -414,10 +425,12 @@ int qm_client_sync(const qm_client_options *o, qm_engine *engine, qm_client_resu
   policy_init(s);
   qm_tls_config *config;
   int rc = make_config(s, &config, e);
+  if (o->ticket) s->call.ticket = qm_buf_slice(o->ticket);
   if (rc == QM_OK) {
     rc = qm__call_run(&s->call, o->env, &app, o->host, o->port,
                       o->connect_ms ? o->connect_ms : QM_CLIENT_CONNECT_MS,
                       o->handshake_ms ? o->handshake_ms : QM_CLIENT_HANDSHAKE_MS, config, e);
+    if (o->ticket && qm_id_is_zero(&out->hub)) qm_buf_clear(o->ticket); /* no WELCOME came */
     rc = outcome(s, rc, e);
   }
   qm_session_free(s->session);

@@ -15,6 +15,8 @@
 #define QM_CLIENT_HANDSHAKE_MS 15000u
 #define QM_CLIENT_ENROL_MS 15000u
 
+#define QM_CLIENT_TICKET_MAX 8192u
+
 #define QM_CLIENT_HAS_ENTER 1 /* qm_client_options.enter and leave */
 
 enum {
@@ -63,6 +65,10 @@ typedef struct qm_client_options {
   /* Public key of the home hub, as the enrolment has shown it: set-aside entries are verified
      by it, whoever hands them on, or by that of the hub which TLS shows. May be empty. */
   qm_slice home;
+  /* What resumes the connection of an earlier call to this hub: used, and replaced by a newer
+     one; empty after a connection that failed with it. Key material, of the caller, who wipes
+     it; at most QM_CLIENT_TICKET_MAX bytes. May be NULL. */
+  qm_buf *ticket;
 } qm_client_options;
 
 /* What was refused: by the hub (by_hub), or by this device of what the hub sent. */
@@ -87,6 +93,7 @@ typedef struct qm_client_result {
   uint32_t spaces; /* that were exchanged to their end */
   uint8_t complete; /* both sides had given all they had */
   uint8_t has_offset;
+  uint8_t is_resumed; /* no signature was made or checked for the connection */
   int64_t offset_ms; /* hub's clock less this one's */
   uint64_t rtt_ms;
   qm_id hub;

@@ -125,6 +125,7 @@ struct world {
   uint8_t on[F_COUNT];
   uint64_t fired[F_COUNT];
   int calm; /* no new faults */
+  uint64_t differed_ms[NODES][SPACES]; /* when a difference of one in doubt was found */
   unsigned hub_lives;
   refused_row *refused;
   unsigned n_refused;
