@@ -37,11 +37,6 @@ typedef struct kind {
   uint32_t collection, field, shape;
 } kind;
 
-typedef struct run {
-  uint32_t author; /* rank */
-  uint64_t end;    /* greatest counter */
-} run;
-
 typedef struct writer {
   const qm_env *env;
   qm_arena arena;
@@ -60,6 +55,7 @@ typedef struct writer {
   uint32_t n_records, cap_records;
   uint32_t *order, cap_order; /* scratch for sorting */
   int writing;     /* the second walk */
+  int in_columns;  /* numbers are varints: in a sequence */
 
   uint32_t *names; /* of the record at hand: ranks */
   uint32_t n_names, cap_names;
@@ -140,18 +136,14 @@ static int put_dot(writer *w, uint32_t k, const dot *d) {
   return QM_OK;
 }
 
-static int get_place(const writer *w, qm_cur *in, uint32_t *rank) {
-  uint32_t place = 0;
-  QM_TRY(qm_cur_uint32(in, &place));
-  if (place >= w->n_names) return QM_EFORMAT;
-  *rank = w->names[place];
-  return QM_OK;
-}
-
+/* In MessagePack and in the columns of sequences alike: two numbers. */
 static int get_dot(const writer *w, qm_cur *in, dot *d) {
+  uint64_t place = 0;
   *d = (dot){.span = 1};
-  QM_TRY(get_place(w, in, &d->author));
-  return qm_cur_uint(in, &d->counter);
+  QM_TRY(w->in_columns ? qm_cur_varint(in, &place) : qm_cur_uint(in, &place));
+  if (place >= w->n_names) return QM_EFORMAT;
+  d->author = w->names[place];
+  return w->in_columns ? qm_cur_varint(in, &d->counter) : qm_cur_uint(in, &d->counter);
 }
 
 static int get_timed(const writer *w, qm_cur *in, dot *d) {
@@ -185,18 +177,22 @@ static void put_number(writer *w, unsigned tag, uint64_t n) {
 }
 
 static void put_text(writer *w, qm_slice text) {
-  uint8_t digest[QM__DIGEST_SIZE];
-  if (text.n == 2 * sizeof digest && qm__is_lower_hex(text.p, text.n)) {
-    (void)qm_unhex(digest, sizeof digest, (const char *)text.p, text.n);
-    qm_buf_varint(of_kind(w, QM__KIND_TAG, w->kind), QM__TAG_HEX);
-    qm_buf_add(fixed(w, QM__COL_DIGESTS), digest, sizeof digest);
-    return;
-  }
   if (text.n > QM__TEXT_MAX)
     put_number(w, QM__TAG_LONG, text.n);
   else
     qm_buf_varint(of_kind(w, QM__KIND_TAG, w->kind), QM__TAG_TEXT + text.n);
   qm_buf_add(of_kind(w, QM__KIND_BYTES, w->kind), text.p, text.n);
+}
+
+static void put_str(writer *w, qm_slice text) {
+  uint8_t digest[QM__DIGEST_SIZE];
+  if (text.n != 2 * sizeof digest || !qm__is_lower_hex(text.p, text.n)) {
+    put_text(w, text);
+    return;
+  }
+  (void)qm_unhex(digest, sizeof digest, (const char *)text.p, text.n);
+  qm_buf_varint(of_kind(w, QM__KIND_TAG, w->kind), QM__TAG_HEX);
+  qm_buf_add(fixed(w, QM__COL_DIGESTS), digest, sizeof digest);
 }
 
 /* time: of the value's dot, or 0. */
@@ -210,7 +206,7 @@ static void put_value(writer *w, qm_slice v, qm_time time) {
   if (qm_cur_token(&c, &t) != QM_OK) {
     put_raw(w, v);
   } else if (t.type == QM_MP_STR) {
-    put_text(w, t.span);
+    put_str(w, t.span);
   } else if (t.type == QM_MP_BIN && t.span.n == QM__DIGEST_SIZE) {
     qm_buf_varint(of_kind(w, QM__KIND_TAG, w->kind), QM__TAG_BIN);
     qm_buf_add(fixed(w, QM__COL_DIGESTS), t.span.p, t.span.n);
@@ -301,92 +297,116 @@ static int walk_entries(writer *w, qm_cur *in, uint32_t left, uint32_t *count) {
   return left ? QM_EFORMAT : QM_OK;
 }
 
-static uint64_t code_points(qm_slice text) {
-  uint64_t n = 0;
-  for (size_t i = 0; i < text.n; i++) n += (text.p[i] & 0xc0) != 0x80;
-  return n;
-}
+/* Columns of a sequence at rest (S6.5), as far as they say where chains stand and hang. */
+enum { HEADS, GAPS, LENGTHS, FLAGS, HANGS, STATES, KINDS, VALUES, SEQUENCE };
 
-/* Its parent (S6.5): mostly the end of the run before. *items: what it took. */
-static int walk_parent(writer *w, qm_cur *in, uint64_t head, const dot *d, const run *before,
-                       uint32_t *items) {
-  dot parent = {.author = d->author, .span = 1};
+typedef struct chains {
+  qm_cur c[SEQUENCE];
+  uint64_t end; /* of the author's chain before */
+} chains;
+
+/* Where its least element hangs: mostly at the end of the author's chain before. */
+static int walk_hangs(writer *w, chains *x, uint64_t flags, uint64_t gap) {
+  dot named;
   uint64_t distance = 0;
-  if (!(head >> 2 & 3)) return QM_OK;
-  if (head & 32) {
-    QM_TRY(qm_cur_uint(in, &distance));
-    parent.counter = d->counter - distance;
-    *items += 1;
-  } else {
-    QM_TRY(get_dot(w, in, &parent));
-    *items += 2;
+  if (flags & QM__CHAIN_OTHER) {
+    QM_TRY(get_dot(w, &x->c[HANGS], &named));
+    QM_TRY(put_dot(w, QM__NAMED, &named));
+  } else if (flags & 3) {
+    QM_TRY(qm_cur_varint(&x->c[HANGS], &distance));
+    if (distance == UINT64_MAX) return QM_EFORMAT;
+    if (w->writing)
+      qm_buf_varint(of_kind(w, QM__KIND_PARENT, w->kind), distance == gap ? 0 : distance + 1);
   }
-  int follows = parent.author == before->author && parent.counter == before->end;
-  if (w->writing) {
-    qm_buf_varint(of_kind(w, QM__KIND_PARENT, w->kind), follows ? 0 : 1);
-    if (!follows && (head & 32)) qm_buf_varint(of_kind(w, QM__KIND_NUMBER, w->kind), distance);
-  }
-  return follows || (head & 32) ? QM_OK : put_dot(w, QM__NAMED, &parent);
+  if (!(flags & QM__CHAIN_MOVED)) return QM_OK;
+  QM_TRY(get_dot(w, &x->c[HANGS], &named));
+  return put_dot(w, QM__NAMED, &named);
 }
 
-/* Text, values or how many tombstones; the number of elements is the run's span. */
-static int walk_body(writer *w, qm_cur *in, uint64_t head, uint64_t *span) {
-  qm_slice v;
-  qm_cur c;
-  uint32_t n = 0;
-  if ((head & 3) == 2) {
-    QM_TRY(qm_cur_uint(in, span));
-    if (w->writing) qm_buf_varint(of_kind(w, QM__KIND_NUMBER, w->kind), *span);
-    return QM_OK;
+static int walk_chain(writer *w, chains *x, uint32_t author) {
+  uint8_t head = 0, flags = 0;
+  uint64_t gap = 0, more = 0;
+  QM_TRY(qm_cur_byte(&x->c[HEADS], &head));
+  gap = head >> 2 & 3;
+  more = head >> 4;
+  flags = head & 3;
+  if (gap == 3) {
+    QM_TRY(qm_cur_varint(&x->c[GAPS], &gap));
+    gap += 3;
   }
-  QM_TRY(qm_cur_value(in, QM_VALUE_DEPTH + 1, &v));
-  qm_cur_init(&c, v);
-  if ((head & 3) == 0) {
-    qm_slice text = {NULL, 0};
-    QM_TRY(qm_cur_str(&c, &text));
-    *span = code_points(text);
-  } else {
-    QM_TRY(qm_cur_array(&c, &n));
-    *span = n;
+  if (more == 15) {
+    QM_TRY(qm_cur_varint(&x->c[LENGTHS], &more));
+    more += 15;
   }
-  put_value(w, v, 0);
+  if (flags == 3) QM_TRY(qm_cur_byte(&x->c[FLAGS], &flags));
+  put_flags(w, flags);
+  if (w->writing) qm_buf_varint(of_kind(w, QM__KIND_NUMBER, w->kind), more);
+  QM_TRY(walk_hangs(w, x, flags, gap));
+  dot d = {.counter = x->end + gap, .span = more + 1, .author = author};
+  x->end = d.counter + d.span;
+  return put_dot(w, w->kind, &d);
+}
+
+/* A column as it is. */
+static void put_column(writer *w, unsigned sort, qm_cur *c) {
+  if (!w->writing) return;
+  qm_buf_varint(of_kind(w, QM__KIND_NUMBER, w->kind), qm_cur_left(c));
+  qm_buf_add(of_kind(w, sort, w->kind), c->at, qm_cur_left(c));
+}
+
+static int open_chains(qm_cur *in, chains *x) {
+  uint64_t sizes[SEQUENCE];
+  for (unsigned i = 0; i < SEQUENCE; i++) QM_TRY(qm_cur_varint(in, &sizes[i]));
+  for (unsigned i = 0; i < SEQUENCE; i++) {
+    qm_slice column;
+    if (sizes[i] > qm_cur_left(in)) return QM_ETRUNCATED;
+    QM_TRY(qm_cur_span(in, (size_t)sizes[i], &column));
+    qm_cur_init(&x->c[i], column);
+  }
   return QM_OK;
 }
 
-static int walk_sequence(writer *w, qm_cur *in, uint32_t left, uint32_t *count) {
-  run before = {UINT32_MAX, 0};
-  for (*count = 0; left; ++*count) {
-    dot d, key;
-    uint64_t head = 0;
-    uint32_t items = 4;
-    QM_TRY(qm_cur_uint(in, &head));
-    if (head > 127 || (head >> 2 & 3) == 3 || (head & 3) == 3) return QM_EFORMAT;
-    put_flags(w, head);
-    QM_TRY(get_dot(w, in, &d));
-    QM_TRY(walk_parent(w, in, head, &d, &before, &items));
-    if (head & 64) {
-      QM_TRY(get_dot(w, in, &key));
-      QM_TRY(put_dot(w, QM__NAMED, &key));
-      items += 2;
-    }
-    QM_TRY(walk_body(w, in, head, &d.span));
-    QM_TRY(put_dot(w, w->kind, &d));
-    before = (run){d.author, d.counter + d.span - 1};
-    if (left < items) return QM_EFORMAT;
-    left -= items;
+/* *count: of the chains; which are whose, their dots say. */
+static int walk_sequence(writer *w, qm_cur *in, uint32_t *count) {
+  chains x;
+  qm_slice bin = {NULL, 0};
+  qm_cur c, authors;
+  uint64_t n = 0, place = 0, some = 0;
+  QM_TRY(qm_cur_bin(in, &bin));
+  qm_cur_init(&c, bin);
+  QM_TRY(qm_cur_varint(&c, &n));
+  authors = c;
+  for (uint64_t i = 0; i < 2 * n; i++) QM_TRY(qm_cur_varint(&c, &place));
+  QM_TRY(open_chains(&c, &x));
+  *count = 0;
+  for (uint64_t i = 0; i < n; i++) {
+    QM_TRY(qm_cur_varint(&authors, &place));
+    QM_TRY(qm_cur_varint(&authors, &some));
+    if (place >= w->n_names || !some) return QM_EFORMAT;
+    x.end = 0;
+    for (uint64_t k = 0; k < some; k++, ++*count) QM_TRY(walk_chain(w, &x, w->names[place]));
   }
+  put_column(w, QM__KIND_NUMBER, &x.c[STATES]);
+  put_column(w, QM__KIND_NUMBER, &x.c[KINDS]);
+  put_column(w, QM__KIND_BYTES, &x.c[VALUES]);
+  if (w->writing) put_text(w, qm_slice_of(c.at, qm_cur_left(&c)));
   return QM_OK;
 }
 
 static int walk_content(writer *w, qm_cur *in, uint32_t shape, uint32_t *count) {
   uint32_t items = 0;
+  if (shape == QM_SEQUENCE) {
+    w->in_columns = 1;
+    int rc = walk_sequence(w, in, count);
+    w->in_columns = 0;
+    return rc;
+  }
   QM_TRY(qm_cur_array(in, &items));
   switch (shape) {
     case QM_SIBLINGS: return walk_siblings(w, in, items, count);
     case QM_KEYED: return walk_keyed(w, in, items, count);
     case QM_TOTALS: return walk_totals(w, in, items, count);
     case QM_ENTRIES: return walk_entries(w, in, items, count);
-    case QM_SEQUENCE: return walk_sequence(w, in, items, count);
     default: return QM_EFORMAT;
   }
 }

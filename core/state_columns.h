@@ -71,7 +71,7 @@ enum {
   QM__KIND_FLAGS,
   QM__KIND_CHANGE, /* of each dot: which change of its record */
   QM__KIND_OFFSET, /* counter, less the one expected in that change */
-  QM__KIND_PARENT, /* 0: the end of the run before */
+  QM__KIND_PARENT, /* of a chain: 0 the end of its author's chain before, else the distance + 1 */
   QM__KIND_TAG,    /* of each value */
   QM__KIND_NUMBER,
   QM__KIND_BYTES,
@@ -80,6 +80,9 @@ enum {
 
 /* Kinds of dots that are in no cell come first. */
 enum { QM__CREATED, QM__MARKED, QM__NAMED, QM__KINDS };
+
+/* Flags of a sequence's chain (S6.5) that say of dots. */
+enum { QM__CHAIN_OTHER = 8, QM__CHAIN_MOVED = 16 };
 
 /* Tags of values. */
 enum {

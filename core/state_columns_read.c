@@ -34,6 +34,9 @@ typedef struct dot {
   uint32_t author; /* index into the record's names */
 } dot;
 
+/* Of the columns of S6.5 those that are made again. */
+enum { SEQ_AUTHORS, SEQ_HEADS, SEQ_GAPS, SEQ_LENGTHS, SEQ_FLAGS, SEQ_HANGS, SEQ_COLUMNS };
+
 struct qm_columns {
   const qm_env *env;
   uint8_t before; /* first byte of the id before */
@@ -51,6 +54,8 @@ struct qm_columns {
   uint32_t n_refs, cap_refs;
   uint32_t collection;
   qm_buf creations, marks, cells, content, blob;
+  qm_buf sequence[SEQ_COLUMNS]; /* of the sequence at hand */
+  uint32_t n_sequence;          /* its authors */
 };
 
 typedef struct qm_columns reader;
@@ -231,93 +236,111 @@ static int put_entry(reader *r, qm_buf *to, uint32_t *items) {
   return put_value(r, to, d.time);
 }
 
-/* A run's own dot follows what it hangs on in the blob, and stands behind its body here. */
-typedef struct run {
-  uint64_t head, distance, span;
-  uint32_t code; /* 0: hangs on the end of the run before */
-  dot at, parent, key;
-} run;
+/* --- sequences: their own columns (S6.5) are made again --- */
 
-static uint64_t code_points(const uint8_t *p, size_t n) {
-  uint64_t points = 0;
-  for (size_t i = 0; i < n; i++) points += (p[i] & 0xc0) != 0x80;
-  return points;
+static int get_hangs(reader *r, uint64_t flags, uint64_t *distance, dot named[2]) {
+  if (flags & QM__CHAIN_OTHER)
+    QM_TRY(get_dot(r, QM__NAMED, &named[0]));
+  else if (flags & 3)
+    QM_TRY(qm_cur_varint(of_kind(r, QM__KIND_PARENT, r->kind), distance));
+  return flags & QM__CHAIN_MOVED ? get_dot(r, QM__NAMED, &named[1]) : QM_OK;
 }
 
-static int get_hangs(reader *r, run *x) {
-  if (x->head >> 2 & 3) {
-    QM_TRY(number_of(of_kind(r, QM__KIND_PARENT, r->kind), &x->code));
-    if (x->code > 1) return QM_EFORMAT;
-    if (x->code && (x->head & 32))
-      QM_TRY(qm_cur_varint(of_kind(r, QM__KIND_NUMBER, r->kind), &x->distance));
-    else if (x->code)
-      QM_TRY(get_dot(r, QM__NAMED, &x->parent));
-  }
-  return x->head & 64 ? get_dot(r, QM__NAMED, &x->key) : QM_OK;
+static void put_varints(qm_buf *to, const dot *d) {
+  qm_buf_varint(to, d->author);
+  qm_buf_varint(to, d->counter);
 }
 
-/* Its body goes to `blob` first, which tells the span. */
-static int get_body(reader *r, run *x) {
-  qm_cur c;
-  uint32_t n = 0;
-  qm_slice text = {NULL, 0};
-  qm_buf_clear(&r->blob);
-  if ((x->head & 3) == 2) {
-    QM_TRY(qm_cur_varint(of_kind(r, QM__KIND_NUMBER, r->kind), &x->span));
-    qm_mp_uint(&r->blob, x->span);
-    return QM_OK;
-  }
-  QM_TRY(put_value(r, &r->blob, 0));
-  QM_TRY(qm_buf_status(&r->blob));
-  qm_cur_init(&c, qm_buf_slice(&r->blob));
-  if (x->head & 3) {
-    QM_TRY(qm_cur_array(&c, &n));
-    x->span = n;
-    return QM_OK;
-  }
-  QM_TRY(qm_cur_str(&c, &text));
-  x->span = code_points(text.p, text.n);
-  return QM_OK;
+static void put_head(reader *r, uint64_t gap, uint64_t more, uint64_t flags) {
+  uint64_t head = flags > 3 ? 3 : flags;
+  head |= (gap < 3 ? gap : 3) << 2 | (more < 15 ? more : 15) << 4;
+  qm_buf_byte(&r->sequence[SEQ_HEADS], (uint8_t)head);
+  if (gap >= 3) qm_buf_varint(&r->sequence[SEQ_GAPS], gap - 3);
+  if (more >= 15) qm_buf_varint(&r->sequence[SEQ_LENGTHS], more - 15);
+  if (flags > 3) qm_buf_byte(&r->sequence[SEQ_FLAGS], (uint8_t)flags);
 }
 
-static int put_run(reader *r, qm_buf *to, uint32_t *items, dot *end) {
-  run x = {.span = 0};
-  QM_TRY(get_flags(r, &x.head));
-  if (x.head > 127 || (x.head >> 2 & 3) == 3 || (x.head & 3) == 3) return QM_EFORMAT;
-  QM_TRY(get_hangs(r, &x));
-  QM_TRY(get_body(r, &x));
-  QM_TRY(get_run(r, x.span, &x.at));
-  qm_mp_uint(to, x.head);
-  put_dot(to, &x.at);
-  *items += 4;
-  if (x.head >> 2 & 3) {
-    const dot *parent = x.code ? &x.parent : end;
-    if (x.head & 32) {
-      if (!x.code && end->author != x.at.author) return QM_EFORMAT;
-      qm_mp_uint(to, x.code ? x.distance : x.at.counter - end->counter);
-      *items += 1;
-    } else {
-      if (parent->author == UINT32_MAX) return QM_EFORMAT;
-      put_dot(to, parent);
-      *items += 2;
-    }
+/* *end: of the chain before, whose author it has. */
+static int put_chain(reader *r, dot *end, uint64_t *chains) {
+  uint64_t flags = 0, more = 0, distance = 0;
+  dot at, named[2];
+  QM_TRY(get_flags(r, &flags));
+  QM_TRY(qm_cur_varint(of_kind(r, QM__KIND_NUMBER, r->kind), &more));
+  if (flags > 31 || more == UINT64_MAX) return QM_EFORMAT;
+  QM_TRY(get_hangs(r, flags, &distance, named));
+  QM_TRY(get_run(r, more + 1, &at));
+  if (at.author != end->author) {
+    if (*chains) qm_buf_varint(&r->sequence[SEQ_AUTHORS], *chains);
+    qm_buf_varint(&r->sequence[SEQ_AUTHORS], at.author);
+    *end = (dot){0, 0, at.author};
+    *chains = 0;
+    r->n_sequence++;
   }
-  if (x.head & 64) {
-    put_dot(to, &x.key);
-    *items += 2;
-  }
-  qm_buf_add(to, r->blob.p, r->blob.n);
-  *end = (dot){x.at.counter + x.span - 1, 0, x.at.author};
-  return QM_OK;
+  uint64_t gap = at.counter - end->counter;
+  qm_buf *hangs = &r->sequence[SEQ_HANGS];
+  put_head(r, gap, more, flags);
+  if (flags & QM__CHAIN_OTHER) put_varints(hangs, &named[0]);
+  else if (flags & 3) qm_buf_varint(hangs, distance ? distance - 1 : gap);
+  if (flags & QM__CHAIN_MOVED) put_varints(hangs, &named[1]);
+  end->counter = at.counter + more + 1;
+  ++*chains;
+  return qm_buf_status(&r->sequence[SEQ_HEADS]);
 }
 
-static int put_one(reader *r, uint32_t shape, qm_buf *to, uint32_t *items, dot *end) {
+/* A column that was written as it is. */
+static int get_column(reader *r, unsigned sort, qm_slice *out) {
+  uint64_t n = 0;
+  QM_TRY(qm_cur_varint(of_kind(r, QM__KIND_NUMBER, r->kind), &n));
+  if (n > SIZE_MAX) return QM_ETRUNCATED;
+  return qm_cur_span(of_kind(r, sort, r->kind), (size_t)n, out);
+}
+
+static int get_text(reader *r, qm_slice *out) {
+  uint32_t tag = 0;
+  uint64_t n = 0;
+  QM_TRY(number_of(of_kind(r, QM__KIND_TAG, r->kind), &tag));
+  if (tag == QM__TAG_LONG) {
+    QM_TRY(qm_cur_varint(of_kind(r, QM__KIND_NUMBER, r->kind), &n));
+  } else {
+    if (tag < QM__TAG_TEXT) return QM_EFORMAT;
+    n = tag - QM__TAG_TEXT;
+  }
+  if (n > SIZE_MAX) return QM_ETRUNCATED;
+  return qm_cur_span(of_kind(r, QM__KIND_BYTES, r->kind), (size_t)n, out);
+}
+
+static int put_sequence(reader *r, uint64_t count, qm_buf *to) {
+  dot end = {0, 0, UINT32_MAX};
+  uint64_t chains = 0;
+  qm_slice rest[4];
+  qm_buf *front = &r->blob, *s = r->sequence;
+  for (unsigned i = 0; i < SEQ_COLUMNS; i++) qm_buf_clear(&s[i]);
+  qm_buf_clear(front);
+  r->n_sequence = 0;
+  for (uint64_t i = 0; i < count; i++) QM_TRY(put_chain(r, &end, &chains));
+  qm_buf_varint(&s[SEQ_AUTHORS], chains);
+  QM_TRY(get_column(r, QM__KIND_NUMBER, &rest[0]));
+  QM_TRY(get_column(r, QM__KIND_NUMBER, &rest[1]));
+  QM_TRY(get_column(r, QM__KIND_BYTES, &rest[2]));
+  QM_TRY(get_text(r, &rest[3]));
+  qm_buf_varint(front, r->n_sequence);
+  qm_buf_add(front, s[SEQ_AUTHORS].p, s[SEQ_AUTHORS].n);
+  for (unsigned i = SEQ_HEADS; i < SEQ_COLUMNS; i++) qm_buf_varint(front, s[i].n);
+  for (unsigned i = 0; i < 3; i++) qm_buf_varint(front, rest[i].n);
+  for (unsigned i = SEQ_HEADS; i < SEQ_COLUMNS; i++) qm_buf_add(front, s[i].p, s[i].n);
+  for (unsigned i = 0; i < 4; i++) qm_buf_add(front, rest[i].p, rest[i].n);
+  for (unsigned i = 0; i < SEQ_COLUMNS; i++) QM_TRY(qm_buf_status(&s[i]));
+  QM_TRY(qm_buf_status(front));
+  qm_mp_bin(to, front->p, front->n);
+  return qm_buf_status(to);
+}
+
+static int put_one(reader *r, uint32_t shape, qm_buf *to, uint32_t *items) {
   switch (shape) {
     case QM_SIBLINGS: return put_sibling(r, to, items);
     case QM_KEYED: return put_element(r, to, items);
     case QM_TOTALS: return put_total(r, to, items);
     case QM_ENTRIES: return put_entry(r, to, items);
-    case QM_SEQUENCE: return put_run(r, to, items, end);
     default: return QM_EFORMAT;
   }
 }
@@ -326,15 +349,15 @@ static int put_one(reader *r, uint32_t shape, qm_buf *to, uint32_t *items, dot *
 
 static int put_cell(reader *r, uint32_t k, uint64_t count) {
   uint32_t items = 0;
-  dot end = {0, 0, UINT32_MAX};
   r->kind = k;
-  qm_buf_clear(&r->content);
-  for (uint64_t i = 0; i < count; i++) {
-    QM_TRY(put_one(r, r->kinds[k].shape, &r->content, &items, &end));
-    QM_TRY(qm_buf_status(&r->content));
-  }
   qm_mp_uint(&r->cells, r->kinds[k].field);
   qm_mp_uint(&r->cells, r->kinds[k].shape);
+  if (r->kinds[k].shape == QM_SEQUENCE) return put_sequence(r, count, &r->cells);
+  qm_buf_clear(&r->content);
+  for (uint64_t i = 0; i < count; i++) {
+    QM_TRY(put_one(r, r->kinds[k].shape, &r->content, &items));
+    QM_TRY(qm_buf_status(&r->content));
+  }
   qm_mp_array(&r->cells, items);
   qm_buf_add(&r->cells, r->content.p, r->content.n);
   return qm_buf_status(&r->cells);
@@ -625,6 +648,7 @@ int qm__columns_open(qm_columns **out, const qm_env *env, qm_slice in) {
   qm_buf_init(&r->raw, env, QM_BLOCK_RAW_MAX);
   qm_buf *scratch[] = {&r->creations, &r->marks, &r->cells, &r->content, &r->blob};
   for (unsigned i = 0; i < 5; i++) qm_buf_init(scratch[i], env, QM_BLOCK_BYTES);
+  for (unsigned i = 0; i < SEQ_COLUMNS; i++) qm_buf_init(&r->sequence[i], env, QM_BLOCK_BYTES);
   int rc = open_block(r, in);
   if (rc == QM_OK) {
     *out = r;
@@ -647,6 +671,7 @@ void qm__columns_close(qm_columns *r) {
   if (!r) return;
   qm_buf *all[] = {&r->creations, &r->marks, &r->cells, &r->content, &r->blob, &r->raw};
   for (unsigned i = 0; i < 6; i++) qm_buf_free(all[i]);
+  for (unsigned i = 0; i < SEQ_COLUMNS; i++) qm_buf_free(&r->sequence[i]);
   qm_arena_free(&r->arena);
   qm_free(r->env, r);
 }
