@@ -48,8 +48,8 @@ typedef int (*qm_signer)(void *payload, const uint8_t digest[QM_DIGEST_SIZE], ui
  * included, and so must payload. QM_EFORMAT (no point of the curve), QM_ENOMEM. */
 int qm_key_external(const qm_env *env, const uint8_t point[QM_POINT_SIZE], qm_signer sign,
                     void *payload, qm_key **out);
-/* Appends the private key to *out (QM_ESTATE: it lies outside): the caller wipes that buffer (qm_wipe). QM_ENOMEM,
- * QM_ELIMIT. */
+/* Appends the private key to *out: the caller wipes that buffer (qm_wipe). QM_ESTATE: it lies
+ * outside; QM_ENOMEM, QM_ELIMIT. */
 int qm_key_to_der(const qm_key *k, qm_buf *out);
 int qm_key_to_pem(const qm_key *k, qm_buf *out);
 /* k may be NULL. Clears the private part. */

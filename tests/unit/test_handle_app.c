@@ -401,7 +401,7 @@ static void test_listen(void **state) {
   assert_int_equal(qm_listen(a->db, on_event, &h, on_free, &a->e), QM_ESTATE);
   assert_int_equal(qm_events(a->db, 0, &t, &a->e), QM_ESTATE);
   for (int round = 1; round <= 3; round++) {
-    char key[8];
+    char key[16];
     snprintf(key, sizeof key, "%d", round);
     app_make(a, key, id);
     pthread_mutex_lock(&h.lock);
