@@ -38,6 +38,7 @@ typedef struct qm_client_result {
   uint32_t spaces; /* that were exchanged to their end */
   uint8_t complete; /* both sides had given all they had */
   uint8_t has_offset;
+  uint8_t is_resumed; /* no signature was made or checked for the connection */
   int64_t offset_ms; /* hub's clock less this one's */
   uint64_t rtt_ms;
   qm_id hub;

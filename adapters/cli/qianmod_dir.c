@@ -260,9 +260,15 @@ int hub_load_cert(hub_dir *d, qm_error *e) {
     qm_buf_free(&cert);
     return rc;
   }
-  qm_key_free(d->key);
+  /* Other threads sign with the key, and records are in its name: it stays while it runs. */
+  if (d->key && qm_id_cmp(qm_key_device(d->key), qm_key_device(key)) != 0) {
+    qm_key_free(key);
+    qm_buf_free(&cert);
+    return qm_fail(e, QM_EINVAL, "hub.key: another key; stop the hub and start it anew");
+  }
+  if (d->key) qm_key_free(key);
+  else d->key = key;
   qm_buf_free(&d->cert);
-  d->key = key;
   d->cert = cert;
   return QM_OK;
 }

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "adapters/sqlite/store_sqlite.h"
+#include "core/hash.h"
 #include "core/norm.h"
 #include "core/space.h"
 
@@ -168,6 +169,8 @@ static void destroy(qm_db *db) {
   qm__handle_close_all(db);
   qm__handle_tx_drop_ended(db);
   qm_key_free(db->key);
+  if (db->ticket.p) qm_wipe(db->ticket.p, db->ticket.n);
+  if (db->ticket.env) qm_buf_free(&db->ticket);
   qm__events_free(db);
   pthread_cond_destroy(&db->ended);
   pthread_cond_destroy(&db->changed);
@@ -227,6 +230,7 @@ int32_t qm_open(const qm_options *options, qm_db **out, qm_error *e) {
     return qm_fail(e, rc, "%s", qm_err_text(rc));
   }
   qm__handle_env(db);
+  qm_buf_init(&db->ticket, &db->env, 8192);
   rc = check_new(&db->options, e);
   if (rc == QM_OK) rc = qm__handle_open_all(db, e);
   if (rc != QM_OK) {

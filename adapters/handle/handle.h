@@ -92,6 +92,7 @@ struct qm_db {
   struct qm_link *link;        /* open, in place of a sync */
   qm_tx *ended_early;          /* transactions that qm_suspend ended; their owners free them */
   qm_events_state events;
+  qm_buf ticket; /* resumes the next connection; key material; of the sync that runs */
   pthread_mutex_t query_mutex; /* of `query` alone: a long query holds nobody else up */
   qm_query *query;             /* NULL until the first one */
   int test_data;

@@ -41,7 +41,7 @@ static int make_tls(qm_link *l, qm_error *e) {
     rc = qm_tls_config_client(&db->env, qm_buf_slice(&l->run.ca), der, db->key, &config);
   if (rc == QM_OK) {
     l->due = qm_cert_renewal_due(&cert, db->env.now_ms(db->env.payload));
-    qm_tls_config_judge(config, qm__sync_judge, &l->run);
+    if (db->options.check_hub) qm_tls_config_judge(config, qm__sync_judge, &l->run);
     rc = qm_tls_new(config, &l->tls);
     qm_tls_config_free(config);
   }

@@ -350,7 +350,7 @@ static int session(qm__sync *run, qm_client_options *o, qm_error *e) {
   o->leave = engine_leave;
   o->progress = on_progress;
   o->stop = on_stop;
-  o->judge = qm__sync_judge;
+  o->judge = db->options.check_hub ? qm__sync_judge : NULL;
   o->payload = run;
   stay_options(run, o);
   pthread_mutex_unlock(&db->mutex);
@@ -457,6 +457,7 @@ static int sync_once(qm__sync *run, qm_error *e) {
   qm_client_options o = {.size = sizeof o,
                          .env = &db->env,
                          .key = db->key,
+                         .ticket = &db->ticket,
                          .connect_ms = db->options.timeout_ms,
                          .handshake_ms = db->options.timeout_ms};
   qm_buf_clear(&run->ca);

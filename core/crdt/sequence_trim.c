@@ -134,7 +134,8 @@ static size_t arrange(const qm_env *env, const qm_authors *authors, qm_ranges in
 
 static size_t count_runs(const qm_sequence *s) {
   size_t n = 0;
-  for (uint32_t i = 0; i < s->n_columns; i++) n += s->columns[i].runs.n;
+  for (uint32_t i = 0; i < s->n_columns; i++)
+    for (uint32_t k = 0; k < s->columns[i].n; k++) n += s->columns[i].leaves[k]->n;
   return n;
 }
 

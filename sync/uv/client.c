@@ -28,6 +28,16 @@ typedef struct sync_call {
   uint32_t n_known;
 } sync_call;
 
+/* The hub's ticket came before its WELCOME. No memory: the next connection is a full one. */
+static void keep_ticket(sync_call *s) {
+  qm_buf *t = s->options->ticket;
+  s->side.result->is_resumed = (uint8_t)qm_tls_is_resumed(s->call.conn.tls);
+  if (!t) return;
+  if (t->p) qm_wipe(t->p, t->n);
+  qm_buf_clear(t);
+  if (qm_tls_ticket(s->call.conn.tls, t) != QM_OK) qm_buf_clear(t);
+}
+
 /* --- staying --- */
 
 static void enter(const sync_call *s) {
@@ -171,6 +181,7 @@ static int app_work(qm__conn *c) {
   (void)qm_session_tick(s->side.session, uv_now(&s->call.loop));
   while (!s->side.over && qm_session_next(s->side.session, &ev)) {
     moved = 1;
+    if (ev.kind == QM_EV_HELLO) keep_ticket(s);
     qm_device_note(&s->side, &ev);
     enter(s);
     int spaces = ev.kind == QM_EV_SPACES;
@@ -294,10 +305,12 @@ int qm_client_sync(const qm_client_options *o, qm_engine *engine, qm_client_resu
   s->call.payload = o->payload;
   qm_tls_config *config;
   int rc = make_config(s, &config, e);
+  if (o->ticket) s->call.ticket = qm_buf_slice(o->ticket);
   if (rc == QM_OK) {
     rc = qm__call_run(&s->call, o->env, &app, o->host, o->port,
                       o->connect_ms ? o->connect_ms : QM_CLIENT_CONNECT_MS,
                       o->handshake_ms ? o->handshake_ms : QM_CLIENT_HANDSHAKE_MS, config, e);
+    if (o->ticket && qm_id_is_zero(&out->hub)) qm_buf_clear(o->ticket); /* no WELCOME came */
     rc = outcome(s, rc, e);
   }
   qm_device_free(&s->side);

@@ -15,6 +15,8 @@
 #define QM_CLIENT_HANDSHAKE_MS 15000u
 #define QM_CLIENT_ENROL_MS 15000u
 
+#define QM_CLIENT_TICKET_MAX 8192u
+
 #define QM_CLIENT_HAS_ENTER 1 /* qm_client_options.enter and leave */
 
 enum {
@@ -63,6 +65,10 @@ typedef struct qm_client_options {
      session politely, and then the result is that code. May be NULL. */
   int (*stop)(void *payload);
   qm_tls_judge judge; /* the hub's certificate, see sync/tls.h; gets payload. May be NULL */
+  /* What resumes the connection of an earlier call to this hub: used, and replaced by a newer
+     one; empty after a connection that failed with it. Key material, of the caller, who wipes
+     it; at most QM_CLIENT_TICKET_MAX bytes. May be NULL. */
+  qm_buf *ticket;
 } qm_client_options;
 
 /* One full session of all spaces of the engine, both ways. *out is filled also on

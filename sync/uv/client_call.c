@@ -90,7 +90,7 @@ static int attempt(qm__call *call, const qm__conn_app *app, const struct sockadd
                    uint32_t handshake_ms, qm_tls_config *config) {
   qm_tls *tls;
   call->code = QM_OK;
-  QM_TRY(qm_tls_new(config, &tls));
+  QM_TRY(qm_tls_resume(config, call->ticket, &tls));
   memset(&call->conn, 0, sizeof call->conn);
   int rc = qm__conn_init(&call->conn, &call->loop, call->env, app, call->scratch, tls,
                          handshake_ms, 0);

@@ -13,6 +13,7 @@ typedef struct qm__call {
   uv_loop_t loop;
   uv_getaddrinfo_t lookup;
   qm__scratch *scratch;
+  qm_slice ticket; /* to resume with; may be empty */
   uint32_t connect_ms;
   uv_timer_t timer; /* of the lookup */
   struct addrinfo *found;

@@ -15,7 +15,7 @@ STRUCTS = {"qm_slice": qianmo._Slice, "qm_text": qianmo._Text, "qm_error": qianm
            "qm_sync_progress": qianmo._Progress, "qm_run_options": qianmo._RunOptions,
            "qm_review_options": qianmo._ReviewOptions}
 # For C programs; bindings have their own.
-NOT_BOUND = {"qm_fail", "qm_err_text", "qm_str", "qm_sync"}
+NOT_BOUND = {"qm_fail", "qm_err_text", "qm_str"}
 
 
 def main():

@@ -172,7 +172,8 @@ def play(directory, hub):
     east.key = stolen
     east.open()
     for phone in (east, west):
-        check(not any("王" in m or "10000000" in m for m in phone.logged), "no personal value is logged")
+        shown = [m for m in phone.logged if "王" in m or "10000000" in m]
+        check(not shown, "no personal value is logged")
         phone.db.close()
 
 

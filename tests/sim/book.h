@@ -26,7 +26,8 @@ void book_form_free(form *f);
 void book_recent(people *p, const save *s);
 /* What of other records than its own a class shows. */
 void book_more(world *w, save *s, const view *class_view);
-/* 1 where a node shows the step of a save; -1: cannot be read now. */
+/* 1 where a node shows the step of a save; -1: cannot be read now; -2: taken back with a fork,
+ * to come again. */
 int book_holds(node *n, const save *s);
 /* Who has saved sees it. */
 void book_read_back(node *n, qm_space *space, const save *s);

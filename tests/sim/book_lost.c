@@ -33,7 +33,7 @@ int book_holds(node *n, const save *s) {
       here = shows_step(n, sp, r, s);
   /* What was written upon a branch that does not stand was taken back here, and comes again with
      a later session (S21.6): it cannot be said yet. */
-  if (!here && sp->n_forks) return -1;
+  if (!here && sp->n_forks) return -2;
   return here;
 }
 
@@ -58,7 +58,11 @@ static void check_recent(node *n) {
   for (unsigned i = 0; i < p->n_recent[d]; i++) {
     save *s = p->saves[p->recent[d][i]];
     int here = book_holds(n, s);
-    if (here < 0) return;
+    if (here == -1) return;
+    if (here == -2) { /* of this space; others are looked at all the same */
+      if (s->relaxed_at) s->status = STATUS_MAYBE;
+      continue;
+    }
     if (here && lost)
       violation(n->w, "device %u: save %u is there after the power cut, an earlier one is not", d,
                 s->id);
