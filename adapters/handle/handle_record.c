@@ -1,5 +1,5 @@
 /* handle_record.c: how far what a record shows has got. Every write to a record leaves a mark in
- * it (S3.6), and edges stand in field 0: what of these is at the hub says it for the record. */
+ * it (S3.7), and edges stand in field 0: what of these is at the hub says it for the record. */
 #include <string.h>
 
 #include "adapters/handle/handle.h"
