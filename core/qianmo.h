@@ -321,7 +321,8 @@ enum {
  *   {"id","collection","visible","fields":{FIELD:VALUE,…},
  *    "conflicts":{FIELD:[{"value",who,"class"},…]},"token"}
  * Fields stand in the schema's order, empty ones are left out. A set and a list are JSON arrays; a
- * log an array of {"value",who}; a ref a record id, of merged records (qm_merge) the one that all
+ * log an array of {"value",who}, of a ledger (check "entry") with "entry":NAME, which a reversal
+ * names; a ref a record id, of merged records (qm_merge) the one that all
  * are shown under, and ,"stored":{FIELD:…} what was written where that is another; a counter out
  * of range null. "class":
  * "sibling" (a concurrent value), "unread" (overwritten by somebody who had not seen it),
