@@ -217,7 +217,8 @@ QM_API uint32_t qm_written(const qm_tx *tx);
 QM_API int32_t qm_shown(qm_tx *tx, qm_slice token, qm_error *e);
 
 /* Every verb: QM_ENOTFOUND (no such collection or record), QM_EINVISIBLE (deleted; qm_restore),
- * QM_EAMBIGUOUS, QM_ESCHEMA (no such field, another type, a value that does not fit),
+ * QM_EAMBIGUOUS, QM_ESCHEMA (no such field, another type, a value that does not fit or that the
+ * field's check speaks against: qm_explain),
  * QM_EACCESS (the role may not write here), QM_ELIMIT, QM_ESTATE (an error before this one left
  * only qm_cancel). After any other error the transaction can go on without that verb. */
 
