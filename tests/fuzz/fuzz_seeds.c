@@ -63,30 +63,28 @@ static void put_piece(qm_buf *b, qm_slice s) {
 /* A state of one part as its counts and items. */
 static void put_items(qm_buf *out, const fuzz_parts *parts, const qm_id *space) {
   qm_manifest m;
-  qm_buf stream = anew();
+  qm_block block;
+  qm_slice none = {NULL, 0};
   qm_cur c;
   FUZZ_OK(qm__manifest_read(&m, space, parts->parts[0]));
   FUZZ_CHECK(parts->n <= 2);
-  for (uint32_t i = 1; i < parts->n; i++) {
-    qm_slice rest = qm_slice_of(parts->parts[i].p + 1, parts->parts[i].n - 1);
-    if (parts->parts[i].p[0])
-      FUZZ_OK(qm_unzip(&stream, rest, QM_STATE_PART));
-    else
-      qm_buf_add(&stream, rest.p, rest.n);
-  }
   qm_buf_byte(out, (uint8_t)m.authors);
   qm_buf_byte(out, (uint8_t)m.records);
   qm_buf_byte(out, (uint8_t)m.names);
   qm_buf_byte(out, (uint8_t)m.batches);
-  qm_cur_init(&c, qm_buf_slice(&stream));
-  while (qm_cur_left(&c)) {
+  qm__block_init(&block, fuzz_env());
+  for (qm_cur_init(&c, parts->n > 1 ? parts->parts[1] : none); qm_cur_left(&c);) {
+    uint8_t kind;
     uint32_t n;
-    qm_slice item;
+    qm_slice bytes, item;
+    FUZZ_OK(qm_cur_byte(&c, &kind));
     FUZZ_OK(qm_cur_be32(&c, &n));
-    FUZZ_OK(qm_cur_span(&c, n, &item));
-    put_piece(out, item);
+    FUZZ_OK(qm_cur_span(&c, n, &bytes));
+    if (kind == QM__BLOCK_COLUMNS) save("columns", bytes);
+    FUZZ_OK(qm__block_open(&block, kind, bytes));
+    while (qm__block_next(&block, &item) == QM_OK) put_piece(out, item);
   }
-  qm_buf_free(&stream);
+  qm__block_free(&block);
 }
 
 static void frames(void) {
