@@ -11,7 +11,7 @@
 #define PROBES_MAX 32u
 /* Below this many bytes zstd's own headers cost more than it saves. */
 #define ZIP_MIN 64u
-#define LEVEL_DEFAULT 3
+#define LEVEL_DEFAULT 5
 
 typedef struct table {
   uint32_t *slots; /* place + 1, 0 free */
