@@ -140,7 +140,9 @@ static int stand(cutting *x, const qm_segment *g, uint64_t from) {
   QM_TRY(qm__chain_clock(s, g->author, from, &a->clock, &a->time));
   if (from == g->start) return QM_OK;
   while (n < g->n_changes && g->changes[n].next <= from) n++;
-  QM_TRY(qm__chain_prefix(g, n, &x->scratch, &part));
+  int rc = qm__chain_prefix(g, n, &x->scratch, &part);
+  if (rc == QM_ENOTFOUND) return QM_ECUT; /* set aside in part: its seed is gone */
+  QM_TRY(rc);
   qm_hash previous = a->head;
   return qm_segment_hash(&part, &s->id, &previous, &s->authors, &x->scratch, &a->head);
 }

@@ -12,8 +12,9 @@
 #include "hash.h"
 
 #define QM_RECORD_MAX (8u << 20) /* bytes of one encoded record */
-/* What one record may take in memory: its smallest parts grow forty times when decoded. */
-#define QM_RECORD_ARENA ((size_t)QM_RECORD_MAX * 64)
+/* What one record may take in memory: its smallest parts (a text of which every other element
+ * is cut) grow a hundred and sixty times when decoded. */
+#define QM_RECORD_ARENA ((size_t)QM_RECORD_MAX * 192)
 
 typedef struct qm_creation {
   qm_dot dot;

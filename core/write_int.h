@@ -33,6 +33,7 @@ typedef struct qm_target {
  * record alone, not of merged ones.) */
 typedef struct qm_typing {
   qm_target t;
+  qm_cell *cell;   /* of the text; while `ops` holds */
   uint32_t field;
   uint32_t ops;    /* the change's number of ops after the last edit; 0: nobody types */
   uint32_t insert; /* place plus 1 of the insert whose text is still growing; 0: none */
@@ -89,6 +90,8 @@ int qm__write_typed(qm_write *w);
 int qm__write_copy(qm_write *w, qm_slice *value);
 /* The value is well-formed and fits the field. */
 int qm__write_check(qm_write *w, const qm_target *t, qm_slice value);
+/* Its field's check has nothing against it (S22.2). Not of values that stand there already. */
+int qm__write_judge(qm_write *w, const qm_target *t, qm_slice value);
 int qm__write_may(qm_write *w, const qm_collection_def *c);
 int qm__write_random_id(qm_write *w, qm_id *out);
 /* The `new` of a record whose id is decided. */

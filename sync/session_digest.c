@@ -33,7 +33,7 @@ static void set_result(qm_session *s, qm__space *sp, qm_compare result) {
 
 int qm__done_digest(qm_session *s, qm__space *sp, int rc, const qm_reply *r) {
   if (rc != QM_OK && !qm__stops_space(rc)) return qm__fail(s, rc, "digest: %s", qm_err_text(rc));
-  if (rc != QM_OK) {
+  if (rc != QM_OK || sp->refusing || sp->refused) {
     sp->check = QM_STEP_DONE;
     qm__check_done(s, sp);
     return QM_OK;

@@ -342,6 +342,7 @@ int qm__stop(qm_session *s, qm__space *sp, int code, int both) {
     sp->refusing = 1;
     sp->code = code;
     sp->notes |= QM_NOTE_STOPPED;
+    if (sp->check == QM_STEP_WANT) sp->check = QM_STEP_DONE; /* entries may come after the end */
     QM_TRY(qm__wrote(s, qm_msg_refused_put(&s->out, &m)));
   }
   if (both) {

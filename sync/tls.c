@@ -1,6 +1,5 @@
 #include "sync/tls.h"
 
-#include <stdatomic.h>
 #include <string.h>
 
 #include <openssl/bio.h>
@@ -9,7 +8,7 @@
 #include <openssl/x509.h>
 #include <openssl/x509_vfy.h>
 
-#include "core/hash.h"
+#include "sync/tls_int.h"
 
 #define RECORD_MAX 16384u
 /* Room above QM_TLS_OUT_MAX for the record under way, answers to key updates and the
@@ -19,7 +18,6 @@
 #define CERT_LIST_MAX 16384
 /* A first message that claims more is refused before libssl reserves room for it. */
 #define HELLO_MAX 16384u
-#define HEAD_SIZE 9
 
 #define NAME_SYNC "qianmo/1"
 #define NAME_ENROL "qianmo-enroll/1"
@@ -31,54 +29,17 @@ static const uint8_t wire_enrol[] = "\x0f" NAME_ENROL;
  * TLS (libssl itself would just fall silent). */
 static const uint8_t alert_plain[] = {0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 0x0a};
 
-struct qm_tls_config {
-  const qm_env *env;
-  atomic_size_t refs;
-  SSL_CTX *ctx;
-  BIO_METHOD *method;
-  STACK_OF(X509) * trusted; /* the CA alone; empty for enrolment on the client */
-  int is_server;
-  qm_tls_alpn_id alpn; /* client: what it asks for */
-  uint8_t fingerprint[QM_CA_FINGERPRINT_SIZE];
-  qm_tls_admit admit;
-  void *payload;
-};
-
-/* Bytes in order: added at the end, taken from `at`. */
-typedef struct queue {
-  qm_buf buf;
-  size_t at;
-} queue;
-
-struct qm_tls {
-  const qm_env *env;
-  qm_tls_config *config;
-  SSL *ssl; /* NULL once failed */
-  queue in, out;
-  qm_tls_state state;
-  qm_tls_alpn_id alpn;
-  qm_error error;   /* code is the status */
-  qm_error verdict; /* of the certificate check, taken over when libssl gives up */
-  int alert_in;     /* the peer's alert, -1 none */
-  size_t handshake_bytes;
-  uint8_t head[HEAD_SIZE]; /* the first bytes of the peer */
-  int is_shut;             /* we said close_notify */
-  int has_peer;
-  qm_cert peer;
-  qm_buf ca;
-};
-
 /* queue */
 
-static void queue_init(queue *q, const qm_env *env, size_t max) {
+static void queue_init(qm__tls_queue *q, const qm_env *env, size_t max) {
   qm_buf_init(&q->buf, env, max);
   q->at = 0;
 }
 
-static size_t queue_size(const queue *q) { return q->buf.n - q->at; }
-static size_t queue_room(const queue *q) { return q->buf.max - queue_size(q); }
+static size_t queue_size(const qm__tls_queue *q) { return q->buf.n - q->at; }
+static size_t queue_room(const qm__tls_queue *q) { return q->buf.max - queue_size(q); }
 
-static int queue_add(queue *q, const void *p, size_t n) {
+static int queue_add(qm__tls_queue *q, const void *p, size_t n) {
   if (q->at > 0 && n > q->buf.cap - q->buf.n) {
     memmove(q->buf.p, q->buf.p + q->at, queue_size(q));
     q->buf.n -= q->at;
@@ -88,14 +49,14 @@ static int queue_add(queue *q, const void *p, size_t n) {
   return qm_buf_status(&q->buf);
 }
 
-static void queue_free(queue *q) {
+static void queue_free(qm__tls_queue *q) {
   qm_buf_free(&q->buf);
   qm_buf_clear(&q->buf);
   q->at = 0;
 }
 
 /* A queue that runs empty gives back its memory: most connections are idle. */
-static size_t queue_take(queue *q, void *to, size_t cap) {
+static size_t queue_take(qm__tls_queue *q, void *to, size_t cap) {
   size_t n = queue_size(q) < cap ? queue_size(q) : cap;
   if (n == 0) return 0;
   memcpy(to, q->buf.p + q->at, n);
@@ -313,6 +274,27 @@ static int peer_admit(qm_tls *t) {
   return rc;
 }
 
+/* The leaf and its CA: there is nothing between. */
+static int peer_judge(qm_tls *t, X509_STORE_CTX *store, STACK_OF(X509) * trusted) {
+  unsigned char *der[2] = {NULL, NULL};
+  if (t->config->is_server || t->config->judge == NULL) return QM_OK;
+  int leaf = i2d_X509(X509_STORE_CTX_get0_cert(store), &der[0]);
+  int ca = i2d_X509(sk_X509_value(trusted, 0), &der[1]);
+  int rc = QM_ENOMEM;
+  if (leaf > 0 && ca > 0) {
+    qm_slice chain[2] = {qm_slice_of(der[0], (size_t)leaf), qm_slice_of(der[1], (size_t)ca)};
+    rc = t->config->judge(t->config->payload, chain, 2);
+    int is_known = rc == QM_OK || rc == QM_ECERTEXPIRED || rc == QM_EREVOKED || rc == QM_ECLOCK;
+    if (!is_known) rc = QM_ECERT;
+    if (rc != QM_OK)
+      qm_fail(&t->verdict, rc, "this device does not accept the hub's certificate: %s",
+              qm_err_text(rc));
+  }
+  OPENSSL_free(der[0]);
+  OPENSSL_free(der[1]);
+  return rc;
+}
+
 /* libssl asks this instead of its own check. Runs inside SSL_do_handshake. */
 static int verify_peer(X509_STORE_CTX *store, void *payload) {
   (void)payload;
@@ -328,6 +310,7 @@ static int verify_peer(X509_STORE_CTX *store, void *payload) {
   }
   if (rc == QM_OK) rc = peer_check(t, store, trusted);
   if (rc == QM_ECERT) is_foreign = 1;
+  if (rc == QM_OK) rc = peer_judge(t, store, trusted);
   if (rc == QM_OK) rc = peer_admit(t);
   t->has_peer = rc == QM_OK;
   if (rc != QM_OK && t->verdict.code == QM_OK) qm_fail(&t->verdict, rc, "%s", qm_err_text(rc));
@@ -386,6 +369,7 @@ static int alpn_select(SSL *ssl, const unsigned char **out, unsigned char *out_l
     name = wire_enrol;
     t->alpn = QM_TLS_ALPN_ENROL;
     SSL_set_verify(ssl, SSL_VERIFY_NONE, NULL);
+    if (SSL_set_num_tickets(ssl, 0) != 1) return SSL_TLSEXT_ERR_ALERT_FATAL;
     if (SSL_add1_chain_cert(ssl, sk_X509_value(c->trusted, 0)) != 1) {
       return SSL_TLSEXT_ERR_ALERT_FATAL;
     }
@@ -400,7 +384,7 @@ static int alpn_select(SSL *ssl, const unsigned char **out, unsigned char *out_l
 /* configs */
 
 static int ctx_limit(SSL_CTX *ctx) {
-  SSL_CTX_set_options(ctx, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_TICKET);
+  SSL_CTX_set_options(ctx, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
   SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
                             SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_NO_AUTO_CHAIN);
   SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
@@ -413,7 +397,7 @@ static int ctx_limit(SSL_CTX *ctx) {
            SSL_CTX_set1_groups_list(ctx, "X25519:P-256") == 1 &&
            SSL_CTX_set1_sigalgs_list(ctx, "ECDSA+SHA256") == 1 &&
            SSL_CTX_set1_client_sigalgs_list(ctx, "ECDSA+SHA256") == 1 &&
-           SSL_CTX_set_num_tickets(ctx, 0) == 1 && SSL_CTX_set_max_early_data(ctx, 0) == 1 &&
+           SSL_CTX_set_num_tickets(ctx, 1) == 1 && SSL_CTX_set_max_early_data(ctx, 0) == 1 &&
            SSL_CTX_set_recv_max_early_data(ctx, 0) == 1;
   return ok ? QM_OK : QM_ETLS;
 }
@@ -486,6 +470,7 @@ int qm_tls_config_server(const qm_env *env, const qm_tls_server *options, qm_tls
   SSL_CTX_set_alpn_select_cb(c->ctx, alpn_select, c);
   int rc = config_trust(c, options->ca);
   if (rc == QM_OK) rc = ctx_identity(c->ctx, options->cert, options->key);
+  if (rc == QM_OK) rc = qm__tls_ticket_server(c);
   return config_done(rc, c, out);
 }
 
@@ -504,6 +489,7 @@ int qm_tls_config_client(const qm_env *env, qm_slice ca, qm_slice cert, const qm
   int rc = alpn_offer(c, QM_TLS_ALPN_SYNC);
   if (rc == QM_OK) rc = config_trust(c, ca);
   if (rc == QM_OK && (cert.n > 0 || key != NULL)) rc = ctx_identity(c->ctx, cert, key);
+  if (rc == QM_OK && key != NULL) qm__tls_ticket_bind(c, ca, key);
   return config_done(rc, c, out);
 }
 
@@ -514,6 +500,11 @@ int qm_tls_config_enrol(const qm_env *env, const uint8_t fingerprint[QM_CA_FINGE
   QM_TRY(config_make(env, 0, &c));
   memcpy(c->fingerprint, fingerprint, sizeof c->fingerprint);
   return config_done(alpn_offer(c, QM_TLS_ALPN_ENROL), c, out);
+}
+
+void qm_tls_config_judge(qm_tls_config *c, qm_tls_judge judge, void *payload) {
+  c->judge = judge;
+  c->payload = payload;
 }
 
 void qm_tls_config_free(qm_tls_config *c) {
@@ -538,6 +529,9 @@ static int opened(qm_tls *t) {
     }
     t->alpn = t->config->alpn;
   }
+  if (SSL_session_reused(t->ssl) && qm__tls_ticket_opened(t) != QM_OK) {
+    return fail(t, QM_ECERT, "the peer of an earlier connection is not known");
+  }
   /* The checks above the line make this impossible; it stays closed if they err. */
   int needs_peer = !t->config->is_server || t->alpn != QM_TLS_ALPN_ENROL;
   if ((needs_peer && !t->has_peer) || t->alpn == QM_TLS_ALPN_NONE) {
@@ -557,7 +551,7 @@ static int handshake(qm_tls *t) {
   return ssl_fail(t);
 }
 
-static int engine_start(qm_tls *t) {
+static int engine_start(qm_tls *t, qm_slice ticket) {
   t->ssl = SSL_new(t->config->ctx);
   BIO *bio = BIO_new(t->config->method);
   if (t->ssl == NULL || bio == NULL) {
@@ -572,10 +566,15 @@ static int engine_start(qm_tls *t) {
     return QM_OK;
   }
   SSL_set_connect_state(t->ssl);
+  if (t->config->judge == NULL) qm__tls_ticket_offer(t, ticket); /* it sees every certificate */
   return handshake(t);
 }
 
 int qm_tls_new(qm_tls_config *c, qm_tls **out) {
+  return qm_tls_resume(c, qm_slice_of(NULL, 0), out);
+}
+
+int qm_tls_resume(qm_tls_config *c, qm_slice ticket, qm_tls **out) {
   *out = NULL;
   qm_tls *t = qm_alloc_zero(c->env, sizeof *t);
   if (t == NULL) return QM_ENOMEM;
@@ -586,7 +585,8 @@ int qm_tls_new(qm_tls_config *c, qm_tls **out) {
   queue_init(&t->in, t->env, QM_TLS_IN_MAX);
   queue_init(&t->out, t->env, QM_TLS_OUT_MAX + OUT_SPARE);
   qm_buf_init(&t->ca, t->env, QM_CERT_SIZE_MAX);
-  int rc = engine_start(t);
+  qm_buf_init(&t->ticket, t->env, QM__TLS_TICKET_MAX);
+  int rc = engine_start(t, ticket);
   ERR_clear_error();
   if (rc != QM_OK) {
     qm_tls_free(t);
@@ -602,6 +602,8 @@ void qm_tls_free(qm_tls *t) {
   queue_free(&t->in);
   queue_free(&t->out);
   qm_buf_free(&t->ca);
+  if (t->ticket.p) qm_wipe(t->ticket.p, t->ticket.n);
+  qm_buf_free(&t->ticket);
   qm_tls_config_free(t->config);
   qm_free(t->env, t);
 }
@@ -623,8 +625,8 @@ static int head_check(const qm_tls *t, size_t n) {
 static int handshake_input(qm_tls *t, const uint8_t *in, size_t n) {
   size_t have = t->handshake_bytes;
   t->handshake_bytes += n;
-  if (have < HEAD_SIZE) {
-    size_t more = n < HEAD_SIZE - have ? n : HEAD_SIZE - have;
+  if (have < QM__TLS_HEAD_SIZE) {
+    size_t more = n < QM__TLS_HEAD_SIZE - have ? n : QM__TLS_HEAD_SIZE - have;
     memcpy(t->head + have, in, more);
     if (head_check(t, have + more) != QM_OK) {
       (void)queue_add(&t->out, alert_plain, sizeof alert_plain);

@@ -20,10 +20,16 @@
  * hub's own and signs serverAuth for hubs only: the client checks the CA and that use,
  * and no host name, since a hub moves between addresses and villages have no DNS.
  *
- * Chosen: TLS 1.3 only; no renegotiation, compression, early data. No tickets: a
- * resumed session skips the certificate, so that revocation would hang on a second
- * check, to save one millisecond a sync. One signature algorithm (ECDSA P-256,
- * SHA-256), groups X25519 and P-256.
+ * Chosen: TLS 1.3 only; no renegotiation, compression, early data. One signature algorithm
+ * (ECDSA P-256, SHA-256), groups X25519 and P-256, always with a fresh exchange of keys.
+ *
+ * Resuming. A hub gives each device one ticket a connection (qianmo/1 only). It holds the
+ * device's certificate, encrypted by a key of the config: a new config, another hub, another
+ * process take none. A later connection that shows it costs neither side a signature. The
+ * hub judges the certificate in it anew: its dates, and `admit`. Where that says no, the
+ * ticket counts for nothing, and in the full handshake that follows the device hears why.
+ * A client keeps tickets as bytes (qm_tls_ticket), bound to the CA and to its own key; they
+ * are key material.
  *
  * TLS 1.3 lets a client finish before the server has judged its certificate: its
  * engine may be QM_TLS_OPEN and take qm_tls_write, and the alert comes with the first
@@ -95,12 +101,23 @@ int qm_tls_config_client(const qm_env *env, qm_slice ca, qm_slice cert, const qm
 /* A device to be enrolled. */
 int qm_tls_config_enrol(const qm_env *env, const uint8_t fingerprint[QM_CA_FINGERPRINT_SIZE],
                         qm_tls_config **out);
+/* A client's second opinion on the hub, once the CA, the use and the dates are found good: the
+ * chain in DER, leaf first, borrowed until it returns. 0, or QM_ECERT, QM_ECERTEXPIRED,
+ * QM_EREVOKED, QM_ECLOCK: the connection ends with it; any other: QM_ECERT. It is asked inside
+ * qm_tls_feed and must not call the engine. */
+typedef int (*qm_tls_judge)(void *payload, const qm_slice *chain, uint32_t n);
+/* Before the first engine is made of it; NULL: nobody else is asked. With one no connection is
+ * resumed: a resumed one shows no certificate. */
+void qm_tls_config_judge(qm_tls_config *c, qm_tls_judge judge, void *payload);
 /* Engines keep what they need of it: a hub swaps its config (new certificate) and
  * frees the old one at once. NULL is fine. */
 void qm_tls_config_free(qm_tls_config *c);
 
 /* A client has its first bytes ready to take at once. QM_ENOMEM, QM_ETLS. */
 int qm_tls_new(qm_tls_config *c, qm_tls **out);
+/* The same on a client with a ticket of an earlier connection. One that is empty, cannot be
+ * read, is for another CA or key, or of a hub whose certificate is over: as without. */
+int qm_tls_resume(qm_tls_config *c, qm_slice ticket, qm_tls **out);
 void qm_tls_free(qm_tls *t); /* NULL is fine */
 
 /* Bytes from the peer. *used may be less than len: read first, then feed the rest.
@@ -125,6 +142,11 @@ qm_tls_alpn_id qm_tls_alpn(const qm_tls *t);
 /* The peer's verified certificate. On the hub: the device, once OPEN. On a client:
  * the hub (cert.device is the hub's id). QM_ENOTFOUND: none (enrolment, on the hub). */
 int qm_tls_peer(const qm_tls *t, qm_cert *out);
+/* 1 where the connection was resumed. */
+int qm_tls_is_resumed(const qm_tls *t);
+/* Client: appends the newest ticket of the hub; it comes with the first plain bytes that are
+ * read. Key material: the caller wipes it. QM_ENOTFOUND: none; QM_ENOMEM, QM_ELIMIT. */
+int qm_tls_ticket(const qm_tls *t, qm_buf *out);
 /* The CA's certificate (DER) as the hub showed it at enrolment, where it matched the
  * fingerprint; else empty. Borrowed from t. */
 qm_slice qm_tls_ca(const qm_tls *t);

@@ -81,7 +81,8 @@ int hub_write(const hub_dir *d, const char *name, qm_slice content, qm_error *e)
 /* A new directory of mode 0700; an empty one is taken. QM_EEXIST. */
 int hub_make_dir(const char *path, qm_error *e);
 int hub_sync_dir(const char *path);
-/* Certificate and key from their files (again, on SIGHUP). Frees the old ones. */
+/* Certificate and key from their files; again, on SIGHUP: a new certificate of the same key
+ * (QM_EINVAL: of another). */
 int hub_load_cert(hub_dir *d, qm_error *e);
 uint64_t hub_now(void);
 
@@ -125,6 +126,8 @@ int hub_judge_again(hub_dir *d, const qm_id *space, const qm_id *device);
 
 /* --- upkeep (qianmod_upkeep.c) --- */
 
+#define HUB_HELD_BUCKETS 1024u
+
 /* What a device of a running session said it holds of a space. */
 typedef struct hub_held {
   struct hub_held *next;
@@ -158,10 +161,11 @@ typedef struct hub_backend {
   qm_engine *engine;
   qm_hubdb *db; /* the dir's, of both threads */
   pthread_mutex_t lock; /* of db */
-  uint32_t version;
+  uint32_t version, enrolled; /* enrolled: in this process */
   int has_version;
   uint64_t crash_at; /* 0: never */
-  hub_held *held;    /* of running sessions */
+  hub_held *held[HUB_HELD_BUCKETS]; /* of running sessions, by device */
+  int touching;      /* store thread: between touch_begin and touch_end */
   hub_upkeep upkeep;
 } hub_backend;
 void hub_held_note(hub_backend *b, const qm_id *device, const qm_id *space, qm_vv_list vv);

@@ -188,9 +188,10 @@ static int do_touch(void *payload, const qm_id *device, const qm_hub_seen *seen)
                     .refused = seen->refused,
                     .refused_code = seen->refused_code,
                     .clock_offset_ms = seen->clock_offset_ms};
-  QM_TRY(qm_hubdb_begin(b->db));
+  if (!b->touching) QM_TRY(qm_hubdb_begin(b->db));
   int rc = hub_held_write(b, device, seen->complete);
   if (rc == QM_OK) rc = qm_hubdb_device_touch(b->db, device, &t);
+  if (b->touching) return rc == QM_ENOTFOUND ? QM_OK : rc;
   if (rc == QM_OK) return qm_hubdb_commit(b->db);
   qm_hubdb_rollback(b->db);
   return rc == QM_ENOTFOUND ? QM_OK : rc;
@@ -450,6 +451,7 @@ static int do_enrol(void *payload, qm_slice request, const char *address, qm_are
   memset(out, 0, sizeof *out);
   int rc = qm_enrol_request_decode(request, &r);
   if (rc == QM_OK) rc = use_code(b, &r, address, arena, out);
+  if (rc == QM_OK) b->enrolled++;
   if (rc == QM_OK) b->has_version = 0; /* our own commit: its membership entry is to be written */
   qm_wipe(&r, sizeof r);
   if (rc != QM_OK) memset(out, 0, sizeof *out);
@@ -491,6 +493,17 @@ static int backend_admit(void *payload, const qm_id *device, const qm_cert *cert
   return rc;
 }
 
+/* SQLite's number moves with what other processes commit; our own enrolments are counted. */
+static uint64_t backend_standing(void *payload) {
+  hub_backend *b = payload;
+  uint32_t version;
+  pthread_mutex_lock(&b->lock);
+  int rc = qm_hubdb_version(b->db, &version);
+  uint64_t out = rc == QM_OK ? ((uint64_t)version << 32) + b->enrolled + 1 : 0;
+  pthread_mutex_unlock(&b->lock);
+  return out;
+}
+
 static int backend_check(void *payload, const qm_id *device) {
   hub_backend *b = payload;
   pthread_mutex_lock(&b->lock);
@@ -501,8 +514,29 @@ static int backend_check(void *payload, const qm_id *device) {
 
 static int backend_touch(void *payload, const qm_id *device, const qm_hub_seen *seen) {
   hub_backend *b = payload;
+  if (b->touching) return do_touch(payload, device, seen); /* the lock is held */
   pthread_mutex_lock(&b->lock);
   int rc = do_touch(payload, device, seen);
+  pthread_mutex_unlock(&b->lock);
+  return rc;
+}
+
+/* The lock is held between the two: admit may write, too (learn). */
+static int backend_touch_begin(void *payload) {
+  hub_backend *b = payload;
+  pthread_mutex_lock(&b->lock);
+  int rc = qm_hubdb_begin(b->db);
+  b->touching = rc == QM_OK;
+  if (rc != QM_OK) pthread_mutex_unlock(&b->lock);
+  return rc;
+}
+
+static int backend_touch_end(void *payload, int keep) {
+  hub_backend *b = payload;
+  int rc = QM_OK;
+  if (keep) rc = qm_hubdb_commit(b->db);
+  else qm_hubdb_rollback(b->db);
+  b->touching = 0;
   pthread_mutex_unlock(&b->lock);
   return rc;
 }
@@ -614,10 +648,13 @@ int hub_backend_open(hub_backend *b, hub_dir *d, qm_engine *engine, qm_error *e)
                               .admit = backend_admit,
                               .recovers = backend_recovers,
                               .refresh = backend_refresh,
+                              .standing = backend_standing,
                               .check = backend_check,
                               .policy = &b->policy,
                               .enrol = backend_enrol,
                               .touch = backend_touch,
+                              .touch_begin = backend_touch_begin,
+                              .touch_end = backend_touch_end,
                               .held = d->is_replay ? NULL : backend_held,
                               .idle = d->is_replay ? NULL : backend_idle,
                               .committed = backend_committed};

@@ -17,8 +17,13 @@
 
 /* --- what devices say they hold --- */
 
+/* Ids of devices are hashes. */
+static hub_held **bucket_of(hub_backend *b, const qm_id *device) {
+  return &b->held[((uint32_t)device->b[0] << 8 | device->b[1]) % HUB_HELD_BUCKETS];
+}
+
 static hub_held **held_find(hub_backend *b, const qm_id *device, const qm_id *space) {
-  hub_held **at = &b->held;
+  hub_held **at = bucket_of(b, device);
   while (*at && (qm_id_cmp(&(*at)->device, device) != 0 || qm_id_cmp(&(*at)->space, space) != 0))
     at = &(*at)->next;
   return at;
@@ -53,7 +58,7 @@ void hub_held_note(hub_backend *b, const qm_id *device, const qm_id *space, qm_v
 /* Only after a session in which both sides gave all they had it is what the device holds. */
 int hub_held_write(hub_backend *b, const qm_id *device, int complete) {
   int rc = QM_OK;
-  for (hub_held **at = &b->held; *at;) {
+  for (hub_held **at = bucket_of(b, device); *at;) {
     hub_held *h = *at;
     if (qm_id_cmp(&h->device, device) != 0) {
       at = &h->next;
@@ -67,7 +72,8 @@ int hub_held_write(hub_backend *b, const qm_id *device, int complete) {
 }
 
 void hub_held_free(hub_backend *b) {
-  while (b->held) held_free(b, &b->held);
+  for (uint32_t i = 0; i < HUB_HELD_BUCKETS; i++)
+    while (b->held[i]) held_free(b, &b->held[i]);
 }
 
 /* --- live devices --- */

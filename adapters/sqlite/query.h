@@ -7,6 +7,8 @@
 #ifndef QM_SQLITE_QUERY_H
 #define QM_SQLITE_QUERY_H
 
+#include <stdatomic.h>
+
 #include "core/schema.h"
 
 typedef struct qm_query qm_query;
@@ -22,6 +24,8 @@ typedef struct qm_query_limits {
  * for what the store holds; errors of qm_store_sqlite_open. */
 int qm_query_open(qm_query **out, const qm_env *env, const char *path, qm_error *e);
 void qm_query_close(qm_query *q); /* NULL is fine */
+/* Where *flag rises, a statement of qm_query_sql that runs ends soon, with QM_ESUSPENDED. */
+void qm_query_stop_when(qm_query *q, const atomic_int *flag);
 
 /* One SELECT. parameters: a MessagePack array (or empty) for ?1, ?2, …; others than nil,
  * bool, numbers, text and bytes are bound as JSON. Appends to out a line
@@ -61,5 +65,18 @@ typedef struct qm_query_alike {
  * that too many records share {"collection","rule","records":N,"id":one of them}; then
  * {"pairs":N,"more":BOOL,"complete":BOOL}. QM_ESTATE: the tables are of another schema. */
 int qm_query_duplicates(qm_query *q, const qm_query_alike *r, qm_buf *out, qm_error *e);
+
+#define QM_QUERY_DUE_MAX 100000u
+
+typedef struct qm_query_due_options {
+  uint32_t space;  /* 0: all */
+  int overdue;     /* only what is overdue */
+  int64_t now_ms;  /* corrected */
+  uint32_t limit, offset; /* at most QM_QUERY_DUE_MAX each */
+} qm_query_due_options;
+
+/* What must be done by when (SPEC S23), soonest first, what is paused last: lines as qm_due gives
+ * them (core/qianmo.h). QM_ELIMIT. */
+int qm_query_due(qm_query *q, const qm_query_due_options *o, qm_buf *out, qm_error *e);
 
 #endif

@@ -19,6 +19,15 @@ int qm_get_dot(qm_cur *in, const qm_names *names, qm_dot *out) {
   return qm_cur_uint(in, &out->counter);
 }
 
+int qm_get_varint_dot(qm_cur *in, const qm_names *names, qm_dot *out) {
+  uint64_t place = 0;
+  out->author = 0;
+  QM_TRY(qm_cur_varint(in, &place));
+  if (place >= names->n) return qm_cur_fail(in, QM_EFORMAT);
+  out->author = names->numbers[place];
+  return qm_cur_varint(in, &out->counter);
+}
+
 void qm_put_dots(qm_buf *out, const qm_names *names, const qm_authors *authors, qm_dots dots) {
   qm_mp_array(out, (size_t)dots.n * 2);
   for (uint32_t i = 0; i < dots.n; i++) qm_put_dot(out, names, authors, dots.p[i]);
@@ -51,7 +60,7 @@ int qm_get_value(qm_cur *in, qm_slice *out) {
 
 void *qm_array_open(qm_arena *arena, void *p, uint32_t n, uint32_t *cap, uint32_t at, size_t size) {
   if (n == *cap) {
-    uint32_t wider = *cap ? *cap * 2 : 2;
+    uint32_t wider = *cap ? *cap * 2 : 1; /* a field has one value, mostly */
     p = qm_arena_grow(arena, p, *cap, wider, size);
     if (!p) return NULL;
     *cap = wider;

@@ -13,6 +13,8 @@ typedef struct qm_coder {
 
 void qm_put_dot(qm_buf *out, const qm_names *names, const qm_authors *authors, qm_dot d);
 int qm_get_dot(qm_cur *in, const qm_names *names, qm_dot *out);
+/* The same as two varints, in a column. */
+int qm_get_varint_dot(qm_cur *in, const qm_names *names, qm_dot *out);
 /* An array of dots, flat. */
 void qm_put_dots(qm_buf *out, const qm_names *names, const qm_authors *authors, qm_dots dots);
 int qm_get_dots(qm_cur *in, const qm_names *names, qm_arena *arena, qm_dots *out);

@@ -76,8 +76,7 @@ static int extend(qm_sequence *s, const qm_apply *a, const qm__run *more, int *d
   uint64_t shown = qm__run_shown(r);
   QM_TRY(add_payload(r, more, a->arena));
   r->len += more->len;
-  qm__run_recount(r, shown);
-  if (s->near != r) s->near = NULL;
+  qm__run_grew(s, r, shown);
   *done = 1;
   return QM_OK;
 }
@@ -88,8 +87,8 @@ static int insert(qm_sequence *s, const qm_apply *a, const qm_op *op) {
   new.key = new.first;
   if (new.len > UINT64_MAX - op->counter) new.len = UINT64_MAX - op->counter;
   const qm__column *c = qm__sequence_column(s, a->authors, new.first.author);
-  uint32_t at = c ? qm__column_from(c, op->counter) : 0;
-  if (!new.len || (c && at < c->runs.n && c->runs.p[at]->first.counter < qm__run_end(&new)))
+  const qm__run *there = c ? qm__column_from(c, op->counter) : NULL;
+  if (!new.len || (there && there->first.counter < qm__run_end(&new)))
     return QM_OK; /* nothing, or a dot that is there: the first stands */
   new.on = op->flags &QM_OP_LEFT ? QM_ON_LEFT : QM_ON_RIGHT;
   if ((op->flags & QM_OP_ROOT) || !qm_seen(a, op->parent)) new.on = QM_ON_ROOT;
@@ -103,17 +102,12 @@ static int insert(qm_sequence *s, const qm_apply *a, const qm_op *op) {
 
 /* ---- cut ---- */
 
-/* Index after the run at k, with its neighbours by dot joined to it where they are
- * one stretch: rubbing out a sentence leaves one run. */
-static uint32_t close_up(qm_sequence *s, const qm_authors *authors, const qm__column *c,
-                         uint32_t k) {
-  qm__run *r = c->runs.p[k];
-  if (k && qm__sequence_merge(s, authors, c->runs.p[k - 1], r))
-    r = c->runs.p[k - 1];
-  else
-    k++;
-  while (k < c->runs.n && qm__sequence_merge(s, authors, r, c->runs.p[k])) continue;
-  return k;
+/* Joins r to its neighbours by dot where they are one stretch: rubbing out a sentence leaves
+ * one run. Gives the run behind it. */
+static qm__run *close_up(qm_sequence *s, const qm_authors *authors, qm__run *r) {
+  if (r->earlier && qm__sequence_merge(s, authors, r->earlier, r)) r = r->earlier;
+  while (r->later && qm__sequence_merge(s, authors, r, r->later)) continue;
+  return r->later;
 }
 
 /* The same dots in ranges that neither overlap nor touch: a hostile list cannot make
@@ -158,14 +152,13 @@ static uint64_t range_end(const qm_apply *a, const qm_range *range) {
   return end < seen ? end : seen;
 }
 
-/* Makes run k of the column stand inside [counter, end) with both edges: gives it. */
-static int edges(qm_sequence *s, const qm_apply *a, const qm__column *c, uint32_t *k,
-                 uint64_t counter, uint64_t end, qm__run **out) {
-  qm__run *r = c->runs.p[*k], *rest;
+/* Gives the part of r that stands inside [counter, end), which is not nothing, as a run. */
+static int edges(qm_sequence *s, const qm_apply *a, qm__run *r, uint64_t counter, uint64_t end,
+                 qm__run **out) {
+  qm__run *rest;
   if (r->first.counter < counter) {
     QM_TRY(qm__sequence_split(s, a->authors, a->arena, r, counter - r->first.counter, &rest));
     r = rest;
-    ++*k;
   }
   if (qm__run_end(r) > end)
     QM_TRY(qm__sequence_split(s, a->authors, a->arena, r, end - r->first.counter, &rest));
@@ -177,30 +170,29 @@ static int cut(qm_sequence *s, const qm_apply *a, const qm_range *range) {
   const qm__column *c = qm__sequence_column(s, a->authors, range->author);
   uint64_t end = range_end(a, range);
   if (!c || end <= range->counter) return QM_OK;
-  uint32_t k = qm__column_from(c, range->counter);
-  while (k < c->runs.n && c->runs.p[k]->first.counter < end) {
-    qm__run *r = c->runs.p[k];
+  qm__run *r = qm__column_from(c, range->counter);
+  while (r && r->first.counter < end) {
     if (r->state == QM_RUN_DEAD) {
-      k++;
+      r = r->later;
       continue;
     }
     uint64_t r_end = qm__run_end(r);
     if (range->counter > r->first.counter && end >= r_end &&
         qm__run_give_end(s, r, r_end - range->counter)) {
-      k++;
+      r = r->later;
       continue;
     }
     if (range->counter <= r->first.counter && end < r_end &&
         qm__run_give_start(s, a->authors, r, end - r->first.counter))
       return QM_OK;
-    QM_TRY(edges(s, a, c, &k, range->counter, end, &r));
+    QM_TRY(edges(s, a, r, range->counter, end, &r));
     uint64_t shown = qm__run_shown(r);
-    s->near = NULL;
+    qm__sequence_forget(s);
     r->state = QM_RUN_DEAD;
     r->data = NULL;
     r->bytes = r->room = 0;
     qm__run_recount(r, shown);
-    k = close_up(s, a->authors, c, k);
+    r = close_up(s, a->authors, r);
   }
   return QM_OK;
 }
@@ -227,11 +219,10 @@ static int list_range(trim *t, const qm_range *range) {
   const qm__column *c = qm__sequence_column(t->s, t->a->authors, range->author);
   uint64_t end = range_end(t->a, range);
   if (!c || end <= range->counter) return QM_OK;
-  for (uint32_t k = qm__column_from(c, range->counter);
-       k < c->runs.n && c->runs.p[k]->first.counter < end; k++) {
-    qm__run *r = c->runs.p[k];
+  for (qm__run *r = qm__column_from(c, range->counter); r && r->first.counter < end;
+       r = r->later) {
     if (r->state != QM_RUN_DEAD || r->listed) continue;
-    QM_TRY(edges(t->s, t->a, c, &k, range->counter, end, &r));
+    QM_TRY(edges(t->s, t->a, r, range->counter, end, &r));
     r->listed = 1;
     QM_TRY(note(&t->listed, t->a->arena, r));
     QM_TRY(note(&t->todo, t->a->arena, r));
@@ -290,13 +281,14 @@ static int trim_run(trim *t, qm__run *r) {
 static int rebuild(qm_sequence *s, const qm_apply *a) {
   qm__runs all = {0};
   for (uint32_t i = 0; i < s->n_columns; i++)
-    for (uint32_t k = 0; k < s->columns[i].runs.n; k++)
-      QM_TRY(note(&all, a->arena, s->columns[i].runs.p[k]));
+    for (qm__run *r = qm__column_first(&s->columns[i]); r; r = r->later)
+      QM_TRY(note(&all, a->arena, r));
   return qm__sequence_build(s, a->authors, a->arena, all.p, all.n, NULL);
 }
 
 static int apply_trim(qm_sequence *s, const qm_apply *a, qm_ranges ranges) {
   trim t = {.s = s, .a = a};
+  qm__sequence_forget(s);
   for (uint32_t i = 0; i < ranges.n; i++) QM_TRY(list_range(&t, &ranges.p[i]));
   while (t.todo.n) {
     qm__run *r = t.todo.p[--t.todo.n];
@@ -317,11 +309,38 @@ static int apply(qm_cell *cell, const qm_apply *a, const qm_op *op) {
   return QM_OK;
 }
 
+/* ---- typing ---- */
+
+int qm_sequence_type(qm_cell *c, qm_arena *arena, qm_dot next, uint64_t at, uint8_t key) {
+  qm_sequence *s = c->content;
+  qm__run *r = s ? s->near : NULL;
+  const qm__run more = {.data = &key, .bytes = 1};
+  if (!r || at < s->near_at || at - s->near_at != r->len || r->state != QM_RUN_TEXT ||
+      r->rights.n || r->first.author != next.author || qm__run_end(r) != next.counter)
+    return 0;
+  QM_TRY(add_payload(r, &more, arena));
+  r->len++;
+  s->near_more++;
+  return 1;
+}
+
+int qm_sequence_rub(qm_cell *c, const qm_authors *authors, uint64_t at, qm_range *out) {
+  qm_sequence *s = c->content;
+  qm__run *r = s ? s->near : NULL;
+  if (!r || at < s->near_at || at - s->near_at >= qm__run_shown(r)) return 0;
+  *out = (qm_range){r->first.counter + (at - s->near_at), 1, r->first.author};
+  if (at - s->near_at + 1 == r->len && qm__run_give_end(s, r, 1)) return 1;
+  return at == s->near_at && qm__run_give_start(s, authors, r, 1);
+}
+
 /* ---- reading ---- */
 
 uint64_t qm_sequence_len(const qm_cell *c) {
-  const qm_sequence *s = qm_sequence_of(c);
-  return s && s->top ? s->top->shown : 0;
+  /* Reading makes the treap and moves the place met last, which nobody sees. */
+  qm_sequence *s = c->content;
+  if (!s || !s->first) return 0;
+  qm__sequence_order(s);
+  return s->top->shown + s->near_more;
 }
 
 static const qm__run *head_of(const qm_cell *c) {
@@ -398,7 +417,6 @@ static int under_root(const qm_sequence *s, const qm__run *r) {
 }
 
 int qm_sequence_place(const qm_cell *c, const qm_authors *authors, uint64_t at, qm_op *op) {
-  /* Reading moves only the place met last, which nobody sees. */
   qm_sequence *s = c->content;
   uint64_t len = qm_sequence_len(c), l_at = 0, r_at = 0;
   const qm__run *l = NULL, *r = NULL;

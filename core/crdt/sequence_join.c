@@ -26,8 +26,9 @@ static int gone(const joiner *j, const half *h, qm_dot d) {
 /* Of a run whose element `last` is gone there, the first of the stretch up to it that is. */
 static uint64_t gone_from(const joiner *j, const half *there, const qm__run *r, uint64_t last) {
   const qm__column *c = qm__sequence_column(there->s, j->authors, r->first.author);
-  uint32_t at = c ? qm__column_from(c, last) : 0;
-  uint64_t end = at ? qm__run_end(c->runs.p[at - 1]) : 0;
+  const qm__run *behind = c ? qm__column_from(c, last) : NULL;
+  const qm__run *before = behind ? behind->earlier : c ? qm__column_last(c) : NULL;
+  uint64_t end = before ? qm__run_end(before) : 0;
   return end > r->first.counter ? end : r->first.counter;
 }
 
@@ -109,12 +110,10 @@ static uint64_t earlier(uint64_t a, uint64_t b) { return a < b ? a : b; }
 /* The elements of one author. An element on both sides stays, cut where one side
  * has it cut; one on one side stays unless the other side has seen it (and trimmed
  * it). */
-static int join_author(joiner *j, const qm__runs *a, const qm__runs *b, uint32_t author) {
+static int join_author(joiner *j, const qm__run *x, const qm__run *y, uint32_t author) {
   uint64_t a_next = qm_vv_get(j->a.vv, author), b_next = qm_vv_get(j->b.vv, author);
-  uint32_t i = 0, k = 0;
   uint64_t at = 0;
-  while (i < a->n || k < b->n) {
-    const qm__run *x = i < a->n ? a->p[i] : NULL, *y = k < b->n ? b->p[k] : NULL;
+  while (x || y) {
     uint64_t x_lo = x ? later(at, x->first.counter) : UINT64_MAX;
     uint64_t y_lo = y ? later(at, y->first.counter) : UINT64_MAX, hi;
     if (x && y && x_lo == y_lo) {
@@ -128,20 +127,19 @@ static int join_author(joiner *j, const qm__runs *a, const qm__runs *b, uint32_t
       QM_TRY(take(j, &j->b, y, NULL, later(y_lo, a_next), hi, dead(y)));
     }
     at = hi;
-    if (x && qm__run_end(x) <= at) i++;
-    if (y && qm__run_end(y) <= at) k++;
+    if (x && qm__run_end(x) <= at) x = x->later;
+    if (y && qm__run_end(y) <= at) y = y->later;
   }
   return QM_OK;
 }
 
 static void forget(qm_sequence *s) {
   for (uint32_t i = 0; i < s->n_columns; i++)
-    for (uint32_t k = 0; k < s->columns[i].runs.n; k++) s->columns[i].runs.p[k]->above = NULL;
+    for (qm__run *r = qm__column_first(&s->columns[i]); r; r = r->later) r->above = NULL;
 }
 
 int qm__sequence_join(qm_cell *out, qm_side a, qm_side b, const qm_authors *authors,
                       qm_arena *arena) {
-  static const qm__runs none;
   qm_sequence nothing = {0};
   qm_sequence *x = a.cell && a.cell->content ? a.cell->content : &nothing;
   qm_sequence *y = b.cell && b.cell->content ? b.cell->content : &nothing;
@@ -159,7 +157,7 @@ int qm__sequence_join(qm_cell *out, qm_side a, qm_side b, const qm_authors *auth
         p = NULL;
     }
     uint32_t author = p ? p->author : q->author;
-    QM_TRY(join_author(&j, p ? &p->runs : &none, q ? &q->runs : &none, author));
+    QM_TRY(join_author(&j, p ? qm__column_first(p) : NULL, q ? qm__column_first(q) : NULL, author));
     i += p != NULL;
     k += q != NULL;
   }

@@ -9,8 +9,11 @@
  * - the key of an element is its own dot, or, where it has taken the place of trimmed
  *   ones, the dot of the one that hung there first;
  * - a run whose parent is absent is in `strays`; one on the root is in `tops`;
- * - `columns` hold every run once, by author (rank), ascending by counter;
- * - the runs stand in document order in a treap, whose priorities come from dots. */
+ * - `columns` hold every run once, by author (rank), ascending by counter: in leaves of a few,
+ *   so that a run in the middle of thousands moves little, and chained (`later`);
+ * - the runs are chained in document order from `first` on; once somebody has asked for a
+ *   position they also stand in a treap, whose priorities come from dots. What only merges
+ *   never makes one. */
 #ifndef QM_CRDT_SEQUENCE_TREE_H
 #define QM_CRDT_SEQUENCE_TREE_H
 
@@ -38,25 +41,36 @@ struct qm__run {
   uint8_t listed;      /* only while a trim works, or is made */
   uint8_t stray;       /* the parent is not there */
   uint32_t cursor;     /* only while a walk works */
-  qm__run *above;      /* only while a join works */
+  qm__run *above;      /* only while a join works; while a tree is built: where it hangs */
   const uint8_t *data; /* UTF-8, or qm_slice[len] for values; NULL for tombstones */
   size_t bytes;
   uint8_t *tail; /* == data + bytes where `room` more bytes there are ours */
   size_t room;
   qm__runs lefts, rights;       /* children of the first, of the last element */
   qm__run *next, *prev;         /* in the document */
+  qm__run *later, *earlier;     /* of the same author, by counter */
   qm__run *up, *before, *after; /* treap */
   uint64_t shown;               /* visible elements in the treap's subtree */
   uint32_t priority;
 };
 
+#define QM_LEAF 64u
+
+typedef struct qm__leaf {
+  uint32_t n; /* >= 1 */
+  qm__run *p[QM_LEAF];
+} qm__leaf;
+
+/* An author's runs: at least one. */
 typedef struct qm__column {
   uint32_t author;
-  qm__runs runs;
+  uint32_t n, cap;
+  qm__leaf **leaves;
 } qm__column;
 
 struct qm_sequence {
-  qm__run *top;        /* of the treap */
+  qm__run *first;      /* of the document */
+  qm__run *top;        /* of the treap; NULL: there is none */
   qm__column *columns; /* ascending by rank of author */
   uint32_t n_columns, cap_columns;
   qm__runs tops, strays;
@@ -65,6 +79,9 @@ struct qm_sequence {
    * once another run has changed. */
   qm__run *near;
   uint64_t near_at;
+  /* What `near` shows more (modulo 2^64) than its place in the treap says yet: typing and
+   * rubbing out touch one run, and no path to the root for each key. */
+  uint64_t near_more;
 };
 
 /* A counter of an author in the sort order of dots, with what stands there. */
@@ -91,10 +108,21 @@ static inline uint64_t qm__run_shown(const qm__run *r) {
  * few); few in place, n log n. No recursion. */
 void qm__points_sort(const qm_env *env, qm__point *p, size_t n);
 
+/* A mix of the dot: the same run gets the same priority anywhere, and nobody keeps a
+ * generator. A forged choice of dots costs its own record time, no more. */
+uint32_t qm__run_priority(qm_dot d);
+/* By key; two with one key, which only a forged state has, by their own dots. */
+int qm__sibling_cmp(const qm_authors *authors, const qm__run *a, const qm__run *b);
+/* The later part of r, from element `offset` on, as a run of its own that hangs on r; r is
+ * cut short. NULL: no memory. */
+qm__run *qm__run_halve(qm_arena *arena, qm__run *r, uint64_t offset);
 /* Neighbours in document order; NULL at the ends. */
 qm__run *qm__run_next(const qm__run *r);
 qm__run *qm__run_prev(const qm__run *r);
-qm__run *qm__sequence_head(const qm_sequence *s);
+static inline qm__run *qm__sequence_head(const qm_sequence *s) { return s->first; }
+/* Makes the treap where there is none. Before qm__run_precedes, and before `shown` of the top
+ * is read. */
+void qm__sequence_order(qm_sequence *s);
 /* The run that shows visible element `at`, and in *offset its place there. at < shown. */
 qm__run *qm__sequence_at(qm_sequence *s, uint64_t at, uint64_t *offset);
 /* 1 where a stands before b in the document (a != b). */
@@ -106,11 +134,21 @@ int qm__run_give_end(qm_sequence *s, qm__run *r, uint64_t k);
 int qm__run_give_start(qm_sequence *s, const qm_authors *authors, qm__run *r, uint64_t k);
 /* To be called after r's state or len changed from `shown_before` visible elements. */
 void qm__run_recount(qm__run *r, uint64_t shown_before);
+/* The same where r stays where it is; every place found before but r's own is forgotten. */
+void qm__run_grew(qm_sequence *s, qm__run *r, uint64_t shown_before);
+/* Forgets the place met last, after what it has more is counted: before anything in the treap
+ * changes. */
+void qm__sequence_forget(qm_sequence *s);
 
 /* NULL where the author wrote nothing here. */
 qm__column *qm__sequence_column(const qm_sequence *s, const qm_authors *authors, uint32_t author);
-/* Index of the first run of the column that ends beyond the counter. */
-uint32_t qm__column_from(const qm__column *c, uint64_t counter);
+static inline qm__run *qm__column_first(const qm__column *c) { return c->leaves[0]->p[0]; }
+static inline qm__run *qm__leaf_last(const qm__leaf *l) { return l->p[l->n - 1]; }
+static inline qm__run *qm__column_last(const qm__column *c) {
+  return qm__leaf_last(c->leaves[c->n - 1]);
+}
+/* The first run of the column that ends beyond the counter, or NULL. */
+qm__run *qm__column_from(const qm__column *c, uint64_t counter);
 /* The run with the element; NULL where it is not there. */
 qm__run *qm__sequence_find(qm_sequence *s, const qm_authors *authors, qm_dot d);
 
@@ -130,7 +168,8 @@ int qm__sequence_inherit(qm_sequence *s, const qm_authors *authors, qm__run *r, 
 int qm__sequence_merge(qm_sequence *s, const qm_authors *authors, qm__run *first, qm__run *second);
 /* Makes everything anew from runs that do not overlap, sorted by first dot; splits
  * them where children hang. Runs that hang on each other in a ring are left out
- * (only a forged state has some): *placed (may be NULL) is 0 then. Near-linear. */
+ * (only a forged state has some): *placed (may be NULL) is 0 then. Near-linear.
+ * (sequence_build.c) */
 int qm__sequence_build(qm_sequence *s, const qm_authors *authors, qm_arena *arena, qm__run **runs,
                        size_t n, int *placed);
 /* Keeps elements [offset, offset + len) of a run that hangs nowhere yet. */

@@ -134,7 +134,8 @@ static size_t arrange(const qm_env *env, const qm_authors *authors, qm_ranges in
 
 static size_t count_runs(const qm_sequence *s) {
   size_t n = 0;
-  for (uint32_t i = 0; i < s->n_columns; i++) n += s->columns[i].runs.n;
+  for (uint32_t i = 0; i < s->n_columns; i++)
+    for (uint32_t k = 0; k < s->columns[i].n; k++) n += s->columns[i].leaves[k]->n;
   return n;
 }
 
@@ -143,7 +144,7 @@ int qm_sequence_trimmable(qm_cell *c, const qm_authors *authors, const qm_vv *se
   qm_sequence *s = c->content;
   finder f = {.authors = authors, .seen = seen, .most = most, .arena = arena};
   *out = (qm_ranges){NULL, 0};
-  if (!s || !s->top) return QM_OK;
+  if (!s || !s->first) return QM_OK;
   qm__run **stack = qm_alloc_array(arena->env, count_runs(s), sizeof *stack);
   qm__point *points = qm_alloc_array(arena->env, spared.n + 1u, sizeof *points);
   int rc = stack && points ? QM_OK : QM_ENOMEM;

@@ -18,7 +18,7 @@ typedef struct qm_hub_seen {
 typedef struct qm_hub_backend {
   void *payload;
 
-  /* --- loop thread --- */
+  /* --- any loop's thread, several at once --- */
 
   /* As qm_tls_admit, inside the handshake. *writes_as: the device id it writes as, its
      own but in a replay. Must be quick: a look-up. */
@@ -33,7 +33,11 @@ typedef struct qm_hub_backend {
   /* Before each round of work: takes into the engine what other processes changed (spaces,
      schemas, safe notes). Cheap where nothing did. A failure is logged; work goes on. */
   int (*refresh)(void *payload, qm_engine *engine);
-  /* Before each request: is the device of this running session still one? QM_OK;
+  /* Another number, not 0, whenever what check and policy->grants say may have changed since it
+     was asked last; asked after refresh, once a round. Where it stands, a session's device is
+     not checked again. NULL: it may always have changed. */
+  uint64_t (*standing)(void *payload);
+  /* Before a request: is the device of this running session still one? QM_OK;
      QM_EREVOKED, QM_ECERT: the connection is dropped. */
   int (*check)(void *payload, const qm_id *device);
   /* Grants, refusals, signatures, renewal. `peer` is the id the device writes as. */
@@ -44,6 +48,10 @@ typedef struct qm_hub_backend {
                qm_enrol_response *out);
   /* A session ended. */
   int (*touch)(void *payload, const qm_id *device, const qm_hub_seen *seen);
+  /* Around the touches of a round, which go to the disk at once: `end` with keep 0 takes them
+     back, and each is then made by itself. Both or neither (NULL: each by itself). */
+  int (*touch_begin)(void *payload);
+  int (*touch_end)(void *payload, int keep);
   /* Of a running session: the VV that the device says it holds of a space, first at the start,
      then, where it ends equal to the hub, the hub's own. May be NULL. */
   void (*held)(void *payload, const qm_id *device, const qm_id *space, qm_vv_list vv);

@@ -86,6 +86,7 @@ static int apply(qm_hub_config *c, qm_slice key, qm_slice value) {
     uint32_t *to, min, max;
   } numbers[] = {{"connections", &c->connections, 1, 1000000},
                  {"per-address", &c->per_address, 1, 1000000},
+                 {"loops", &c->loops, 0, QM_HUB_LOOPS_MAX},
                  {"log-days", &c->log_days, 0, 36500},
                  {"handshake-ms", &c->handshake_ms, 50, 600000},
                  {"hello-ms", &c->hello_ms, 50, QM_SYNC_HELLO_MS},
@@ -148,6 +149,8 @@ int qm_hub_config_print(const qm_hub_config *c, char *to, size_t cap) {
       "# Connections at once, and of one address.\n"
       "connections = %u\n"
       "per-address = %u\n"
+      "# Threads that serve connections; 0: as many as there are cores.\n"
+      "loops = %u\n"
       "# For so many days at least the log says who changed what; 0: for ever. Older parts go\n"
       "# once every device that still syncs has them.\n"
       "log-days = %u\n"
@@ -157,6 +160,7 @@ int qm_hub_config_print(const qm_hub_config *c, char *to, size_t cap) {
       v6 ? "[" : "", c->host, v6 ? "]" : "", (unsigned)c->port,
       c->name[0] ? "name = " : "", c->name, c->name[0] ? "\n" : "", c->log,
       formats[c->log_json != 0], levels[c->log_level], (unsigned)c->connections,
-      (unsigned)c->per_address, (unsigned)c->log_days, (unsigned)c->handshake_ms,
-      (unsigned)c->hello_ms, (unsigned)c->idle_ms, (unsigned)c->enrol_ms, (unsigned)c->drain_ms);
+      (unsigned)c->per_address, (unsigned)c->loops, (unsigned)c->log_days,
+      (unsigned)c->handshake_ms, (unsigned)c->hello_ms, (unsigned)c->idle_ms,
+      (unsigned)c->enrol_ms, (unsigned)c->drain_ms);
 }

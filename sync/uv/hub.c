@@ -1,7 +1,9 @@
 #include "sync/uv/hub.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/hash.h"
 #include "sync/uv/hub_int.h"
@@ -34,7 +36,7 @@ static qm__address **bucket_of(qm_hub *hub, const qm__address *key) {
   return &hub->addresses[h % QM_HUB_BUCKETS];
 }
 
-/* NULL: the address has its share, or no memory. */
+/* With the lock held. NULL: the address has its share, or no memory. */
 static qm__address *address_take(qm_hub *hub, const qm__address *key) {
   qm__address **bucket = bucket_of(hub, key), *a = *bucket;
   while (a && (a->is_v6 != key->is_v6 || memcmp(a->b, key->b, sizeof a->b) != 0)) a = a->next;
@@ -60,109 +62,82 @@ static void address_drop(qm_hub *hub, qm__address *address) {
 
 /* --- connections --- */
 
-static void maybe_finish(qm_hub *hub);
-
-void qm__hub_forget(qm__hub_conn *hc) {
-  qm_hub *hub = hc->hub;
-  *hc->at = hc->next;
-  if (hc->next) hc->next->at = hc->at;
-  address_drop(hub, hc->address);
-  qm__message_free(&hc->message);
-  if (hc->answer.p) qm_wipe(hc->answer.p, hc->answer.n);
-  qm_buf_free(&hc->answer);
-  qm_free(hub->env, hc);
+void qm__hub_release(qm_hub *hub, qm__address *address) {
+  uv_mutex_lock(&hub->lock);
+  address_drop(hub, address);
   hub->n_conns--;
-  maybe_finish(hub);
-}
-
-static int admit(void *payload, const qm_id *device, const qm_cert *cert) {
-  qm_hub *hub = payload;
-  const qm_hub_backend *b = hub->options.backend;
-  qm_id peer = *device;
-  QM_TRY(b->admit ? b->admit(b->payload, device, cert, &peer) : QM_OK);
-  if (!hub->feeding) return QM_EINTERNAL;
-  hub->feeding->device = *device;
-  hub->feeding->peer = peer;
-  return QM_OK;
+  uv_mutex_unlock(&hub->lock);
 }
 
 int qm_hub_tls_set(qm_hub *hub, const qm_tls_server *tls) {
-  qm_tls_config *config;
+  qm_tls_config *config, *old;
   qm_tls_server own = *tls;
-  own.admit = admit;
+  own.admit = qm__hub_admit;
   own.payload = hub;
   QM_TRY(qm_tls_config_server(hub->env, &own, &config));
-  qm_tls_config_free(hub->tls);
+  uv_mutex_lock(&hub->lock);
+  old = hub->tls;
   hub->tls = config;
-  hub->options.tls.key = tls->key;
+  hub->id = *qm_key_device(tls->key);
+  uv_mutex_unlock(&hub->lock);
+  qm_tls_config_free(old);
   return QM_OK;
 }
 
-/* A connection with its engine; NULL: no memory, and what came must be dropped. */
-static qm__hub_conn *conn_new(qm_hub *hub) {
-  qm_tls *tls;
-  qm__hub_conn *hc = qm_alloc_zero(hub->env, sizeof *hc);
-  if (!hc) return NULL;
-  if (qm_tls_new(hub->tls, &tls) != QM_OK) {
-    qm_free(hub->env, hc);
-    return NULL;
-  }
-  hc->hub = hub;
-  qm_buf_init(&hc->answer, hub->env, QM_ENROL_RESPONSE_MAX + 4u);
-  qm__message_init(&hc->message, hub->env, QM_ENROL_REQUEST_MAX);
-  hc->next = hub->conns;
-  if (hc->next) hc->next->at = &hc->next;
-  hc->at = &hub->conns;
-  hub->conns = hc;
-  hub->n_conns++;
-  if (qm__conn_init(&hc->conn, &hub->loop, hub->env, &qm__hub_app, hub->scratch, tls,
-                    hub->config.handshake_ms, 1) != QM_OK) {
-    qm__conn_close(&hc->conn);
-    return NULL;
-  }
-  return hc;
+int qm__hub_tls(qm_hub *hub, qm_tls **out, qm_id *id) {
+  uv_mutex_lock(&hub->lock);
+  int rc = qm_tls_new(hub->tls, out);
+  *id = hub->id;
+  uv_mutex_unlock(&hub->lock);
+  return rc;
 }
 
-/* Takes what the kernel has so that it does not come again, and drops it. */
+/* Counts it in. NULL: beyond a limit, said so. */
+static qm__address *count_in(qm_hub *hub, const qm__address *key) {
+  qm__address *address = NULL;
+  uv_mutex_lock(&hub->lock);
+  int is_full = hub->n_conns >= hub->config.connections;
+  if (!is_full) address = address_take(hub, key);
+  if (address) hub->n_conns++;
+  uv_mutex_unlock(&hub->lock);
+  if (is_full)
+    qm_log(hub->env, QM_LOG_WARN, "a connection beyond the limit of %u was closed",
+           hub->config.connections);
+  else if (!address)
+    qm_log(hub->env, QM_LOG_WARN, "a connection beyond the limit of its address was closed");
+  return address;
+}
+
+/* Workers in turn. The worker gets a descriptor of its own for the socket: a handle cannot
+ * change its loop. */
+static void hand_over(qm_hub *hub, const uv_tcp_t *tcp) {
+  char text[64];
+  qm__address key, *address;
+  uv_os_fd_t fd;
+  address_of(tcp, &key, text);
+  address = count_in(hub, &key);
+  if (!address) return;
+  int own = uv_fileno((const uv_handle_t *)tcp, &fd) == 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
+  qm__hub_worker *w = &hub->workers[hub->turn++ % hub->n_workers];
+  if (own >= 0 && qm__hub_worker_give(w, own, address, text) == QM_OK) return;
+  if (own >= 0) close(own);
+  qm_log(hub->env, QM_LOG_WARN, "a connection was closed: no memory or descriptors");
+  qm__hub_release(hub, address);
+}
+
 static void on_dropped(uv_handle_t *h) { qm_free(((qm_hub *)h->loop->data)->env, h); }
 
-static void drop_one(qm_hub *hub) {
+/* Takes what the kernel has, so that it does not come again, also where it is then dropped. */
+static void on_connection(uv_stream_t *s, int status) {
+  qm_hub *hub = s->data;
+  if (status < 0) return;
   uv_tcp_t *tcp = qm_alloc_zero(hub->env, sizeof *tcp);
   if (!tcp || uv_tcp_init(&hub->loop, tcp) != 0) {
     qm_free(hub->env, tcp);
     return;
   }
-  (void)uv_accept((uv_stream_t *)&hub->listener, (uv_stream_t *)tcp);
+  if (uv_accept(s, (uv_stream_t *)tcp) == 0 && !hub->draining) hand_over(hub, tcp);
   uv_close((uv_handle_t *)tcp, on_dropped);
-}
-
-static void on_connection(uv_stream_t *s, int status) {
-  qm_hub *hub = s->data;
-  qm__address key;
-  if (status < 0) return;
-  if (hub->draining || hub->n_conns >= hub->config.connections) {
-    qm_log(hub->env, QM_LOG_WARN, "a connection beyond the limit of %u was closed",
-           hub->config.connections);
-    drop_one(hub);
-    return;
-  }
-  qm__hub_conn *hc = conn_new(hub);
-  if (!hc) {
-    drop_one(hub);
-    return;
-  }
-  if (uv_accept(s, (uv_stream_t *)&hc->conn.tcp) != 0) {
-    qm__conn_close(&hc->conn);
-    return;
-  }
-  address_of(&hc->conn.tcp, &key, hc->address_text);
-  hc->address = address_take(hub, &key);
-  if (!hc->address) {
-    qm_log(hub->env, QM_LOG_WARN, "a connection beyond the limit of its address was closed");
-    qm__conn_close(&hc->conn);
-    return;
-  }
-  qm__conn_start(&hc->conn);
 }
 
 /* --- stopping --- */
@@ -173,61 +148,57 @@ static void close_handle(void *h) {
   if (!uv_is_closing((uv_handle_t *)h)) uv_close((uv_handle_t *)h, on_handle_closed);
 }
 
-/* The last of all: no connection, no job. The loop then has no handle and ends. */
+static void say(qm_hub *hub, uint32_t what) {
+  for (uint32_t i = 0; i < hub->n_started; i++) qm__hub_worker_say(&hub->workers[i], what);
+}
+
+static uint32_t count(qm_hub *hub) {
+  uv_mutex_lock(&hub->lock);
+  uint32_t n = hub->n_conns;
+  uv_mutex_unlock(&hub->lock);
+  return n;
+}
+
+/* No worker runs any more. The loop then has no handle and ends. */
 static void maybe_finish(qm_hub *hub) {
-  if (!hub->draining || hub->closing || hub->n_conns || hub->n_jobs) return;
+  if (!hub->draining || hub->closing) return;
+  if (hub->has_lock) uv_mutex_lock(&hub->lock);
+  int all = hub->n_ended == hub->n_started;
+  if (hub->has_lock) uv_mutex_unlock(&hub->lock);
+  if (!all) return;
   hub->closing = 1;
-  qm__shard_quiet(hub->shard);
   if (hub->has_drain) close_handle(&hub->drain);
-  if (hub->has_live) close_handle(&hub->live);
   if (hub->has_async) {
-    close_handle(&hub->done);
+    close_handle(&hub->ended);
     close_handle(&hub->stop);
   }
   for (uint8_t i = 0; i < hub->n_signals; i++) close_handle(&hub->signals[i]);
 }
 
-static void each(qm_hub *hub, void (*visit)(qm__hub_conn *hc)) {
-  qm__hub_conn *hc = hub->conns;
-  while (hc) {
-    qm__hub_conn *next = hc->next; /* visit frees none: closing ends in a later callback */
-    visit(hc);
-    hc = next;
-  }
-}
-
-static void cut(qm__hub_conn *hc) { qm__conn_close(&hc->conn); }
+static void on_ended(uv_async_t *a) { maybe_finish(a->data); }
 
 static void on_drained(uv_timer_t *t) {
   qm_hub *hub = t->data;
-  if (hub->n_conns)
-    qm_log(hub->env, QM_LOG_WARN, "%u connections did not end in time", hub->n_conns);
-  each(hub, cut);
+  if (count(hub)) qm_log(hub->env, QM_LOG_WARN, "%u connections did not end in time", count(hub));
+  say(hub, QM_TOLD_CUT);
 }
 
 static void drain(qm_hub *hub) {
   if (hub->draining) return;
   hub->draining = 1;
-  qm_log(hub->env, QM_LOG_INFO, "stopping: %u connections", hub->n_conns);
+  qm_log(hub->env, QM_LOG_INFO, "stopping: %u connections", hub->has_lock ? count(hub) : 0u);
   if (hub->has_listener) close_handle(&hub->listener);
   if (hub->has_drain) uv_timer_start(&hub->drain, on_drained, hub->config.drain_ms, 0);
-  each(hub, qm__hub_conn_drain);
+  say(hub, QM_TOLD_DRAIN);
   maybe_finish(hub);
 }
 
-/* --- sessions that stay --- */
-
-static void on_live(uv_timer_t *t) { each(t->data, qm__hub_conn_check); }
-
-void qm__hub_live(qm_hub *hub, int more) {
-  hub->n_live += more ? 1u : (uint32_t)-1;
-  if (!hub->has_live || hub->draining) return;
-  if (hub->n_live == 0) uv_timer_stop(&hub->live);
-  else if (!uv_is_active((uv_handle_t *)&hub->live))
-    uv_timer_start(&hub->live, on_live, QM_HUB_LIVE_CHECK_MS, QM_HUB_LIVE_CHECK_MS);
+/* Asked for, or the store can no longer be used. */
+static void on_stop(uv_async_t *a) {
+  qm_hub *hub = a->data;
+  if (hub->status == QM_OK && hub->shard) hub->status = qm__shard_status(hub->shard);
+  drain(hub);
 }
-
-static void on_stop(uv_async_t *a) { drain(a->data); }
 
 static void on_signal(uv_signal_t *s, int number) {
   qm_hub *hub = s->data;
@@ -235,37 +206,11 @@ static void on_signal(uv_signal_t *s, int number) {
     int rc = hub->options.reload ? hub->options.reload(hub->options.payload, hub) : QM_OK;
     qm_log(hub->env, rc == QM_OK ? QM_LOG_INFO : QM_LOG_ERROR, "reload: %s", qm_err_text(rc));
   } else if (hub->draining) {
-    each(hub, cut);
+    say(hub, QM_TOLD_CUT);
   } else {
     drain(hub);
   }
 }
-
-/* --- what the store thread answered --- */
-
-static void on_done(uv_async_t *a) {
-  qm_hub *hub = a->data;
-  qm__job *job = qm__shard_done(hub->shard);
-  while (job) {
-    qm__job *next = job->next;
-    if (job->owner) {
-      qm__hub_conn_done(job->owner, job);
-    } else {
-      qm__hub_news(hub, &job->ev.space, NULL);
-      qm__job_free(hub->env, job);
-    }
-    job = next;
-  }
-  int rc = qm__shard_status(hub->shard);
-  if (rc != QM_OK && hub->status == QM_OK) {
-    hub->status = rc;
-    drain(hub);
-  }
-  maybe_finish(hub);
-}
-
-/* Store thread. */
-static void notify(void *payload) { (void)uv_async_send(&((qm_hub *)payload)->done); }
 
 /* --- opening --- */
 
@@ -325,33 +270,53 @@ static int start_loop(qm_hub *hub) {
   if (uv_timer_init(&hub->loop, &hub->drain) != 0) return QM_EIO;
   hub->has_drain = 1;
   hub->drain.data = hub;
-  if (uv_timer_init(&hub->loop, &hub->live) != 0) return QM_EIO;
-  hub->has_live = 1;
-  hub->live.data = hub;
-  if (uv_async_init(&hub->loop, &hub->done, on_done) != 0) return QM_EIO;
+  if (uv_async_init(&hub->loop, &hub->ended, on_ended) != 0) return QM_EIO;
   if (uv_async_init(&hub->loop, &hub->stop, on_stop) != 0) {
-    close_handle(&hub->done);
+    close_handle(&hub->ended);
     return QM_EIO;
   }
   hub->has_async = 1;
-  hub->done.data = hub->stop.data = hub;
+  hub->ended.data = hub->stop.data = hub;
   return hub->options.signals ? start_signals(hub) : QM_OK;
 }
 
+static uint32_t cores(void) {
+  uv_cpu_info_t *info;
+  int n = 0;
+  if (uv_cpu_info(&info, &n) == 0) uv_free_cpu_info(info, n);
+  return n < 1 ? 1u : n > (int)QM_HUB_LOOPS_MAX ? QM_HUB_LOOPS_MAX : (uint32_t)n;
+}
+
+static int start_workers(qm_hub *hub) {
+  uint32_t n = hub->config.loops ? hub->config.loops : cores();
+  hub->workers = qm_alloc_zero(hub->env, n * sizeof *hub->workers);
+  if (!hub->workers) return QM_ENOMEM;
+  hub->n_workers = n;
+  for (uint32_t i = 0; i < n; i++) {
+    QM_TRY(qm__hub_worker_start(&hub->workers[i], hub));
+    hub->n_started++;
+  }
+  return QM_OK;
+}
+
+/* The listener last: what it hands over needs all else. */
 static int start(qm_hub *hub, qm_error *e) {
-  int rc = start_loop(hub);
+  int rc = uv_mutex_init(&hub->lock) == 0 ? QM_OK : QM_ENOMEM;
+  hub->has_lock = rc == QM_OK;
+  if (rc == QM_OK) rc = start_loop(hub);
   if (rc != QM_OK) return qm_fail(e, rc, "hub: %s", qm_err_text(rc));
   rc = qm_hub_tls_set(hub, &hub->options.tls);
   if (rc != QM_OK) return qm_fail(e, rc, "hub: certificate: %s", qm_err_text(rc));
-  QM_TRY(listen_on(hub, e));
   qm__shard_options o = {.env = hub->env,
                          .engine = hub->options.engine,
                          .backend = hub->options.backend,
                          .flags = hub->options.answer_flags | QM_ANSWER_HUB,
-                         .notify = notify,
+                         .deliver = qm__hub_deliver,
                          .payload = hub};
-  rc = qm__shard_start(&hub->shard, &o);
-  return rc == QM_OK ? QM_OK : qm_fail(e, rc, "hub: store thread: %s", qm_err_text(rc));
+  rc = start_workers(hub);
+  if (rc == QM_OK) rc = qm__shard_start(&hub->shard, &o);
+  if (rc != QM_OK) return qm_fail(e, rc, "hub: threads: %s", qm_err_text(rc));
+  return listen_on(hub, e);
 }
 
 int qm_hub_open(qm_hub **out, const qm_hub_options *options, qm_error *e) {
@@ -362,8 +327,7 @@ int qm_hub_open(qm_hub **out, const qm_hub_options *options, qm_error *e) {
   hub->env = options->env;
   hub->options = *options;
   hub->config = *options->config;
-  hub->scratch = qm_alloc(hub->env, sizeof *hub->scratch);
-  int rc = hub->scratch ? start(hub, e) : qm_fail(e, QM_ENOMEM, "hub: out of memory");
+  int rc = start(hub, e);
   if (rc != QM_OK) {
     qm_hub_close(hub);
     return rc;
@@ -375,7 +339,11 @@ int qm_hub_open(qm_hub **out, const qm_hub_options *options, qm_error *e) {
 uint16_t qm_hub_port(const qm_hub *hub) { return hub->port; }
 
 int qm_hub_run(qm_hub *hub) {
+  uint64_t groups, batches;
   (void)uv_run(&hub->loop, UV_RUN_DEFAULT);
+  qm__shard_groups(hub->shard, &groups, &batches);
+  qm_log(hub->env, QM_LOG_INFO, "batches: %llu, in %llu commits", (unsigned long long)batches,
+         (unsigned long long)groups);
   return hub->status;
 }
 
@@ -385,12 +353,15 @@ void qm_hub_close(qm_hub *hub) {
   if (!hub) return;
   if (hub->has_loop) {
     drain(hub);
-    each(hub, cut);
+    say(hub, QM_TOLD_CUT);
     (void)uv_run(&hub->loop, UV_RUN_DEFAULT);
     (void)uv_loop_close(&hub->loop);
   }
+  for (uint32_t i = 0; i < hub->n_workers; i++) qm__hub_worker_join(&hub->workers[i]);
   qm__shard_stop(hub->shard);
+  for (uint32_t i = 0; i < hub->n_workers; i++) qm__hub_worker_free(&hub->workers[i]);
+  qm_free(hub->env, hub->workers);
   qm_tls_config_free(hub->tls);
-  qm_free(hub->env, hub->scratch);
+  if (hub->has_lock) uv_mutex_destroy(&hub->lock);
   qm_free(hub->env, hub);
 }

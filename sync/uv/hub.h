@@ -1,5 +1,5 @@
-/* hub: the server. One loop (accept, TLS, sessions), one store thread (engine, hub.db);
- * see conn.h and shard.h.
+/* hub: the server. A loop that accepts, workers with a loop each (TLS, sessions), one store
+ * thread (engine, hub.db); see hub_int.h, conn.h and shard.h.
  *
  * What a connection gets: plaintext, a foreign, expired, revoked or unknown certificate: a
  * TLS alert, nothing else. qianmo/1: a session. qianmo-enroll/1: one enrolment. Beyond the
@@ -25,7 +25,7 @@ typedef struct qm_hub_options {
   qm_engine *engine;
   const qm_hub_backend *backend; /* borrowed until close */
   int signals; /* 1: SIGTERM and SIGINT drain (a second one stops at once), SIGHUP reloads */
-  /* On SIGHUP, on the loop's thread: reopens the log and gives a new certificate to
+  /* On SIGHUP, on the thread of run: reopens the log and gives a new certificate to
      qm_hub_tls_set. A failure is logged; the old one stays. May be NULL. */
   int (*reload)(void *payload, qm_hub *hub);
   void *payload;
@@ -43,7 +43,8 @@ int qm_hub_run(qm_hub *hub);
 void qm_hub_stop(qm_hub *hub);
 /* After run, or instead of it. NULL is fine. */
 void qm_hub_close(qm_hub *hub);
-/* New connections use this certificate. On the loop's thread (from reload). */
+/* New connections use this certificate, and the key is borrowed until the next. On the thread
+ * of run (from reload). */
 int qm_hub_tls_set(qm_hub *hub, const qm_tls_server *tls);
 
 #endif

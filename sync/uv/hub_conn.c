@@ -6,17 +6,30 @@
 
 static qm__hub_conn *of(qm__conn *c) { return (qm__hub_conn *)(void *)c; }
 
-static uint64_t now_of(const qm__hub_conn *hc) { return uv_now(&hc->hub->loop); }
+static uint64_t now_of(const qm__hub_conn *hc) { return uv_now(&hc->worker->loop); }
 
 /* --- opening --- */
 
+/* Whose handshake this thread is at: the TLS engine asks about a device, and not for whom. */
+static _Thread_local qm__hub_conn *feeding;
+
+int qm__hub_admit(void *payload, const qm_id *device, const qm_cert *cert) {
+  const struct qm_hub *hub = payload;
+  const qm_hub_backend *b = hub->options.backend;
+  qm_id peer = *device;
+  QM_TRY(b->admit ? b->admit(b->payload, device, cert, &peer) : QM_OK);
+  if (!feeding) return QM_EINTERNAL;
+  feeding->device = *device;
+  feeding->peer = peer;
+  return QM_OK;
+}
+
 static int open_session(qm__hub_conn *hc) {
-  const qm_id *hub_id = qm_key_device(hc->hub->options.tls.key);
   qm_session_options o = {.size = sizeof o,
                           .flags = QM_SESSION_HUB,
-                          .device = *hub_id,
+                          .device = hc->hub_id,
                           .peer = hc->peer,
-                          .serial = hc->serial = ++hc->hub->n_sessions,
+                          .serial = hc->serial = 1 + atomic_fetch_add(&hc->hub->n_sessions, 1),
                           .now_ms = now_of(hc)};
   const qm_hub_backend *b = hc->hub->options.backend;
   if (b->recovers && b->recovers(b->payload, &hc->device)) o.flags |= QM_SESSION_RECOVER;
@@ -42,8 +55,10 @@ static int push(qm__hub_conn *hc, qm__job *job) {
   job->device = hc->device;
   job->peer = hc->peer;
   job->serial = hc->serial;
+  job->worker = hc->worker;
+  job->standing = hc->standing;
   hc->jobs++;
-  hc->hub->n_jobs++;
+  hc->worker->n_jobs++;
   qm__shard_push(hc->hub->shard, job);
   return QM_OK;
 }
@@ -90,14 +105,15 @@ static void push_enrol(qm__hub_conn *hc) {
 /* --- events --- */
 
 static void on_closed_event(qm__hub_conn *hc, const qm_event *ev) {
-  if (hc->live) qm__hub_live(hc->hub, 0);
+  if (hc->live) qm__hub_live(hc->worker, 0);
   hc->live = 0;
   hc->over = 1;
   hc->over_ms = now_of(hc);
   hc->code = ev->code;
   qm_log(hc->hub->env, ev->code == QM_OK ? QM_LOG_INFO : QM_LOG_WARN, "session of %s: %s%s%s",
          qm_short(&hc->device).text, ev->code == QM_OK ? "done" : qm_err_name(ev->code),
-         ev->by_peer ? ", said the device" : "", hc->hub->draining ? ", the hub is stopping" : "");
+         ev->by_peer ? ", said the device" : "",
+         hc->worker->draining ? ", the hub is stopping" : "");
   push_end(hc);
 }
 
@@ -128,7 +144,7 @@ static void on_notice(qm__hub_conn *hc, const qm_event *ev) {
       break;
     case QM_EV_LIVE:
       hc->live = 1;
-      qm__hub_live(hc->hub, 1);
+      qm__hub_live(hc->worker, 1);
       qm_log(env, QM_LOG_INFO, "device %s stays connected", qm_short(&hc->device).text);
       break;
     case QM_EV_CLOSED: on_closed_event(hc, ev); break;
@@ -146,7 +162,7 @@ static int app_work(qm__conn *c) {
     return 1;
   }
   (void)qm_session_tick(hc->session, now_of(hc));
-  if (hc->hub->draining && !hc->byed && hc->jobs == 0) {
+  if (hc->worker->draining && !hc->byed && hc->jobs == 0) {
     hc->byed = 1;
     qm_session_bye(hc->session);
   }
@@ -170,7 +186,7 @@ static int app_feed(qm__conn *c, const uint8_t *in, size_t len, size_t *used) {
     return rc;
   }
   *used = 0;
-  if (hc->hub->draining && !hc->byed) return QM_OK; /* what is owed first */
+  if (hc->worker->draining && !hc->byed) return QM_OK; /* what is owed first */
   hc->quiet += len > QM_SYNC_PROGRESS_BYTES ? QM_SYNC_PROGRESS_BYTES : (uint32_t)len;
   if (hc->quiet >= QM_SYNC_PROGRESS_BYTES) {
     hc->quiet = 0;
@@ -242,7 +258,7 @@ static void app_tick(qm__conn *c, uint64_t now_ms) {
 /* --- the end --- */
 
 static void app_feeding(qm__conn *c, int is_on) {
-  of(c)->hub->feeding = is_on ? of(c) : NULL;
+  feeding = is_on ? of(c) : NULL;
 }
 
 static void forget_if_last(qm__hub_conn *hc) {
@@ -277,8 +293,12 @@ const qm__conn_app qm__hub_app = {.open = app_open,
 
 /* --- sessions that stay --- */
 
-void qm__hub_news(struct qm_hub *hub, const qm_id *space, const qm__hub_conn *from) {
-  for (qm__hub_conn *hc = hub->conns; hc; hc = hc->next) {
+/* Of 64, which one: so that most of those who do not have the space are passed over quickly. */
+static uint64_t space_bit(const qm_id *space) { return UINT64_C(1) << (space->b[0] & 63); }
+
+void qm__hub_tell(qm__hub_worker *w, const qm_id *space, const qm__hub_conn *from) {
+  for (qm__hub_conn *hc = w->conns; hc; hc = hc->next) {
+    if (!(hc->spaces & space_bit(space))) continue;
     if (hc == from || hc->gone || hc->over || !hc->session) continue;
     if (qm_session_news(hc->session, space)) qm__conn_pump(&hc->conn);
   }
@@ -317,6 +337,8 @@ static void answer_request(qm__hub_conn *hc, qm__job *job) {
   }
   hc->lacks += job->lacks;
   if (job->has_grants) memcpy(hc->grants, job->grants, sizeof hc->grants);
+  for (uint32_t i = 0; i < job->out.reply.n_lines; i++)
+    hc->spaces |= space_bit(&job->out.reply.lines[i].line.id);
   if (job->ev.kind == QM_EV_COMMIT && job->out.rc == QM_OK && job->out.reply.n_refusals) {
     uint32_t n = job->out.reply.n_refusals;
     hc->seen.refused += n;
@@ -329,12 +351,13 @@ static void answer_request(qm__hub_conn *hc, qm__job *job) {
 
 void qm__hub_conn_done(qm__hub_conn *hc, qm__job *job) {
   hc->jobs--;
-  hc->hub->n_jobs--;
   int is_news = job->kind == QM_JOB_REQUEST && !job->drop && job->out.rc == QM_OK &&
                 ((job->ev.kind == QM_EV_COMMIT && job->out.reply.taken) ||
                  job->ev.kind == QM_EV_STATE_JOIN);
   qm_id space = job->ev.space;
-  struct qm_hub *hub = hc->hub;
+  qm__hub_worker *w = hc->worker;
+  if (!job->drop) hc->standing = job->standing;
+  if (job->has_grants) hc->granted = job->standing;
   if (!hc->gone && job->kind == QM_JOB_REQUEST && hc->session) answer_request(hc, job);
   if (!hc->gone && job->kind == QM_JOB_CHECK) answer_check(hc, job);
   if (!hc->gone && job->kind == QM_JOB_ENROL) {
@@ -350,7 +373,7 @@ void qm__hub_conn_done(qm__hub_conn *hc, qm__job *job) {
   const qm__hub_conn *from = hc->gone ? NULL : hc;
   if (!hc->gone) qm__conn_pump(&hc->conn);
   else forget_if_last(hc);
-  if (is_news) qm__hub_news(hub, &space, from);
+  if (is_news) qm__hub_publish(w, &space, from);
 }
 
 void qm__hub_conn_drain(qm__hub_conn *hc) {

@@ -1,6 +1,20 @@
-/* hub_int: what hub.c and hub_conn.c share. */
+/* hub_int: what hub.c, hub_loop.c and hub_conn.c share.
+ *
+ * Threads. The hub's own loop accepts, and hears signals and stop. Each *worker* has a loop on
+ * a thread of its own and the connections that were given to it: TLS, sessions and all that a
+ * connection has is touched by that thread alone. The store thread is the shard's. What goes
+ * from one to another lies in a worker's inbox (its lock), and a wake follows.
+ *
+ * Locks: a worker's, the hub's and the shard's are held for a few lines each and never one
+ * inside the other.
+ *
+ * The end: workers end when they drain and have neither connection nor job; the hub's loop
+ * when all workers have; then the store thread, which until then may still say that there is
+ * news (a worker that is `closing` does not hear it); then the memory goes. */
 #ifndef QM_SYNC_UV_HUB_INT_H
 #define QM_SYNC_UV_HUB_INT_H
+
+#include <stdatomic.h>
 
 #include "sync/uv/conn.h"
 #include "sync/uv/hub.h"
@@ -17,15 +31,20 @@ typedef struct qm__address {
   uint32_t count;
 } qm__address;
 
+typedef struct qm__hub_worker qm__hub_worker;
+
 typedef struct qm__hub_conn {
   qm__conn conn;
   struct qm_hub *hub;
-  struct qm__hub_conn *next, **at; /* list of the hub */
+  qm__hub_worker *worker;
+  struct qm__hub_conn *next, **at; /* list of the worker */
   qm__address *address;
   char address_text[64];
+  qm_id hub_id;       /* as the certificate says that TLS shows */
   qm_id device, peer; /* as authenticated; as it writes */
   qm_session *session;
   uint64_t serial; /* of it, among the hub's */
+  uint64_t spaces; /* a bit of each that was listed for it */
   int is_enrolment;
   qm__message message; /* enrolment */
   qm_buf answer;
@@ -35,6 +54,8 @@ typedef struct qm__hub_conn {
   uint8_t said_hello, over, end_sent, byed, answered;
   uint8_t live, checking; /* the session stays; a CHECK is at the shard */
   uint8_t grants[QM_TAG_SIZE]; /* as its spaces were agreed */
+  /* What the shard said when the device was last found to be one; when its spaces were. */
+  uint64_t standing, granted;
   int code;
   uint64_t opened_ms, mark_ms, over_ms;
   uint32_t quiet;
@@ -42,40 +63,99 @@ typedef struct qm__hub_conn {
   qm_hub_seen seen;
 } qm__hub_conn;
 
+/* A socket on its way from the accepting loop to a worker. */
+typedef struct qm__accepted {
+  struct qm__accepted *next;
+  int fd;
+  qm__address *address;
+  char address_text[64];
+} qm__accepted;
+
+/* Something new in a space, for all sessions of a worker. */
+typedef struct qm__hub_news {
+  struct qm__hub_news *next;
+  qm_id space;
+} qm__hub_news;
+
+enum { QM_TOLD_DRAIN = 1, QM_TOLD_CUT = 2 };
+
+struct qm__hub_worker {
+  struct qm_hub *hub;
+  uv_thread_t thread;
+  uv_loop_t loop;
+  uv_async_t wake;
+  uv_timer_t live;
+  uint8_t has_loop, has_lock, has_wake, has_live, has_thread; /* of open and close */
+  uint8_t draining, looking; /* looking: a LOOK is at the shard */
+  qm__scratch *scratch;
+  qm__hub_conn *conns;
+  uint32_t n_conns, n_jobs, n_live;
+  uv_mutex_t lock; /* of what follows */
+  qm__accepted *accepted;
+  qm__job *done, **done_end;
+  qm__hub_news *news;
+  uint32_t told;    /* QM_TOLD_… */
+  uint8_t closing;  /* takes nothing more */
+};
+
 struct qm_hub {
   const qm_env *env;
   qm_hub_options options;
   qm_hub_config config;
   uv_loop_t loop;
   uv_tcp_t listener;
-  uv_async_t done, stop;
+  uv_async_t stop, ended;
   uv_signal_t signals[3];
-  uv_timer_t drain, live;
-  uint8_t has_loop, has_listener, has_async, n_signals, has_drain, has_live, draining, closing;
+  uv_timer_t drain;
+  uint8_t has_loop, has_listener, has_async, n_signals, has_drain, has_lock, draining, closing;
   uint16_t port;
   int status;
-  qm_tls_config *tls;
   qm__shard *shard;
-  qm__scratch *scratch;
-  qm__hub_conn *conns, *feeding; /* feeding: whose handshake asks admit */
+  qm__hub_worker *workers;
+  uint32_t n_workers, n_started, turn;
+  atomic_uint_fast64_t n_sessions; /* so far */
+  uv_mutex_t lock; /* of what follows */
+  qm_tls_config *tls;
+  qm_id id; /* of the certificate's key */
   qm__address *addresses[QM_HUB_BUCKETS];
-  uint32_t n_conns, n_jobs, n_live;
-  uint64_t n_sessions; /* so far */
+  uint32_t n_conns, n_ended; /* n_ended: workers */
 };
 
 /* --- hub_conn.c --- */
 extern const qm__conn_app qm__hub_app;
+/* As qm_tls_server.admit: asks the backend about the device whose handshake this thread is at. */
+int qm__hub_admit(void *payload, const qm_id *device, const qm_cert *cert);
 /* An answered job of this connection; frees the job. */
 void qm__hub_conn_done(qm__hub_conn *hc, qm__job *job);
 /* The hub drains: BYE as soon as nothing is owed. */
 void qm__hub_conn_drain(qm__hub_conn *hc);
-/* Changes in the space are durable: the sessions that stay learn it. `from` brought them and
- * is left out; NULL: somebody else did. */
-void qm__hub_news(struct qm_hub *hub, const qm_id *space, const qm__hub_conn *from);
+/* Changes in the space are durable: the worker's sessions that stay learn it. `from` brought
+ * them and is left out; NULL: it is not among them. */
+void qm__hub_tell(qm__hub_worker *w, const qm_id *space, const qm__hub_conn *from);
 /* Asks the shard about the device of a session that stays. */
 void qm__hub_conn_check(qm__hub_conn *hc);
-/* --- hub.c --- */
+
+/* --- hub_loop.c --- */
+/* With its thread. QM_ENOMEM, QM_EIO: what was made goes with qm__hub_worker_free. */
+int qm__hub_worker_start(qm__hub_worker *w, struct qm_hub *hub);
+/* Waits for its thread, where it has one: it was told to end. It hears nothing after that. */
+void qm__hub_worker_join(qm__hub_worker *w);
+/* After join, and once the store thread has ended. */
+void qm__hub_worker_free(qm__hub_worker *w);
+/* From the accepting loop. give takes the socket; QM_ENOMEM. */
+int qm__hub_worker_give(qm__hub_worker *w, int fd, qm__address *address, const char text[64]);
+void qm__hub_worker_say(qm__hub_worker *w, uint32_t what);
+/* The shard's: an answered job goes to its worker, news of the hub's own to all. Store thread. */
+void qm__hub_deliver(void *payload, qm__job *job);
+/* Worker thread: changes in the space are durable; `from` brought them. */
+void qm__hub_publish(qm__hub_worker *w, const qm_id *space, const qm__hub_conn *from);
 void qm__hub_forget(qm__hub_conn *hc); /* frees it */
-void qm__hub_live(qm_hub *hub, int more); /* a session begins to stay, or has ended */
+void qm__hub_live(qm__hub_worker *w, int more); /* a session begins to stay, or has ended */
+
+/* --- hub.c --- */
+/* A connection ended. Any thread. */
+void qm__hub_release(struct qm_hub *hub, qm__address *address);
+/* An engine of the certificate of now, and the hub's id in it. Any thread. */
+int qm__hub_tls(struct qm_hub *hub, qm_tls **out, qm_id *id);
 
 #endif

@@ -8,6 +8,8 @@
 #define QM_HUB_CONNECTIONS_DEFAULT 4096u
 /* …of one address (of one /64 with IPv6): an office stands behind one address. */
 #define QM_HUB_PER_ADDRESS_DEFAULT 256u
+/* Loops that serve connections; by default as many as there are cores. */
+#define QM_HUB_LOOPS_MAX 64u
 /* Connections that the kernel holds until they are accepted. */
 #define QM_HUB_BACKLOG 512
 

@@ -19,11 +19,12 @@ struct qm__shard {
   uv_thread_t thread;
   uv_mutex_t lock; /* of what follows, up to `status` */
   uv_cond_t wake;
-  queue in, done;
-  int stopping, quiet;
+  queue in;
+  int stopping;
+  uint64_t groups, batches; /* committed */
   int status;
-  uint64_t groups; /* store thread */
-  qm__own own;     /* store thread */
+  uint64_t standing; /* store thread: of the round, 0: not known */
+  qm__own own;       /* store thread */
 };
 
 /* --- jobs --- */
@@ -99,14 +100,8 @@ static qm__job *queue_take(queue *q) {
 /* --- store thread: answers --- */
 
 static void hand_back(qm__shard *s, queue *q) {
-  if (!q->first) return;
-  uv_mutex_lock(&s->lock);
-  *s->done.end = q->first;
-  s->done.end = q->end;
-  /* Under the lock: once the loop has fetched the last job it may close what is notified. */
-  if (!s->quiet) s->options.notify(s->options.payload);
-  uv_mutex_unlock(&s->lock);
-  queue_init(q);
+  qm__job *job;
+  while ((job = queue_take(q))) s->options.deliver(s->options.payload, job);
 }
 
 typedef struct news {
@@ -144,6 +139,8 @@ static void note_failure(qm__shard *s, int rc) {
 /* The device of a running session may have been revoked since. */
 static int admitted(qm__shard *s, qm__job *job) {
   const qm_hub_backend *b = s->options.backend;
+  if (job->standing && job->standing == s->standing && job->kind != QM_JOB_CHECK) return 1;
+  job->standing = s->standing;
   job->rc = b->check ? b->check(b->payload, &job->device) : QM_OK;
   job->drop = job->rc != QM_OK;
   job->out.rc = job->rc;
@@ -260,38 +257,62 @@ static void run_enrol(qm__shard *s, qm__job *job) {
          r.code ? qm_err_name(r.code) : "a device was enrolled");
 }
 
-static void run_end(qm__shard *s, qm__job *job) {
+static int touch_all(qm__shard *s, const queue *ends) {
   const qm_hub_backend *b = s->options.backend;
-  qm_event ev = {.kind = QM_EV_CLOSED, .peer = job->peer, .serial = job->serial};
-  (void)qm_answer_note(&s->answer, &ev);
-  job->rc = b->touch ? b->touch(b->payload, &job->device, &job->seen) : QM_OK;
-  if (job->rc != QM_OK)
-    qm_log(s->env, QM_LOG_WARN, "note of a session: %s", qm_err_text(job->rc));
+  int rc = QM_OK;
+  for (qm__job *job = ends->first; job && rc == QM_OK; job = job->next)
+    rc = b->touch(b->payload, &job->device, &job->seen);
+  return rc;
+}
+
+/* Sessions that ended: their notes in one transaction, or where that fails one by one. */
+static void run_ends(qm__shard *s, const queue *ends) {
+  const qm_hub_backend *b = s->options.backend;
+  if (!ends->first) return;
+  for (const qm__job *job = ends->first; job; job = job->next) {
+    qm_event ev = {.kind = QM_EV_CLOSED, .peer = job->peer, .serial = job->serial};
+    (void)qm_answer_note(&s->answer, &ev);
+  }
+  if (!b->touch) return;
+  if (ends->first->next && b->touch_begin && b->touch_begin(b->payload) == QM_OK) {
+    int rc = touch_all(s, ends);
+    int kept = b->touch_end(b->payload, rc == QM_OK);
+    if (rc == QM_OK && kept == QM_OK) return;
+  }
+  for (qm__job *job = ends->first; job; job = job->next) {
+    job->rc = b->touch(b->payload, &job->device, &job->seen);
+    if (job->rc != QM_OK)
+      qm_log(s->env, QM_LOG_WARN, "note of a session: %s", qm_err_text(job->rc));
+  }
 }
 
 static void run_one(qm__shard *s, qm__job *job) {
   switch (job->kind) {
     case QM_JOB_REQUEST: run_request(s, job); break;
     case QM_JOB_ENROL: run_enrol(s, job); break;
-    case QM_JOB_END: run_end(s, job); break;
+    case QM_JOB_END: break; /* with the others: run_ends */
     case QM_JOB_CHECK: run_check(s, job); break;
+    case QM_JOB_LOOK: job->standing = s->standing; break;
     case QM_JOB_NEWS: break;
   }
 }
 
 /* --- store thread: groups --- */
 
-static void tell_committed(qm__shard *s, const qm__job *last) {
+static void tell_committed(qm__shard *s, const qm__job *last, uint32_t n) {
   const qm_hub_backend *b = s->options.backend;
-  s->groups++;
-  if (b->committed)
-    b->committed(b->payload, s->groups, &last->ev.space, last->out.reply.taken);
+  uv_mutex_lock(&s->lock);
+  uint64_t number = ++s->groups;
+  s->batches += n;
+  uv_mutex_unlock(&s->lock);
+  if (b->committed) b->committed(b->payload, number, &last->ev.space, last->out.reply.taken);
 }
 
 /* All of it in one transaction. Not QM_OK: none of it is in the store. */
 static int try_group(qm__shard *s, const queue *group) {
   qm_engine *e = s->options.engine;
   const qm__job *last = NULL;
+  uint32_t n = 0;
   QM_TRY(qm_engine_begin(e));
   for (qm__job *job = group->first; job; job = job->next) {
     if (job->drop) continue;
@@ -302,14 +323,16 @@ static int try_group(qm__shard *s, const queue *group) {
       qm_engine_rollback(e);
       return rc;
     }
-    if (job->out.reply.taken) last = job;
+    if (!job->out.reply.taken) continue;
+    last = job;
+    n++;
   }
   if (!last) { /* known, parked or refused: nothing to write */
     qm_engine_rollback(e);
     return QM_OK;
   }
   QM_TRY(qm_engine_commit(e, QM_DURABLE, NULL, NULL));
-  tell_committed(s, last);
+  tell_committed(s, last, n);
   return QM_OK;
 }
 
@@ -361,13 +384,15 @@ static void sort_round(queue *in, queue *group, queue *others, queue *later) {
 
 static void run_round(qm__shard *s, queue *in, queue *later) {
   const qm_hub_backend *b = s->options.backend;
-  queue group, others, done;
+  queue group, others, ends, done;
   qm__job *job;
   queue_init(&group);
   queue_init(&others);
+  queue_init(&ends);
   queue_init(&done);
   int rc = b->refresh ? b->refresh(b->payload, s->options.engine) : QM_OK;
   if (rc != QM_OK) qm_log(s->env, QM_LOG_ERROR, "hub.db: %s", qm_err_text(rc));
+  s->standing = b->standing ? b->standing(b->payload) : 0;
   hand_own(s, 0);
   sort_round(in, &group, &others, later);
   run_group(s, &group);
@@ -375,14 +400,16 @@ static void run_round(qm__shard *s, queue *in, queue *later) {
   hand_own(s, 1);
   while ((job = queue_take(&others))) {
     /* A session ends after its commits. */
-    if (job->kind == QM_JOB_END && later->first) {
-      queue_add(later, job);
+    if (job->kind == QM_JOB_END) {
+      queue_add(later->first ? later : &ends, job);
       continue;
     }
     run_one(s, job);
     queue_add(&done, job);
     hand_back(s, &done);
   }
+  run_ends(s, &ends);
+  hand_back(s, &ends);
   hand_own(s, 0);
 }
 
@@ -433,7 +460,7 @@ static void work(void *payload) {
   uv_mutex_unlock(&s->lock);
 }
 
-/* --- loop thread --- */
+/* --- the others' threads --- */
 
 int qm__shard_start(qm__shard **out, const qm__shard_options *options) {
   *out = NULL;
@@ -442,7 +469,6 @@ int qm__shard_start(qm__shard **out, const qm__shard_options *options) {
   s->options = *options;
   s->env = options->env;
   queue_init(&s->in);
-  queue_init(&s->done);
   qm__own_init(&s->own, s->env);
   qm_answer_init(&s->answer, s->env, options->engine, options->flags, options->backend->policy);
   int has_lock = uv_mutex_init(&s->lock) == 0;
@@ -459,14 +485,12 @@ int qm__shard_start(qm__shard **out, const qm__shard_options *options) {
 }
 
 void qm__shard_stop(qm__shard *s) {
-  qm__job *job;
   if (!s) return;
   uv_mutex_lock(&s->lock);
   s->stopping = 1;
   uv_cond_signal(&s->wake);
   uv_mutex_unlock(&s->lock);
   uv_thread_join(&s->thread);
-  while ((job = queue_take(&s->done))) qm__job_free(s->env, job);
   qm_answer_free(&s->answer);
   qm__own_free(&s->own);
   uv_cond_destroy(&s->wake);
@@ -481,19 +505,11 @@ void qm__shard_push(qm__shard *s, qm__job *job) {
   uv_mutex_unlock(&s->lock);
 }
 
-void qm__shard_quiet(qm__shard *s) {
-  if (!s) return;
+void qm__shard_groups(qm__shard *s, uint64_t *groups, uint64_t *batches) {
   uv_mutex_lock(&s->lock);
-  s->quiet = 1;
+  *groups = s->groups;
+  *batches = s->batches;
   uv_mutex_unlock(&s->lock);
-}
-
-qm__job *qm__shard_done(qm__shard *s) {
-  uv_mutex_lock(&s->lock);
-  qm__job *first = s->done.first;
-  queue_init(&s->done);
-  uv_mutex_unlock(&s->lock);
-  return first;
 }
 
 int qm__shard_status(qm__shard *s) {

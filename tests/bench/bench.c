@@ -1,33 +1,16 @@
-/* The program: build/bench [--runs N] [--json FILE] [SUITE…] */
+/* What the suites share: clocks, memory, files. */
 #include "tests/bench/bench.h"
 
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/utsname.h>
 #include <time.h>
-#include <unistd.h>
 
 #include <malloc.h>
 
 #include "core/err.h"
 #include "core/mem.h"
-
-#define FIGURES_MAX 128
-#define RUNS_MAX 64
-
-typedef struct figure {
-  const char *id, *unit, *limit;
-  double target, values[RUNS_MAX];
-  int more, n;
-} figure;
-
-struct bench {
-  figure f[FIGURES_MAX];
-  int n;
-};
 
 _Noreturn void bench_fail(const char *what, int rc) {
   fflush(stdout);
@@ -56,74 +39,6 @@ uint64_t bench_peak(void) {
     if (sscanf(line, "VmHWM: %lu kB", &kb) == 1) break;
   fclose(f);
   return (uint64_t)kb * 1024;
-}
-
-/* --- figures --- */
-
-static figure *find(bench *b, const char *id) {
-  for (int i = 0; i < b->n; i++)
-    if (strcmp(b->f[i].id, id) == 0) return &b->f[i];
-  return NULL;
-}
-
-void bench_figure(bench *b, const char *id, const char *unit, double target, int more,
-                  const char *limit) {
-  if (find(b, id)) return;
-  BENCH_CHECK(b->n < FIGURES_MAX);
-  b->f[b->n++] = (figure){.id = id, .unit = unit, .target = target, .more = more, .limit = limit};
-}
-
-void bench_add(bench *b, const char *id, double value) {
-  figure *f = find(b, id);
-  BENCH_CHECK(f && f->n < RUNS_MAX);
-  f->values[f->n++] = value;
-}
-
-static int ascending(const void *a, const void *b) {
-  double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
-
-static double median(const figure *f) {
-  return f->n % 2 ? f->values[f->n / 2] : (f->values[f->n / 2 - 1] + f->values[f->n / 2]) / 2;
-}
-
-static void print(bench *b) {
-  printf("%-34s %14s %14s %14s  %-8s %14s  %s\n", "figure", "median", "least", "greatest", "unit",
-         "target", "of target");
-  for (int i = 0; i < b->n; i++) {
-    figure *f = &b->f[i];
-    if (!f->n) continue;
-    qsort(f->values, (size_t)f->n, sizeof f->values[0], ascending);
-    double m = median(f);
-    printf("%-34s %14.4g %14.4g %14.4g  %-8s", f->id, m, f->values[0], f->values[f->n - 1],
-           f->unit);
-    if (f->target > 0)
-      printf(" %14.4g  %.2fx%s", f->target, f->more ? m / f->target : f->target / m,
-             (f->more ? m >= f->target : m <= f->target) ? "" : "  missed");
-    printf("\n");
-  }
-}
-
-static void print_json(bench *b, const char *path, const char *commit) {
-  struct utsname u;
-  FILE *out = fopen(path, "w");
-  if (!out) bench_fail(path, QM_EIO);
-  uname(&u);
-  fprintf(out, "{\"machine\":\"%s %s, %ld cores\",\"commit\":\"%s\",\"rows\":[", u.sysname,
-          u.machine, sysconf(_SC_NPROCESSORS_ONLN), commit);
-  for (int i = 0, first = 1; i < b->n; i++) {
-    figure *f = &b->f[i], *l = f->limit ? find(b, f->limit) : NULL;
-    if (!f->n) continue;
-    fprintf(out, "%s\n{\"id\":\"%s\",\"unit\":\"%s\",\"median\":%.6g,\"min\":%.6g,\"max\":%.6g,",
-            first ? "" : ",", f->id, f->unit, median(f), f->values[0], f->values[f->n - 1]);
-    fprintf(out, "\"runs\":%d,\"target\":%.6g", f->n, f->target);
-    if (l && l->n) fprintf(out, ",\"limit\":%.6g", median(l));
-    fprintf(out, "}");
-    first = 0;
-  }
-  fprintf(out, "\n]}\n");
-  if (fclose(out) != 0) bench_fail(path, QM_EIO);
 }
 
 /* --- env --- */
@@ -200,7 +115,7 @@ static int count_open(sqlite3_vfs *v, const char *name, sqlite3_file *f, int fla
   return rc;
 }
 
-static void count_syncs(void) {
+void bench_count_syncs(void) {
   sqlite3_vfs *real = sqlite3_vfs_find(NULL);
   counting = *real;
   counting.zName = "counting";
@@ -223,27 +138,15 @@ const char *bench_dir(const char *name) {
   return path;
 }
 
-int main(int argc, char **argv) {
-  static const struct {
-    const char *name;
-    bench_suite *run;
-  } suites[] = {{"limits", bench_limits}, {"grid", bench_grid}, {"text", bench_text}};
-  static bench b;
-  const char *json = NULL, *commit = getenv("COMMIT");
-  int runs = 5, named = 0;
-  for (int i = 1; i < argc; i++) {
-    if (strcmp(argv[i], "--runs") == 0 && i + 1 < argc) runs = atoi(argv[++i]);
-    else if (strcmp(argv[i], "--json") == 0 && i + 1 < argc) json = argv[++i];
-    else named++;
-  }
-  if (runs < 1 || runs > RUNS_MAX) bench_fail("--runs: 1 to 64", QM_EUSAGE);
-  count_syncs();
-  for (size_t s = 0; s < sizeof suites / sizeof *suites; s++) {
-    int wanted = !named;
-    for (int i = 1; i < argc; i++) wanted |= strcmp(argv[i], suites[s].name) == 0;
-    if (wanted) suites[s].run(&b, runs);
-  }
-  print(&b);
-  if (json) print_json(&b, json, commit ? commit : "");
-  return 0;
+const char *bench_generate(const char *generator, const char *options, const char *name) {
+  static char path[128];
+  char command[512];
+  snprintf(path, sizeof path, "build/bench/%.60s", name);
+  snprintf(command, sizeof command,
+           "node fixtures/traces/%.40s %.200s --out build/bench/%.60s >/dev/null 2>&1", generator,
+           options, name);
+  return system("mkdir -p build/bench && node --version >/dev/null 2>&1") == 0 &&
+                 system(command) == 0
+             ? path
+             : NULL;
 }

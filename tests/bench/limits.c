@@ -6,6 +6,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <zlib.h>
+#include <zstd.h>
+
 #include "core/hash.h"
 #include "tests/bench/bench.h"
 
@@ -23,6 +26,29 @@ static void memory(bench *b) {
   BENCH_CHECK(x[BLOCK - 1] == y[BLOCK - 1]);
   free(x);
   free(y);
+}
+
+/* Records as text, as the trace has them: what a batch's columns are made of. */
+static void packing(bench *b) {
+  static char in[(size_t)8 << 20];
+  gzFile f = gzopen("fixtures/traces/village-grid-seed1.jsonl.gz", "rb");
+  BENCH_CHECK(f);
+  int n = gzread(f, in, sizeof in);
+  gzclose(f);
+  BENCH_CHECK(n == (int)sizeof in);
+  size_t cap = ZSTD_compressBound(sizeof in);
+  char *packed = malloc(cap), *back = malloc(sizeof in);
+  BENCH_CHECK(packed && back);
+  bench_span from = bench_start();
+  size_t m = ZSTD_compress(packed, cap, in, sizeof in, 3);
+  bench_rate(b, "limit.zstd_pack", (double)n / 1e6, from);
+  BENCH_CHECK(!ZSTD_isError(m));
+  from = bench_start();
+  size_t k = ZSTD_decompress(back, sizeof in, packed, m);
+  bench_rate(b, "limit.zstd_unpack", (double)n / 1e6, from);
+  BENCH_CHECK(k == sizeof in && memcmp(in, back, k) == 0);
+  free(packed);
+  free(back);
 }
 
 static void digests(bench *b) {
@@ -88,8 +114,13 @@ void bench_limits(bench *b, int runs) {
   bench_figure(b, "limit.sha256_128", "1/s", 0, 1, NULL);
   bench_figure(b, "limit.sqlite_commit", "1/s", 0, 1, NULL);
   bench_figure(b, "limit.fsync", "ms", 0, 0, NULL);
+  bench_figure(b, "limit.zstd_pack", "MB/s", 0, 1, NULL);
+  bench_figure(b, "limit.zstd_unpack", "MB/s", 0, 1, NULL);
+  bench_limits_plain(b, runs);
+  bench_limits_tls(b, runs);
   for (int i = 0; i < runs; i++) {
     memory(b);
+    packing(b);
     digests(b);
     upserts(b);
     syncs(b);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/aside_int.h"
+#include "core/fork.h"
 #include "core/logged.h"
 #include "core/space.h"
 
@@ -66,7 +67,9 @@ void forks_note(node *n) {
   for (unsigned i = 0; i < w->n_forks && !n->liar; i++) {
     equivocation *f = &w->forks[i];
     const qm_author_state *st = state_of(n, f);
-    if (st && st->closed == f->next && !memcmp(st->head.b, f->head, QM_HEAD_SIZE))
+    const qm_space *s = n->up ? qm_engine_space(n->engine, &f->space) : NULL;
+    int reissued = s && qm__fork_named(s, &f->author, f->head); /* it is in other words there */
+    if (reissued || (st && st->closed == f->next && !memcmp(st->head.b, f->head, QM_HEAD_SIZE)))
       f->holders |= (uint16_t)(1u << n->index);
   }
 }

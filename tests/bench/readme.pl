@@ -1,0 +1,144 @@
+#!/usr/bin/env perl
+# Writes the tables of README.md, between its two marker comments, from build/bench.json (and
+# build/bench-peers.json, where the peers were played). Files have a row a line.
+#   tests/bench/readme.pl [README [BENCH [PEERS]]]
+use strict;
+use warnings;
+
+my ($readme, $bench, $peers) = @ARGV;
+$readme //= 'README.md';
+$bench  //= 'build/bench.json';
+$peers  //= 'build/bench-peers.json';
+my ($begin, $end) = ('<!-- figures: begin -->', '<!-- figures: end -->');
+
+# What a figure is called, in the order in which they are shown. What stands nowhere here is
+# shown under its id at the end of its group.
+my @groups = (
+  ['Form saves: village-grid-seed1, 88,869 ops in 15,469 saves by 6 devices, 330 uploads', 'grid', [
+    ['grid.local_memory'              => 'local, memory store, one commit a save'],
+    ['grid.local_sqlite_normal'       => 'local, SQLite in WAL, NORMAL, without tables'],
+    ['grid.local_sqlite_tables'       => 'the same with tables'],
+    ['grid.local_sqlite_full'         => 'the same, FULL'],
+    ['grid.local_sqlite_full.fsyncs'  => 'fsyncs of that'],
+    ['grid.local_sqlite_full.fsync'   => 'time of one (wall)'],
+    ['grid.hub_memory'                => 'hub merge, memory'],
+    ['grid.hub_memory.peak'           => 'memory of that at most'],
+    ['grid.hub_memory.allocations'    => 'allocations of that'],
+    ['grid.hub_sqlite.cpu'            => 'hub merge, SQLite, durable'],
+    ['grid.hub_sqlite.fsyncs'         => 'fsyncs of that'],
+    ['grid.hub_sqlite.file'           => 'its database'],
+    ['grid.hub_bulk.cpu'              => 'hub merge, SQLite, one batch'],
+    ['grid.upload_bytes'              => 'uploaded, all'],
+    ['grid.upload_bytes.drawn'        => 'uploaded, trace of a seed drawn at run time'],
+    ['grid.history'                   => 'full history'],
+    ['grid.snapshot'                  => 'state snapshot'],
+    ['grid.load'                      => 'load the state and read every field'],
+    ['session.live'                   => 'one short field in an open session, before TLS'],
+  ]],
+  ['Typing: automerge-paper, 259,778 edits; friendsforever and clownschool are concurrent', 'text', [
+    ['text.local'          => 'local, one transaction'],
+    ['text.local.each'     => 'local, one commit an edit'],
+    ['text.load'           => 'load, read, first edit'],
+    ['text.merge'          => 'the whole document into an empty one'],
+    ['text.keystrokes'     => 'keystrokes, each a change of its own'],
+    ['text.history'        => 'encoded with history'],
+    ['text.state'          => 'encoded without'],
+    ['text.friendsforever' => 'merge friendsforever'],
+    ['text.clownschool'    => 'merge clownschool'],
+  ]],
+  ['Sync day: 50 devices at once over TLS', 'day', []],
+  ['Growth', 'scale', []],
+  ['What the machine gives at most, in the same run', 'limit', []],
+);
+
+sub slurp {
+  my $path = shift;
+  open my $in, '<', $path or die "$path: $!\n";
+  local $/;
+  return <$in>;
+}
+
+# Rows and head of a file with a row a line. Strings have no escapes, numbers no quotes.
+sub rows_of {
+  my ($text, %head, @rows) = (shift);
+  for my $line (split /\n/, $text) {
+    my %row;
+    while ($line =~ /"(\w+)":(?:"([^"]*)"|(-?[\d.e+-]+))/g) { $row{$1} = defined $2 ? $2 : $3; }
+    if (exists $row{id}) { push @rows, \%row; }
+    else { $head{$_} //= $row{$_} for keys %row; }
+  }
+  return (\%head, \@rows);
+}
+
+sub number {
+  my ($v, $s) = (shift);
+  return '' unless defined $v;
+  if (abs($v) >= 1000) { $s = sprintf '%.0f', $v; 1 while $s =~ s/^(-?\d+)(\d{3})/$1,$2/; return $s; }
+  return sprintf abs($v) >= 100 ? '%.0f' : abs($v) >= 10 ? '%.1f' : '%.3g', $v;
+}
+
+sub ratio {
+  my ($r, $is, $other) = @_;
+  return '' unless $other && $is;
+  my $x = $r->{more} ? $is / $other : $other / $is;
+  return sprintf($x >= 10 ? '%.0f x' : '%.2f x', $x);
+}
+
+sub table {
+  my ($title, $rows, $names) = @_;
+  my $any_peer = grep { exists $_->{peer} } @$rows;
+  my $any_target = grep { exists $_->{target} } @$rows;
+  my @head = ('figure', 'unit', 'qianmo', 'least to greatest');
+  push @head, 'target', 'of it' if $any_target;
+  push @head, 'best peer', 'of it' if $any_peer;
+  my $out = "### $title\n\n| " . join(' | ', @head) . " |\n|" . '---|' x @head . "\n";
+  for my $r (@$rows) {
+    my @cells = ($names->{ $r->{id} } // $r->{id}, $r->{unit}, number($r->{median}),
+                 number($r->{min}) . ' to ' . number($r->{max}));
+    if ($any_target) {
+      my $missed = defined $r->{target} &&
+                   ($r->{more} ? $r->{median} < $r->{target} : $r->{median} > $r->{target});
+      push @cells, number($r->{target}),
+           ratio($r, $r->{median}, $r->{target}) . ($missed ? ' **missed**' : '');
+    }
+    if ($any_peer) {
+      my $x = defined $r->{peer} ? ratio($r, $r->{median}, $r->{peer}) : '';
+      my $behind = defined $r->{peer} &&
+                   ($r->{more} ? $r->{median} < $r->{peer} : $r->{median} > $r->{peer});
+      push @cells, defined $r->{peer} ? number($r->{peer}) . " $r->{peer_name}" : '',
+           $x . ($behind ? ' **behind**' : '');
+    }
+    $out .= '| ' . join(' | ', @cells) . " |\n";
+  }
+  return "$out\n";
+}
+
+my ($head, $rows) = rows_of(slurp($bench));
+my ($peer_head, $peer_rows) = -e $peers ? rows_of(slurp($peers)) : ({}, []);
+my $with_peers = grep { exists $_->{peer} } @$rows;
+my $out = "Measured on $head->{date} at commit $head->{commit} with `make "
+        . ($with_peers ? 'bench-peers' : 'bench') . "` on $head->{machine}; $head->{runs} runs each, "
+        . "medians of CPU time. Figures of one run can be compared; figures of two machines cannot. "
+        . "\"of it\": above 1 is better than the target or the peer.\n\n";
+if ($with_peers) {
+  my %version = map { ($_->{peer} =~ s/ \+.*//r) => $_->{version} } @$peer_rows;
+  $out .= "Peers, in the same run (Node $peer_head->{node}; sqlite-sync natively): "
+        . join(', ', map { "$_ $version{$_}" } sort keys %version)
+        . ". A peer has one document for a grid, and what it gives is also packed with brotli.\n\n";
+}
+my %left = map { $_->{id} => $_ } @$rows;
+for my $g (@groups) {
+  my ($title, $prefix, $named) = @$g;
+  my %names = map { $_->[0] => $_->[1] } @$named;
+  my @shown = grep { defined } map { delete $left{ $_->[0] } } @$named;
+  for my $r (@$rows) { push @shown, delete $left{ $r->{id} } if $left{ $r->{id} } && $r->{id} =~ /^$prefix\b/; }
+  $out .= table($title, \@shown, \%names) if @shown;
+}
+my @other = grep { $left{ $_->{id} } } @$rows;
+$out .= table('Other', \@other, {}) if @other;
+
+my $text = slurp($readme);
+$text =~ s/\Q$begin\E.*?\Q$end\E/$begin\n$out$end/s or die "$readme: no marker comments\n";
+open my $to, '>', $readme or die "$readme: $!\n";
+print $to $text;
+close $to or die "$readme: $!\n";
