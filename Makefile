@@ -12,9 +12,9 @@ DEPS := gcc make pkg-config libuv1-dev libsqlite3-dev libmsgpack-dev libssl-dev 
 LIB_MODULES := libuv sqlite3 msgpack libssl libcrypto libzstd zlib libutf8proc jansson
 
 # Evaluated at first use and once: pkg-config may be what `make deps` installs.
-pkg_once = $(eval $(1) := $$(shell pkg-config $(2)))$($(1))
+pkg_once = $(eval $(1) := $$(shell pkg-config $(2)) $(3))$($(1))
 PKG_CFLAGS = $(call pkg_once,PKG_CFLAGS,--cflags $(LIB_MODULES) cmocka)
-PKG_LIBS = $(call pkg_once,PKG_LIBS,--libs $(LIB_MODULES))
+PKG_LIBS = $(call pkg_once,PKG_LIBS,--libs $(LIB_MODULES),-lm)
 TEST_LIBS = $(call pkg_once,TEST_LIBS,--libs cmocka)
 
 WARNINGS := -Wall -Wextra -Wshadow -Wcast-qual -Wstrict-prototypes -Wmissing-prototypes \

@@ -209,12 +209,41 @@ QM_API int32_t qm_schema_text(qm_db *db, qm_slice space, qm_text *out, qm_error 
  * (may be NULL): {"schema","version","collections":N,"fields":N,"sensitive":BOOL}.
  * QM_ESCHEMA: e says the line, the place and the reason of the first fault. */
 QM_API int32_t qm_schema_validate(qm_slice schema, qm_text *out, qm_error *e);
+/* A schema in JSON form, read from `path` (NUL-terminated), with the files that its tables of
+ * codes and calendars name ("file": NAME, seen from the directory of path) in their places: all
+ * other functions take a schema only so. Lines stay what they are. QM_ENOTFOUND: no such file;
+ * QM_ESCHEMA: it holds something else. */
+QM_API int32_t qm_schema_pack(qm_slice schema, const char *path, qm_text *out, qm_error *e);
 /* What differs between two schemas in JSON form, a line a difference,
  *   {"change":WORD,"refused":BOOL,"why":TEXT,"collection","field","item","old","new"}
  * with the members that there are. QM_ESCHEMA: the newer one does what no newer schema may
  * (then *out is set all the same, and "refused" says where), or one is no good schema
  * (*out is not set; e says which, and where). */
 QM_API int32_t qm_schema_compare(qm_slice older, qm_slice newer, qm_text *out, qm_error *e);
+
+/* ---- why a value was refused ---- */
+
+/* What a QM_ESCHEMA of a writing verb, or of qm_new, says, in parts. Texts are static; field and
+ * detail borrow from the error. */
+typedef struct qm_explanation {
+  uint32_t size;       /* sizeof(qm_explanation), set by the caller */
+  const char *reason;  /* a word that stays the same: "id-check", "code-moved", "length", … */
+  const char *en, *zh; /* the reason for people */
+  qm_slice field;      /* its name */
+  qm_slice detail;     /* what would be right, where that can be said: the code in use; or empty */
+} qm_explanation;
+#define QM_EXPLANATION_INIT \
+  { (uint32_t)sizeof(qm_explanation), NULL, NULL, NULL, {NULL, 0}, {NULL, 0} }
+/* QM_ENOTFOUND: it is no refusal of a value; QM_EINVAL. */
+QM_API int32_t qm_explain(const qm_error *e, qm_explanation *out);
+
+/* ---- points for display ---- */
+
+enum { QM_WGS84 = 1, QM_GCJ02 = 2 };
+/* A captured place in the datum of a map, in degrees, in place; there and back differ by less
+ * than a millimetre. For display: never write back what comes out. QM_EINVAL: no such place or
+ * datum; one of unknown datum cannot be converted. */
+QM_API int32_t qm_point_shown(double *latitude, double *longitude, int32_t from, int32_t to);
 
 /* ---- writing ---- */
 
@@ -331,7 +360,8 @@ enum {
   QM_DELETED = 2, /* deleted records too: "visible":false */
   QM_REVIEW = 4,  /* the token covers the conflicts too, as it was a reading of them */
   QM_FAST = 8,    /* qm_status: leaves out what needs a look at every record */
-  QM_DISMISSED = 16 /* qm_duplicates: pairs said to be distinct, too */
+  QM_DISMISSED = 16, /* qm_duplicates: pairs said to be distinct, too */
+  QM_OVERDUE = 32 /* qm_due: only what is overdue */
 };
 
 /* In what follows *who* is "by":NAME,"device":ID,"own":BOOL,"time":MS, with the name of the
@@ -579,6 +609,20 @@ QM_API int32_t qm_sql(qm_db *db, qm_slice statement, qm_slice parameters, uint64
  * QM_ESTATE as above. */
 QM_API int32_t qm_search(qm_db *db, qm_slice space, qm_slice collection, qm_slice text,
                          uint32_t limit, uint32_t offset, qm_text *out, qm_error *e);
+/* What must be done by when: records on which a limit of their schema runs (SPEC S23), of a space
+ * (empty: of all), soonest first, those whose limit stands still last; a line each,
+ *   {"space":ID,"space_name","collection","id","title","limit":NAME,"state","amount":N,
+ *    "unit":"hours"|"working_hours"|"days"|"working_days","start":MS,"due":MS,"start_text",
+ *    "due_text":"2026-03-04 17:30","utc_minutes":N,"overdue":BOOL,"paused":BOOL,
+ *    "calendar_ends":YEAR,"calendar_begins":YEAR}
+ * The texts are in the zone of the limit's calendar, never in this device's. No "due" while
+ * paused. calendar_ends: days beyond that year count, of which the calendar knows Saturdays and
+ * Sundays only (0: it lists no year); calendar_begins: the same before that one. Then
+ *   {"open":N,"overdue":N,"paused":N,"now":MS,"more":BOOL}
+ * of all; now: the corrected clock, by which it is overdue. limit: 0: 100, at most 1000. From the
+ * tables: QM_ESTATE as above. QM_ENOTFOUND: no such space. */
+QM_API int32_t qm_due(qm_db *db, qm_slice space, uint32_t flags, uint32_t limit, uint32_t offset,
+                      qm_text *out, qm_error *e);
 /* Makes all tables, the search index and the index of what is to be reviewed anew from the
  * records. */
 QM_API int32_t qm_rebuild(qm_db *db, qm_error *e);

@@ -5,10 +5,13 @@
  * form is canonical: load refuses what encode would not write).
  *
  *   schema     = [1 form, name, version, drift_ms, lease_days, review_days,
- *                 [collection…]]                          ascending by number
+ *                 [collection…]                           ascending by number
+ *                 | [table…] (none), [calendar…] (none)]   schema_tables.c
+ *                up to 16 further positions, of a newer form, are kept as they are
  *   collection = [number, name, label_zh, label_en, purpose, retention, [field…]
  *                 | key_field (0: none), key_form (0), [writer…] (none), [rule…] (none),
- *                   [level…] (none)]
+ *                   [level…] (none), [check…] (none),    schema_checks.c
+ *                   [limit…] (none)]                     schema_limits.c
  *                fields ascending by number; up to 16 further positions, of a newer form,
  *                are kept as they are
  *   rule       = [name, weight, [condition…] | most (32), label_zh (""), label_en ("")]
@@ -30,7 +33,9 @@
 #include "core/schema_internal.h"
 
 #define COLLECTION_FIXED 7u
-#define COLLECTION_ALL 12u
+#define SCHEMA_FIXED 7u
+#define SCHEMA_ALL 9u
+#define COLLECTION_ALL 14u
 #define FIELD_FIXED 4u
 #define FIELD_ALL 13u
 #define ITEM_FIXED 1u
@@ -124,11 +129,11 @@ static void read_writers(qm_cur *c, qm_collection_def *d, qm_arena *arena) {
 }
 
 /* What a newer form has more is kept, so that the schema stays whole where it is known. */
-static void read_more(qm_cur *c, qm_collection_def *d) {
+static void read_more(qm_cur *c, uint32_t n, qm_slice *out) {
   qm_slice value;
-  d->more = qm_slice_of(c->at, 0);
-  for (uint32_t i = 0; i < d->n_more; i++) (void)qm_cur_value(c, QM_VALUE_DEPTH, &value);
-  d->more.n = (size_t)(c->at - d->more.p);
+  *out = qm_slice_of(c->at, 0);
+  for (uint32_t i = 0; i < n; i++) (void)qm_cur_value(c, QM_VALUE_DEPTH, &value);
+  out->n = (size_t)(c->at - out->p);
 }
 
 /* As many as there are classes; which level there is, is for the check. */
@@ -139,7 +144,7 @@ static void read_levels(qm_cur *c, qm_collection_def *d) {
 }
 
 static void read_collection(qm_cur *c, qm_collection_def *d, qm_arena *arena) {
-  uint32_t n = qm__schema_object(c, COLLECTION_FIXED, COLLECTION_ALL + QM__COLLECTION_MORE_MAX);
+  uint32_t n = qm__schema_object(c, COLLECTION_FIXED, COLLECTION_ALL + QM__MORE_MAX);
   (void)qm_cur_uint32(c, &d->number);
   (void)qm_cur_str(c, &d->name);
   (void)qm_cur_str(c, &d->label_zh);
@@ -155,11 +160,13 @@ static void read_collection(qm_cur *c, qm_collection_def *d, qm_arena *arena) {
   if (n > 9) read_writers(c, d, arena);
   if (n > 10) qm__rules_read(c, d, arena);
   if (n > 11) read_levels(c, d);
+  if (n > 12) qm__checks_read(c, fields, d->n_fields);
+  if (n > 13) qm__limits_read(c, d, arena);
   if (n > COLLECTION_ALL) d->n_more = n - COLLECTION_ALL;
-  read_more(c, d);
+  read_more(c, d->n_more, &d->more);
 }
 
-static void read_schema(qm_cur *c, qm_schema *s, qm_arena *arena) {
+static void read_schema(qm_cur *c, uint32_t n, qm_schema *s, qm_arena *arena) {
   (void)qm_cur_str(c, &s->name);
   (void)qm_cur_uint32(c, &s->version);
   (void)qm_cur_uint32(c, &s->drift_ms);
@@ -171,6 +178,10 @@ static void read_schema(qm_cur *c, qm_schema *s, qm_arena *arena) {
     read_collection(c, &list[i], arena);
   }
   s->collections = list;
+  if (n > 7) qm__tables_read(c, s, arena);
+  if (n > 8) qm__calendars_read(c, s, arena);
+  if (n > SCHEMA_ALL) s->n_more = n - SCHEMA_ALL;
+  read_more(c, s->n_more, &s->more);
 }
 
 /* One form for one schema: what load takes, encode writes. */
@@ -201,8 +212,9 @@ int qm_schema_load(const qm_schema **out, qm_slice in, qm_arena *arena, qm_error
     return qm_fail(e, QM_ESCHEMA, "schema: form %u is not known here; update qianmo",
                    (unsigned)form);
   }
-  if (c.status == QM_OK && n != 7) (void)qm_cur_fail(&c, QM_EFORMAT);
-  read_schema(&c, s, arena);
+  if (c.status == QM_OK && (n < SCHEMA_FIXED || n > SCHEMA_ALL + QM__MORE_MAX))
+    (void)qm_cur_fail(&c, QM_EFORMAT);
+  read_schema(&c, n, s, arena);
   int rc = qm_cur_end(&c);
   if (rc) {
     return qm_fail(e, rc, "schema, byte %u: %s", (unsigned)(c.at - c.start), qm_err_text(rc));
@@ -272,8 +284,11 @@ static int has_levels(const qm_collection_def *d) {
 }
 
 static void put_collection(qm_buf *out, const qm_collection_def *d) {
+  uint32_t checks = qm__checks_count(d);
   size_t n = d->n_more       ? COLLECTION_ALL + d->n_more
-             : has_levels(d) ? COLLECTION_ALL
+             : d->n_limits   ? COLLECTION_ALL
+             : checks        ? 13
+             : has_levels(d) ? 12
              : d->n_rules    ? 11
              : d->n_writers  ? 10
              : d->key_form   ? 9
@@ -299,11 +314,17 @@ static void put_collection(qm_buf *out, const qm_collection_def *d) {
     qm_mp_array(out, QM_CONFLICT_CLASSES);
     for (uint32_t i = 0; i < QM_CONFLICT_CLASSES; i++) qm_mp_uint(out, d->review[i]);
   }
+  if (n > 12) qm__checks_put(out, d);
+  if (n > 13) qm__limits_put(out, d);
   if (n > COLLECTION_ALL) qm_mp_raw(out, d->more);
 }
 
 void qm_schema_encode(const qm_schema *s, qm_buf *out) {
-  qm_mp_array(out, 7);
+  size_t n = s->n_more        ? SCHEMA_ALL + s->n_more
+             : s->n_calendars ? SCHEMA_ALL
+             : s->n_tables    ? 8
+                              : SCHEMA_FIXED;
+  qm_mp_array(out, n);
   qm_mp_uint(out, QM__SCHEMA_FORM);
   put_str(out, s->name);
   qm_mp_uint(out, s->version);
@@ -312,6 +333,9 @@ void qm_schema_encode(const qm_schema *s, qm_buf *out) {
   qm_mp_uint(out, s->review_days);
   qm_mp_array(out, s->n_collections);
   for (uint32_t i = 0; i < s->n_collections; i++) put_collection(out, &s->collections[i]);
+  if (n > 7) qm__tables_put(out, s);
+  if (n > 8) qm__calendars_put(out, s);
+  if (n > SCHEMA_ALL) qm_mp_raw(out, s->more);
 }
 
 const qm_collection_def *qm_schema_collection(const qm_schema *s, uint32_t number) {

@@ -6,6 +6,8 @@
 #ifndef QM_SCHEMA_H
 #define QM_SCHEMA_H
 
+#include "calendar.h"
+#include "codes.h"
 #include "norm.h"
 #include "op.h"
 #include "value.h"
@@ -27,6 +29,12 @@
 #define QM_SIMILAR_LEAST 60u         /* per cent, where a condition says none */
 #define QM_NEAR_MAX 100000u          /* metres */
 #define QM_WITHIN_MAX 87600u         /* hours: ten years */
+#define QM_SCHEMA_TABLES_MAX 64u     /* of codes */
+#define QM_SCHEMA_CODES_MAX 20000u   /* of a table */
+#define QM_SCHEMA_CALENDARS_MAX 16u
+#define QM_SCHEMA_LIMITS_MAX 8u      /* on time, of a collection */
+#define QM_LIMIT_FIELDS_MAX 4u       /* that a limit depends on */
+#define QM_LIMIT_ROWS_MAX 1024u      /* of a limit */
 
 typedef enum qm_field_type {
   QM_FIELD_REGISTER = 1,
@@ -94,6 +102,8 @@ typedef struct qm_field_def {
   uint32_t n_transitions; /* state; none listed = all allowed */
   uint32_t target;        /* ref: collection number, 0 = any */
   uint8_t review;         /* how much its conflicts matter, 1 to 3; 0: by what it is (S20.2) */
+  qm_slice check; /* name of a validator (core/validator.h), known here or not; empty: none */
+  qm_slice check_options; /* a MessagePack map; empty: none */
 } qm_field_def;
 
 /* How two values of a field compare in a rule for duplicates (core/alike.h). */
@@ -126,6 +136,30 @@ typedef struct qm_rule_def {
   const qm_condition_def *conditions;
   uint32_t n_conditions;
 } qm_rule_def;
+
+/* One line of a time limit: so long, where the fields have these values. */
+typedef struct qm_limit_row {
+  const qm_slice *values; /* one a field of `by`: a value, or empty: any. NULL: any of all */
+  uint32_t amount;
+  uint8_t unit; /* qm_unit */
+} qm_limit_row;
+
+/* A limit on time (core/due.h): from `start` until `state` is final. The first row that fits
+ * counts. */
+typedef struct qm_limit_def {
+  qm_slice name, label_zh, label_en;
+  uint32_t start;    /* field number: a date, milliseconds, a log (its first entry), a state */
+  uint32_t state;    /* field number */
+  uint32_t extend;   /* field number of a counter or int: so many units more; 0: none */
+  qm_slice calendar; /* name; empty where all rows are in hours */
+  const uint32_t *by; /* field numbers */
+  uint32_t n_by;
+  const uint32_t *pauses; /* items of the state in which the limit stands still; ascending */
+  uint32_t n_pauses;
+  const qm_limit_row *rows;
+  uint32_t n_rows;
+} qm_limit_def;
+
 /* Classes of conflicts, numbered as in core/read.h. */
 #define QM_CONFLICT_CLASSES 7u
 #define QM_REVIEW_LEVELS 3u
@@ -141,6 +175,8 @@ typedef struct qm_collection_def {
   uint32_t n_fields; /* ascending by number */
   const qm_rule_def *rules; /* for duplicates */
   uint32_t n_rules;
+  const qm_limit_def *limits;
+  uint32_t n_limits;
   qm_slice more; /* positions of a newer form, MessagePack as it came: kept, without effect */
   uint32_t n_more;
   uint8_t review[QM_CONFLICT_CLASSES]; /* the least level of class i + 1; 0: the usual one */
@@ -152,6 +188,12 @@ typedef struct qm_schema {
   uint32_t drift_ms, lease_days, review_days;
   const qm_collection_def *collections;
   uint32_t n_collections; /* ascending by number */
+  const qm_table_def *tables;
+  uint32_t n_tables; /* of codes */
+  const qm_calendar *calendars;
+  uint32_t n_calendars;
+  qm_slice more; /* as of a collection */
+  uint32_t n_more;
 } qm_schema;
 
 /* Decodes and checks; everything lives in the arena and borrows `in`, which must
@@ -188,6 +230,10 @@ int qm_schema_grows(const qm_schema *older, const qm_schema *newer, qm_error *e)
   X(RETENTION, "retention", NULL)                                                               \
   X(WRITERS, "writers", NULL)                                                                   \
   X(DUPLICATES, "duplicates", NULL)                                                             \
+  X(LIMITS, "limits", NULL)                                                                     \
+  X(CHECK, "check", NULL)                                                                       \
+  X(TABLES, "tables", NULL)                                                                     \
+  X(CALENDARS, "calendars", NULL)                                                               \
   X(UNKNOWN, "unknown", NULL)                                                                   \
   X(LABEL, "label", NULL)                                                                       \
   X(FIELD_ADDED, "field-added", NULL)                                                           \
@@ -259,6 +305,12 @@ int qm_schema_op_check(const qm_schema *s, uint32_t collection, const qm_op *op,
  * value. */
 int qm_schema_op_check_newer(const qm_schema *s, uint32_t collection, const qm_op *op,
                              qm_error *e);
+/* State: does nothing lead on from the item (where one leads on from each, has it the greatest
+ * rank)? */
+int qm_field_final(const qm_field_def *f, uint32_t item);
+/* NULL where there is none of that name. */
+const qm_calendar *qm_schema_calendar(const qm_schema *s, qm_slice name);
+const qm_table_def *qm_schema_table(const qm_schema *s, qm_slice name);
 /* State: may `from` go to `to` in one step (indexes into items)? */
 int qm_field_transition(const qm_field_def *f, uint32_t from, uint32_t to);
 /* Index of the item that a value (MessagePack text) names; QM_ENOTFOUND. */

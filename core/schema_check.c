@@ -2,6 +2,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "core/validator.h"
 #include "core/schema_internal.h"
 
 #define LABEL_MAX 256u
@@ -214,6 +215,13 @@ static int check_target(const place *at, const qm_field_def *f, qm_error *e) {
   return QM_OK;
 }
 
+/* A name that is not known here may be one of a newer program. */
+static int check_validator(const place *at, const qm_field_def *f, qm_error *e) {
+  const char *why = f->check.n && !name_ok(f->check, 0) ? "the check is not well-formed"
+                                                        : qm_check_refused(at->s, f);
+  return why ? bad(at, e, "%s", why) : QM_OK;
+}
+
 static int check_field(place *at, const qm_field_def *f, qm_error *e) {
   if (!name_ok(f->name, 0)) return bad(at, e, "the name is not well-formed");
   if (f->number < QM_FIELD_NUMBER_MIN || f->number > QM_NUMBER_MAX) {
@@ -231,6 +239,7 @@ static int check_field(place *at, const qm_field_def *f, qm_error *e) {
   }
   QM_TRY(check_flags(at, f, e));
   QM_TRY(check_level(at, f, e));
+  QM_TRY(check_validator(at, f, e));
   QM_TRY(check_items(at, f, e));
   QM_TRY(check_transitions(at, f, e));
   return check_target(at, f, e);
@@ -295,7 +304,8 @@ static int check_fields(place *at, const qm_collection_def *c, qm_error *e) {
 static int check_rules(const place *at, const qm_collection_def *c, qm_error *e) {
   char in[QM__RULE_PLACE];
   const char *why;
-  if (qm__rules_check(c, in, &why) == QM_OK) return QM_OK;
+  if (qm__rules_check(c, in, &why) == QM_OK && qm__limits_check(at->s, c, in, &why) == QM_OK)
+    return QM_OK;
   qm_slice name = shown(c->name);
   return qm_fail(e, QM_ESCHEMA, "collections[%u]%s (%.*s): %s", (unsigned)at->collection, in,
                  qm__width(name), qm__chars(name), why);
@@ -339,7 +349,10 @@ static int check_top(const place *at, qm_error *e) {
   if (s->n_collections > QM_SCHEMA_COLLECTIONS_MAX) {
     return bad(at, e, "more than %u collections", QM_SCHEMA_COLLECTIONS_MAX);
   }
-  return QM_OK;
+  char in[QM__RULE_PLACE];
+  const char *why;
+  if (qm__tables_check(s, in, &why) == QM_OK) return QM_OK;
+  return qm_fail(e, QM_ESCHEMA, "%s: %s", in, why);
 }
 
 int qm_schema_check(const qm_schema *s, qm_error *e) {

@@ -106,6 +106,9 @@ static int diff_field(walk *w) {
   QM_TRY(tell_if(w, transitions_differ(a, b), QM_DELTA_TRANSITIONS));
   QM_TRY(tell_if(w, a->cls != b->cls, QM_DELTA_CLASS));
   QM_TRY(tell_if(w, a->review != b->review, QM_DELTA_REVIEW));
+  QM_TRY(tell_if(w,
+                 !qm__same(a->check, b->check) || !qm__same(a->check_options, b->check_options),
+                 QM_DELTA_CHECK));
   return tell_if(w, labels_differ(a->label_zh, a->label_en, b->label_zh, b->label_en),
                  QM_DELTA_LABEL);
 }
@@ -149,6 +152,7 @@ static int diff_collection(walk *w) {
   QM_TRY(tell_if(w, !qm__same(a->retention, b->retention), QM_DELTA_RETENTION));
   QM_TRY(tell_if(w, writers_differ(a, b), QM_DELTA_WRITERS));
   QM_TRY(tell_if(w, qm__rules_differ(a, b), QM_DELTA_DUPLICATES));
+  QM_TRY(tell_if(w, qm__limits_differ(a, b), QM_DELTA_LIMITS));
   QM_TRY(tell_if(w, memcmp(a->review, b->review, sizeof a->review) != 0, QM_DELTA_REVIEW));
   QM_TRY(tell_if(w, a->n_more != b->n_more || !qm__same(a->more, b->more), QM_DELTA_UNKNOWN));
   QM_TRY(tell_if(w, labels_differ(a->label_zh, a->label_en, b->label_zh, b->label_en),
@@ -188,6 +192,9 @@ static int walk_all(walk *w) {
                  a->drift_ms != b->drift_ms || a->lease_days != b->lease_days ||
                      a->review_days != b->review_days,
                  QM_DELTA_SETTINGS));
+  QM_TRY(tell_if(w, qm__tables_differ(a, b), QM_DELTA_TABLES));
+  QM_TRY(tell_if(w, qm__calendars_differ(a, b), QM_DELTA_CALENDARS));
+  QM_TRY(tell_if(w, a->n_more != b->n_more || !qm__same(a->more, b->more), QM_DELTA_UNKNOWN));
   return diff_collections(w);
 }
 

@@ -14,7 +14,7 @@ static inline const char *qm__chars(qm_slice s) { return s.n ? (const char *)s.p
 
 /* ---- schema_rules.c: rules for duplicates ---- */
 
-#define QM__COLLECTION_MORE_MAX 16u /* positions of a newer form */
+#define QM__MORE_MAX 16u /* positions of a newer form */
 
 void qm__rules_read(qm_cur *c, qm_collection_def *d, qm_arena *arena);
 void qm__rules_put(qm_buf *out, const qm_collection_def *d);
@@ -24,7 +24,35 @@ void qm__rules_put(qm_buf *out, const qm_collection_def *d);
 int qm__rules_check(const qm_collection_def *d, char place[QM__RULE_PLACE], const char **why);
 int qm__rules_differ(const qm_collection_def *a, const qm_collection_def *b);
 
+/* ---- schema_checks.c: the validators that fields name ---- */
+
+/* [check…] = [field, name | options]; fields: of the collection, read already. */
+void qm__checks_read(qm_cur *c, qm_field_def *fields, uint32_t n);
+uint32_t qm__checks_count(const qm_collection_def *d);
+void qm__checks_put(qm_buf *out, const qm_collection_def *d);
+
+/* ---- schema_limits.c: limits on time ---- */
+
+void qm__limits_read(qm_cur *c, qm_collection_def *d, qm_arena *arena);
+void qm__limits_put(qm_buf *out, const qm_collection_def *d);
+/* As qm__rules_check: ".limits[1].rows[0]". */
+int qm__limits_check(const qm_schema *s, const qm_collection_def *d, char place[QM__RULE_PLACE],
+                     const char **why);
+int qm__limits_differ(const qm_collection_def *a, const qm_collection_def *b);
+
+/* ---- schema_tables.c: tables of codes, calendars ---- */
+
+void qm__tables_read(qm_cur *c, qm_schema *s, qm_arena *arena);
+void qm__tables_put(qm_buf *out, const qm_schema *s);
+void qm__calendars_read(qm_cur *c, qm_schema *s, qm_arena *arena);
+void qm__calendars_put(qm_buf *out, const qm_schema *s);
+/* "tables[1].codes[7]", and why. */
+int qm__tables_check(const qm_schema *s, char place[QM__RULE_PLACE], const char **why);
+int qm__tables_differ(const qm_schema *a, const qm_schema *b);
+int qm__calendars_differ(const qm_schema *a, const qm_schema *b);
+
 /* ---- of schema.c and schema_check.c ---- */
+
 
 /* The count of an object's positions. */
 uint32_t qm__schema_object(qm_cur *c, uint32_t least, uint32_t most);

@@ -2,6 +2,7 @@
  * the value. */
 #include <string.h>
 
+#include "core/reason.h"
 #include "core/schema_internal.h"
 
 #define ID_SIZE 16u
@@ -17,8 +18,8 @@ qm_shape_id qm_field_shape(const qm_field_def *f) {
   }
 }
 
-static int refuse(const qm_field_def *f, qm_error *e, const char *why) {
-  return qm_fail(e, QM_ESCHEMA, "field %.*s: %s", qm__width(f->name), qm__chars(f->name), why);
+static int refuse(const qm_field_def *f, qm_error *e, qm_reason why) {
+  return qm_reason_fail(e, f->name, why, qm_slice_of(NULL, 0));
 }
 
 static int item_named(const qm_field_def *f, qm_slice name, uint32_t *index) {
@@ -47,24 +48,22 @@ int qm_field_transition(const qm_field_def *f, uint32_t from, uint32_t to) {
   return 0;
 }
 
-/* `count` digits at p as a number; -1 where one is no digit. */
-static int digits(const uint8_t *p, int count) {
-  int v = 0;
-  for (int i = 0; i < count; i++) {
-    if (p[i] < '0' || p[i] > '9') return -1;
-    v = v * 10 + (p[i] - '0');
-  }
-  return v;
+static int is_date(qm_slice s) {
+  int32_t day;
+  return qm_date_parse(s, &day);
 }
 
-/* YYYY-MM-DD, a day of the Gregorian calendar, years 0001 to 9999. */
-static int is_date(qm_slice s) {
-  static const uint8_t days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-  if (s.n != 10 || s.p[4] != '-' || s.p[7] != '-') return 0;
-  int year = digits(s.p, 4), month = digits(s.p + 5, 2), day = digits(s.p + 8, 2);
-  if (year < 1 || month < 1 || month > 12 || day < 1) return 0;
-  int leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
-  return day <= days[month - 1] + (month == 2 && leap);
+int qm_field_final(const qm_field_def *f, uint32_t item) {
+  int any = 0;
+  int32_t greatest = INT32_MIN;
+  for (uint32_t i = 0; i < f->n_items; i++) {
+    int on = !f->n_transitions;
+    for (uint32_t k = 0; k < f->n_transitions; k++) on |= f->transitions[k].from == i;
+    if (i == item && !on) return 1;
+    any |= !on;
+    if (f->items[i].rank > greatest) greatest = f->items[i].rank;
+  }
+  return item < f->n_items && !any && f->items[item].rank == greatest;
 }
 
 /* A record id: 16 bytes, not the space record's. */
@@ -84,19 +83,19 @@ static int is_space_ref(qm_slice value) {
 
 static int check_text(const qm_field_def *f, const qm_mp_token *t, qm_error *e) {
   size_t codepoints = 0;
-  if (t->type != QM_MP_STR) return refuse(f, e, "the value must be text");
+  if (t->type != QM_MP_STR) return refuse(f, e, QM_REASON_TEXT);
   (void)qm_utf8_check(t->span, &codepoints);
-  if (f->length_max && codepoints > f->length_max) return refuse(f, e, "the text is too long");
+  if (f->length_max && codepoints > f->length_max) return refuse(f, e, QM_REASON_LENGTH);
   return QM_OK;
 }
 
 static int check_item(const qm_field_def *f, const qm_mp_token *t, qm_error *e) {
-  if (t->type != QM_MP_STR) return refuse(f, e, "the value must be one of the field's items");
-  if (item_named(f, t->span, NULL)) return refuse(f, e, "the value is none of the field's items");
+  if (t->type != QM_MP_STR) return refuse(f, e, QM_REASON_ITEM_TEXT);
+  if (item_named(f, t->span, NULL)) return refuse(f, e, QM_REASON_ITEM);
   return QM_OK;
 }
 
-static int fit(int fits, const qm_field_def *f, qm_error *e, const char *why) {
+static int fit(int fits, const qm_field_def *f, qm_error *e, qm_reason why) {
   return fits ? QM_OK : refuse(f, e, why);
 }
 
@@ -106,29 +105,29 @@ static int check_kind(const qm_field_def *f, qm_slice value, const qm_mp_token *
   switch (f->value) {
     case QM_VALUE_ANY: return QM_OK;
     case QM_VALUE_TEXT: return check_text(f, t, e);
-    case QM_VALUE_INT: return fit(is_int, f, e, "the value must be a whole number");
+    case QM_VALUE_INT: return fit(is_int, f, e, QM_REASON_INT);
     case QM_VALUE_NUMBER:
-      return fit(is_int || t->type == QM_MP_F64, f, e, "the value must be a number");
-    case QM_VALUE_BOOL: return fit(t->type == QM_MP_BOOL, f, e, "the value must be true or false");
-    case QM_VALUE_BYTES: return fit(t->type == QM_MP_BIN, f, e, "the value must be bytes");
-    case QM_VALUE_POINT: return fit(is_point, f, e, "the value must be a point");
+      return fit(is_int || t->type == QM_MP_F64, f, e, QM_REASON_NUMBER);
+    case QM_VALUE_BOOL: return fit(t->type == QM_MP_BOOL, f, e, QM_REASON_BOOL);
+    case QM_VALUE_BYTES: return fit(t->type == QM_MP_BIN, f, e, QM_REASON_BYTES);
+    case QM_VALUE_POINT: return fit(is_point, f, e, QM_REASON_POINT);
     case QM_VALUE_ENUM: return check_item(f, t, e);
     case QM_VALUE_DATE:
       return fit(t->type == QM_MP_STR && is_date(t->span), f, e,
-                 "the value must be a date as YYYY-MM-DD");
-    case QM_VALUE_REF: return fit(is_id(t, 0), f, e, "the value must be a record id");
+                 QM_REASON_DATE);
+    case QM_VALUE_REF: return fit(is_id(t, 0), f, e, QM_REASON_REF);
     case QM_VALUE_SPACE_REF:
-      return fit(is_space_ref(value), f, e, "the value must be a space and a record id");
-    case QM_VALUE_MAP: return fit(t->type == QM_MP_MAP, f, e, "the value must be a map");
-    default: return refuse(f, e, "the field's values are of a kind not known here");
+      return fit(is_space_ref(value), f, e, QM_REASON_SPACE_REF);
+    case QM_VALUE_MAP: return fit(t->type == QM_MP_MAP, f, e, QM_REASON_MAP);
+    default: return refuse(f, e, QM_REASON_KIND);
   }
 }
 
 static int check_nil(const qm_field_def *f, qm_error *e) {
   int clears = f->type == QM_FIELD_REGISTER || f->type == QM_FIELD_MAX || f->type == QM_FIELD_MIN ||
                f->type == QM_FIELD_REF;
-  if (!clears) return refuse(f, e, "the value must not be nil");
-  if (f->flags & QM_FIELD_REQUIRED) return refuse(f, e, "the field is required");
+  if (!clears) return refuse(f, e, QM_REASON_NIL);
+  if (f->flags & QM_FIELD_REQUIRED) return refuse(f, e, QM_REASON_REQUIRED);
   return QM_OK;
 }
 
@@ -143,7 +142,7 @@ int qm_field_value_check(const qm_field_def *f, qm_slice value, qm_error *e) {
   qm_cur_init(&c, value);
   QM_TRY(qm_cur_token(&c, &t));
   if (t.type == QM_MP_EXT && t.ext != QM_EXT_POINT) {
-    return f->flags & QM_FIELD_SEALED ? QM_OK : refuse(f, e, "the field is not sealed");
+    return f->flags & QM_FIELD_SEALED ? QM_OK : refuse(f, e, QM_REASON_SEALED);
   }
   if (t.type == QM_MP_NIL) return check_nil(f, e);
   return check_kind(f, value, &t, e);
@@ -157,9 +156,9 @@ static int check_insert(const qm_field_def *f, qm_slice value, qm_error *e) {
   qm_cur_init(&c, value);
   QM_TRY(qm_cur_token(&c, &t));
   if (f->type == QM_FIELD_TEXT) {
-    return t.type == QM_MP_STR ? QM_OK : refuse(f, e, "a text field takes text");
+    return t.type == QM_MP_STR ? QM_OK : refuse(f, e, QM_REASON_TEXT_ONLY);
   }
-  if (t.type != QM_MP_ARRAY) return refuse(f, e, "a list field takes values");
+  if (t.type != QM_MP_ARRAY) return refuse(f, e, QM_REASON_LIST_ONLY);
   for (uint64_t i = 0; i < t.u; i++) {
     QM_TRY(qm_cur_value(&c, QM_VALUE_DEPTH, &element));
     QM_TRY(qm_field_value_check(f, element, e));
@@ -189,7 +188,7 @@ static int check_op(const qm_schema *s, uint32_t collection, const qm_op *op, in
     widen(f, &wide);
     f = &wide;
   }
-  if (op->shape != qm_field_shape(f)) return refuse(f, e, "this op does not fit the field's type");
+  if (op->shape != qm_field_shape(f)) return refuse(f, e, QM_REASON_OP);
   /* An op without a value (remove, cut, trim, erased) says nothing a schema judges. */
   if (op->value.n == 0) return QM_OK;
   if (op->shape == QM_TOTALS) return QM_OK;

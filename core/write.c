@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "core/validator.h"
 #include "core/class_ref.h"
 #include "core/home.h"
 
@@ -278,6 +279,11 @@ int qm__write_check(qm_write *w, const qm_target *t, qm_slice value) {
   return qm_field_value_check(t->field, value, &w->error);
 }
 
+int qm__write_judge(qm_write *w, const qm_target *t, qm_slice value) {
+  if (!t->field || qm__write_raw(w) || w->flags & QM_WRITE_HOME) return QM_OK;
+  return qm_check_value(w->s->schema, t->field, value, &w->error);
+}
+
 /* --- records --- */
 
 int qm__write_random_id(qm_write *w, qm_id *out) {
@@ -483,6 +489,7 @@ static int add_element(qm_write *w, const qm_id *record, uint32_t field, qm_slic
     held = n != 0;
   }
   if (held && !qm__write_raw(w) && !(flags & QM_WRITE_AGAIN)) return QM_OK;
+  if (!held) QM_TRY(qm__write_judge(w, &t, element));
   qm_op op = {.field = field, .shape = QM_KEYED, .kind = QM_KIND_ADD, .value = element};
   QM_TRY(qm__write_copy(w, &op.value));
   return qm__write_emit(w, t.l, op);
@@ -556,6 +563,7 @@ static int append(qm_write *w, const qm_id *record, uint32_t field, qm_slice val
   qm_target t;
   QM_TRY(qm__write_target_field(w, record, field, QM_ENTRIES, qm_slice_of(NULL, 0), &t));
   QM_TRY(qm__write_check(w, &t, value));
+  QM_TRY(qm__write_judge(w, &t, value));
   const qm_cell *cell;
   QM_TRY(class_cell(w, &t, field, QM_ENTRIES, &cell));
   qm_op op = {.field = field, .shape = QM_ENTRIES, .kind = QM_KIND_APPEND, .value = value};

@@ -88,6 +88,8 @@ int qm__write_typed(qm_write *w);
 int qm__write_copy(qm_write *w, qm_slice *value);
 /* The value is well-formed and fits the field. */
 int qm__write_check(qm_write *w, const qm_target *t, qm_slice value);
+/* Its field's check has nothing against it (S22.2). Not of values that stand there already. */
+int qm__write_judge(qm_write *w, const qm_target *t, qm_slice value);
 int qm__write_may(qm_write *w, const qm_collection_def *c);
 int qm__write_random_id(qm_write *w, qm_id *out);
 /* The `new` of a record whose id is decided. */

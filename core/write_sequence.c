@@ -227,6 +227,7 @@ static int check_filling(qm_write *w, const qm_target *t, filling *in) {
   if (in->text.n > QM_VALUE_MAX - 8) return QM_ELIMIT;
   for (uint32_t i = 0; i < in->n; i++) {
     QM_TRY(qm__write_check(w, t, in->values[i]));
+    QM_TRY(qm__write_judge(w, t, in->values[i]));
     if (in->values[i].n >= QM_VALUE_MAX) return QM_ELIMIT; /* an op's value is an array of them */
   }
   return QM_OK;

@@ -41,6 +41,14 @@ static int contest_of(qm_write *w, const qm_target *t, uint32_t field, const qm_
   return qm_read_contest(w->s, t->field, *cell, qm__write_arena(w), out);
 }
 
+/* Settling for what somebody wrote is no new value: it may have come before its check did. */
+static int judge(qm_write *w, const qm_target *t, const qm_cell *cell, qm_slice value) {
+  const qm_siblings *v = cell ? qm_siblings_of(cell) : NULL;
+  for (uint32_t i = 0; v && i < v->n; i++)
+    if (qm_slice_cmp(v->p[i].value, value) == 0) return QM_OK;
+  return qm__write_judge(w, t, value);
+}
+
 static const qm_cell *own_cell(const qm_target *t, uint32_t field) {
   return qm_record_cell(&t->l->record, field, QM_SIBLINGS);
 }
@@ -149,6 +157,7 @@ static int set_value(qm_write *w, const qm_id *record, uint32_t field, qm_slice 
   if (contest.shown && qm__write_is_ref(&t)) /* the same thing under another of its ids */
     QM_TRY(qm_class_ref_same(w->e, w->s, contest.shown->value, value, qm__write_arena(w), &equal));
   if (equal && !(flags & QM_WRITE_SETTLE)) return QM_OK;
+  QM_TRY(judge(w, &t, cell, value));
   QM_TRY(check_transition(w, &t, &contest, value));
   if (flags & QM_WRITE_SETTLE) return settle_value(w, &t, field, cell, &contest, value);
   return write_value(w, &t, field, cell, value);
@@ -214,6 +223,7 @@ static int raise_value(qm_write *w, const qm_id *record, uint32_t field, qm_slic
                    (int)t.field->name.n, (const char *)t.field->name.p);
   QM_TRY(qm__write_check(w, &t, value));
   QM_TRY(contest_of(w, &t, field, &cell, &contest));
+  QM_TRY(judge(w, &t, cell, value));
   const qm_siblings *v = cell ? qm_siblings_of(cell) : NULL;
   int c = contest.shown ? beyond(t.field, value, contest.shown->value) : 1;
   if (c <= 0 && held_back(w, t.field, v, value)) return QM_OK;

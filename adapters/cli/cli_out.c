@@ -31,12 +31,22 @@ int qm_cli_exit(int code) {
   return QM_EXIT_DAMAGED;
 }
 
-static void report(const qm_cli *cli, int code, const char *message) {
+/* why: of a refused value; NULL: none. */
+static void report(const qm_cli *cli, int code, const char *message, const qm_explanation *why) {
   qm_line l = QM_LINE_INIT;
   if (cli->json) {
     qm_line_format(&l, "{\"error\":{\"code\":\"%s\",\"number\":%d,\"message\":", qm_err_name(code),
                    code);
     qm_line_json(&l, qm_str(message));
+    if (why) {
+      qm_line_add(&l, ",\"field\":");
+      qm_line_json(&l, why->field);
+      qm_line_format(&l, ",\"reason\":\"%s\"", why->reason);
+    }
+    if (why && why->detail.n) {
+      qm_line_add(&l, ",\"use\":");
+      qm_line_json(&l, why->detail);
+    }
     qm_line_add(&l, "}}\n");
   } else {
     qm_line_format(&l, "%s: ", cli->program);
@@ -60,12 +70,30 @@ int qm_cli_fail(const qm_cli *cli, int code, const char *detail) {
     qm_line_add(&l, text);
     if (strcmp(detail, qm_err_text(code)) != 0) qm_line_format(&l, "（%s）", detail);
   }
-  report(cli, code, qm_line_text(&l));
+  report(cli, code, qm_line_text(&l), NULL);
   qm_line_free(&l);
   return qm_cli_exit(code);
 }
 
+/* A refused value says which field and why, in the language of the messages. */
+int qm_cli_refused(const qm_cli *cli, const qm_error *e, const qm_explanation *why,
+                   qm_slice label) {
+  const char *text = cli->lang == QM_LANG_ZH ? why->zh : why->en;
+  qm_line l = QM_LINE_INIT, field = QM_LINE_INIT, detail = QM_LINE_INIT;
+  qm_line_clean(&field, label.n ? label : why->field, " ");
+  qm_line_clean(&detail, why->detail, " ");
+  qm_line_format(&l, qm_say(cli->lang, detail.n ? QM_SAY_REFUSED_VALUE_USE : QM_SAY_REFUSED_VALUE),
+                 qm_line_text(&field), text, qm_line_text(&detail));
+  report(cli, e->code, qm_line_text(&l), why);
+  qm_line_free(&l);
+  qm_line_free(&field);
+  qm_line_free(&detail);
+  return qm_cli_exit(e->code);
+}
+
 int qm_cli_error(const qm_cli *cli, const qm_error *e) {
+  qm_explanation why = QM_EXPLANATION_INIT;
+  if (qm_explain(e, &why) == QM_OK) return qm_cli_refused(cli, e, &why, qm_slice_of(NULL, 0));
   return qm_cli_fail(cli, e->code, e->message);
 }
 
@@ -91,7 +119,7 @@ int qm_cli_refuse(const qm_cli *cli, int code, qm_say_id id, ...) {
   va_start(args, id);
   say(cli, &l, id, args);
   va_end(args);
-  report(cli, code, qm_line_text(&l));
+  report(cli, code, qm_line_text(&l), NULL);
   qm_line_free(&l);
   return qm_cli_exit(code);
 }

@@ -6,6 +6,7 @@
 
 #include "adapters/cli/cli_text.h"
 #include "adapters/cli/i18n.h"
+#include "core/qianmo.h"
 
 /* What a program ends with; README and --help list them. */
 enum {
@@ -34,6 +35,9 @@ int qm_cli_exit(int code);
 /* Reports on stderr and returns the exit code. detail: in English, from the library; may be "". */
 int qm_cli_fail(const qm_cli *cli, int code, const char *detail);
 int qm_cli_error(const qm_cli *cli, const qm_error *e);
+/* A refused value (qm_explain). label: of the field, in place of its name; empty: the name. */
+int qm_cli_refused(const qm_cli *cli, const qm_error *e, const qm_explanation *why,
+                   qm_slice label);
 /* The same with a text of our own, which has the conversions that the arguments fit. */
 int qm_cli_refuse(const qm_cli *cli, int code, qm_say_id id, ...);
 /* Our text to a stream. */

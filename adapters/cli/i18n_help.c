@@ -29,20 +29,23 @@ static const qm_help helps[] = {
      {"list the spaces of this device", "列出本设备的空间"},
      {"", ""}},
     {"schema",
-     {"[FILE | check FILE | diff OLD NEW]", "[文件 | check 文件 | diff 旧文件 新文件]"},
+     {"[FILE | check FILE | diff OLD NEW | pack FILE]",
+      "[文件 | check 文件 | diff 旧文件 新文件 | pack 文件]"},
      {"show the collections and fields; change a local space's; check schema files",
       "显示集合和字段；更新本地空间的数据结构；检查数据结构文件"},
      {"With FILE (JSON), makes a space without a hub, or brings it a newer version: where there\n"
       "is one space that one, else the one named by --space. A hub's space gets its schema from\n"
       "the hub. `check` and `diff` only look at files: check says what is wrong where, diff\n"
-      "lists what a newer version adds and refuses what none may do (exit 5).\n\n"
+      "lists what a newer version adds and refuses what none may do (exit 5); pack prints it\n"
+      "with the files of codes and calendars that it names in their places.\n\n"
       "  qianmo schema\n"
       "  qianmo schema fixtures/schemas/plain.json --space try\n"
       "  qianmo schema check plain.json\n"
       "  qianmo schema diff plain.json plain-2.json\n",
       "带文件（JSON）时新建本地空间或更新其数据结构：只有一个空间时就是它，\n"
       "否则用 --space 指明。中心的空间由中心下发数据结构。check 和 diff 只看文件：\n"
-      "check 指出哪里有错，diff 列出新版本的改动，不允许的改动以退出码 5 拒绝。\n\n"
+      "check 指出哪里有错，diff 列出新版本的改动，不允许的改动以退出码 5 拒绝；\n"
+      "pack 打印并入了所引用的代码表、日历文件的完整数据结构。\n\n"
       "  qianmo schema\n"
       "  qianmo schema fixtures/schemas/plain.json --space try\n"
       "  qianmo schema check plain.json\n"
@@ -153,6 +156,19 @@ static const qm_help helps[] = {
      {"RECORD is the id of the one to take out, as `qianmo get` shows it. The others stay\n"
       "together.\n",
       "“记录”是要分开的那一条的编号，见“qianmo get”。其余的仍在一起。\n"}},
+    {"due",
+     {"[--overdue]", "[--overdue]"},
+     {"list what must be done by when", "列出限时事项和到期时间"},
+     {"Of all spaces, or of one (--space): records on which a time limit of the schema runs, the\n"
+      "soonest first, in the time of the schema's calendar. Holidays and swapped working days\n"
+      "count. What is overdue is told by this device's clock as corrected at the last sync.\n\n"
+      "  qianmo due\n"
+      "  qianmo due --overdue --json\n",
+      "列出各空间（或 --space 指定的空间）中正在计时的记录，最早到期的在前；时间按数据结构中\n"
+      "工作日历所定的时区，节假日和调休都计算在内。是否超期，按本机在上次同步时校正过的\n"
+      "时钟判断。\n\n"
+      "  qianmo due\n"
+      "  qianmo due --overdue --json\n"}},
     {"duplicates",
      {"[COLLECTION [RECORD]] | --dismiss|--undo [COLLECTION] RECORD RECORD",
       "[集合 [记录]] | --dismiss|--undo [集合] 记录 记录"},

@@ -3,6 +3,7 @@
 #ifndef QM_I18N_MESSAGES_H
 #define QM_I18N_MESSAGES_H
 
+#include "adapters/cli/i18n_messages_due.h"
 #include "adapters/cli/i18n_messages_review.h"
 #include "adapters/cli/i18n_messages_view.h"
 
@@ -10,7 +11,7 @@
   QM_MESSAGES_HELP(X) QM_MESSAGES_ERRORS(X) QM_MESSAGES_RESULTS(X) QM_MESSAGES_WORDS(X)         \
   QM_MESSAGES_STATUS(X) QM_MESSAGES_SCHEMA(X) QM_MESSAGES_CHANGES(X)   \
   QM_MESSAGES_VIEW(X)                                                                          \
-  QM_MESSAGES_REVIEW(X)
+  QM_MESSAGES_REVIEW(X) QM_MESSAGES_DUE(X)
 
 #define QM_MESSAGES_CHANGES(X)                                                                  \
   X(BAD_CURSOR, "--since takes a cursor that `changes` showed", "--since 须是 changes 显示过的游标")      \
@@ -75,7 +76,12 @@
   X(DELTA_ITEM_CHANGED, "item removed, renamed or moved", "选项被去掉、改名或移位")                        \
   X(DELTA_RANK, "rank changed", "次序值有变")                                                        \
   X(DELTA_ITEM_LABEL, "label of an item changed", "选项的标签有变")                                    \
-  X(DELTA_TRANSITIONS, "transitions changed", "状态流转有变")
+  X(DELTA_TRANSITIONS, "transitions changed", "状态流转有变")                                       \
+  X(DELTA_REVIEW, "level of review changed", "冲突的程度有变")                                        \
+  X(DELTA_CHECK, "check changed", "校验有变")                                                      \
+  X(DELTA_LIMITS, "limits on time changed", "时限有变")                                              \
+  X(DELTA_TABLES, "tables of codes changed", "代码表有变")                                           \
+  X(DELTA_CALENDARS, "calendars changed", "工作日历有变")
 
 #define QM_MESSAGES_HELP(X)                                                                     \
   X(HELP_USAGE, "Usage: %s [OPTION…] %s %s\n", "用法：%s [选项…] %s %s\n")                           \

@@ -46,6 +46,7 @@ const qm_opt qm_options_table[QM_OPT_COUNT] = {
     [QM_OPT_TAKE] = {"take", 0, "N", QM_SAY_OPT_TAKE},
     [QM_OPT_VALUE] = {"value", 0, "VALUE", QM_SAY_OPT_VALUE},
     [QM_OPT_ALL] = {"all", 0, NULL, QM_SAY_OPT_ALL},
+    [QM_OPT_OVERDUE] = {"overdue", 0, NULL, QM_SAY_OPT_OVERDUE},
 };
 
 #define BIT QM_OPT_BIT
@@ -88,6 +89,8 @@ const qm_verb qm_verbs[] = {
     {"log", qm_verb_log, QM_SAY_HELP_READ, 2, 2, BIT(QM_OPT_FIELD)},
     {"changes", qm_verb_changes, QM_SAY_HELP_READ, 0, 0,
      BIT(QM_OPT_SINCE) | BIT(QM_OPT_FOLLOW) | BIT(QM_OPT_LIMIT)},
+    {"due", qm_verb_due, QM_SAY_HELP_READ, 0, 0,
+     BIT(QM_OPT_OVERDUE) | BIT(QM_OPT_LIMIT) | BIT(QM_OPT_PAGE)},
     {"duplicates", qm_verb_duplicates, QM_SAY_HELP_READ, 0, 3,
      BIT(QM_OPT_DISMISS) | BIT(QM_OPT_DISMISSED) | BIT(QM_OPT_UNDO) | BIT(QM_OPT_LIMIT) |
          BIT(QM_OPT_PAGE)},

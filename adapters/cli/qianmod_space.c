@@ -19,6 +19,23 @@ static void schema_free(loaded_schema *s) {
   qm_arena_free(&s->arena);
 }
 
+/* The files that the schema names go into their places. */
+static int pack_files(qm_buf *file, const char *path, qm_error *e) {
+  qm_buf packed;
+  char own[4096];
+  if (strlen(path) >= sizeof own) return qm_fail(e, QM_EINVAL, "the path is too long");
+  memcpy(own, path, strlen(path) + 1);
+  qm_buf_init(&packed, file->env, QM_SCHEMA_JSON_MAX);
+  int rc = qm_schema_json_pack_beside(&packed, qm_buf_slice(file), own, e);
+  if (rc != QM_OK) {
+    qm_buf_free(&packed);
+    return rc;
+  }
+  qm_buf_free(file);
+  *file = packed;
+  return QM_OK;
+}
+
 /* JSON, or (from replay) the MessagePack form as it travels. */
 static int schema_load(loaded_schema *s, hub_dir *d, const char *path, qm_error *e) {
   qm_buf_init(&s->file, &d->env, QM_SCHEMA_JSON_MAX);
@@ -26,10 +43,12 @@ static int schema_load(loaded_schema *s, hub_dir *d, const char *path, qm_error 
   qm_arena_init(&s->arena, &d->env, (size_t)64 << 20);
   QM_TRY(hub_read_path(path, &s->file, e));
   int rc = QM_OK;
-  if (s->file.n && s->file.p[0] >= 0x80)
+  if (s->file.n && s->file.p[0] >= 0x80) {
     qm_buf_add(&s->blob, s->file.p, s->file.n);
-  else
+  } else {
+    QM_TRY(pack_files(&s->file, path, e));
     rc = qm_schema_json_compile(&s->blob, qm_buf_slice(&s->file), e);
+  }
   if (rc != QM_OK) {
     qm_schema_json_where(qm_buf_slice(&s->file), e);
     return rc;

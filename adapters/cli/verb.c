@@ -59,8 +59,17 @@ static int space_failed(qm_ctx *c, const qm_error *e) {
   return qm_verb_failed(c, e);
 }
 
+static const qm_node *look_up(const qm_node *list, qm_slice name, int *several);
+
 int qm_verb_record_failed(qm_ctx *c, const qm_error *e, const qm_node *collection) {
   const char *name = qm_node_string(qm_node_get(collection, "name"));
+  qm_explanation why = QM_EXPLANATION_INIT;
+  if (qm_explain(e, &why) == QM_OK) {
+    int several;
+    const qm_node *field = look_up(qm_node_get(collection, "fields"), why.field, &several);
+    int zh = c->cli.lang == QM_LANG_ZH && field;
+    return qm_cli_refused(&c->cli, e, &why, zh ? qm_verb_label(c, field) : why.field);
+  }
   if (e->code == QM_ENOTFOUND && qm_node_get(collection, "key"))
     return qm_cli_refuse(&c->cli, e->code, QM_SAY_NO_RECORD, name);
   if (e->code == QM_ENOTFOUND)

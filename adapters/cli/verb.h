@@ -52,6 +52,7 @@ typedef enum qm_option {
   QM_OPT_TAKE,
   QM_OPT_VALUE,
   QM_OPT_ALL,
+  QM_OPT_OVERDUE,
   QM_OPT_COUNT
 } qm_option;
 
@@ -153,8 +154,9 @@ int qm_verb_spaces(qm_ctx *c);
 int qm_verb_schema_show(qm_ctx *c);
 int qm_verb_schema_check(qm_ctx *c); /* schema check FILE */
 int qm_verb_schema_diff(qm_ctx *c);  /* schema diff OLD NEW */
-/* Appends a file of at most some MiB. */
+/* Appends a schema file of at most some MiB, with the files that it names in their places. */
 int qm_verb_read_file(qm_ctx *c, const char *path, qm_line *out);
+int qm_verb_schema_pack(qm_ctx *c); /* schema pack FILE */
 
 int qm_verb_new(qm_ctx *c);
 /* set, add, remove, inc, append, insert, replace, raise, lower, settle */
@@ -188,6 +190,7 @@ int qm_verb_spaces_count(qm_ctx *c);
 /* The collection of the one record in conflict whose id begins so; prints what is wrong. */
 int qm_verb_conflict_collection(qm_ctx *c, const char *prefix, qm_line *out);
 
+int qm_verb_due(qm_ctx *c);
 int qm_verb_duplicates(qm_ctx *c);
 /* Likely duplicates of a record just made: a remark each; or ,"duplicates":[…]. Nothing where
  * the collection has no rules. */

@@ -53,6 +53,19 @@ int qm_verb_schema_check(qm_ctx *c) {
   return exit_code;
 }
 
+/* ---- pack ---- */
+
+/* The whole schema in one text, as qm_space_create takes it. */
+int qm_verb_schema_pack(qm_ctx *c) {
+  qm_line file = QM_LINE_INIT;
+  if (c->n_args < 2) return qm_help_few(c);
+  if (c->n_args > 2) return qm_help_many(c);
+  int exit_code = read_schema(c, c->args[1], &file, NULL);
+  if (!exit_code) return qm_verb_print(c, &file);
+  qm_line_free(&file);
+  return exit_code;
+}
+
 /* ---- diff ---- */
 
 #define SAY_OF(name)                    \
@@ -75,7 +88,9 @@ static const char *words_of(const qm_ctx *c, qm_slice change) {
              SAY_OF(UNSEALED),        SAY_OF(SEALED),          SAY_OF(REQUIRED),
              SAY_OF(OPTIONAL),        SAY_OF(FLAGS),           SAY_OF(CLASS),
              SAY_OF(ITEM_ADDED),      SAY_OF(ITEM_CHANGED),    SAY_OF(RANK),
-             SAY_OF(ITEM_LABEL),      SAY_OF(TRANSITIONS)};
+             SAY_OF(ITEM_LABEL),      SAY_OF(TRANSITIONS),     SAY_OF(REVIEW),
+             SAY_OF(DUPLICATES),      SAY_OF(UNKNOWN),         SAY_OF(CHECK),
+             SAY_OF(LIMITS),          SAY_OF(TABLES),          SAY_OF(CALENDARS)};
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
     size_t k = 0;
     for (; k < change.n && all[i].name[k]; k++)

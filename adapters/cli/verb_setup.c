@@ -9,6 +9,19 @@
 
 /* ---- schema files ---- */
 
+/* What is no JSON, or no schema, is told by who reads it. */
+static int pack(qm_ctx *c, const char *path, qm_line *schema) {
+  qm_text text = {0};
+  qm_error e = {0};
+  int rc = qm_schema_pack(qm_line_slice(schema), path, &text, &e);
+  if (rc == QM_ESCHEMA) return qm_cli_refuse(&c->cli, rc, QM_SAY_SCHEMA_BAD, path, e.message);
+  if (rc != QM_OK) return qm_verb_failed(c, &e);
+  qm_line_clear(schema);
+  qm_line_bytes(schema, text.p, text.n);
+  qm_text_free(&text);
+  return schema->failed ? qm_cli_fail(&c->cli, QM_ENOMEM, "") : QM_EXIT_DONE;
+}
+
 int qm_verb_read_file(qm_ctx *c, const char *path, qm_line *out) {
   char part[8192];
   size_t n = 0;
@@ -23,7 +36,8 @@ int qm_verb_read_file(qm_ctx *c, const char *path, qm_line *out) {
   if (failed) return qm_cli_refuse(&c->cli, QM_EUSAGE, QM_SAY_NO_FILE, path, strerror(failed));
   if (out->n > (size_t)SCHEMA_MIB << 20)
     return qm_cli_refuse(&c->cli, QM_EUSAGE, QM_SAY_FILE_LARGE, path, SCHEMA_MIB);
-  return out->failed ? qm_cli_fail(&c->cli, QM_ENOMEM, "") : QM_EXIT_DONE;
+  if (out->failed) return qm_cli_fail(&c->cli, QM_ENOMEM, "");
+  return pack(c, path, out);
 }
 
 static void put_member(qm_line *name, qm_slice json, const char *key) {
@@ -319,6 +333,7 @@ int qm_verb_schema_show(qm_ctx *c) {
   if (c->n_args == 0) return print_schema(c);
   if (strcmp(c->args[0], "check") == 0) return qm_verb_schema_check(c);
   if (strcmp(c->args[0], "diff") == 0) return qm_verb_schema_diff(c);
+  if (strcmp(c->args[0], "pack") == 0) return qm_verb_schema_pack(c);
   if (c->n_args > 1) return qm_help_many(c);
   int exit_code = qm_verb_read_file(c, c->args[0], &schema);
   if (!exit_code) exit_code = qm_verb_open(c, test_data(c));

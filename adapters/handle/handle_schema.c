@@ -54,6 +54,19 @@ int32_t qm_schema_validate(qm_slice schema, qm_text *out, qm_error *e) {
   return rc;
 }
 
+int32_t qm_schema_pack(qm_slice schema, const char *path, qm_text *out, qm_error *e) {
+  qm_buf b;
+  if (!out || !path) return qm_fail(e, QM_EINVAL, "schema: an argument is missing");
+  char *own = strdup(path);
+  if (!own) return qm_fail(e, QM_ENOMEM, "%s", qm_err_text(QM_ENOMEM));
+  qm_buf_init(&b, &plain_env, QM_HANDLE_TEXT_MAX);
+  int rc = qm_schema_json_pack_beside(&b, schema, own, e);
+  free(own);
+  if (rc == QM_OK) return qm__handle_result(&b, out, e);
+  qm_buf_free(&b);
+  return rc;
+}
+
 int32_t qm_schema_compare(qm_slice older, qm_slice newer, qm_text *out, qm_error *e) {
   const qm_schema *a, *b;
   qm_arena arena;

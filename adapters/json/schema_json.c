@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "adapters/json/schema_json_int.h"
 #include "adapters/json/schema_json_words.h"
 
 #define NOWHERE UINT32_MAX
@@ -249,7 +250,8 @@ static int read_field(reader *r, json_t *o, qm_field_def *f) {
   static const char *const known[] = {"name",  "number",      "type",   "value",      "class",
                                       "label", "naming",      "refer",  "sealed",     "required",
                                       "items", "transitions", "target", "length_max",
-                                      "review", NULL};
+                                      "review", "check",       NULL};
+  char at[64];
   QM_TRY(check_object(r, NULL, o, known));
   QM_TRY(get_str(r, o, "name", 1, &f->name));
   QM_TRY(get_uint(r, o, "number", 1, QM_NUMBER_MAX, &f->number));
@@ -263,6 +265,9 @@ static int read_field(reader *r, json_t *o, qm_field_def *f) {
   QM_TRY(get_word(r, o, "review", 0, qm__levels, &f->review));
   QM_TRY(read_items(r, o, f));
   QM_TRY(read_transitions(r, o, f));
+  (void)snprintf(at, sizeof at, "collections[%u].fields[%u]", (unsigned)r->collection,
+                 (unsigned)r->field);
+  QM_TRY(qm__schema_json_check(o, at, f, r->arena, r->e));
   return read_target(r, o, f);
 }
 
@@ -403,7 +408,8 @@ static int read_levels(const reader *r, const json_t *o, qm_collection_def *c) {
 static int read_collection(reader *r, json_t *o, qm_collection_def *c) {
   static const char *const known[] = {"name",   "number",     "label",    "purpose",
                                       "key",    "retention",  "key_form", "writers",
-                                      "fields", "duplicates", "review",   NULL};
+                                      "fields", "duplicates", "review",   "limits", NULL};
+  char at[32];
   json_t *list;
   void *memory;
   QM_TRY(check_object(r, NULL, o, known));
@@ -424,7 +430,9 @@ static int read_collection(reader *r, json_t *o, qm_collection_def *c) {
   QM_TRY(read_key(r, o, c));
   QM_TRY(read_levels(r, o, c));
   QM_TRY(read_writers(r, o, c));
-  return read_rules(r, o, c);
+  QM_TRY(read_rules(r, o, c));
+  (void)snprintf(at, sizeof at, "collections[%u]", (unsigned)r->collection);
+  return qm__schema_json_limits(o, at, c, r->arena, r->e);
 }
 
 static int read_drift(const reader *r, qm_schema *s) {
@@ -438,7 +446,8 @@ static int read_drift(const reader *r, qm_schema *s) {
 
 static int read_schema(reader *r, qm_schema *s) {
   static const char *const known[] = {"schema",     "version",     "drift_minutes", "drift_ms",
-                                      "lease_days", "review_days", "collections",   NULL};
+                                      "lease_days", "review_days", "collections",   "tables",
+                                      "calendars",  NULL};
   json_t *list;
   void *memory;
   QM_TRY(check_object(r, NULL, r->root, known));
@@ -457,6 +466,8 @@ static int read_schema(reader *r, qm_schema *s) {
     QM_TRY(read_collection(r, json_array_get(list, i), &collections[i]));
   }
   r->collection = NOWHERE;
+  QM_TRY(qm__schema_json_tables(r->root, s, r->arena, r->e));
+  QM_TRY(qm__schema_json_calendars(r->root, s, r->arena, r->e));
   return qm_schema_check(s, r->e);
 }
 

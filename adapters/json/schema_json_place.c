@@ -2,7 +2,7 @@
  * been parsed before, so this scan only has to be safe on bad text, not to refuse it. */
 #include <string.h>
 
-#include "adapters/json/schema_json.h"
+#include "adapters/json/schema_json_int.h"
 
 typedef struct scan {
   const uint8_t *p, *end;
@@ -72,25 +72,47 @@ static uint32_t line_of(qm_slice json, const uint8_t *at) {
 
 static size_t word(const char *place) { return strcspn(place, ".[]: ("); }
 
-uint32_t qm_schema_json_line(qm_slice json, const char *place) {
+/* As far as the place goes: the key or entry of the last step that is there; NULL: of none. */
+static const uint8_t *find(qm_slice json, const char *place, int *whole) {
   scan s = {json.p, json.p + json.n};
   const uint8_t *at = NULL;
-  size_t n = word(place);
-  if (!json.n || !n || (place[n] != '[' && place[n] != ':') || strncmp(place, "schema:", 7) == 0)
-    return 0;
+  *whole = 0;
   for (;;) {
-    n = word(place);
-    if (n && !enter_key(&s, qm_slice_of(place, n), &at)) break;
+    size_t n = word(place);
+    if (n && !enter_key(&s, qm_slice_of(place, n), &at)) return at;
     place += n;
     if (*place == '[') {
       uint32_t index = 0;
       for (place++; *place >= '0' && *place <= '9' && index < 1000000u; place++)
         index = index * 10 + (uint32_t)(*place - '0');
-      if (!enter_index(&s, index, &at) || *place++ != ']') break;
+      if (!enter_index(&s, index, &at) || *place++ != ']') return at;
     }
     if (*place != '.') break;
     place++;
   }
+  *whole = 1;
+  return at;
+}
+
+const uint8_t *qm__schema_json_at(qm_slice json, const char *place) {
+  int whole;
+  const uint8_t *at = find(json, place, &whole);
+  return whole ? at : NULL;
+}
+
+const uint8_t *qm__schema_json_behind(qm_slice json, const uint8_t *member) {
+  scan s = {member, json.p + json.n};
+  if (s.p < s.end && *s.p == '"') (void)string(&s);
+  skip_value(&s);
+  return s.p;
+}
+
+uint32_t qm_schema_json_line(qm_slice json, const char *place) {
+  int whole;
+  size_t n = word(place);
+  if (!json.n || !n || (place[n] != '[' && place[n] != ':') || strncmp(place, "schema:", 7) == 0)
+    return 0;
+  const uint8_t *at = find(json, place, &whole);
   return at ? line_of(json, at) : 0;
 }
 

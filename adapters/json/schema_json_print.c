@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "adapters/json/schema_json.h"
+#include "adapters/json/schema_json_int.h"
 #include "adapters/json/schema_json_words.h"
 
 static void add_text(qm_buf *out, const char *text) { qm_buf_add(out, text, strlen(text)); }
@@ -91,6 +92,7 @@ static void add_field(qm_buf *out, const qm_schema *s, const qm_field_def *f) {
   if (f->length_max) add_int(out, ", ", "length_max", f->length_max);
   const qm_collection_def *target = f->target ? qm_schema_collection(s, f->target) : NULL;
   if (target) add_str(out, ", ", "target", target->name);
+  qm__schema_json_put_check(out, f);
   add_label(out, ", ", f->label_zh, f->label_en);
   if (f->n_items) add_items(out, f);
   if (f->n_transitions) add_transitions(out, f);
@@ -156,6 +158,7 @@ static void add_collection(qm_buf *out, const qm_schema *s, const qm_collection_
     add_rule(out, c, &c->rules[i]);
     if (i + 1 == c->n_rules) add_text(out, "\n      ]");
   }
+  qm__schema_json_put_limits(out, c);
   add_text(out, "\n    }");
 }
 
@@ -172,5 +175,8 @@ void qm_schema_json_print(qm_buf *out, const qm_schema *s) {
     add_text(out, i ? ",\n" : "[\n");
     add_collection(out, s, &s->collections[i]);
   }
-  add_text(out, "\n  ]\n}\n");
+  add_text(out, "\n  ]");
+  qm__schema_json_put_tables(out, s);
+  qm__schema_json_put_calendars(out, s);
+  add_text(out, "\n}\n");
 }

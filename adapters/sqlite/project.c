@@ -178,6 +178,8 @@ static int has_fresh(const qm__pspace *x) {
     if (t->object->fresh) return 1;
     for (uint32_t k = 0; k < t->n_fields; k++)
       if (t->fields[k].child && t->fields[k].child->fresh) return 1;
+    for (uint32_t k = 0; k < t->n_limits; k++)
+      if (t->limits[k].object->fresh) return 1;
   }
   return 0;
 }

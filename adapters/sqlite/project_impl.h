@@ -44,6 +44,13 @@ int qm__project_distinct(qm_projection *p, const qm_space *s, const qm_record *r
 /* Takes all that is a space's out. */
 int qm__project_alike_clear(qm_projection *p, uint32_t space);
 
+/* ---- project_due.c ---- */
+
+/* By when the visible record at a row of t must be done. */
+int qm__project_limits(qm_projection *p, const qm_space *s, const qm_collection_def *c,
+                       const qm_record *r, qm__ptable *t, int64_t row);
+int qm__project_limits_drop(qm_projection *p, qm__ptable *t, int64_t row);
+
 /* ---- project_refs.c ---- */
 
 /* What referred to these ids, as they were shown, may show others: writes those rows, and

@@ -226,7 +226,7 @@ static int add_columns(qm__layout *l, columns *cs, const qm_collection_def *c,
 
 /* ---- statements of a main table ---- */
 
-static void put_index(qm_buf *b, const qm__object *o, uint32_t n, const char *column) {
+void qm__layout_index(qm_buf *b, const qm__object *o, uint32_t n, const char *column) {
   qm__layout_put(b, ";CREATE INDEX _i");
   put_number(b, o->ordinal);
   qm__layout_put(b, "_");
@@ -251,7 +251,7 @@ static void put_create(qm_buf *b, const qm__object *o, const columns *cs) {
   }
   qm__layout_put(b, ", UNIQUE (_id, _space))");
   for (uint32_t i = 0; i < cs->n; i++)
-    if (cs->indexed[i]) put_index(b, o, i, cs->names[i]);
+    if (cs->indexed[i]) qm__layout_index(b, o, i, cs->names[i]);
 }
 
 /* Columns, then as many parameters from ?4 on, each list in brackets. */
@@ -308,7 +308,7 @@ static void put_conflict_index(qm_buf *b, const qm__ptable *t, const columns *cs
   for (uint32_t i = 0; i < t->n_fields; i++)
     any |= t->fields[i].value == QM_VALUE_REF && t->fields[i].column != QM__NO_COLUMN;
   if (!any) return;
-  put_index(b, t->object, cs->n, "_space");
+  qm__layout_index(b, t->object, cs->n, "_space");
   qm__layout_put(b, " WHERE _conflicts > 0");
 }
 
@@ -339,7 +339,7 @@ static void put_child(qm_buf *b, const qm__object *o, const qm_field_def *f) {
   if (f->type == QM_FIELD_LOG)
     qm__layout_put(b, ", _time INTEGER, _device TEXT, _author INTEGER, _counter INTEGER, amount");
   qm__layout_put(b, ", PRIMARY KEY (_row, _n)) WITHOUT ROWID");
-  if (f->type == QM_FIELD_SET || f->value == QM_VALUE_REF) put_index(b, o, 0, "value");
+  if (f->type == QM_FIELD_SET || f->value == QM_VALUE_REF) qm__layout_index(b, o, 0, "value");
 }
 
 static int make_child(qm__layout *l, qm_buf *b, const qm__lineage *g, const qm_collection_def *c,
@@ -421,6 +421,7 @@ static int make_table(qm__layout *l, qm_buf *b, columns *cs, const qm__lineage *
   if (!t->columns) return QM_ENOMEM;
   QM_TRY(make_statements(l, b, t, cs));
   for (uint32_t i = 0; i < t->n_fields; i++) QM_TRY(make_refs(l, b, t, &t->fields[i]));
+  QM_TRY(qm__layout_limits(l, g, c, t));
   return qm__layout_views(l, g, c, t);
 }
 
@@ -625,6 +626,8 @@ void qm__layout_free(qm__layout *l) {
         finalize(&f->put), finalize(&f->read), finalize(&f->cut), finalize(&f->last);
         finalize(&f->refs);
       }
+      for (uint32_t n = 0; n < t->n_limits && t->limits; n++)
+        finalize(&t->limits[n].put), finalize(&t->limits[n].drop);
     }
   }
   if (l->arena.env) qm_arena_free(&l->arena);

@@ -41,12 +41,20 @@ typedef struct qm__pfield {
                     those that have conflicts: ?1 may stand there and not be shown */
 } qm__pfield;
 
+typedef struct qm__plimit { /* a limit on time */
+  const char *name; /* in the schema */
+  qm__object *object;
+  qm__made put, drop;
+} qm__plimit;
+
 typedef struct qm__ptable {
   uint32_t collection;
   qm__object *object;
   qm__pfield *fields; /* ascending by number */
   const char **columns; /* names of the values' columns */
   uint32_t n_fields, n_columns;
+  qm__plimit *limits;
+  uint32_t n_limits;
   qm__made find, insert, update, drop;
 } qm__ptable;
 
@@ -124,6 +132,11 @@ void qm__layout_literal(qm_buf *b, qm_slice text);
 int qm__layout_object(qm__layout *l, const char *kind, const qm__lineage *g,
                       const qm_collection_def *c, const qm_field_def *f, const char *wanted,
                       qm__object **out);
+/* ;CREATE INDEX of a column of the object, its n-th index. */
+void qm__layout_index(qm_buf *b, const qm__object *o, uint32_t n, const char *column);
+/* The tables of a table's limits, and their views (project_due.c). */
+int qm__layout_limits(qm__layout *l, const qm__lineage *g, const qm_collection_def *c,
+                      qm__ptable *t);
 /* The views of a table. */
 int qm__layout_views(qm__layout *l, const qm__lineage *g, const qm_collection_def *c,
                      const qm__ptable *t);

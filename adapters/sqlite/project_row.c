@@ -465,6 +465,7 @@ static int drop_row(qm_projection *p, qm__ptable *t, int64_t row) {
   sqlite3_stmt *st;
   for (uint32_t i = 0; i < t->n_fields; i++)
     if (t->fields[i].child) QM_TRY(cut_rows(p, &t->fields[i], row, 0));
+  QM_TRY(qm__project_limits_drop(p, t, row));
   QM_TRY(qm__db_run(p->db, QM__SQL_SEARCH_DROP, QM__ARGS(qm__int(row))));
   QM_TRY(qm__project_alike_drop(p, row));
   QM_TRY(qm__made_start(p->db, &t->drop, &st));
@@ -497,6 +498,7 @@ static int put_record(projecting *x, qm__ptable *t, const qm__pspace *at, const 
   QM_TRY(find_row(x->p, t, at->number, id, &row));
   QM_TRY(put_main(x, t, at->number, id, &row));
   QM_TRY(put_children(x, t, row));
+  QM_TRY(qm__project_limits(x->p, x->s, x->c, x->r, t, row));
   QM_TRY(put_search(x->p, row));
   return qm__project_alike(x->p, x->s, x->c, x->r, row);
 }

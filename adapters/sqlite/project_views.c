@@ -65,20 +65,6 @@ static int counts_view(qm__layout *l, qm_buf *b, const qm__lineage *g, const qm_
 
 /* ---- open: in no final state ---- */
 
-/* Final: nothing leads on from it; where every state leads on, those of greatest rank. */
-static int is_final(const qm_field_def *f, uint32_t item) {
-  int any = 0;
-  int32_t greatest = INT32_MIN;
-  for (uint32_t i = 0; i < f->n_items; i++) {
-    int on = !f->n_transitions;
-    for (uint32_t k = 0; k < f->n_transitions; k++) on |= f->transitions[k].from == i;
-    if (i == item && !on) return 1;
-    any |= !on;
-    if (f->items[i].rank > greatest) greatest = f->items[i].rank;
-  }
-  return !any && f->items[item].rank == greatest;
-}
-
 static void put_open(qm_buf *b, const qm_field_def *f, const qm__ptable *t) {
   const qm__pfield *p = field_at(t, f->number);
   int first = 1;
@@ -88,12 +74,20 @@ static void put_open(qm_buf *b, const qm_field_def *f, const qm__ptable *t) {
   put_column(b, t, p);
   qm__layout_put(b, " NOT IN (");
   for (uint32_t i = 0; i < f->n_items; i++) {
-    if (!is_final(f, i)) continue;
+    if (!qm_field_final(f, i)) continue;
     if (!first) qm_buf_byte(b, ',');
     qm__layout_literal(b, f->items[i].name);
     first = 0;
   }
   qm__layout_put(b, "))");
+}
+
+/* Today where the schema's first calendar is, else at UTC+8: never in the device's zone. */
+static void put_today(qm_buf *b, const qm__lineage *g) {
+  char text[48];
+  int offset = g->schema->n_calendars ? (int)g->schema->calendars[0].offset : QM_OFFSET_DEFAULT;
+  sqlite3_snprintf(sizeof text, text, "date('now', '%+d minutes')", offset);
+  qm__layout_put(b, text);
 }
 
 /* `due`: a date of it has come. NULL: all that are open. */
@@ -106,8 +100,9 @@ static int open_view(qm__layout *l, qm_buf *b, const qm__lineage *g, const qm_co
   QM_TRY(qm__layout_object(l, "view", g, c, due, wanted, &o));
   qm__layout_put(b, "CREATE VIEW ");
   qm__layout_name(b, o->name);
-  qm__layout_put(b, due ? " AS SELECT CAST(julianday(date('now', 'localtime')) - julianday("
-                        : " AS SELECT *");
+  qm__layout_put(b, due ? " AS SELECT CAST(julianday(" : " AS SELECT *");
+  if (due) put_today(b, g);
+  if (due) qm__layout_put(b, ") - julianday(");
   if (due) put_column(b, t, p);
   qm__layout_put(b, due ? ") AS INTEGER) AS _days, * FROM " : " FROM ");
   qm__layout_name(b, t->object->name);
@@ -116,7 +111,8 @@ static int open_view(qm__layout *l, qm_buf *b, const qm__lineage *g, const qm_co
   if (due) {
     qm__layout_put(b, " AND ");
     put_column(b, t, p);
-    qm__layout_put(b, " <= date('now', 'localtime')");
+    qm__layout_put(b, " <= ");
+    put_today(b, g);
   }
   o->sql = qm__layout_text(l, b);
   return o->sql ? QM_OK : QM_ENOMEM;

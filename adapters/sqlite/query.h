@@ -66,4 +66,17 @@ typedef struct qm_query_alike {
  * {"pairs":N,"more":BOOL,"complete":BOOL}. QM_ESTATE: the tables are of another schema. */
 int qm_query_duplicates(qm_query *q, const qm_query_alike *r, qm_buf *out, qm_error *e);
 
+#define QM_QUERY_DUE_MAX 100000u
+
+typedef struct qm_query_due_options {
+  uint32_t space;  /* 0: all */
+  int overdue;     /* only what is overdue */
+  int64_t now_ms;  /* corrected */
+  uint32_t limit, offset; /* at most QM_QUERY_DUE_MAX each */
+} qm_query_due_options;
+
+/* What must be done by when (SPEC S23), soonest first, what is paused last: lines as qm_due gives
+ * them (core/qianmo.h). QM_ELIMIT. */
+int qm_query_due(qm_query *q, const qm_query_due_options *o, qm_buf *out, qm_error *e);
+
 #endif

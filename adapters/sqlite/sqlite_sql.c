@@ -330,6 +330,13 @@ static const qm__sql table[QM__SQL_COUNT] = {
     SQL(SEARCH_PLACE,
         "SELECT t.name, t.collection_name, s.id FROM _tables t, _spaces s"
         " WHERE t.ordinal = ?1 AND s._space = ?2"),
+    SQL(LIMIT_TABLES,
+        "SELECT l.name, m.name, l.field_name FROM _tables l JOIN _tables m ON m.kind = 'table'"
+        " AND m.lineage = l.lineage AND m.collection = l.collection WHERE l.kind = 'limit'"
+        " ORDER BY l.ordinal"),
+    SQL(LIMIT_PLACE,
+        "SELECT t.collection_name, s.id, s.name FROM _tables t, _spaces s"
+        " WHERE t.ordinal = ?1 AND s._space = ?2"),
     SQL(TABLES_NAMES, "SELECT name FROM _tables UNION ALL SELECT '_tables'"
                       " UNION ALL SELECT '_spaces'"),
     SQL(OTHER_NAMES,

@@ -135,6 +135,8 @@ typedef enum qm__sql_id {
   QM__SQL_SEARCH_SHOW,
   QM__SQL_BEGIN_READ,
   QM__SQL_SEARCH_PLACE,
+  QM__SQL_LIMIT_TABLES,
+  QM__SQL_LIMIT_PLACE,
   QM__SQL_TABLES_NAMES,
   QM__SQL_OTHER_NAMES,
   /* hub: devices */

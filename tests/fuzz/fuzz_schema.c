@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "adapters/json/schema_json.h"
+#include "core/validator.h"
 #include "core/schema.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -31,9 +32,22 @@ static void refused(const work *w, int rc) {
   FUZZ_CHECK(rc != QM_ESCHEMA || (w->e.code == QM_ESCHEMA && w->e.message[0]));
 }
 
+/* JSON has no place for what a newer form holds, and no name for a check not known here. */
+static int is_newer(const qm_schema *s) {
+  int newer = s->n_more != 0;
+  for (uint32_t i = 0; i < s->n_collections; i++) {
+    const qm_collection_def *c = &s->collections[i];
+    newer |= c->n_more != 0;
+    for (uint32_t k = 0; k < c->n_fields; k++)
+      newer |= c->fields[k].check.n && !qm_check_kind_of(c->fields[k].check);
+  }
+  return newer;
+}
+
 /* Through JSON and back: the same bytes. */
 static void through_json(work *w, const qm_schema *s) {
   const qm_schema *again = NULL;
+  if (is_newer(s)) return;
   qm_schema_json_print(&w->json, s);
   FUZZ_OK(qm_buf_status(&w->json));
   if (w->json.n > QM_SCHEMA_JSON_MAX) return;
@@ -61,6 +75,8 @@ static void look_up(work *w, const qm_schema *s) {
       if (f->n_items) (void)qm_field_transition(f, 0, f->n_items - 1);
       (void)qm_field_value_check(f, qm_slice_of("\xa1z", 2), &w->e);
       (void)qm_field_value_check(f, qm_slice_of("\xc0", 1), &w->e);
+      (void)qm_check_value(s, f, qm_slice_of("\xa6" "510181", 7), &w->e);
+      (void)qm_check_value(s, f, qm_slice_of("\x07", 1), &w->e);
     }
   }
 }
