@@ -4,7 +4,8 @@
 static const char checked_schema[] =
     "{\"schema\":\"checked\",\"version\":1,\"collections\":[{\"name\":\"shop\",\"number\":1,"
     "\"purpose\":\"trying out\",\"retention\":\"P1D\",\"fields\":[{\"name\":\"phone\","
-    "\"number\":16,\"type\":\"register\",\"value\":\"text\",\"class\":\"work\",\"length_max\":11}]}]}";
+    "\"number\":16,\"type\":\"register\",\"value\":\"text\",\"class\":\"work\","
+    "\"length_max\":11}]}]}";
 
 int main(void) {
   qm_db *db = example_open("why.db");
