@@ -18,7 +18,7 @@
 #include "core/space.h"
 
 /* Bytes of the records at hand. Bounds the memory, and what must be applied again after a crash. */
-#define QM_BEHIND_MAX ((size_t)11 << 20)
+#define QM_BEHIND_MAX ((size_t)15 << 20)
 
 /* Saves what waits: inside a transaction as part of it, otherwise in one of its own. Nothing
  * waits: no effect but that an open transaction will be saved whole. */
@@ -30,6 +30,10 @@ int qm__fold_wait(qm_space *s);
 /* After the rows of a space were read: applies what its log holds beyond them. It waits then
  * to be folded. */
 int qm__fold_replay(qm_space *s);
+
+/* One record that waits, as its row will be: the only question about state that folds nothing.
+ * An empty one is not visited. QM_ENOTFOUND: it does not wait. Outside a transaction. */
+int qm__fold_record(qm_space *s, const qm_id *id, qm_visit_record visit, void *payload);
 
 /* As the store's verbs, over all that was committed. */
 int qm__fold_scan(qm_space *s, const qm_id *after, size_t limit, qm_visit_record visit,

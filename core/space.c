@@ -3,11 +3,16 @@
 #include <string.h>
 
 #include "core/aside_int.h"
+#include "core/batch_columns.h"
 #include "core/class.h"
 #include "core/crdt/siblings.h"
 #include "core/fold.h"
 #include "core/inbox_int.h"
 #include "core/review.h"
+
+/* Records that are saved in one call to the store. */
+#define SAVE_ROWS 64u
+#define SAVE_BYTES ((size_t)64 << 10)
 
 /* --- records of the open transaction --- */
 
@@ -24,9 +29,13 @@ static uint32_t slot_of(const qm_space *s, const qm_id *id) {
   return (uint32_t)((uint64_t)m ^ (uint64_t)(m >> 64)) & (s->table_cap - 1);
 }
 
+static inline int same_id(const qm_id *a, const qm_id *b) {
+  return load64(a->b) == load64(b->b) && load64(a->b + 8) == load64(b->b + 8);
+}
+
 static qm_loaded **find_slot(qm_space *s, const qm_id *id) {
   uint32_t at = slot_of(s, id);
-  while (s->table[at] && qm_id_cmp(&s->table[at]->record.id, id) != 0)
+  while (s->table[at] && !same_id(&s->table[at]->record.id, id))
     at = (at + 1) & (s->table_cap - 1);
   return &s->table[at];
 }
@@ -84,7 +93,12 @@ static int take_row(void *payload, const qm_record_row *row) {
 
 int qm__space_record(qm_space *s, const qm_id *id, qm_loaded **out) {
   int fresh;
+  if (s->recent && same_id(&s->recent->record.id, id)) {
+    *out = s->recent;
+    return QM_OK;
+  }
   QM_TRY(table_open(s, id, out, &fresh));
+  if (!fresh) s->recent = *out;
   if (!fresh) return QM_OK;
   return s->engine->store->ops->record_load(s->engine->store, s->number, id, 1, take_row, s);
 }
@@ -232,8 +246,7 @@ static int keep_dots(qm_arena *arena, qm_dots *d) {
   return QM_OK;
 }
 
-/* A record borrows from its ops what it shows. Where it outlives them it gets its own. */
-static int apply_op(qm_space *s, qm_loaded *l, const qm_apply *a, const qm_op *op) {
+int qm__space_apply_op(qm_space *s, qm_loaded *l, const qm_apply *a, const qm_op *op) {
   if (!(s->engine->flags & QM_ENGINE_BEHIND)) return qm_record_apply(&l->record, a, op);
   qm_op kept = *op;
   kept.value.p = qm_arena_copy(a->arena, op->value.p, op->value.n);
@@ -247,16 +260,17 @@ static int apply(qm_space *s, const qm_change *c, int again) {
   QM_TRY(qm__space_deps(s, c));
   qm_vv *clock = &s->states[c->author].clock;
   qm_apply a = {&s->authors, clock, c, &s->engine->records};
+  int local = again && c->author == s->own; /* as a write here, which lost nothing by itself */
   for (uint32_t i = 0; i < c->n_ops; i++) {
     const qm_op *op = &c->ops[i];
     qm_loaded *l;
     clock->next[c->author] = op->counter;
     QM_TRY(qm__space_record(s, &op->record, &l));
     QM_TRY(qm__feed_edge(s, l, op, c->author != s->own));
-    QM_TRY(apply_op(s, l, &a, op));
+    QM_TRY(qm__space_apply_op(s, l, &a, op));
     l->dirty = 1;
-    if (l->own) qm__inbox_op(l, op);
-    if (op->hides.n || op->keeps.n) qm__inbox_names(s, l, op);
+    if (l->own && !local) qm__inbox_op(l, op);
+    if ((op->hides.n || op->keeps.n) && !local) qm__inbox_names(s, l, op);
     if (qm_id_is_zero(&op->record)) s->stamps_stale = 1;
     if (op->shape == QM_PRESENCE && op->kind == QM_KIND_NEW && !again)
       QM_TRY(put_creation(s, c, op));
@@ -336,22 +350,56 @@ static int save_record(qm_space *s, qm_loaded *l, qm_buf *blob, qm_record_row *r
   return save_keys(s, &l->record, stored);
 }
 
-static int save_records(qm_space *s) {
-  qm_engine *e = s->engine;
-  qm_buf blob;
-  uint32_t n = 0;
-  int rc = QM_OK;
-  qm_record_row *rows = qm_arena_array(&e->arena, s->table_n, sizeof *rows);
-  if (!rows) return QM_ENOMEM;
-  qm_buf_init(&blob, e->env, SIZE_MAX / 2);
-  for (uint32_t i = 0; i < s->table_cap && rc == QM_OK; i++)
-    if (s->table[i] && s->table[i]->dirty) rc = save_record(s, s->table[i], &blob, &rows[n++]);
+static int loaded_less(const void *ctx, uint32_t a, uint32_t b) {
+  qm_loaded *const *all = ctx;
+  return qm_id_cmp(&all[a]->record.id, &all[b]->record.id) < 0;
+}
+
+/* The records that differ, and their places ascending by id, as stores keep them. */
+static int dirty_records(qm_space *s, qm_loaded ***out, uint32_t **order, uint32_t *n) {
+  qm_arena *arena = &s->engine->arena;
+  qm_loaded **all = qm_arena_array(arena, s->table_n, sizeof *all);
+  uint32_t *places = qm_arena_array(arena, s->table_n, sizeof *places);
+  *n = 0;
+  if (!all || !places) return QM_ENOMEM;
+  for (uint32_t i = 0; i < s->table_cap; i++) {
+    if (!s->table[i] || !s->table[i]->dirty) continue;
+    places[*n] = *n;
+    all[(*n)++] = s->table[i];
+  }
+  qm__heap_sort(places, *n, loaded_less, all);
+  *out = all;
+  *order = places;
+  return QM_OK;
+}
+
+static int save_rows(qm_space *s, qm_buf *blob, qm_record_row *rows, uint32_t n) {
+  qm_store *store = s->engine->store;
   size_t at = 0;
-  for (uint32_t i = 0; i < n && rc == QM_OK; i++) {
-    if (rows[i].state.n) rows[i].state.p = blob.p + at;
+  for (uint32_t i = 0; i < n; i++) {
+    if (rows[i].state.n) rows[i].state.p = blob->p + at;
     at += rows[i].state.n;
   }
-  if (rc == QM_OK && n) rc = e->store->ops->record_save(e->store, s->number, rows, n);
+  qm_buf_clear(blob);
+  return n ? store->ops->record_save(store, s->number, rows, n) : QM_OK;
+}
+
+/* Some at a time: what is folded may be all that the space holds. */
+static int save_records(qm_space *s) {
+  qm_record_row rows[SAVE_ROWS];
+  qm_loaded **all;
+  uint32_t *order, count, n = 0;
+  qm_buf blob;
+  QM_TRY(dirty_records(s, &all, &order, &count));
+  qm_buf_init(&blob, s->engine->env, SIZE_MAX / 2);
+  int rc = QM_OK;
+  for (uint32_t i = 0; i < count && rc == QM_OK; i++) {
+    rc = save_record(s, all[order[i]], &blob, &rows[n++]);
+    if (rc != QM_OK || (n < SAVE_ROWS && blob.n < SAVE_BYTES)) continue;
+    rc = save_rows(s, &blob, rows, n);
+    n = 0;
+  }
+  if (rc == QM_OK) rc = save_rows(s, &blob, rows, n);
   qm_buf_free(&blob);
   return rc;
 }
@@ -460,6 +508,28 @@ static uint64_t stamps_sum(const qm_stamps *stamps) {
   return sum;
 }
 
+/* The transaction may go on with them, as with records just loaded. */
+static void saved(qm_space *s) {
+  for (uint32_t i = 0; i < s->table_cap; i++) {
+    qm_loaded *l = s->table[i];
+    if (!l) continue;
+    l->dirty = l->edges_touched = l->names_own = l->feed_same = l->feed_stamps = 0;
+    l->feed = NULL;
+  }
+  s->n_edges_touched = 0;
+  s->names_own = 0;
+}
+
+int qm__space_own_again(qm_space *s) {
+  if (!(s->engine->flags & QM_ENGINE_INBOX)) return QM_OK;
+  for (uint32_t i = 0; i < s->table_cap; i++) {
+    if (!s->table[i]) continue;
+    s->table[i]->own = NULL;
+    QM_TRY(qm__inbox_loaded(s, s->table[i]));
+  }
+  return QM_OK;
+}
+
 int qm__space_save(qm_space *s) {
   qm_buf scratch;
   int rc = QM_OK;
@@ -486,14 +556,11 @@ int qm__space_save(qm_space *s) {
   QM_TRY(save_records(s));
   QM_TRY(qm__inbox_classes(s));
   QM_TRY(save_digest(s));
-  if (s->ingested || s->behind) QM_TRY(qm__space_note(s));
+  if (s->ingested || s->behind & QM_BEHIND_TOOK) QM_TRY(qm__space_note(s));
   s->behind = 0;
   QM_TRY(project(s, stamps_sum(&s->stamps) != stamps_before));
   QM_TRY(qm__feed_save(s)); /* last: a projector may tell it of more */
-  /* The transaction may go on with them. */
-  for (uint32_t i = 0; i < s->table_cap; i++)
-    if (s->table[i]) s->table[i]->dirty = s->table[i]->edges_touched = 0;
-  s->n_edges_touched = 0;
+  saved(s);
   return QM_OK;
 }
 
@@ -511,6 +578,7 @@ static void forget_ahead(qm_space *s) {
 void qm__space_drop(qm_space *s) {
   forget_ahead(s);
   s->table = NULL;
+  s->recent = NULL;
   s->table_cap = s->table_n = 0;
   s->edges_touched = NULL;
   s->n_edges_touched = s->cap_edges_touched = 0;

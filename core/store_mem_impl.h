@@ -16,6 +16,8 @@
  *   SEGMENT     space, author, next         -> seq
  *   SEGMENT_SEQ space, author, seq          ->
  *   LOG_LAST    space                       -> seq given last
+ *   LOG_OF      space, record               -> seqs of the rows that are on it
+ *   LOG_ANY     space, seq                  -> (rows of which that was not told)
  *   OPEN        space, counter              -> change
  *   STAGE       space                       -> manifest
  *   PART        space, part                 -> content
@@ -44,8 +46,8 @@ typedef enum kind {
   SEGMENT,
   SEGMENT_SEQ,
   LOG_LAST,
-  LOG_OF,  /* space, record, seq */
-  LOG_ANY, /* space, seq: of which the records were not told */
+  LOG_OF,
+  LOG_ANY,
   OPEN,
   STAGE,
   ASIDE,
@@ -203,6 +205,8 @@ int qm__mem_log_replace(qm_store *s, uint32_t space, uint64_t seq, qm_slice batc
 int qm__mem_log_rewrite(qm_store *s, uint32_t space, const qm_log_row *row);
 int qm__mem_open_append(qm_store *s, uint32_t space, const qm_open_row *row);
 int qm__mem_open_list(qm_store *s, uint32_t space, qm_visit_open visit, void *payload);
+int qm__mem_open_from(qm_store *s, uint32_t space, uint64_t from, qm_visit_open visit,
+                      void *payload);
 int qm__mem_open_clear(qm_store *s, uint32_t space);
 int qm__mem_local_put(qm_store *s, uint32_t space, qm_slice name, qm_slice value);
 int qm__mem_local_scan(qm_store *s, uint32_t space, qm_slice prefix, qm_slice after,

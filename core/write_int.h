@@ -12,6 +12,7 @@
 
 /* What a record's writer was shown; qm_loaded.touched says where it stands. */
 typedef struct qm_touched {
+  qm_loaded *l;
   uint8_t has_token;
   uint8_t restored; /* by this change: none of the marks it had seen is kept */
   qm_token token;   /* of the last verb that had one */
@@ -32,6 +33,7 @@ typedef struct qm_target {
  * record alone, not of merged ones.) */
 typedef struct qm_typing {
   qm_target t;
+  qm_cell *cell;   /* of the text; while `ops` holds */
   uint32_t field;
   uint32_t ops;    /* the change's number of ops after the last edit; 0: nobody types */
   uint32_t insert; /* place plus 1 of the insert whose text is still growing; 0: none */
