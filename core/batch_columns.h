@@ -5,6 +5,7 @@
 #define QM_BATCH_COLUMNS_H
 
 #include "core/batch.h"
+#include "core/pack.h"
 #include "core/row.h"
 
 #define QM__BATCH_VERSION 1 /* 0x80 and above are kept for a single change (S5.1) */
@@ -56,10 +57,6 @@ typedef struct qm__base {
   uint64_t created; /* last creation dot */
   uint64_t dot;     /* last dot in a list, a cut or a parent, if not the segment's own */
 } qm__base;
-
-/* Differences are taken modulo 2^64 and zigzagged without a signed shift. */
-static inline uint64_t qm__zigzag(uint64_t d) { return d << 1 ^ (UINT64_C(0) - (d >> 63)); }
-static inline uint64_t qm__unzigzag(uint64_t z) { return z >> 1 ^ (UINT64_C(0) - (z & 1)); }
 
 /* Sorts v ascending by less(ctx, a, b); in place, n log n whatever the input. */
 void qm__heap_sort(uint32_t *v, uint32_t n, int (*less)(const void *ctx, uint32_t a, uint32_t b),

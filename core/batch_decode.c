@@ -643,6 +643,7 @@ static int get_segment(decoder *d, const qm_batch_head *h, const head_rest *rest
   memcpy(s->previous, h->previous, QM_HEAD_SIZE);
   memcpy(s->head, h->head, QM_HEAD_SIZE);
   s->algorithm = rest->algorithm;
+  s->read = 1;
   s->has_signature = rest->is_signed;
   memcpy(s->signature, rest->signature, sizeof s->signature);
   s->n_changes = h->n_changes;

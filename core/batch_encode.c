@@ -180,13 +180,6 @@ static uint32_t form_of(encoder *e, uint64_t key) {
   return e->n_forms - 1;
 }
 
-static int is_lower_hex(const uint8_t *p, size_t n) {
-  for (size_t i = 0; i < n; i++) {
-    if (!((p[i] >= '0' && p[i] <= '9') || (p[i] >= 'a' && p[i] <= 'f'))) return 0;
-  }
-  return 1;
-}
-
 /* QM__DIGEST_BIN or QM__DIGEST_HEX where the value is a digest, else -1. */
 static int digest_type(const qm_op *op) {
   const uint8_t *p = op->value.p;
@@ -197,7 +190,7 @@ static int digest_type(const qm_op *op) {
   if (op->value.n != 2 + 2 * QM__DIGEST_SIZE || p[0] != 0xd9 || p[1] != 2 * QM__DIGEST_SIZE) {
     return -1;
   }
-  return is_lower_hex(p + 2, 2 * QM__DIGEST_SIZE) ? QM__DIGEST_HEX : -1;
+  return qm__is_lower_hex(p + 2, 2 * QM__DIGEST_SIZE) ? QM__DIGEST_HEX : -1;
 }
 
 static void survey_op(encoder *e, const qm_op *op, int first_of_change) {

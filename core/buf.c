@@ -47,7 +47,7 @@ uint8_t *qm_buf_reserve(qm_buf *b, size_t n) {
 
 void qm_buf_add(qm_buf *b, const void *p, size_t n) {
   if (n == 0) return;
-  uint8_t *to = qm_buf_reserve(b, n);
+  uint8_t *to = b->status == QM_OK && n <= b->cap - b->n ? b->p + b->n : qm_buf_reserve(b, n);
   if (!to) return;
   memcpy(to, p, n);
   b->n += n;

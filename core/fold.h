@@ -18,7 +18,7 @@
 #include "core/space.h"
 
 /* Bytes of the records at hand. Bounds the memory, and what must be applied again after a crash. */
-#define QM_BEHIND_MAX ((size_t)11 << 20)
+#define QM_BEHIND_MAX ((size_t)15 << 20)
 
 /* Saves what waits: inside a transaction as part of it, otherwise in one of its own. Nothing
  * waits: no effect but that an open transaction will be saved whole. */

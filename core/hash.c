@@ -6,6 +6,7 @@
 #include "core/hash.h"
 
 #include <limits.h>
+#include <string.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
@@ -14,7 +15,6 @@
 _Static_assert(sizeof(SHA256_CTX) <= sizeof(qm_sha), "qm_sha holds a SHA256_CTX");
 _Static_assert(_Alignof(SHA256_CTX) <= _Alignof(qm_sha), "qm_sha is aligned for it");
 
-/* The context is only handed on, never read here. */
 static SHA256_CTX *ctx_of(qm_sha *s) { return (SHA256_CTX *)(void *)s->opaque; }
 
 void qm_sha_init(qm_sha *s) { (void)SHA256_Init(ctx_of(s)); }
@@ -25,11 +25,29 @@ void qm_sha_add(qm_sha *s, const void *p, size_t n) {
 
 void qm_sha_end(qm_sha *s, qm_hash *out) { (void)SHA256_Final(out->b, ctx_of(s)); }
 
+static inline void put_be32(uint8_t *to, uint32_t v) {
+  to[0] = (uint8_t)(v >> 24);
+  to[1] = (uint8_t)(v >> 16);
+  to[2] = (uint8_t)(v >> 8);
+  to[3] = (uint8_t)v;
+}
+
+/* Most of what is hashed is shorter than two blocks. The padding (FIPS 180-4, 5.1.1) is made
+ * here, so that whole blocks alone are handed on: nothing is buffered, and nothing is wiped
+ * that does not last. */
 void qm_sha256(const void *p, size_t n, qm_hash *out) {
-  qm_sha s;
-  qm_sha_init(&s);
-  qm_sha_add(&s, p, n);
-  qm_sha_end(&s, out);
+  SHA256_CTX c;
+  uint8_t tail[2 * SHA256_CBLOCK] = {0};
+  size_t rest = n % SHA256_CBLOCK, size = rest < SHA256_CBLOCK - 8 ? SHA256_CBLOCK : sizeof tail;
+  uint64_t bits = (uint64_t)n * 8;
+  (void)SHA256_Init(&c);
+  if (n != rest) (void)SHA256_Update(&c, p, n - rest);
+  if (rest) memcpy(tail, (const uint8_t *)p + (n - rest), rest);
+  tail[rest] = 0x80;
+  put_be32(tail + size - 8, (uint32_t)(bits >> 32));
+  put_be32(tail + size - 4, (uint32_t)bits);
+  (void)SHA256_Update(&c, tail, size);
+  for (size_t i = 0; i < 8; i++) put_be32(out->b + 4 * i, c.h[i]);
 }
 
 int qm_hmac_sha256(qm_slice key, qm_slice data, qm_hash *out) {

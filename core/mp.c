@@ -3,6 +3,8 @@
 #include <math.h>
 #include <msgpack/pack.h>
 
+#include "core/mp_put.h"
+
 static int write_buf(void *payload, const char *p, size_t n) {
   qm_buf *b = payload;
   qm_buf_add(b, p, n);
@@ -33,9 +35,18 @@ void qm_mp_bool(qm_buf *b, int v) {
   (void)(v ? msgpack_pack_true(&pk) : msgpack_pack_false(&pk));
 }
 
+/* Where a whole head would not fit, its bytes are counted first: a buffer may be filled to its
+ * maximum. */
+static int has_room(const qm_buf *b) {
+  return b->status == QM_OK && b->p && b->cap - b->n >= QM__PUT_UINT;
+}
+
 void qm_mp_uint(qm_buf *b, uint64_t v) {
-  msgpack_packer pk = packer(b);
-  (void)msgpack_pack_uint64(&pk, v);
+  uint8_t head[QM__PUT_UINT];
+  if (has_room(b))
+    b->n = (size_t)(qm__put_uint(b->p + b->n, v) - b->p);
+  else
+    qm_buf_add(b, head, (size_t)(qm__put_uint(head, v) - head));
 }
 
 void qm_mp_int(qm_buf *b, int64_t v) {
@@ -68,8 +79,11 @@ void qm_mp_bin(qm_buf *b, const void *p, size_t n) {
 
 void qm_mp_array(qm_buf *b, size_t count) {
   if (!fits(b, count)) return;
-  msgpack_packer pk = packer(b);
-  (void)msgpack_pack_array(&pk, count);
+  uint8_t head[QM__PUT_UINT];
+  if (has_room(b))
+    b->n = (size_t)(qm__put_array(b->p + b->n, count) - b->p);
+  else
+    qm_buf_add(b, head, (size_t)(qm__put_array(head, count) - head));
 }
 
 void qm_mp_map(qm_buf *b, size_t pairs) {

@@ -36,6 +36,11 @@ int qm_utf8_check(qm_slice s, size_t *codepoints) {
         continue;
       }
     }
+    /* Most of what is no ASCII is Han: U+1000 to U+CFFF need no look at their bounds. */
+    size_t before = i;
+    for (; s.n - i >= 3 && s.p[i] >= 0xE1 && s.p[i] <= 0xEC; i += 3, count++)
+      if ((s.p[i + 1] & 0xC0) != 0x80 || (s.p[i + 2] & 0xC0) != 0x80) return 0;
+    if (i != before) continue;
     size_t n = sequence(s.p + i, s.n - i);
     if (n == 0) return 0;
     i += n;

@@ -162,12 +162,19 @@ static int check_integer(qm_slice value) {
   return qm_cur_end(&c);
 }
 
-static int check_value(const qm_op *op, const kind_rule *rule, uint64_t *elements, qm_error *e) {
+/* The first byte of a text. */
+static int is_str(uint8_t head) { return (head & 0xe0) == 0xa0 || (head >= 0xd9 && head <= 0xdb); }
+
+static int check_value(const qm_op *op, const kind_rule *rule, int read, uint64_t *elements,
+                       qm_error *e) {
   int rc = QM_OK;
   *elements = op->span;
   if (rule->carries == NOTHING || (op->flags & QM_OP_ERASED)) {
     return op->value.n == 0 ? QM_OK : malformed(op, e, "a value where none belongs");
   }
+  /* A text that was read is one; all else that a value may be is looked at once more. */
+  int text = read && op->value.n && op->value.n <= QM_VALUE_MAX && is_str(op->value.p[0]);
+  if (text && (rule->carries == VALUE || rule->carries == ELEMENTS)) return QM_OK;
   if (rule->carries == COLLECTION) rc = check_collection(op->value);
   if (rule->carries == VALUE) rc = qm_value_check(op->value);
   if (rule->carries == INTEGER) rc = check_integer(op->value);
@@ -184,7 +191,7 @@ static int check_span(const qm_op *op, const kind_rule *rule, uint64_t elements,
   return QM_OK;
 }
 
-int qm_op_check(const qm_op *op, qm_error *e) {
+static int check(const qm_op *op, int read, qm_error *e) {
   uint64_t elements;
   if (op->shape >= QM_SHAPES) return malformed(op, e, "unknown shape");
   if (op->kind >= KINDS || !rules[op->shape][op->kind].known) {
@@ -194,6 +201,10 @@ int qm_op_check(const qm_op *op, qm_error *e) {
   QM_TRY(check_place(op, e));
   QM_TRY(check_flags(op, rule, e));
   QM_TRY(check_lists(op, e));
-  QM_TRY(check_value(op, rule, &elements, e));
+  QM_TRY(check_value(op, rule, read, &elements, e));
   return check_span(op, rule, elements, e);
 }
+
+int qm_op_check(const qm_op *op, qm_error *e) { return check(op, 0, e); }
+
+int qm__op_check_read(const qm_op *op, qm_error *e) { return check(op, 1, e); }

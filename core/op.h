@@ -96,5 +96,8 @@ int qm_op_marks(const qm_op *op);
  * the kind, span matches the value, value well-formed, lists where they belong.
  * QM_EMALFORMED or the value's error; *e (may be NULL) says which op. */
 int qm_op_check(const qm_op *op, qm_error *e);
+/* The same of an op out of qm_batch_read, whose value is canonical and whose span is the number
+ * of its elements: a text is not looked through once more. */
+int qm__op_check_read(const qm_op *op, qm_error *e);
 
 #endif

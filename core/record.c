@@ -11,6 +11,8 @@
  *   marks      [place, counter, flags, …]            ascending by dot; 1 deleted, 2 kept
  *   cells      [field, shape, content, …]            ascending by (field, shape) */
 
+#define CELLS_FIRST 8u
+
 uint32_t qm_record_collection(const qm_record *r) {
   return r->n_creations ? r->creations[0].collection : 0;
 }
@@ -47,6 +49,11 @@ const qm_cell *qm_record_cell_next(const qm_record *r, const qm_cell *cell) {
 static int open_cell(qm_record *r, uint32_t field, uint8_t shape, qm_arena *arena, qm_cell **out) {
   uint32_t at = cell_place(r, cell_key(field, shape));
   if (at == r->n_cells || r->cells[at].field != field || r->cells[at].shape != shape) {
+    if (!r->cap_cells) { /* a record has several */
+      r->cells = qm_arena_array(arena, CELLS_FIRST, sizeof *r->cells);
+      if (!r->cells) return QM_ENOMEM;
+      r->cap_cells = CELLS_FIRST;
+    }
     qm_cell *p = qm_array_open(arena, r->cells, r->n_cells, &r->cap_cells, at, sizeof *p);
     if (!p) return QM_ENOMEM;
     r->cells = p;

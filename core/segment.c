@@ -17,10 +17,11 @@ enum { DOMAIN_LEAF = 0x00, DOMAIN_INNER = 0x01, DOMAIN_SEGMENT = 0x03 };
 /* SHA-256(0x00 ‖ salt ‖ op), built in `row` to be hashed in one go (S4.8). */
 static int leaf_hash(const qm_op *op, const uint8_t salt[QM_SALT_SIZE], const qm_authors *authors,
                      qm_buf *row, uint8_t out[QM_HASH_SIZE]) {
+  uint8_t head[1 + QM_SALT_SIZE] = {DOMAIN_LEAF};
   qm_hash h;
+  memcpy(head + 1, salt, QM_SALT_SIZE);
   qm_buf_clear(row);
-  qm_buf_byte(row, DOMAIN_LEAF);
-  qm_buf_add(row, salt, QM_SALT_SIZE);
+  qm_buf_add(row, head, sizeof head);
   qm_op_row(op, authors, row);
   QM_TRY(qm_buf_status(row));
   qm_sha256(row->p, row->n, &h);
@@ -139,7 +140,7 @@ static int check_deps(const qm_segment *s, const qm_change *c, uint8_t *seen, qm
   return rc;
 }
 
-static int check_ops(const qm_change *c, qm_error *e) {
+static int check_ops(const qm_segment *s, const qm_change *c, qm_error *e) {
   uint64_t at = c->counter;
   if (c->n_ops == 0) {
     return qm_fail(e, QM_EMALFORMED, "change at counter %" PRIu64 " has no ops", c->counter);
@@ -150,7 +151,7 @@ static int check_ops(const qm_change *c, qm_error *e) {
       return qm_fail(e, QM_EGAP, "an op stands at counter %" PRIu64 " instead of %" PRIu64,
                      op->counter, at);
     }
-    QM_TRY(qm_op_check(op, e));
+    QM_TRY(s->read ? qm__op_check_read(op, e) : qm_op_check(op, e));
     if (op->span > UINT64_MAX - at) return qm_fail(e, QM_EMALFORMED, "beyond all counters");
     at += op->span;
   }
@@ -177,7 +178,7 @@ int qm_segment_check(const qm_segment *s, qm_error *e) { /* S4.5 */
                      "change at counter %" PRIu64 " is not later than the one before", c->counter);
     }
     QM_TRY(check_deps(s, c, seen, e));
-    QM_TRY(check_ops(c, e));
+    QM_TRY(check_ops(s, c, e));
     at = c->next;
   }
   if (at != s->next) {

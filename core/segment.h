@@ -44,6 +44,7 @@ typedef struct qm_segment {
                                      ascending by first */
   uint32_t n_salts;
   uint8_t algorithm; /* 1: SHA-256 and ECDSA P-256 */
+  uint8_t read;      /* its ops come out of qm_batch_read */
   uint8_t has_signature;
   uint8_t signature[64]; /* over the full hash */
 } qm_segment;

@@ -3,6 +3,7 @@
 
 #include "core/cur.h"
 #include "core/mp.h"
+#include "core/mp_put.h"
 #include "core/row.h"
 #include "core/value.h"
 
@@ -81,18 +82,23 @@ static void put_part(const qm_op *op, const qm_authors *authors, unsigned at, qm
   }
 }
 
+/* Items 0 to 7: at most this many bytes. */
+#define FIXED_MAX (1 + 4 * QM__PUT_UINT + 2 + QM_ID_SIZE + 3 * 2)
+
+static void put_fixed(const qm_op *op, unsigned items, qm_buf *out) {
+  uint8_t head[FIXED_MAX];
+  uint8_t *to = qm__put_uint(qm__put_array(head, items), op->counter);
+  to = qm__put_uint(qm__put_bin(to, op->record.b, QM_ID_SIZE), op->field);
+  to = qm__put_uint(qm__put_uint(to, op->shape), op->kind);
+  to = qm__put_uint(to, op->span);
+  to = qm__put_uint(to, op->flags & QM__ROW_FLAGS);
+  qm_buf_add(out, head, (size_t)(qm__put_uint(to, op->generation) - head));
+}
+
 void qm_op_row(const qm_op *op, const qm_authors *authors, qm_buf *out) { /* S4.2, S4.3 */
   unsigned parts = parts_of(op), n = 0;
   while (parts >> n) n++;
-  qm_mp_array(out, ROW_FIXED + n);
-  qm_mp_uint(out, op->counter);
-  qm_mp_bin(out, op->record.b, QM_ID_SIZE);
-  qm_mp_uint(out, op->field);
-  qm_mp_uint(out, op->shape);
-  qm_mp_uint(out, op->kind);
-  qm_mp_uint(out, op->span);
-  qm_mp_uint(out, op->flags & QM__ROW_FLAGS);
-  qm_mp_uint(out, op->generation);
+  put_fixed(op, ROW_FIXED + n, out);
   for (unsigned at = 0; at < n; at++) {
     if (parts >> at & 1)
       put_part(op, authors, at, out);

@@ -3,11 +3,16 @@
 #include <string.h>
 
 #include "core/aside_int.h"
+#include "core/batch_columns.h"
 #include "core/class.h"
 #include "core/crdt/siblings.h"
 #include "core/fold.h"
 #include "core/inbox_int.h"
 #include "core/review.h"
+
+/* Records that are saved in one call to the store. */
+#define SAVE_ROWS 64u
+#define SAVE_BYTES ((size_t)64 << 10)
 
 /* --- records of the open transaction --- */
 
@@ -24,9 +29,13 @@ static uint32_t slot_of(const qm_space *s, const qm_id *id) {
   return (uint32_t)((uint64_t)m ^ (uint64_t)(m >> 64)) & (s->table_cap - 1);
 }
 
+static inline int same_id(const qm_id *a, const qm_id *b) {
+  return load64(a->b) == load64(b->b) && load64(a->b + 8) == load64(b->b + 8);
+}
+
 static qm_loaded **find_slot(qm_space *s, const qm_id *id) {
   uint32_t at = slot_of(s, id);
-  while (s->table[at] && qm_id_cmp(&s->table[at]->record.id, id) != 0)
+  while (s->table[at] && !same_id(&s->table[at]->record.id, id))
     at = (at + 1) & (s->table_cap - 1);
   return &s->table[at];
 }
@@ -84,7 +93,12 @@ static int take_row(void *payload, const qm_record_row *row) {
 
 int qm__space_record(qm_space *s, const qm_id *id, qm_loaded **out) {
   int fresh;
+  if (s->recent && same_id(&s->recent->record.id, id)) {
+    *out = s->recent;
+    return QM_OK;
+  }
   QM_TRY(table_open(s, id, out, &fresh));
+  if (!fresh) s->recent = *out;
   if (!fresh) return QM_OK;
   return s->engine->store->ops->record_load(s->engine->store, s->number, id, 1, take_row, s);
 }
@@ -336,22 +350,56 @@ static int save_record(qm_space *s, qm_loaded *l, qm_buf *blob, qm_record_row *r
   return save_keys(s, &l->record, stored);
 }
 
-static int save_records(qm_space *s) {
-  qm_engine *e = s->engine;
-  qm_buf blob;
-  uint32_t n = 0;
-  int rc = QM_OK;
-  qm_record_row *rows = qm_arena_array(&e->arena, s->table_n, sizeof *rows);
-  if (!rows) return QM_ENOMEM;
-  qm_buf_init(&blob, e->env, SIZE_MAX / 2);
-  for (uint32_t i = 0; i < s->table_cap && rc == QM_OK; i++)
-    if (s->table[i] && s->table[i]->dirty) rc = save_record(s, s->table[i], &blob, &rows[n++]);
+static int loaded_less(const void *ctx, uint32_t a, uint32_t b) {
+  qm_loaded *const *all = ctx;
+  return qm_id_cmp(&all[a]->record.id, &all[b]->record.id) < 0;
+}
+
+/* The records that differ, and their places ascending by id, as stores keep them. */
+static int dirty_records(qm_space *s, qm_loaded ***out, uint32_t **order, uint32_t *n) {
+  qm_arena *arena = &s->engine->arena;
+  qm_loaded **all = qm_arena_array(arena, s->table_n, sizeof *all);
+  uint32_t *places = qm_arena_array(arena, s->table_n, sizeof *places);
+  *n = 0;
+  if (!all || !places) return QM_ENOMEM;
+  for (uint32_t i = 0; i < s->table_cap; i++) {
+    if (!s->table[i] || !s->table[i]->dirty) continue;
+    places[*n] = *n;
+    all[(*n)++] = s->table[i];
+  }
+  qm__heap_sort(places, *n, loaded_less, all);
+  *out = all;
+  *order = places;
+  return QM_OK;
+}
+
+static int save_rows(qm_space *s, qm_buf *blob, qm_record_row *rows, uint32_t n) {
+  qm_store *store = s->engine->store;
   size_t at = 0;
-  for (uint32_t i = 0; i < n && rc == QM_OK; i++) {
-    if (rows[i].state.n) rows[i].state.p = blob.p + at;
+  for (uint32_t i = 0; i < n; i++) {
+    if (rows[i].state.n) rows[i].state.p = blob->p + at;
     at += rows[i].state.n;
   }
-  if (rc == QM_OK && n) rc = e->store->ops->record_save(e->store, s->number, rows, n);
+  qm_buf_clear(blob);
+  return n ? store->ops->record_save(store, s->number, rows, n) : QM_OK;
+}
+
+/* Some at a time: what is folded may be all that the space holds. */
+static int save_records(qm_space *s) {
+  qm_record_row rows[SAVE_ROWS];
+  qm_loaded **all;
+  uint32_t *order, count, n = 0;
+  qm_buf blob;
+  QM_TRY(dirty_records(s, &all, &order, &count));
+  qm_buf_init(&blob, s->engine->env, SIZE_MAX / 2);
+  int rc = QM_OK;
+  for (uint32_t i = 0; i < count && rc == QM_OK; i++) {
+    rc = save_record(s, all[order[i]], &blob, &rows[n++]);
+    if (rc != QM_OK || (n < SAVE_ROWS && blob.n < SAVE_BYTES)) continue;
+    rc = save_rows(s, &blob, rows, n);
+    n = 0;
+  }
+  if (rc == QM_OK) rc = save_rows(s, &blob, rows, n);
   qm_buf_free(&blob);
   return rc;
 }
@@ -511,6 +559,7 @@ static void forget_ahead(qm_space *s) {
 void qm__space_drop(qm_space *s) {
   forget_ahead(s);
   s->table = NULL;
+  s->recent = NULL;
   s->table_cap = s->table_n = 0;
   s->edges_touched = NULL;
   s->n_edges_touched = s->cap_edges_touched = 0;

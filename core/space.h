@@ -166,6 +166,7 @@ struct qm_space {
   qm_ahead *ahead; /* in the engine's arena */
   qm_loaded **table; /* open addressing by record id; in the engine's arena */
   uint32_t table_cap, table_n;
+  qm_loaded *recent; /* the one asked for last, or NULL */
   uint64_t change_serial;
   int names_own;              /* of some record: qm_loaded.names_own */
   int review_whole;           /* the index of what is to be reviewed can be relied on */

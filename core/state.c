@@ -49,9 +49,9 @@ typedef struct qm_writer {
   uint32_t seen;
 } qm_writer;
 
-static int put_item(qm_writer *w) {
+static int put_item(qm_writer *w, int record) {
   QM_TRY(qm_buf_status(&w->item));
-  return qm__pour_item(&w->pour, qm_buf_slice(&w->item));
+  return qm__pour_item(&w->pour, qm_buf_slice(&w->item), record);
 }
 
 /* First who they are, then their clock rows, which name any of them. */
@@ -64,7 +64,7 @@ static int write_authors(qm_writer *w, const qm_space *s) {
     qm_mp_uint(&w->item, qm_vv_get(&s->vv, a));
     qm_mp_bin(&w->item, st->head.b, QM_HASH_SIZE);
     qm_mp_uint(&w->item, st->time);
-    QM_TRY(put_item(w));
+    QM_TRY(put_item(w, 0));
   }
   return QM_OK;
 }
@@ -81,7 +81,7 @@ static int write_clocks(qm_writer *w, const qm_space *s) {
       qm_mp_uint(&w->item, i);
       qm_mp_uint(&w->item, clock->next[i]);
     }
-    QM_TRY(put_item(w));
+    QM_TRY(put_item(w, 0));
   }
   return QM_OK;
 }
@@ -95,7 +95,7 @@ static int write_record(void *payload, const qm_record_row *row) {
   qm_mp_array(&w->item, 2);
   qm_mp_bin(&w->item, row->id.b, sizeof row->id.b);
   qm_mp_bin(&w->item, row->state.p, row->state.n);
-  return put_item(w);
+  return put_item(w, 1);
 }
 
 static int write_records(qm_writer *w, qm_space *s) {
@@ -128,7 +128,7 @@ static int write_names_of(qm_writer *w, const qm_space *s, qm_dot first, uint32_
     qm_mp_uint(&w->item, dots[i].author);
     qm_mp_uint(&w->item, dots[i].counter);
     qm_mp_bin(&w->item, ids[i].b, QM_ID_SIZE);
-    QM_TRY(put_item(w));
+    QM_TRY(put_item(w, 0));
   }
   return QM_OK;
 }
@@ -164,7 +164,7 @@ static int write_batches(qm_writer *w, qm_space *s) {
     rc = qm__space_log_next(s, &from, &cursor, &w->item);
     if (rc != QM_OK) break;
     w->pour.m.batches++;
-    rc = put_item(w);
+    rc = put_item(w, 0);
   }
   qm_vv_free(s->engine->env, &from);
   return rc == QM_ENOTFOUND ? QM_OK : rc;

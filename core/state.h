@@ -5,8 +5,8 @@
  *
  * A snapshot is a manifest and parts (SPEC §9). The giver keeps one for each space in its
  * store, so that whoever is interrupted resumes on the same bytes; the taker stages parts
- * and joins them once all are there. Neither has more of it in memory than one part and
- * the records at hand. All of these run outside a transaction (else QM_ESTATE), each in
+ * and joins them once all are there. Neither has more of it in memory than one block (state_feed.h)
+ * and the records at hand. All of these run outside a transaction (else QM_ESTATE), each in
  * transactions of its own. States with equal VV are never joined. A dirty replica (aside.h,
  * repair.h) does not join what it takes: it replaces its own state by it (S9.8). */
 #ifndef QM_STATE_H
@@ -14,9 +14,9 @@
 
 #include "engine.h"
 
-#define QM_STATE_PART 262144u               /* bytes of the stream in each part but the last */
-#define QM_STATE_PART_MAX (QM_STATE_PART + 4096u) /* of a part as it travels */
-#define QM_STATE_PARTS_MAX 16384u           /* 4 GiB */
+#define QM_STATE_PART 65536u                /* bytes of each part but the last */
+#define QM_STATE_PART_MAX QM_STATE_PART
+#define QM_STATE_PARTS_MAX 16384u           /* 1 GiB, compressed */
 #define QM_STATE_MANIFEST_MAX (QM_STATE_PARTS_MAX * 32u + 128u)
 
 /* --- giving --- */

@@ -16,6 +16,8 @@
  *   SEGMENT     space, author, next         -> seq
  *   SEGMENT_SEQ space, author, seq          ->
  *   LOG_LAST    space                       -> seq given last
+ *   LOG_OF      space, record               -> seqs of the rows that are on it
+ *   LOG_ANY     space, seq                  -> (rows of which that was not told)
  *   OPEN        space, counter              -> change
  *   STAGE       space                       -> manifest
  *   PART        space, part                 -> content
@@ -44,8 +46,8 @@ typedef enum kind {
   SEGMENT,
   SEGMENT_SEQ,
   LOG_LAST,
-  LOG_OF,  /* space, record, seq */
-  LOG_ANY, /* space, seq: of which the records were not told */
+  LOG_OF,
+  LOG_ANY,
   OPEN,
   STAGE,
   ASIDE,

@@ -30,10 +30,9 @@ static uint64_t log_last(mem_store *m, uint32_t space) {
   return n ? get_be(qm__map_value(n).p, 8) : 0;
 }
 
-static key key_log_of(uint32_t space, const qm_id *record, uint64_t seq) {
+static key key_log_of(uint32_t space, const qm_id *record) {
   key k = key_of(LOG_OF, space);
   key_id(&k, record);
-  key_u64(&k, seq);
   return k;
 }
 
@@ -44,9 +43,11 @@ static key key_log_any(uint32_t space, uint64_t seq) {
 }
 
 static int log_index(mem_store *m, uint32_t space, uint64_t seq, const qm_log_row *row) {
+  uint8_t number[8];
+  put_be(number, seq, 8);
   for (uint32_t i = 0; i < row->n_records; i++) {
-    key k = key_log_of(space, &row->records[i], seq);
-    QM_TRY(put(m, key_slice(&k), qm_slice_of(NULL, 0)));
+    key k = key_log_of(space, &row->records[i]);
+    QM_TRY(qm__map_append(&m->map, key_slice(&k), qm_slice_of(number, 8)));
   }
   if (row->n_records) return QM_OK;
   key k = key_log_any(space, seq);
@@ -175,11 +176,28 @@ int qm__mem_log_after(qm_store *s, uint32_t space, const qm_vv *vv, uint64_t aft
   return n ? visited(log_visit(m, n, seq, 1, visit, payload)) : QM_EINTERNAL;
 }
 
-/* The first seq behind the key's own, under the key less its seq; UINT64_MAX: none. */
-static uint64_t seq_after(mem_store *m, const key *k) {
-  qm_slice rest, prefix = qm_slice_of(k->b, k->n - 8);
-  return within(qm__map_seek(&m->map, key_slice(k)), prefix, &rest) ? get_be(rest.p, 8)
-                                                                    : UINT64_MAX;
+/* The first seq from `seq` on that is said of any record; UINT64_MAX: none. */
+static uint64_t any_from(mem_store *m, uint32_t space, uint64_t seq) {
+  key k = key_log_any(space, seq);
+  qm_slice rest, prefix = qm_slice_of(k.b, k.n - 8);
+  return within(qm__map_seek(&m->map, key_slice(&k)), prefix, &rest) ? get_be(rest.p, 8)
+                                                                     : UINT64_MAX;
+}
+
+/* The same of the record: its seqs ascend. */
+static uint64_t told_from(mem_store *m, uint32_t space, const qm_id *record, uint64_t seq) {
+  key k = key_log_of(space, record);
+  const qm__map_node *n = qm__map_find(&m->map, key_slice(&k));
+  qm_slice v = n ? qm__map_value(n) : qm_slice_of(NULL, 0);
+  size_t lo = 0, hi = v.n / 8;
+  while (lo < hi) {
+    size_t mid = lo + (hi - lo) / 2;
+    if (get_be(v.p + 8 * mid, 8) < seq)
+      lo = mid + 1;
+    else
+      hi = mid;
+  }
+  return lo < v.n / 8 ? get_be(v.p + 8 * lo, 8) : UINT64_MAX;
 }
 
 int qm__mem_log_of(qm_store *s, uint32_t space, const qm_id *record, uint64_t after_seq,
@@ -187,8 +205,8 @@ int qm__mem_log_of(qm_store *s, uint32_t space, const qm_id *record, uint64_t af
   mem_store *m = self(s);
   QM_TRY(reading(m));
   if (after_seq >= log_last(m, space)) return QM_ENOTFOUND;
-  key told = key_log_of(space, record, after_seq + 1), any = key_log_any(space, after_seq + 1);
-  uint64_t seq = seq_after(m, &told), other = seq_after(m, &any);
+  uint64_t seq = told_from(m, space, record, after_seq + 1);
+  uint64_t other = any_from(m, space, after_seq + 1);
   if (other < seq) seq = other;
   if (seq == UINT64_MAX) return QM_ENOTFOUND;
   key k = key_of(LOG, space);
@@ -197,16 +215,34 @@ int qm__mem_log_of(qm_store *s, uint32_t space, const qm_id *record, uint64_t af
   return n ? visited(log_visit(m, n, seq, 1, visit, payload)) : QM_EINTERNAL;
 }
 
+static int log_there(mem_store *m, uint32_t space, uint64_t seq) {
+  key k = key_of(LOG, space);
+  key_u64(&k, seq);
+  return qm__map_find(&m->map, key_slice(&k)) != NULL;
+}
+
 /* What the index says of rows that are gone. */
-static int log_sweep(mem_store *m, kind what, uint32_t space) {
-  key all = key_of(what, space);
+static int sweep_record(mem_store *m, uint32_t space, const qm__map_node *n) {
+  qm_slice v = qm__map_value(n);
+  qm_buf_clear(&m->value);
+  for (size_t i = 0; i < v.n; i += 8)
+    if (log_there(m, space, get_be(v.p + i, 8))) qm_buf_add(&m->value, v.p + i, 8);
+  QM_TRY(qm_buf_status(&m->value));
+  if (m->value.n == v.n) return QM_OK;
+  return m->value.n ? put_value(m, qm__map_key(n)) : qm__map_delete(&m->map, qm__map_key(n));
+}
+
+static int log_sweep(mem_store *m, uint32_t space) {
+  key all = key_of(LOG_OF, space), any = key_of(LOG_ANY, space);
   qm_slice rest, prefix = key_slice(&all);
   for (const qm__map_node *n = qm__map_seek(&m->map, prefix); within(n, prefix, &rest);
-       n = qm__map_next(n)) {
-    key k = key_of(LOG, space);
-    key_u64(&k, get_be(rest.p + rest.n - 8, 8));
-    if (!qm__map_find(&m->map, key_slice(&k))) QM_TRY(qm__map_delete(&m->map, qm__map_key(n)));
-  }
+       n = qm__map_next(n))
+    QM_TRY(sweep_record(m, space, n));
+  prefix = key_slice(&any);
+  for (const qm__map_node *n = qm__map_seek(&m->map, prefix); within(n, prefix, &rest);
+       n = qm__map_next(n))
+    if (!log_there(m, space, get_be(rest.p, 8)))
+      QM_TRY(qm__map_delete(&m->map, qm__map_key(n)));
   return QM_OK;
 }
 
@@ -237,8 +273,7 @@ int qm__mem_log_cut(qm_store *s, uint32_t space, const qm_vv *vv, qm_vv *gone) {
     if (log_covered(qm__map_value(n), vv))
       QM_TRY(wrote(m, log_delete(m, space, n, get_be(rest.p, 8), gone)));
   }
-  QM_TRY(wrote(m, log_sweep(m, LOG_OF, space)));
-  return wrote(m, log_sweep(m, LOG_ANY, space));
+  return wrote(m, log_sweep(m, space));
 }
 
 int qm__mem_log_sizes(qm_store *s, uint32_t space, qm_visit_log visit, void *payload) {
@@ -271,8 +306,7 @@ static int log_rewrite(mem_store *m, uint32_t space, const qm__map_node *n,
                        const qm_log_row *row) {
   QM_TRY(log_delete(m, space, n, row->seq, NULL));
   if (row->n_segments) return log_rows(m, space, row->seq, row);
-  QM_TRY(log_sweep(m, LOG_OF, space));
-  return log_sweep(m, LOG_ANY, space);
+  return log_sweep(m, space);
 }
 
 int qm__mem_log_rewrite(qm_store *s, uint32_t space, const qm_log_row *row) {

@@ -5,19 +5,19 @@
 
 struct qm__map_node {
   uint8_t *key, *value; /* key: right behind the links, in the node's own memory */
-  size_t key_n, value_n;
-  uint32_t height;
-  uint32_t hash;
+  size_t value_n, value_cap;
+  uint32_t key_n, hash;
+  uint8_t height, fresh; /* fresh: it has no place yet, next[0] is the one before it */
   qm__map_node *chain; /* of its bucket */
   qm__map_node *next[]; /* height of them */
 };
 
-typedef enum undo_what { UNDO_INSERT, UNDO_REPLACE, UNDO_DELETE } undo_what;
+typedef enum undo_what { UNDO_INSERT, UNDO_REPLACE, UNDO_APPEND, UNDO_DELETE } undo_what;
 
 struct qm__map_undo {
   qm__map_node *node;
   uint8_t *value; /* UNDO_REPLACE: the value before */
-  size_t value_n;
+  size_t value_n, value_cap;
   undo_what what;
 };
 
@@ -93,12 +93,19 @@ static void node_free(qm__map *m, qm__map_node *n) {
   qm_free(m->env, n);
 }
 
-void qm__map_free(qm__map *m) {
-  qm__map_rollback(m);
-  for (qm__map_node *n = m->head[0]; n;) {
+static void list_free(qm__map *m, qm__map_node *n) {
+  while (n) {
     qm__map_node *next = n->next[0];
     node_free(m, n);
     n = next;
+  }
+}
+
+void qm__map_free(qm__map *m) {
+  qm__map_rollback(m);
+  for (size_t i = 0; i < QM__MAP_KINDS; i++) {
+    list_free(m, m->kinds[i].head[0]);
+    list_free(m, m->kinds[i].fresh);
   }
   qm_free(m->env, m->undo);
   qm_free(m->env, m->buckets);
@@ -113,23 +120,90 @@ const qm__map_node *qm__map_next(const qm__map_node *n) { return n->next[0]; }
 
 /* Descends to the place of key. links[i] is the link of level i that points at the
  * first node >= key; *before (may be NULL) the last node < key. */
-static qm__map_node *descend(qm__map *m, qm_slice key, qm__map_node **links[],
+static qm__map_node *descend(qm__map_kind *kind, qm_slice key, qm__map_node **links[],
                              qm__map_node **before) {
   qm__map_node *at = NULL;
   qm__map_node *next = NULL;
   for (int i = QM__MAP_LEVELS - 1; i >= 0; i--) {
     for (;;) {
-      next = at ? at->next[i] : m->head[i];
+      next = at ? at->next[i] : kind->head[i];
       if (!next || qm_slice_cmp(qm__map_key(next), key) >= 0) break;
       at = next;
     }
-    if (links) links[i] = at ? &at->next[i] : &m->head[i];
+    if (links) links[i] = at ? &at->next[i] : &kind->head[i];
   }
   if (before) *before = at;
   return next;
 }
 
-const qm__map_node *qm__map_seek(qm__map *m, qm_slice key) { return descend(m, key, NULL, NULL); }
+static void node_link(qm__map_node *n, qm__map_node **links[]) {
+  for (uint32_t i = 0; i < n->height; i++) {
+    n->next[i] = *links[i];
+    *links[i] = n;
+  }
+}
+
+/* The node keeps its own links, for a walk that stands on it. */
+static void node_unlink(qm__map_node *n, qm__map_node **links[]) {
+  for (uint32_t i = 0; i < n->height; i++) *links[i] = n->next[i];
+}
+
+/* ---- what is new gets its place ---- */
+
+static qm__map_node *merge(qm__map_node *a, qm__map_node *b) {
+  qm__map_node *first = NULL, **end = &first;
+  while (a && b) {
+    qm__map_node **least = qm_slice_cmp(qm__map_key(a), qm__map_key(b)) < 0 ? &a : &b;
+    *end = *least;
+    end = &(*least)->next[0];
+    *least = *end;
+  }
+  *end = a ? a : b;
+  return first;
+}
+
+/* Sorted first: neighbours in the list are found while they are at hand. Runs of 2^i nodes
+ * stand in runs[i], so nothing is allocated. */
+static qm__map_node *sorted(qm__map_node *n) {
+  qm__map_node *runs[48] = {NULL}, *all = NULL;
+  while (n) {
+    qm__map_node *run = n;
+    size_t i = 0;
+    n = n->next[0];
+    run->next[0] = NULL;
+    for (; runs[i]; i++) {
+      run = merge(runs[i], run);
+      runs[i] = NULL;
+    }
+    runs[i] = run;
+  }
+  for (size_t i = 0; i < sizeof runs / sizeof *runs; i++) all = merge(runs[i], all);
+  return all;
+}
+
+static qm__map_kind *kind_of(qm__map *m, qm_slice key) {
+  return &m->kinds[key.p[0] % QM__MAP_KINDS];
+}
+
+/* The kind of the key, all of it in its place. */
+static qm__map_kind *settled(qm__map *m, qm_slice key) {
+  qm__map_kind *kind = kind_of(m, key);
+  qm__map_node *n = kind->fresh;
+  kind->fresh = NULL;
+  if (n && n->next[0]) n = sorted(n);
+  while (n) {
+    qm__map_node *next = n->next[0], **links[QM__MAP_LEVELS];
+    descend(kind, qm__map_key(n), links, NULL);
+    node_link(n, links);
+    n->fresh = 0;
+    n = next;
+  }
+  return kind;
+}
+
+const qm__map_node *qm__map_seek(qm__map *m, qm_slice key) {
+  return descend(settled(m, key), key, NULL, NULL);
+}
 
 const qm__map_node *qm__map_find(qm__map *m, qm_slice key) {
   return hash_find(m, key, hash_of(m, key));
@@ -137,7 +211,7 @@ const qm__map_node *qm__map_find(qm__map *m, qm_slice key) {
 
 const qm__map_node *qm__map_before(qm__map *m, qm_slice key) {
   qm__map_node *before;
-  descend(m, key, NULL, &before);
+  descend(settled(m, key), key, NULL, &before);
   return before;
 }
 
@@ -159,29 +233,18 @@ static uint32_t next_height(qm__map *m) {
 static qm__map_node *node_make(qm__map *m, qm_slice key, uint32_t hash) {
   uint32_t height = next_height(m);
   size_t head = sizeof(qm__map_node) + height * sizeof(qm__map_node *);
-  if (key.n > SIZE_MAX - head) return NULL;
+  if (key.n > UINT32_MAX || key.n > SIZE_MAX - head) return NULL;
   qm__map_node *n = qm_alloc(m->env, head + key.n);
   if (!n) return NULL;
   n->key = (uint8_t *)n + head;
-  n->key_n = key.n;
+  n->key_n = (uint32_t)key.n;
   n->value = NULL;
-  n->value_n = 0;
-  n->height = height;
+  n->value_n = n->value_cap = 0;
+  n->height = (uint8_t)height;
+  n->fresh = 1;
   n->hash = hash;
   if (key.n) memcpy(n->key, key.p, key.n);
   return n;
-}
-
-static void node_link(qm__map_node *n, qm__map_node **links[]) {
-  for (uint32_t i = 0; i < n->height; i++) {
-    n->next[i] = *links[i];
-    *links[i] = n;
-  }
-}
-
-/* The node keeps its own links, for a walk that stands on it. */
-static void node_unlink(qm__map_node *n, qm__map_node **links[]) {
-  for (uint32_t i = 0; i < n->height; i++) *links[i] = n->next[i];
 }
 
 static int undo_reserve(qm__map *m) {
@@ -195,7 +258,7 @@ static int undo_reserve(qm__map *m) {
 }
 
 static void undo_note(qm__map *m, undo_what what, qm__map_node *n) {
-  m->undo[m->n_undo++] = (qm__map_undo){n, n->value, n->value_n, what};
+  m->undo[m->n_undo++] = (qm__map_undo){n, n->value, n->value_n, n->value_cap, what};
 }
 
 void qm__map_begin(qm__map *m) { m->recording = 1; }
@@ -210,27 +273,60 @@ void qm__map_commit(qm__map *m) {
   m->recording = 0;
 }
 
+/* What was put last is fresh and the last of its kind, or has got its place. */
+static void undo_insert(qm__map *m, qm__map_node *n) {
+  qm__map_node **links[QM__MAP_LEVELS];
+  qm__map_kind *kind = kind_of(m, qm__map_key(n));
+  if (n->fresh) {
+    kind->fresh = n->next[0];
+  } else {
+    descend(kind, qm__map_key(n), links, NULL);
+    node_unlink(n, links);
+  }
+  hash_unlink(m, n);
+  node_free(m, n);
+}
+
+static void undo_delete(qm__map *m, qm__map_node *n) {
+  qm__map_node **links[QM__MAP_LEVELS];
+  descend(settled(m, qm__map_key(n)), qm__map_key(n), links, NULL);
+  node_link(n, links);
+  hash_link(m, n);
+}
+
 void qm__map_rollback(qm__map *m) {
   while (m->n_undo > 0) {
     qm__map_undo *u = &m->undo[--m->n_undo];
-    qm__map_node **links[QM__MAP_LEVELS];
-    if (u->what == UNDO_REPLACE) {
-      qm_free(m->env, u->node->value);
+    if (u->what == UNDO_INSERT) {
+      undo_insert(m, u->node);
+    } else if (u->what == UNDO_DELETE) {
+      undo_delete(m, u->node);
+    } else {
+      if (u->what == UNDO_REPLACE) qm_free(m->env, u->node->value);
       u->node->value = u->value;
       u->node->value_n = u->value_n;
-      continue;
-    }
-    descend(m, qm__map_key(u->node), links, NULL);
-    if (u->what == UNDO_DELETE) {
-      node_link(u->node, links);
-      hash_link(m, u->node);
-    } else {
-      node_unlink(u->node, links);
-      hash_unlink(m, u->node);
-      node_free(m, u->node);
+      u->node->value_cap = u->value_cap;
     }
   }
   m->recording = 0;
+}
+
+/* The node of the key, made where it was not there; noted for undo. */
+static qm__map_node *node_open(qm__map *m, qm_slice key, undo_what what) {
+  uint32_t hash = hash_of(m, key);
+  qm__map_node *n = hash_find(m, key, hash);
+  if (n) {
+    undo_note(m, what, n);
+    return n;
+  }
+  n = hash_reserve(m) == QM_OK ? node_make(m, key, hash) : NULL;
+  if (!n) return NULL;
+  qm__map_kind *kind = kind_of(m, key);
+  n->next[0] = kind->fresh;
+  kind->fresh = n;
+  hash_link(m, n);
+  undo_note(m, UNDO_INSERT, n);
+  return n;
 }
 
 int qm__map_put(qm__map *m, qm_slice key, qm_slice value) {
@@ -242,24 +338,44 @@ int qm__map_put(qm__map *m, qm_slice key, qm_slice value) {
     if (!copy) return QM_ENOMEM;
     memcpy(copy, value.p, value.n);
   }
-  uint32_t hash = hash_of(m, key);
-  qm__map_node *n = hash_find(m, key, hash);
-  if (n) {
-    undo_note(m, UNDO_REPLACE, n);
-  } else {
-    qm__map_node **links[QM__MAP_LEVELS];
-    n = hash_reserve(m) == QM_OK ? node_make(m, key, hash) : NULL;
-    if (!n) {
-      qm_free(m->env, copy);
-      return QM_ENOMEM;
-    }
-    descend(m, key, links, NULL);
-    node_link(n, links);
-    hash_link(m, n);
-    undo_note(m, UNDO_INSERT, n);
+  qm__map_node *n = node_open(m, key, UNDO_REPLACE);
+  if (!n) {
+    qm_free(m->env, copy);
+    return QM_ENOMEM;
   }
   n->value = copy;
-  n->value_n = value.n;
+  n->value_n = n->value_cap = value.n;
+  return QM_OK;
+}
+
+static int append_in_place(qm__map *m, qm_slice key, qm_slice bytes, qm__map_node *n) {
+  (void)node_open(m, key, UNDO_APPEND);
+  memcpy(n->value + n->value_n, bytes.p, bytes.n);
+  n->value_n += bytes.n;
+  return QM_OK;
+}
+
+int qm__map_append(qm__map *m, qm_slice key, qm_slice bytes) {
+  if (!m->recording) return QM_ESTATE;
+  QM_TRY(undo_reserve(m));
+  qm__map_node *n = hash_find(m, key, hash_of(m, key));
+  size_t held = n ? n->value_n : 0;
+  if (!bytes.n && n) return QM_OK;
+  if (n && bytes.n <= n->value_cap - held) return append_in_place(m, key, bytes, n);
+  if (bytes.n > SIZE_MAX / 2 - held) return QM_ENOMEM;
+  size_t cap = held ? 2 * (held + bytes.n) : bytes.n;
+  uint8_t *copy = cap ? qm_alloc(m->env, cap) : NULL;
+  if (cap && !copy) return QM_ENOMEM;
+  if (held) memcpy(copy, n->value, held);
+  if (bytes.n) memcpy(copy + held, bytes.p, bytes.n);
+  n = node_open(m, key, UNDO_REPLACE);
+  if (!n) {
+    qm_free(m->env, copy);
+    return QM_ENOMEM;
+  }
+  n->value = copy;
+  n->value_n = held + bytes.n;
+  n->value_cap = cap;
   return QM_OK;
 }
 
@@ -269,7 +385,7 @@ int qm__map_delete(qm__map *m, qm_slice key) {
   qm__map_node **links[QM__MAP_LEVELS];
   qm__map_node *n = hash_find(m, key, hash_of(m, key));
   if (!n) return QM_OK;
-  descend(m, key, links, NULL);
+  descend(settled(m, key), key, links, NULL);
   node_unlink(n, links);
   hash_unlink(m, n);
   undo_note(m, UNDO_DELETE, n);

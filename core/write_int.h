@@ -32,6 +32,7 @@ typedef struct qm_target {
  * record alone, not of merged ones.) */
 typedef struct qm_typing {
   qm_target t;
+  qm_cell *cell;   /* of the text; while `ops` holds */
   uint32_t field;
   uint32_t ops;    /* the change's number of ops after the last edit; 0: nobody types */
   uint32_t insert; /* place plus 1 of the insert whose text is still growing; 0: none */

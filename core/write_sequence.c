@@ -80,7 +80,7 @@ static int keep_text(qm_write *w, qm_slice text) {
 static int is_typing(const qm_write *w, const qm_id *record, uint32_t field) {
   const qm_typing *y = &w->typing;
   return y->ops && y->ops == w->change.n_ops && y->field == field && !w->broken &&
-         qm_id_cmp(&y->t.l->record.id, record) == 0;
+         memcmp(y->t.l->record.id.b, record->b, sizeof record->b) == 0;
 }
 
 /* Lets a part of the last op take effect that it did not have before. */
@@ -282,6 +282,47 @@ static int splice_class(qm_write *w, const qm_target *t, uint32_t field, uint64_
 
 /* --- the verbs --- */
 
+/* The cell that holds the text, to be edited: nothing but edits of it comes in between. */
+static qm_cell *typed_cell(qm_record *r, uint32_t field) {
+  const qm_cell *cell = qm_record_cell(r, field, QM_SEQUENCE);
+  return cell ? r->cells + (cell - r->cells) : NULL;
+}
+
+/* The record's memory outlives the change, where state waits behind the log. */
+static void note_bytes(qm_write *w, uint64_t more) {
+  qm_loaded *l = w->typing.t.l;
+  l->bytes += more;
+  if (l->bytes > QM_RECORD_MAX / 2) w->e->whole = 1;
+}
+
+/* One more key of what is being typed or rubbed out, with what was checked for the edit before:
+ * 1 where done. */
+static int one_key(qm_write *w, uint64_t at, uint64_t cut, qm_slice text) {
+  qm_typing *y = &w->typing;
+  qm_op *op = &w->change.ops[w->change.n_ops - 1];
+  qm_author_state *st = &w->s->states[w->s->own];
+  qm_range range;
+  if (!y->cell) return 0;
+  if (cut == 1 && !text.n && op->kind == QM_KIND_CUT && op->cuts.n < CUTS_MAX) {
+    if (!qm_sequence_rub(y->cell, &w->s->authors, at, &range)) return 0;
+    note_bytes(w, 16);
+    int rc = keep_cuts(w, (qm_ranges){&range, 1});
+    return rc ? rc : 1;
+  }
+  if (cut || text.n != 1 || text.p[0] >= 0x80 || y->insert != w->change.n_ops || y->n == y->cap ||
+      y->n >= QM_VALUE_MAX - 8)
+    return 0;
+  const qm_dot next = {w->change.next, w->change.author};
+  int rc = qm_sequence_type(y->cell, &w->e->records, next, at, text.p[0]);
+  if (rc != 1) return rc;
+  note_bytes(w, 1);
+  y->text[y->n++] = text.p[0];
+  op->span++;
+  w->change.next++;
+  st->clock.next[w->s->own] = w->change.next;
+  return 1;
+}
+
 static int splice_record(qm_write *w, const qm_target *t, uint32_t field, uint64_t at,
                          uint64_t cut, const filling *in, int typing) {
   int fills = in->text.n || in->n;
@@ -293,6 +334,7 @@ static int splice_record(qm_write *w, const qm_target *t, uint32_t field, uint64
     if (!typing) w->typing.t = *t;
     w->typing.field = field;
     w->typing.ops = w->change.n_ops;
+    w->typing.cell = typed_cell(&w->typing.t.l->record, field);
   }
   return QM_OK;
 }
@@ -320,6 +362,11 @@ static int splice(qm_write *w, const qm_id *record, uint32_t field, uint64_t at,
 
 int qm_write_splice(qm_write *w, const qm_id *record, uint32_t field, uint64_t at, uint64_t cut,
                     qm_slice text, qm_slice token) {
+  if (!token.n && is_typing(w, record, field)) {
+    int rc = one_key(w, at, cut, text);
+    if (rc == 1) return QM_OK;
+    if (rc) return qm__write_fail(w, rc, "text");
+  }
   const filling in = {.type = QM_FIELD_TEXT, .text = text};
   return qm__write_fail(w, splice(w, record, field, at, cut, in, token), "text");
 }

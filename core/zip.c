@@ -8,6 +8,9 @@
 #define MAGIC UINT32_C(0xFD2FB528)
 #define BLOCK_SIZE_MAX (128u * 1024u)
 #define BLOCK_BYTES_MIN 4u /* three of header, one of content */
+/* The higher levels' tables are as large as the window, four bytes an entry, twice over. */
+#define HIGH_LEVEL 10
+#define WINDOW_LOG_HIGH 19
 
 static void *zstd_alloc(void *payload, size_t n) { return qm_alloc(payload, n); }
 static void zstd_free(void *payload, void *p) { qm_free(payload, p); }
@@ -29,6 +32,8 @@ static int stick(qm_buf *b, int code) {
  * would have fitted. */
 static int compress(ZSTD_CCtx *ctx, uint8_t *to, size_t room, qm_slice in, int level, size_t *n) {
   (void)ZSTD_CCtx_setParameter(ctx, ZSTD_c_compressionLevel, level);
+  if (level >= HIGH_LEVEL && in.n >> WINDOW_LOG_HIGH)
+    (void)ZSTD_CCtx_setParameter(ctx, ZSTD_c_windowLog, WINDOW_LOG_HIGH);
   (void)ZSTD_CCtx_setParameter(ctx, ZSTD_c_contentSizeFlag, 1);
   (void)ZSTD_CCtx_setParameter(ctx, ZSTD_c_checksumFlag, 0);
   (void)ZSTD_CCtx_setParameter(ctx, ZSTD_c_dictIDFlag, 0);

@@ -6,7 +6,8 @@
 #include "buf.h"
 
 /* Appends one zstd frame holding `in`, with content size, without checksum and
- * dictionary id. level: zstd's. QM_ENOMEM, QM_ELIMIT. */
+ * dictionary id. level: zstd's; from 10 on the window, and with it memory, is bounded (512 KiB,
+ * about 16 MB). QM_ENOMEM, QM_ELIMIT. */
 int qm_zip(qm_buf *out, qm_slice in, int level);
 /* Appends the content of exactly one frame that fills `in`. QM_EOVERSIZE where it
  * claims more than size_max bytes or no size, QM_EFORMAT where it does not decode

@@ -3,6 +3,7 @@
 #define QM_I18N_MESSAGES_DUE_H
 
 #define QM_MESSAGES_DUE(X)                                                                      \
+  X(WORD_CHECK, "check %s", "校验 %s")                                                             \
   X(OPT_OVERDUE, "only what is overdue", "只看已超期的")                                              \
   X(REFUSED_VALUE, "field %s: %s", "字段“%s”：%s")                                                 \
   X(REFUSED_VALUE_USE, "field %s: %s (%s)", "字段“%s”：%s（%s）")                                    \
@@ -17,6 +18,10 @@
   X(DUE_WORKING_HOURS, "%s working hours", "%s 工作小时")                                           \
   X(DUE_DAYS, "%s days", "%s 天")                                                                \
   X(DUE_WORKING_DAYS, "%s working days", "%s 个工作日")                                             \
+  X(DUE_HOUR, "1 hour", "1 小时")                                                                 \
+  X(DUE_WORKING_HOUR, "1 working hour", "1 工作小时")                                               \
+  X(DUE_DAY, "1 day", "1 天")                                                                    \
+  X(DUE_WORKING_DAY, "1 working day", "1 个工作日")                                                 \
   X(DUE_NONE, "nothing is due\n", "没有在办的限时事项\n")                                              \
   X(DUE_NONE_OVER, "nothing is overdue\n", "没有超期事项\n")                                          \
   X(DUE_COUNT, "\n%s open, %s overdue, %s paused\n", "\n在办 %s 件，超期 %s 件，暂停 %s 件\n")             \

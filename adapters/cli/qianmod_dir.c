@@ -357,7 +357,8 @@ int hub_engine_open(hub_dir *d, const char *path, hub_engine *out, qm_error *e) 
   char own[QM_FILE_PATH_MAX];
   memset(out, 0, sizeof *out);
   hub_file(d, "spaces.db", own);
-  unsigned flags = path ? QM_SQLITE_READONLY | QM_SQLITE_CHECK : 0;
+  /* What only follows from the log may be lost by a power cut: the next opening makes it anew. */
+  unsigned flags = path ? QM_SQLITE_READONLY | QM_SQLITE_CHECK : QM_SQLITE_RELAXED;
   QM_TRY(qm_store_sqlite_open(&d->env, path ? path : own, flags, &out->store, e));
   int rc = path ? note_instance(d, out->store) : QM_OK;
   if (rc != QM_OK) qm_fail(e, rc, "the copy of spaces.db: %s", qm_err_text(rc));

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -64,11 +65,24 @@ static int crash_option(const char *text, uint64_t *out) {
   return QM_OK;
 }
 
+/* A connection is a descriptor, and most systems give a process 1,024 unless it asks. */
+static void raise_descriptors(const hub_dir *d) {
+  struct rlimit r;
+  rlim_t wanted = (rlim_t)d->config.connections + 128;
+  if (getrlimit(RLIMIT_NOFILE, &r) != 0 || r.rlim_cur == RLIM_INFINITY || r.rlim_cur >= wanted)
+    return;
+  r.rlim_cur = r.rlim_max == RLIM_INFINITY || r.rlim_max > wanted ? wanted : r.rlim_max;
+  if (setrlimit(RLIMIT_NOFILE, &r) == 0 && r.rlim_cur == wanted) return;
+  qm_log(&d->env, QM_LOG_WARN, "%lu descriptors at most: fewer than %u connections need",
+         (unsigned long)r.rlim_cur, (unsigned)d->config.connections);
+}
+
 static int serve(serving *s, qm_error *e) {
   hub_dir *d = &s->dir;
   d->has_logger = qm_logger_open(&d->logger, d->config.log, d->config.log_json,
                                  d->config.log_level, e) == QM_OK;
   if (!d->has_logger) return e->code;
+  raise_descriptors(d);
   QM_TRY(hub_engine_open(d, NULL, &s->store, e));
   QM_TRY(hub_backend_open(&s->backend, d, s->store.engine, e));
   /* Now, so that what is wrong with them is said here; later by each session's work. */

@@ -22,17 +22,19 @@ static const char *digits(const qm_node *n) { return n ? (const char *)n->text.p
 static void put_limit(const qm_ctx *c, qm_line *l, const qm_node *limit, const qm_node *n) {
   static const struct {
     const char *name;
-    qm_say_id say;
-  } units[] = {{"hours", QM_SAY_DUE_HOURS},
-               {"working_hours", QM_SAY_DUE_WORKING_HOURS},
-               {"days", QM_SAY_DUE_DAYS},
-               {"working_days", QM_SAY_DUE_WORKING_DAYS}};
+    qm_say_id say, one;
+  } units[] = {{"hours", QM_SAY_DUE_HOURS, QM_SAY_DUE_HOUR},
+               {"working_hours", QM_SAY_DUE_WORKING_HOURS, QM_SAY_DUE_WORKING_HOUR},
+               {"days", QM_SAY_DUE_DAYS, QM_SAY_DUE_DAY},
+               {"working_days", QM_SAY_DUE_WORKING_DAYS, QM_SAY_DUE_WORKING_DAY}};
+  const char *amount = digits(qm_node_get(n, "amount"));
   qm_slice name = limit ? qm_verb_label(c, limit) : qm_node_text(qm_node_get(n, "limit"));
   qm_line_clean(l, name, " ");
   for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
     if (!qm_node_is(qm_node_get(n, "unit"), units[i].name)) continue;
     qm_line_add(l, " (");
-    qm_line_format(l, qm_say(c->cli.lang, units[i].say), digits(qm_node_get(n, "amount")));
+    if (strcmp(amount, "1") == 0) qm_line_add(l, qm_say(c->cli.lang, units[i].one));
+    else qm_line_format(l, qm_say(c->cli.lang, units[i].say), amount);
     qm_line_add(l, ")");
   }
 }

@@ -274,6 +274,14 @@ static void put_values(qm_line *l, const qm_node *field) {
   else qm_line_clean(l, qm_node_text(qm_node_get(field, "value")), " ");
 }
 
+/* ", check phone" */
+static void put_check(const qm_ctx *c, qm_line *l, const qm_node *check) {
+  const qm_node *named = qm_node_get(check, "name");
+  if (!check) return;
+  qm_line_add(l, ", ");
+  qm_line_format(l, QM_SAY(c, WORD_CHECK), qm_node_string(named ? named : check));
+}
+
 static int print_collection(qm_ctx *c, const qm_node *collection) {
   const qm_node *fields = qm_node_get(collection, "fields"), *key = qm_node_get(collection, "key");
   qm_line l = QM_LINE_INIT;
@@ -299,6 +307,7 @@ static int print_collection(qm_ctx *c, const qm_node *collection) {
     qm_line_clean(&l, qm_node_text(qm_node_get(f, "class")), " ");
     if (key && qm_node_is(key, qm_node_string(qm_node_get(f, "name"))))
       qm_line_format(&l, ", %s", QM_SAY(c, WORD_KEY));
+    put_check(c, &l, qm_node_get(f, "check"));
     qm_table_cell(&table, qm_line_slice(&l));
   }
   if (!exit_code) exit_code = qm_verb_print_table(c, &table);

@@ -421,8 +421,8 @@ static int make_table(qm__layout *l, qm_buf *b, columns *cs, const qm__lineage *
   if (!t->columns) return QM_ENOMEM;
   QM_TRY(make_statements(l, b, t, cs));
   for (uint32_t i = 0; i < t->n_fields; i++) QM_TRY(make_refs(l, b, t, &t->fields[i]));
-  QM_TRY(qm__layout_limits(l, g, c, t));
-  return qm__layout_views(l, g, c, t);
+  QM_TRY(qm__layout_views(l, g, c, t));
+  return qm__layout_limits(l, g, c, t);
 }
 
 static int make_lineage(qm__layout *l, qm_buf *b, columns *cs, qm__lineage *g) {

@@ -172,7 +172,8 @@ uint64_t qm__db_u64(sqlite3_stmt *st, int column) {
 
 /* A reader may hold the WAL back: that is no failure, the next begin tries again. */
 static int checkpoint(qm__db *db) {
-  if (db->wal_pages < QM__DB_CHECKPOINT_PAGES) return QM_OK;
+  int most = db->flags & QM__DB_RELAXED ? QM__DB_CHECKPOINT_RELAXED : QM__DB_CHECKPOINT_PAGES;
+  if (db->wal_pages < most) return QM_OK;
   int rc = sqlite3_wal_checkpoint_v2(db->h, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
   if (rc == SQLITE_BUSY || rc == SQLITE_LOCKED) return QM_OK;
   if (rc == SQLITE_OK) db->wal_pages = 0;

@@ -1,5 +1,7 @@
-/* sqlite_sql.c: see sqlite_sql.h. Tables are WITHOUT ROWID and keyed by small local
- * numbers (space, author), so that a row's neighbours are the next ones asked for. */
+/* sqlite_sql.c: see sqlite_sql.h. Tables of small rows are WITHOUT ROWID and keyed by small
+ * local numbers (space, author), so that a row's neighbours are the next ones asked for. Rows
+ * that carry a blob stand in tables with a rowid: there a page takes rows of up to its own
+ * size, and in the others what is beyond a quarter of it has pages of its own. */
 #include "adapters/sqlite/sqlite_sql.h"
 
 /* mmap stays off: a page that cannot be read must be an error, not a signal. */
@@ -88,6 +90,37 @@ static const char *const store_steps[] = {
     /* What this replica notes for itself: what is to be reviewed, what its writers are told. */
     "CREATE TABLE local (space INTEGER NOT NULL, key BLOB NOT NULL, value BLOB NOT NULL,"
     "  PRIMARY KEY (space, key)) WITHOUT ROWID;",
+    /* record and log by number; of log: space * 2^31 + seq. log_piece: its batches, in pieces of
+     * which eight fill a page: a row of a few thousand bytes leaves a third of one empty. log_new: by that number, of the rows
+     * that log_index does not know yet, the marks of the records that they are on (none: not
+     * told). log_index: a record's mark (an empty one: not told), the rows that are on it: the
+     * last, and how far before it the others are. */
+    "CREATE TABLE record_by_number (number INTEGER NOT NULL PRIMARY KEY, space INTEGER NOT NULL,"
+    "  id BLOB NOT NULL, collection INTEGER NOT NULL, hash BLOB NOT NULL, state BLOB NOT NULL);"
+    "INSERT INTO record_by_number (space, id, collection, hash, state)"
+    "  SELECT space, id, collection, hash, state FROM record ORDER BY space, id;"
+    "DROP TABLE record;"
+    "ALTER TABLE record_by_number RENAME TO record;"
+    "CREATE UNIQUE INDEX record_id ON record (space, id, collection);"
+    "CREATE TABLE log_by_number (row INTEGER NOT NULL PRIMARY KEY, size INTEGER NOT NULL,"
+    "  segments BLOB NOT NULL);"
+    "CREATE TABLE log_piece (row INTEGER NOT NULL, piece INTEGER NOT NULL, bytes BLOB NOT NULL,"
+    "  PRIMARY KEY (row, piece)) WITHOUT ROWID;"
+    "INSERT INTO log_by_number SELECT (space << 31) | seq, length(batch), segments FROM log"
+    "  ORDER BY space, seq;"
+    "WITH RECURSIVE piece (row, n, rest) AS (SELECT (space << 31) | seq, 0, batch FROM log"
+    "  WHERE length(batch) > 0 UNION ALL SELECT row, n + 1, substr(rest, 495) FROM piece"
+    "  WHERE length(rest) > 494)"
+    "  INSERT INTO log_piece SELECT row, n, substr(rest, 1, 494) FROM piece;"
+    "DROP TABLE log;"
+    "ALTER TABLE log_by_number RENAME TO log;"
+    "CREATE TABLE log_new (row INTEGER NOT NULL PRIMARY KEY, records BLOB NOT NULL);"
+    "CREATE TABLE log_index (space INTEGER NOT NULL, record BLOB NOT NULL, last INTEGER NOT NULL,"
+    "  others BLOB NOT NULL, PRIMARY KEY (space, record, last)) WITHOUT ROWID;"
+    "INSERT OR REPLACE INTO log_index SELECT space, CASE length(record) WHEN 0 THEN record"
+    "  ELSE CAST(substr(record, 1, 2) || substr(record, 15, 2) AS BLOB) END, seq, X''"
+    "  FROM log_record;"
+    "DROP TABLE log_record;",
 };
 
 const qm__sql_schema qm__sql_store = {0x514d7374, "qianmo store", store_steps,
@@ -164,10 +197,9 @@ static const qm__sql table[QM__SQL_COUNT] = {
 
     SQL(RECORD_LOAD, "SELECT id, collection, hash, state FROM record WHERE space = ?1 AND id = ?2"),
     SQL(RECORD_SAVE,
-        "INSERT INTO record (space, id, collection, hash, state)"
-        " VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (space, id) DO UPDATE SET"
-        " collection = excluded.collection, hash = excluded.hash,"
-        " state = excluded.state"),
+        "UPDATE record SET collection = ?3, hash = ?4, state = ?5 WHERE space = ?1 AND id = ?2"),
+    SQL(RECORD_ADD,
+        "INSERT INTO record (space, id, collection, hash, state) VALUES (?1, ?2, ?3, ?4, ?5)"),
     SQL(RECORD_DELETE, "DELETE FROM record WHERE space = ?1 AND id = ?2"),
     SQL(RECORD_DROP, "DELETE FROM record WHERE space = ?1"),
     SQL(RECORD_SCAN,
@@ -175,7 +207,7 @@ static const qm__sql table[QM__SQL_COUNT] = {
         " WHERE space = ?1 AND id > ?2 ORDER BY id LIMIT ?3"),
     SQL(RECORD_SCAN_COLLECTION,
         "SELECT id, collection, hash, state FROM record"
-        " INDEXED BY record_collection"
+        " INDEXED BY record_id"
         " WHERE space = ?1 AND id > ?2 AND collection = ?4"
         " ORDER BY id LIMIT ?3"),
     SQL(RECORD_COUNT, "SELECT count(*) FROM record WHERE space = ?1"),
@@ -196,18 +228,25 @@ static const qm__sql table[QM__SQL_COUNT] = {
         " ORDER BY record"),
     SQL(KEY_DROP, "DELETE FROM key_index WHERE space = ?1"),
 
-    SQL(LOG_LAST, "SELECT seq FROM log_last WHERE space = ?1"),
+    SQL(LOG_LAST,
+        "SELECT max(coalesce((SELECT seq FROM log_last WHERE space = ?1), 0),"
+        " coalesce((SELECT max(row) & 2147483647 FROM log WHERE row >= ?2 AND row <= ?3), 0))"),
     SQL(LOG_LAST_PUT, "INSERT OR REPLACE INTO log_last (space, seq) VALUES (?1, ?2)"),
     SQL(LOG_LAST_DROP, "DELETE FROM log_last WHERE space = ?1"),
-    SQL(LOG_PUT, "INSERT INTO log (space, seq, segments, batch) VALUES (?1, ?2, ?3, ?4)"),
-    SQL(LOG_GET, "SELECT segments, batch FROM log WHERE space = ?1 AND seq = ?2"),
+    SQL(LOG_PUT, "INSERT INTO log (row, segments, size) VALUES (?1, ?2, ?3)"),
+    SQL(LOG_GET, "SELECT segments, size FROM log WHERE row = ?1"),
     SQL(LOG_NEXT,
-        "SELECT seq, segments FROM log WHERE space = ?1 AND seq > ?2"
-        " ORDER BY seq LIMIT 1"),
-    SQL(LOG_SIZES, "SELECT segments, length(batch), seq FROM log WHERE space = ?1 ORDER BY seq"),
-    SQL(LOG_REPLACE, "UPDATE log SET batch = ?3 WHERE space = ?1 AND seq = ?2"),
-    SQL(LOG_DELETE, "DELETE FROM log WHERE space = ?1 AND seq = ?2"),
-    SQL(LOG_DROP, "DELETE FROM log WHERE space = ?1"),
+        "SELECT row & 2147483647, segments FROM log WHERE row > ?1 AND row <= ?2"
+        " ORDER BY row LIMIT 1"),
+    SQL(LOG_SIZES,
+        "SELECT segments, size, row & 2147483647 FROM log"
+        " WHERE row >= ?1 AND row <= ?2 ORDER BY row"),
+    SQL(LOG_RESIZE, "UPDATE log SET size = ?2 WHERE row = ?1"),
+    SQL(LOG_PIECE_PUT, "INSERT INTO log_piece (row, piece, bytes) VALUES (?1, ?2, ?3)"),
+    SQL(LOG_PIECE_LIST, "SELECT bytes FROM log_piece WHERE row = ?1 ORDER BY piece"),
+    SQL(LOG_PIECE_DROP, "DELETE FROM log_piece WHERE row >= ?1 AND row <= ?2"),
+    SQL(LOG_DELETE, "DELETE FROM log WHERE row = ?1"),
+    SQL(LOG_DROP, "DELETE FROM log WHERE row >= ?1 AND row <= ?2"),
     SQL(SEGMENT_PUT, "INSERT INTO segment (space, author, next, seq) VALUES (?1, ?2, ?3, ?4)"),
     SQL(SEGMENT_LAST,
         "SELECT next FROM segment WHERE space = ?1 AND author = ?2"
@@ -220,14 +259,24 @@ static const qm__sql table[QM__SQL_COUNT] = {
         " WHERE space = ?1 AND author = ?2 AND seq > ?3 ORDER BY seq LIMIT 1"),
     SQL(SEGMENT_DELETE, "DELETE FROM segment WHERE space = ?1 AND author = ?2 AND next = ?3"),
     SQL(SEGMENT_DROP, "DELETE FROM segment WHERE space = ?1"),
-    SQL(LOG_OF_PUT, "INSERT INTO log_record (space, record, seq) VALUES (?1, ?2, ?3)"),
+    SQL(LOG_NEW_PUT, "INSERT INTO log_new (row, records) VALUES (?1, ?2)"),
+    SQL(LOG_NEW_LIST,
+        "SELECT row & 2147483647, records FROM log_new WHERE row > ?1 AND row <= ?2"
+        " ORDER BY row"),
+    SQL(LOG_NEW_SIZE,
+        "SELECT count(*), sum(length(records)) FROM log_new WHERE row >= ?1 AND row <= ?2"),
+    SQL(LOG_NEW_DELETE, "DELETE FROM log_new WHERE row = ?1"),
+    SQL(LOG_NEW_DROP, "DELETE FROM log_new WHERE row >= ?1 AND row <= ?2"),
+    SQL(LOG_OF_PUT,
+        "INSERT OR REPLACE INTO log_index (space, record, last, others) VALUES (?1, ?2, ?3, ?4)"),
     SQL(LOG_OF_NEXT,
-        "SELECT seq FROM log_record WHERE space = ?1 AND record = ?2 AND seq > ?3"
-        " ORDER BY seq LIMIT 1"),
+        "SELECT last, others FROM log_index WHERE space = ?1 AND record = ?2 AND last > ?3"
+        " ORDER BY last LIMIT 1"),
     SQL(LOG_OF_SWEEP,
-        "DELETE FROM log_record WHERE space = ?1 AND NOT EXISTS"
-        " (SELECT 1 FROM log WHERE log.space = ?1 AND log.seq = log_record.seq)"),
-    SQL(LOG_OF_DROP, "DELETE FROM log_record WHERE space = ?1"),
+        "DELETE FROM log_index WHERE space = ?1 AND last <"
+        " coalesce((SELECT min(row) & 2147483647 FROM log WHERE row >= ?2 AND row <= ?3),"
+        " 2147483647)"),
+    SQL(LOG_OF_DROP, "DELETE FROM log_index WHERE space = ?1"),
     SQL(OPEN_PUT,
         "INSERT OR REPLACE INTO open_change (space, counter, change)"
         " VALUES (?1, ?2, ?3)"),

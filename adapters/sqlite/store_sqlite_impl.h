@@ -39,6 +39,28 @@ typedef int (*qm__row)(void *payload, sqlite3_stmt *st);
 int qm__store_each(sqlite_store *s, qm__sql_id id, const qm__arg *args, size_t n, qm__row row,
                    void *payload);
 
+/* The key of a row of the log: space * 2^31 + seq; beyond the greatest seq: that one. */
+#define QM__LOG_SEQ_MAX UINT64_C(0x7fffffff)
+static inline qm__arg qm__log_row(uint32_t space, uint64_t seq) {
+  return qm__int((int64_t)((uint64_t)space << 31 | (seq < QM__LOG_SEQ_MAX ? seq : QM__LOG_SEQ_MAX)));
+}
+/* The least and the greatest key of a space, as two arguments. */
+#define QM__LOG_OF(space) qm__log_row((space), 0), qm__log_row((space), UINT64_MAX)
+
+/* ---- which rows of the log are on a record (store_sqlite_index.c) ---- */
+
+/* A row was appended; n 0: it may be on any. */
+int qm__log_index_add(sqlite_store *s, uint32_t space, uint64_t seq, const qm_id *records,
+                      uint32_t n);
+/* The least seq > after of a row that is on the record, or may be; it may be gone.
+ * QM_ENOTFOUND. */
+int qm__log_index_find(sqlite_store *s, uint32_t space, const qm_id *record, uint64_t after,
+                       uint64_t *seq);
+/* The row is gone. */
+int qm__log_index_forget(sqlite_store *s, uint32_t space, uint64_t seq);
+/* Rows are gone: drops what leads to none that is there. */
+int qm__log_index_sweep(sqlite_store *s, uint32_t space);
+
 /* ---- the functions of the other files, see core/store.h ---- */
 
 int qm__sqlite_record_load(qm_store *s, uint32_t space, const qm_id *ids, size_t n,

@@ -1,10 +1,13 @@
 /* store_sqlite_log.c: log, open run and stage of the SQLite store.
  *
  * A row of `log` carries its segments as a blob, 20 bytes each (author, start, next,
- * big-endian), so that it is read whole with one probe; table `segment` only finds it. */
+ * big-endian); table `segment` only finds it. Its batch stands in log_piece. Which rows are on
+ * a record: store_sqlite_index.c. */
 #include "adapters/sqlite/store_sqlite_impl.h"
 
 #define SEGMENT_SIZE 20
+#define PIECE_SIZE 494 /* as schema step 9 has it; eight fill a page */
+#define LOG_BATCH_MAX ((size_t)1 << 30)
 
 static void put_be(uint8_t *to, uint64_t v, size_t n) {
   for (size_t i = 0; i < n; i++) to[i] = (uint8_t)(v >> (8 * (n - 1 - i)));
@@ -52,20 +55,49 @@ static int log_check(sqlite_store *s, uint32_t space, const qm_log_row *row) {
   return QM_OK;
 }
 
+/* log_last is written where rows go, so that no seq is given again; else the log knows. */
 static int log_last(sqlite_store *s, uint32_t space, int64_t *out) {
   *out = 0;
-  int rc = qm__db_get_int(&s->db, QM__SQL_LOG_LAST, QM__ARGS(qm__int(space)), out);
-  return rc == QM_ENOTFOUND ? QM_OK : rc;
+  return qm__db_get_int(&s->db, QM__SQL_LOG_LAST, QM__ARGS(qm__int(space), QM__LOG_OF(space)),
+                        out);
 }
 
-static int log_index(sqlite_store *s, uint32_t space, int64_t seq, const qm_log_row *row) {
-  for (uint32_t i = 0; i < row->n_records; i++)
-    QM_TRY(qm__db_run(
-        &s->db, QM__SQL_LOG_OF_PUT,
-        QM__ARGS(qm__int(space), qm__blob(row->records[i].b, QM_ID_SIZE), qm__int(seq))));
-  if (row->n_records) return QM_OK;
-  return qm__db_run(&s->db, QM__SQL_LOG_OF_PUT,
-                    QM__ARGS(qm__int(space), qm__blob(NULL, 0), qm__int(seq)));
+static int log_keep_last(sqlite_store *s, uint32_t space) {
+  int64_t last;
+  QM_TRY(log_last(s, space, &last));
+  return qm__db_run(&s->db, QM__SQL_LOG_LAST_PUT, QM__ARGS(qm__int(space), qm__int(last)));
+}
+
+/* ---- batches in pieces ---- */
+
+static int pieces_put(sqlite_store *s, qm__arg row, qm_slice batch) {
+  for (size_t at = 0, n = 0; at < batch.n; at += PIECE_SIZE, n++) {
+    size_t size = batch.n - at < PIECE_SIZE ? batch.n - at : PIECE_SIZE;
+    QM_TRY(qm__db_run(&s->db, QM__SQL_LOG_PIECE_PUT,
+                      QM__ARGS(row, qm__int((int64_t)n), qm__blob(batch.p + at, size))));
+  }
+  return QM_OK;
+}
+
+static int pieces_drop(sqlite_store *s, qm__arg row) {
+  return qm__db_run(&s->db, QM__SQL_LOG_PIECE_DROP, QM__ARGS(row, row));
+}
+
+static int piece_row(void *payload, sqlite3_stmt *st) {
+  qm_buf *out = payload;
+  qm_slice bytes = qm__db_blob(st, 0);
+  qm_buf_add(out, bytes.p, bytes.n);
+  return qm_buf_status(out);
+}
+
+/* Appends the whole batch, of which the size is known; QM_ECORRUPT where it is another. */
+static int pieces_get(sqlite_store *s, qm__arg row, uint64_t size, qm_buf *out) {
+  int rc = size <= out->max && qm_buf_reserve(out, (size_t)size) ? QM_OK : QM_ECORRUPT;
+  if (qm_buf_status(out) == QM_ENOMEM) return QM_ENOMEM;
+  if (rc == QM_OK)
+    rc = qm__store_each(s, QM__SQL_LOG_PIECE_LIST, QM__ARGS(row), piece_row, out);
+  if (rc == QM_ELIMIT || (rc == QM_OK && out->n != size)) rc = QM_ECORRUPT;
+  return rc;
 }
 
 static int log_rows(sqlite_store *s, uint32_t space, int64_t seq, const qm_log_row *row,
@@ -80,17 +112,17 @@ static int log_rows(sqlite_store *s, uint32_t space, int64_t seq, const qm_log_r
         qm__db_run(&s->db, QM__SQL_SEGMENT_PUT,
                    QM__ARGS(qm__int(space), qm__int(g->author), qm__u64(g->next), qm__int(seq))));
   }
-  return qm__db_run(
-      &s->db, QM__SQL_LOG_PUT,
-      QM__ARGS(qm__int(space), qm__int(seq),
-               qm__blob(packed, (size_t)row->n_segments * SEGMENT_SIZE), qm__slice(row->batch)));
+  QM_TRY(pieces_put(s, qm__log_row(space, (uint64_t)seq), row->batch));
+  return qm__db_run(&s->db, QM__SQL_LOG_PUT,
+                    QM__ARGS(qm__log_row(space, (uint64_t)seq),
+                             qm__blob(packed, (size_t)row->n_segments * SEGMENT_SIZE),
+                             qm__int((int64_t)row->batch.n)));
 }
 
 static int log_put(sqlite_store *s, uint32_t space, int64_t seq, const qm_log_row *row,
                    uint8_t *packed) {
   QM_TRY(log_rows(s, space, seq, row, packed));
-  QM_TRY(log_index(s, space, seq, row));
-  return qm__db_run(&s->db, QM__SQL_LOG_LAST_PUT, QM__ARGS(qm__int(space), qm__int(seq)));
+  return qm__log_index_add(s, space, (uint64_t)seq, row->records, row->n_records);
 }
 
 int qm__sqlite_log_append(qm_store *store, uint32_t space, const qm_log_row *row, uint64_t *seq) {
@@ -101,6 +133,7 @@ int qm__sqlite_log_append(qm_store *store, uint32_t space, const qm_log_row *row
   QM_TRY(wrote(s, rc));
   int64_t last;
   QM_TRY(wrote(s, log_last(s, space, &last)));
+  if ((uint64_t)last >= QM__LOG_SEQ_MAX) return wrote(s, QM_EFULL);
   uint8_t *packed = qm_alloc_array(s->base.env, row->n_segments, SEGMENT_SIZE);
   if (!packed) return wrote(s, QM_ENOMEM);
   rc = wrote(s, log_put(s, space, last + 1, row, packed));
@@ -188,7 +221,8 @@ static int log_covered(qm_slice packed, const qm_vv *vv, int *covered) {
 static int log_next(sqlite_store *s, uint32_t space, uint64_t after, const qm_vv *vv, int64_t *seq,
                     int *covered) {
   sqlite3_stmt *st;
-  QM_TRY(qm__db_start(&s->db, QM__SQL_LOG_NEXT, QM__ARGS(qm__int(space), bound(after)), &st));
+  QM_TRY(qm__db_start(&s->db, QM__SQL_LOG_NEXT,
+                      QM__ARGS(qm__log_row(space, after), qm__log_row(space, UINT64_MAX)), &st));
   int row;
   int rc = qm__db_step(&s->db, st, &row);
   if (rc == QM_OK && !row) rc = QM_ENOTFOUND;
@@ -203,12 +237,16 @@ static int log_next(sqlite_store *s, uint32_t space, uint64_t after, const qm_vv
 static int log_give(sqlite_store *s, uint32_t space, int64_t seq, qm_visit_log visit,
                     void *payload) {
   sqlite3_stmt *st;
-  QM_TRY(qm__db_start(&s->db, QM__SQL_LOG_GET, QM__ARGS(qm__int(space), qm__int(seq)), &st));
+  QM_TRY(qm__db_start(&s->db, QM__SQL_LOG_GET, QM__ARGS(qm__log_row(space, (uint64_t)seq)), &st));
+  qm_buf batch;
   int row;
+  qm_buf_init(&batch, s->base.env, LOG_BATCH_MAX);
   int rc = qm__db_step(&s->db, st, &row);
   if (rc == QM_OK && !row) rc = QM_ECORRUPT;
+  if (rc == QM_OK) rc = pieces_get(s, qm__log_row(space, (uint64_t)seq), qm__db_u64(st, 1), &batch);
   if (rc == QM_OK)
-    rc = visited(log_visit(s, st, (uint64_t)seq, qm__db_blob(st, 1), visit, payload));
+    rc = visited(log_visit(s, st, (uint64_t)seq, qm_buf_slice(&batch), visit, payload));
+  qm_buf_free(&batch);
   qm__db_end(&s->db, QM__SQL_LOG_GET, st);
   return rc;
 }
@@ -225,24 +263,27 @@ int qm__sqlite_log_after(qm_store *store, uint32_t space, const qm_vv *vv, uint6
   return log_give(s, space, seq, visit, payload);
 }
 
-/* The least seq > after_seq of the rows that are on `record`; INT64_MAX: none. */
-static int seq_of(sqlite_store *s, uint32_t space, qm_slice record, uint64_t after_seq,
-                  int64_t *out) {
-  int rc = qm__db_get_int(&s->db, QM__SQL_LOG_OF_NEXT,
-                          QM__ARGS(qm__int(space), qm__slice(record), bound(after_seq)), out);
-  if (rc == QM_ENOTFOUND) *out = INT64_MAX;
-  return rc == QM_ENOTFOUND ? QM_OK : rc;
+static int log_there(sqlite_store *s, uint32_t space, uint64_t seq) {
+  sqlite3_stmt *st;
+  int row = 0;
+  QM_TRY(qm__db_start(&s->db, QM__SQL_LOG_GET, QM__ARGS(qm__log_row(space, seq)), &st));
+  int rc = qm__db_step(&s->db, st, &row);
+  qm__db_end(&s->db, QM__SQL_LOG_GET, st);
+  return rc == QM_OK && !row ? QM_ENOTFOUND : rc;
 }
 
+/* What the index names may have been cut since. */
 int qm__sqlite_log_of(qm_store *store, uint32_t space, const qm_id *record, uint64_t after_seq,
                       qm_visit_log visit, void *payload) {
   sqlite_store *s = self(store);
-  int64_t told, any;
+  uint64_t seq = after_seq;
+  int rc;
   QM_TRY(reading(s));
-  QM_TRY(seq_of(s, space, qm_slice_of(record->b, QM_ID_SIZE), after_seq, &told));
-  QM_TRY(seq_of(s, space, qm_slice_of(NULL, 0), after_seq, &any));
-  if (any < told) told = any;
-  return told == INT64_MAX ? QM_ENOTFOUND : log_give(s, space, told, visit, payload);
+  do {
+    QM_TRY(qm__log_index_find(s, space, record, seq, &seq));
+    rc = log_there(s, space, seq);
+  } while (rc == QM_ENOTFOUND);
+  return rc == QM_OK ? log_give(s, space, (int64_t)seq, visit, payload) : rc;
 }
 
 /* ---- cut, replace ---- */
@@ -254,7 +295,7 @@ typedef struct segments_of {
 
 static int log_read_segments(sqlite_store *s, uint32_t space, int64_t seq, segments_of *out) {
   sqlite3_stmt *st;
-  QM_TRY(qm__db_start(&s->db, QM__SQL_LOG_GET, QM__ARGS(qm__int(space), qm__int(seq)), &st));
+  QM_TRY(qm__db_start(&s->db, QM__SQL_LOG_GET, QM__ARGS(qm__log_row(space, (uint64_t)seq)), &st));
   int row;
   int rc = qm__db_step(&s->db, st, &row);
   if (rc == QM_OK && !row) rc = QM_ECORRUPT;
@@ -283,7 +324,8 @@ static int log_delete(sqlite_store *s, uint32_t space, int64_t seq, qm_vv *gone)
   }
   qm_free(s->base.env, segments.p);
   if (rc != QM_OK) return rc;
-  return qm__db_run(&s->db, QM__SQL_LOG_DELETE, QM__ARGS(qm__int(space), qm__int(seq)));
+  QM_TRY(pieces_drop(s, qm__log_row(space, (uint64_t)seq)));
+  return qm__db_run(&s->db, QM__SQL_LOG_DELETE, QM__ARGS(qm__log_row(space, (uint64_t)seq)));
 }
 
 int qm__sqlite_log_cut(qm_store *store, uint32_t space, const qm_vv *vv, qm_vv *gone) {
@@ -293,11 +335,13 @@ int qm__sqlite_log_cut(qm_store *store, uint32_t space, const qm_vv *vv, qm_vv *
     int covered;
     int rc = log_next(s, space, (uint64_t)seq, vv, &seq, &covered);
     if (rc == QM_ENOTFOUND && !any) return QM_OK;
-    if (rc == QM_ENOTFOUND)
-      return wrote(s, qm__db_run(&s->db, QM__SQL_LOG_OF_SWEEP, QM__ARGS(qm__int(space))));
+    if (rc == QM_ENOTFOUND) return wrote(s, qm__log_index_sweep(s, space));
     QM_TRY(wrote(s, rc));
-    if (covered) QM_TRY(wrote(s, log_delete(s, space, seq, gone)));
-    any |= covered;
+    if (!covered) continue;
+    if (!any) QM_TRY(wrote(s, log_keep_last(s, space)));
+    any = 1;
+    QM_TRY(wrote(s, log_delete(s, space, seq, gone)));
+    QM_TRY(wrote(s, qm__log_index_forget(s, space, (uint64_t)seq)));
   }
 }
 
@@ -317,35 +361,31 @@ int qm__sqlite_log_sizes(qm_store *store, uint32_t space, qm_visit_log visit, vo
   sqlite_store *s = self(store);
   QM_TRY(reading(s));
   sizes_visit v = {s, visit, payload};
-  return qm__store_each(s, QM__SQL_LOG_SIZES, QM__ARGS(qm__int(space)), size_row, &v);
+  return qm__store_each(s, QM__SQL_LOG_SIZES, QM__ARGS(QM__LOG_OF(space)), size_row, &v);
 }
 
 int qm__sqlite_log_replace(qm_store *store, uint32_t space, uint64_t seq, qm_slice batch) {
   sqlite_store *s = self(store);
   QM_TRY(writing(s));
-  int rc = qm__db_change(&s->db, QM__SQL_LOG_REPLACE,
-                         QM__ARGS(qm__int(space), bound(seq), qm__slice(batch)));
-  return rc == QM_ENOTFOUND ? rc : wrote(s, rc);
+  qm__arg row = qm__log_row(space, seq);
+  int rc = qm__db_change(&s->db, QM__SQL_LOG_RESIZE, QM__ARGS(row, qm__int((int64_t)batch.n)));
+  if (rc == QM_ENOTFOUND) return rc;
+  if (rc == QM_OK) rc = pieces_drop(s, row);
+  return wrote(s, rc == QM_OK ? pieces_put(s, row, batch) : rc);
 }
 
 static int log_rewrite(sqlite_store *s, uint32_t space, const qm_log_row *row) {
+  QM_TRY(log_keep_last(s, space));
   QM_TRY(log_delete(s, space, (int64_t)row->seq, NULL));
-  if (!row->n_segments)
-    return qm__db_run(&s->db, QM__SQL_LOG_OF_SWEEP, QM__ARGS(qm__int(space)));
+  if (!row->n_segments) {
+    QM_TRY(qm__log_index_forget(s, space, row->seq));
+    return qm__log_index_sweep(s, space);
+  }
   uint8_t *packed = qm_alloc_array(s->base.env, row->n_segments, SEGMENT_SIZE);
   if (!packed) return QM_ENOMEM;
   int rc = log_rows(s, space, (int64_t)row->seq, row, packed);
   qm_free(s->base.env, packed);
   return rc;
-}
-
-static int log_there(sqlite_store *s, uint32_t space, uint64_t seq) {
-  sqlite3_stmt *st;
-  int row = 0;
-  QM_TRY(qm__db_start(&s->db, QM__SQL_LOG_GET, QM__ARGS(qm__int(space), bound(seq)), &st));
-  int rc = qm__db_step(&s->db, st, &row);
-  qm__db_end(&s->db, QM__SQL_LOG_GET, st);
-  return rc == QM_OK && !row ? QM_ENOTFOUND : rc;
 }
 
 int qm__sqlite_log_rewrite(qm_store *store, uint32_t space, const qm_log_row *row) {

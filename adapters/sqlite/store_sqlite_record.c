@@ -44,9 +44,11 @@ static int record_save_one(sqlite_store *s, uint32_t space, const qm_record_row 
   if (s->project) QM_TRY(s->project(s->project_payload, space, row));
   if (row->state.n == 0)
     return qm__db_run(&s->db, QM__SQL_RECORD_DELETE, QM__ARGS(qm__int(space), id_arg(&row->id)));
-  return qm__db_run(&s->db, QM__SQL_RECORD_SAVE,
-                    QM__ARGS(qm__int(space), id_arg(&row->id), qm__int(row->collection),
-                             qm__blob(row->hash, sizeof row->hash), qm__slice(row->state)));
+  const qm__arg args[] = {qm__int(space), id_arg(&row->id), qm__int(row->collection),
+                          qm__blob(row->hash, sizeof row->hash), qm__slice(row->state)};
+  int rc = qm__db_change(&s->db, QM__SQL_RECORD_SAVE, args, sizeof args / sizeof *args);
+  if (rc != QM_ENOTFOUND) return rc;
+  return qm__db_run(&s->db, QM__SQL_RECORD_ADD, args, sizeof args / sizeof *args);
 }
 
 int qm__sqlite_record_save(qm_store *store, uint32_t space, const qm_record_row *rows, size_t n) {

@@ -60,7 +60,7 @@ int qm_get_value(qm_cur *in, qm_slice *out) {
 
 void *qm_array_open(qm_arena *arena, void *p, uint32_t n, uint32_t *cap, uint32_t at, size_t size) {
   if (n == *cap) {
-    uint32_t wider = *cap ? *cap * 2 : 2;
+    uint32_t wider = *cap ? *cap * 2 : 1; /* a field has one value, mostly */
     p = qm_arena_grow(arena, p, *cap, wider, size);
     if (!p) return NULL;
     *cap = wider;

@@ -76,8 +76,7 @@ static int extend(qm_sequence *s, const qm_apply *a, const qm__run *more, int *d
   uint64_t shown = qm__run_shown(r);
   QM_TRY(add_payload(r, more, a->arena));
   r->len += more->len;
-  qm__run_recount(r, shown);
-  if (s->near != r) s->near = NULL;
+  qm__run_grew(s, r, shown);
   *done = 1;
   return QM_OK;
 }
@@ -188,7 +187,7 @@ static int cut(qm_sequence *s, const qm_apply *a, const qm_range *range) {
       return QM_OK;
     QM_TRY(edges(s, a, r, range->counter, end, &r));
     uint64_t shown = qm__run_shown(r);
-    s->near = NULL;
+    qm__sequence_forget(s);
     r->state = QM_RUN_DEAD;
     r->data = NULL;
     r->bytes = r->room = 0;
@@ -289,6 +288,7 @@ static int rebuild(qm_sequence *s, const qm_apply *a) {
 
 static int apply_trim(qm_sequence *s, const qm_apply *a, qm_ranges ranges) {
   trim t = {.s = s, .a = a};
+  qm__sequence_forget(s);
   for (uint32_t i = 0; i < ranges.n; i++) QM_TRY(list_range(&t, &ranges.p[i]));
   while (t.todo.n) {
     qm__run *r = t.todo.p[--t.todo.n];
@@ -309,11 +309,38 @@ static int apply(qm_cell *cell, const qm_apply *a, const qm_op *op) {
   return QM_OK;
 }
 
+/* ---- typing ---- */
+
+int qm_sequence_type(qm_cell *c, qm_arena *arena, qm_dot next, uint64_t at, uint8_t key) {
+  qm_sequence *s = c->content;
+  qm__run *r = s ? s->near : NULL;
+  const qm__run more = {.data = &key, .bytes = 1};
+  if (!r || at < s->near_at || at - s->near_at != r->len || r->state != QM_RUN_TEXT ||
+      r->rights.n || r->first.author != next.author || qm__run_end(r) != next.counter)
+    return 0;
+  QM_TRY(add_payload(r, &more, arena));
+  r->len++;
+  s->near_more++;
+  return 1;
+}
+
+int qm_sequence_rub(qm_cell *c, const qm_authors *authors, uint64_t at, qm_range *out) {
+  qm_sequence *s = c->content;
+  qm__run *r = s ? s->near : NULL;
+  if (!r || at < s->near_at || at - s->near_at >= qm__run_shown(r)) return 0;
+  *out = (qm_range){r->first.counter + (at - s->near_at), 1, r->first.author};
+  if (at - s->near_at + 1 == r->len && qm__run_give_end(s, r, 1)) return 1;
+  return at == s->near_at && qm__run_give_start(s, authors, r, 1);
+}
+
 /* ---- reading ---- */
 
 uint64_t qm_sequence_len(const qm_cell *c) {
-  const qm_sequence *s = qm_sequence_of(c);
-  return s && s->top ? s->top->shown : 0;
+  /* Reading makes the treap and moves the place met last, which nobody sees. */
+  qm_sequence *s = c->content;
+  if (!s || !s->first) return 0;
+  qm__sequence_order(s);
+  return s->top->shown + s->near_more;
 }
 
 static const qm__run *head_of(const qm_cell *c) {
@@ -390,7 +417,6 @@ static int under_root(const qm_sequence *s, const qm__run *r) {
 }
 
 int qm_sequence_place(const qm_cell *c, const qm_authors *authors, uint64_t at, qm_op *op) {
-  /* Reading moves only the place met last, which nobody sees. */
   qm_sequence *s = c->content;
   uint64_t len = qm_sequence_len(c), l_at = 0, r_at = 0;
   const qm__run *l = NULL, *r = NULL;

@@ -40,6 +40,13 @@ int qm_sequence_values(const qm_cell *c, qm_arena *arena, qm_slice **out, uint32
 int qm_sequence_place(const qm_cell *c, const qm_authors *authors, uint64_t at, qm_op *op);
 /* The dots of the visible elements [at, at+n), merged into ranges, in visible order. QM_ERANGE. */
 int qm_sequence_cut(const qm_cell *c, qm_arena *arena, uint64_t at, uint64_t n, qm_ranges *out);
+/* Two short cuts for one key at a visible position, where that goes on with what was typed or
+ * rubbed out last: 1 where done, 0 where the ways above are to be gone (nothing has changed).
+ * Type: as placing and applying an insert of one ASCII character by `next`, the dot after the
+ * author's last one; it hangs on the element before it as its right child. QM_ENOMEM. Rub: as
+ * cutting one element and applying that; `out` is its dot. */
+int qm_sequence_type(qm_cell *c, qm_arena *arena, qm_dot next, uint64_t at, uint8_t key);
+int qm_sequence_rub(qm_cell *c, const qm_authors *authors, uint64_t at, qm_range *out);
 /* A 64-bit identity of what is visible (which elements in which order): a token
  * holds it, and an edit at positions is refused where it has changed. It is the
  * first 8 bytes of SHA-256 over the visible ranges with full author ids. */

@@ -113,6 +113,7 @@ static void add_piece(builder *b, qm__run *r) {
   r->lefts.n = r->rights.n = 0;
   r->cursor = 0;
   r->stray = 0;
+  r->up = r->before = r->after = NULL;
   r->priority = qm__run_priority(r->first);
   b->pieces[b->n++] = r;
 }
@@ -256,26 +257,13 @@ static int build_lists(builder *b) {
 
 /* --- the document --- */
 
-/* Appends at the end of the treap: `last` is its rightmost node, whose ancestors to
- * the right get their sums when something comes to stand beside them. */
 static qm__run *append(qm_sequence *s, qm__run *last, qm__run *r) {
   r->prev = last;
   r->next = NULL;
-  if (last) last->next = r;
-  qm__run *below = NULL;
-  while (last && last->priority < r->priority) {
-    qm__run_sum(last);
-    below = last;
-    last = last->up;
-  }
-  r->before = below;
-  r->after = NULL;
-  if (below) below->up = r;
-  r->up = last;
   if (last)
-    last->after = r;
+    last->next = r;
   else
-    s->top = r;
+    s->first = r;
   return r;
 }
 
@@ -315,7 +303,6 @@ static int raise(builder *b, size_t *placed) {
   if (!stack) return QM_ENOMEM;
   *placed = walk(b->s, &b->s->tops, stack, &last);
   *placed += walk(b->s, &b->s->strays, stack, &last);
-  for (; last; last = last->up) qm__run_sum(last);
   qm_free(b->arena->env, stack);
   if (*placed < b->n) drop_rings(b);
   return add_columns(b);

@@ -7,7 +7,7 @@
 
 static uint64_t shown_of(const qm__run *r) { return r ? r->shown : 0; }
 
-void qm__run_sum(qm__run *r) {
+static void sum(qm__run *r) {
   r->shown = qm__run_shown(r) + shown_of(r->before) + shown_of(r->after);
 }
 
@@ -20,29 +20,48 @@ uint32_t qm__run_priority(qm_dot d) {
   return (uint32_t)(x >> 32);
 }
 
-qm__run *qm__sequence_head(const qm_sequence *s) {
-  qm__run *r = s->top;
-  while (r && r->before) r = r->before;
-  return r;
-}
-
 qm__run *qm__run_next(const qm__run *r) { return r->next; }
 qm__run *qm__run_prev(const qm__run *r) { return r->prev; }
 
-static void thread(qm__run *prev, qm__run *r, qm__run *next) {
+static void thread(qm_sequence *s, qm__run *prev, qm__run *r, qm__run *next) {
   r->prev = prev;
   r->next = next;
-  if (prev) prev->next = r;
   if (next) next->prev = r;
+  if (prev)
+    prev->next = r;
+  else
+    s->first = r;
+}
+
+/* Each goes to the right end: `last`, whose ancestors get their sums when something comes to
+ * stand beside them. */
+void qm__sequence_order(qm_sequence *s) {
+  qm__run *last = NULL;
+  if (s->top) return;
+  for (qm__run *r = s->first; r; last = r, r = r->next) {
+    qm__run *below = NULL, *up = last;
+    for (; up && up->priority < r->priority; below = up, up = up->up) sum(up);
+    r->before = below;
+    r->after = NULL;
+    if (below) below->up = r;
+    r->up = up;
+    if (up)
+      up->after = r;
+    else
+      s->top = r;
+  }
+  for (; last; last = last->up) sum(last);
 }
 
 qm__run *qm__sequence_at(qm_sequence *s, uint64_t at, uint64_t *offset) {
-  qm__run *r = s->top;
   uint64_t passed = 0;
   if (s->near && at >= s->near_at && at - s->near_at < qm__run_shown(s->near)) {
     *offset = at - s->near_at;
     return s->near;
   }
+  qm__sequence_forget(s);
+  qm__sequence_order(s);
+  qm__run *r = s->top;
   for (;;) {
     uint64_t left = shown_of(r->before), own = qm__run_shown(r);
     if (at < left)
@@ -81,6 +100,21 @@ void qm__run_recount(qm__run *r, uint64_t shown_before) {
   for (; r; r = r->up) r->shown += more;
 }
 
+void qm__sequence_forget(qm_sequence *s) {
+  for (qm__run *r = s->near_more ? s->near : NULL; r; r = r->up) r->shown += s->near_more;
+  s->near_more = 0;
+  s->near = NULL;
+}
+
+void qm__run_grew(qm_sequence *s, qm__run *r, uint64_t shown_before) {
+  if (s->near == r) {
+    s->near_more += qm__run_shown(r) - shown_before;
+    return;
+  }
+  qm__sequence_forget(s);
+  qm__run_recount(r, shown_before);
+}
+
 static void relink(qm_sequence *s, qm__run *up, const qm__run *from, qm__run *to) {
   if (!up)
     s->top = to;
@@ -105,8 +139,8 @@ static void rotate(qm_sequence *s, qm__run *r) {
     r->before = p;
   }
   p->up = r;
-  qm__run_sum(p);
-  qm__run_sum(r);
+  sum(p);
+  sum(r);
 }
 
 static void settle_up(qm_sequence *s, qm__run *r) {
@@ -117,7 +151,8 @@ static void settle_up(qm_sequence *s, qm__run *r) {
 }
 
 static void stand_after(qm_sequence *s, qm__run *where, qm__run *r) {
-  thread(where, r, where->next);
+  thread(s, where, r, where->next);
+  if (!s->top) return;
   if (!where->after) {
     where->after = r;
   } else {
@@ -130,11 +165,9 @@ static void stand_after(qm_sequence *s, qm__run *where, qm__run *r) {
 }
 
 static void stand_before(qm_sequence *s, qm__run *where, qm__run *r) {
-  thread(where ? where->prev : NULL, r, where);
-  if (!where) {
-    r->up = NULL;
-    s->top = r;
-  } else if (!where->before) {
+  thread(s, where ? where->prev : NULL, r, where);
+  if (!s->top) return;
+  if (!where->before) {
     where->before = r;
     r->up = where;
   } else {
@@ -147,8 +180,12 @@ static void stand_before(qm_sequence *s, qm__run *where, qm__run *r) {
 }
 
 static void leave(qm_sequence *s, qm__run *r) {
-  if (r->prev) r->prev->next = r->next;
   if (r->next) r->next->prev = r->prev;
+  if (r->prev)
+    r->prev->next = r->next;
+  else
+    s->first = r->next;
+  if (!s->top) return;
   while (r->before || r->after) {
     qm__run *x = !r->before                                 ? r->after
                  : !r->after                                ? r->before
@@ -384,6 +421,7 @@ qm__run *qm__run_halve(qm_arena *arena, qm__run *r, uint64_t offset) {
 int qm__sequence_split(qm_sequence *s, const qm_authors *authors, qm_arena *arena, qm__run *r,
                        uint64_t offset, qm__run **second) {
   uint64_t shown = qm__run_shown(r);
+  qm__sequence_forget(s);
   qm__run *q = qm__run_halve(arena, r, offset);
   if (!q) return QM_ENOMEM;
   qm__run_recount(r, shown);
@@ -414,7 +452,7 @@ int qm__sequence_insert(qm_sequence *s, const qm_authors *authors, qm_arena *are
     list = r->on == QM_ON_RIGHT ? &host->rights : &host->lefts;
   }
   uint32_t at = list_place(list, authors, r);
-  s->near = NULL;
+  qm__sequence_forget(s);
   QM_TRY(list_add(list, arena, at, r));
   if (at)
     stand_after(s, last_of(list->p[at - 1]), r);
@@ -484,8 +522,7 @@ int qm__run_give_end(qm_sequence *s, qm__run *r, uint64_t k) {
   d->key = d->first;
   d->len += k;
   d->parent = qm__run_last(r);
-  qm__run_recount(r, shown);
-  if (s->near != r) s->near = NULL;
+  qm__run_grew(s, r, shown);
   return 1;
 }
 
@@ -505,8 +542,7 @@ int qm__run_give_start(qm_sequence *s, const qm_authors *authors, qm__run *r, ui
   r->len -= k;
   d->len += k;
   r->parent = qm__run_last(d);
-  qm__run_recount(r, shown);
-  if (s->near != r) s->near = NULL;
+  qm__run_grew(s, r, shown);
   return 1;
 }
 

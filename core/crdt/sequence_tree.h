@@ -11,7 +11,9 @@
  * - a run whose parent is absent is in `strays`; one on the root is in `tops`;
  * - `columns` hold every run once, by author (rank), ascending by counter: in leaves of a few,
  *   so that a run in the middle of thousands moves little, and chained (`later`);
- * - the runs stand in document order in a treap, whose priorities come from dots. */
+ * - the runs are chained in document order from `first` on; once somebody has asked for a
+ *   position they also stand in a treap, whose priorities come from dots. What only merges
+ *   never makes one. */
 #ifndef QM_CRDT_SEQUENCE_TREE_H
 #define QM_CRDT_SEQUENCE_TREE_H
 
@@ -67,7 +69,8 @@ typedef struct qm__column {
 } qm__column;
 
 struct qm_sequence {
-  qm__run *top;        /* of the treap */
+  qm__run *first;      /* of the document */
+  qm__run *top;        /* of the treap; NULL: there is none */
   qm__column *columns; /* ascending by rank of author */
   uint32_t n_columns, cap_columns;
   qm__runs tops, strays;
@@ -76,6 +79,9 @@ struct qm_sequence {
    * once another run has changed. */
   qm__run *near;
   uint64_t near_at;
+  /* What `near` shows more (modulo 2^64) than its place in the treap says yet: typing and
+   * rubbing out touch one run, and no path to the root for each key. */
+  uint64_t near_more;
 };
 
 /* A counter of an author in the sort order of dots, with what stands there. */
@@ -105,8 +111,6 @@ void qm__points_sort(const qm_env *env, qm__point *p, size_t n);
 /* A mix of the dot: the same run gets the same priority anywhere, and nobody keeps a
  * generator. A forged choice of dots costs its own record time, no more. */
 uint32_t qm__run_priority(qm_dot d);
-/* Counts what the treap's subtree of r shows, from its children's counts. */
-void qm__run_sum(qm__run *r);
 /* By key; two with one key, which only a forged state has, by their own dots. */
 int qm__sibling_cmp(const qm_authors *authors, const qm__run *a, const qm__run *b);
 /* The later part of r, from element `offset` on, as a run of its own that hangs on r; r is
@@ -115,7 +119,10 @@ qm__run *qm__run_halve(qm_arena *arena, qm__run *r, uint64_t offset);
 /* Neighbours in document order; NULL at the ends. */
 qm__run *qm__run_next(const qm__run *r);
 qm__run *qm__run_prev(const qm__run *r);
-qm__run *qm__sequence_head(const qm_sequence *s);
+static inline qm__run *qm__sequence_head(const qm_sequence *s) { return s->first; }
+/* Makes the treap where there is none. Before qm__run_precedes, and before `shown` of the top
+ * is read. */
+void qm__sequence_order(qm_sequence *s);
 /* The run that shows visible element `at`, and in *offset its place there. at < shown. */
 qm__run *qm__sequence_at(qm_sequence *s, uint64_t at, uint64_t *offset);
 /* 1 where a stands before b in the document (a != b). */
@@ -127,6 +134,11 @@ int qm__run_give_end(qm_sequence *s, qm__run *r, uint64_t k);
 int qm__run_give_start(qm_sequence *s, const qm_authors *authors, qm__run *r, uint64_t k);
 /* To be called after r's state or len changed from `shown_before` visible elements. */
 void qm__run_recount(qm__run *r, uint64_t shown_before);
+/* The same where r stays where it is; every place found before but r's own is forgotten. */
+void qm__run_grew(qm_sequence *s, qm__run *r, uint64_t shown_before);
+/* Forgets the place met last, after what it has more is counted: before anything in the treap
+ * changes. */
+void qm__sequence_forget(qm_sequence *s);
 
 /* NULL where the author wrote nothing here. */
 qm__column *qm__sequence_column(const qm_sequence *s, const qm_authors *authors, uint32_t author);

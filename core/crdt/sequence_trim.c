@@ -144,7 +144,7 @@ int qm_sequence_trimmable(qm_cell *c, const qm_authors *authors, const qm_vv *se
   qm_sequence *s = c->content;
   finder f = {.authors = authors, .seen = seen, .most = most, .arena = arena};
   *out = (qm_ranges){NULL, 0};
-  if (!s || !s->top) return QM_OK;
+  if (!s || !s->first) return QM_OK;
   qm__run **stack = qm_alloc_array(arena->env, count_runs(s), sizeof *stack);
   qm__point *points = qm_alloc_array(arena->env, spared.n + 1u, sizeof *points);
   int rc = stack && points ? QM_OK : QM_ENOMEM;

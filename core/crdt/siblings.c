@@ -21,8 +21,18 @@ static uint32_t lower_bound(const qm_siblings *s, const qm_authors *authors, qm_
   return lo;
 }
 
+/* A cell with room for the one value that most have. */
+typedef struct single {
+  qm_siblings all;
+  qm_sibling first;
+} single;
+
 static qm_siblings *content(qm_cell *cell, qm_arena *arena) {
-  if (!cell->content) cell->content = qm_arena_zero(arena, sizeof(qm_siblings));
+  if (cell->content) return cell->content;
+  single *x = qm_arena_alloc(arena, sizeof *x);
+  if (!x) return NULL;
+  x->all = (qm_siblings){&x->first, 0, 1};
+  cell->content = &x->all;
   return cell->content;
 }
 

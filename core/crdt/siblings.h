@@ -10,9 +10,9 @@ typedef struct qm_sibling {
   qm_dot dot;
   qm_time time;
   uint64_t generation;
-  uint8_t kept;
   qm_slice value;
   qm_dots hides, keeps; /* named siblings of other records of the class */
+  uint8_t kept;
   /* In the union of a class only, never in a state (core/class.h): */
   uint8_t hidden;  /* named by a write that replaced it: neither shown nor listed */
   uint32_t member; /* of the class: its place */

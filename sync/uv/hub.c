@@ -357,8 +357,9 @@ void qm_hub_close(qm_hub *hub) {
     (void)uv_run(&hub->loop, UV_RUN_DEFAULT);
     (void)uv_loop_close(&hub->loop);
   }
-  for (uint32_t i = 0; i < hub->n_workers; i++) qm__hub_worker_free(&hub->workers[i]);
+  for (uint32_t i = 0; i < hub->n_workers; i++) qm__hub_worker_join(&hub->workers[i]);
   qm__shard_stop(hub->shard);
+  for (uint32_t i = 0; i < hub->n_workers; i++) qm__hub_worker_free(&hub->workers[i]);
   qm_free(hub->env, hub->workers);
   qm_tls_config_free(hub->tls);
   if (hub->has_lock) uv_mutex_destroy(&hub->lock);

@@ -5,8 +5,12 @@
  * connection has is touched by that thread alone. The store thread is the shard's. What goes
  * from one to another lies in a worker's inbox (its lock), and a wake follows.
  *
- * Locks: a worker's lock and the hub's are held for a few lines and never one inside the
- * other; the shard's may be held around a worker's (qm__hub_deliver). */
+ * Locks: a worker's, the hub's and the shard's are held for a few lines each and never one
+ * inside the other.
+ *
+ * The end: workers end when they drain and have neither connection nor job; the hub's loop
+ * when all workers have; then the store thread, which until then may still say that there is
+ * news (a worker that is `closing` does not hear it); then the memory goes. */
 #ifndef QM_SYNC_UV_HUB_INT_H
 #define QM_SYNC_UV_HUB_INT_H
 
@@ -134,7 +138,9 @@ void qm__hub_conn_check(qm__hub_conn *hc);
 /* --- hub_loop.c --- */
 /* With its thread. QM_ENOMEM, QM_EIO: what was made goes with qm__hub_worker_free. */
 int qm__hub_worker_start(qm__hub_worker *w, struct qm_hub *hub);
-/* Its thread has ended, or never began. */
+/* Waits for its thread, where it has one: it was told to end. It hears nothing after that. */
+void qm__hub_worker_join(qm__hub_worker *w);
+/* After join, and once the store thread has ended. */
 void qm__hub_worker_free(qm__hub_worker *w);
 /* From the accepting loop. give takes the socket; QM_ENOMEM. */
 int qm__hub_worker_give(qm__hub_worker *w, int fd, qm__address *address, const char text[64]);

@@ -263,8 +263,16 @@ int qm__hub_worker_start(qm__hub_worker *w, qm_hub *hub) {
   return QM_OK;
 }
 
-void qm__hub_worker_free(qm__hub_worker *w) {
+void qm__hub_worker_join(qm__hub_worker *w) {
   if (w->has_thread) uv_thread_join(&w->thread);
+  if (w->has_lock) {
+    uv_mutex_lock(&w->lock);
+    w->closing = 1; /* one that never ran, too */
+    uv_mutex_unlock(&w->lock);
+  }
+}
+
+void qm__hub_worker_free(qm__hub_worker *w) {
   if (w->has_loop && !w->has_thread) { /* it never ran */
     if (w->has_live) uv_close((uv_handle_t *)&w->live, on_handle_closed);
     if (w->has_wake) uv_close((uv_handle_t *)&w->wake, on_handle_closed);

@@ -57,8 +57,7 @@ typedef struct qm__shard_options {
   qm_engine *engine;
   const qm_hub_backend *backend;
   uint32_t flags; /* of qm_answer */
-  /* Takes the answered job. On the store thread, with a lock held: quick, and without a call
-     of the shard. */
+  /* Takes the answered job. On the store thread, until stop has returned. */
   void (*deliver)(void *payload, qm__job *job);
   void *payload;
 } qm__shard_options;

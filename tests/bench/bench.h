@@ -15,7 +15,8 @@ typedef struct bench bench;
 
 /* One suite: adds its figures to b, `runs` times each. */
 typedef void bench_suite(bench *b, int runs);
-bench_suite bench_limits, bench_grid, bench_text, bench_scale, bench_township, bench_day;
+bench_suite bench_limits, bench_grid, bench_text, bench_scale, bench_township, bench_together;
+bench_suite bench_day;
 /* Parts of bench_limits. */
 bench_suite bench_limits_plain, bench_limits_tls;
 

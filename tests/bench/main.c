@@ -15,6 +15,7 @@ static const struct {
     {"limits", bench_limits},
     {"grid", bench_grid},
     {"text", bench_text},
+    {"together", bench_together},
     {"scale", bench_scale},
     {"township", bench_township},
     {"day", bench_day},

@@ -63,30 +63,28 @@ static void put_piece(qm_buf *b, qm_slice s) {
 /* A state of one part as its counts and items. */
 static void put_items(qm_buf *out, const fuzz_parts *parts, const qm_id *space) {
   qm_manifest m;
-  qm_buf stream = anew();
+  qm_block block;
+  qm_slice none = {NULL, 0};
   qm_cur c;
   FUZZ_OK(qm__manifest_read(&m, space, parts->parts[0]));
   FUZZ_CHECK(parts->n <= 2);
-  for (uint32_t i = 1; i < parts->n; i++) {
-    qm_slice rest = qm_slice_of(parts->parts[i].p + 1, parts->parts[i].n - 1);
-    if (parts->parts[i].p[0])
-      FUZZ_OK(qm_unzip(&stream, rest, QM_STATE_PART));
-    else
-      qm_buf_add(&stream, rest.p, rest.n);
-  }
   qm_buf_byte(out, (uint8_t)m.authors);
   qm_buf_byte(out, (uint8_t)m.records);
   qm_buf_byte(out, (uint8_t)m.names);
   qm_buf_byte(out, (uint8_t)m.batches);
-  qm_cur_init(&c, qm_buf_slice(&stream));
-  while (qm_cur_left(&c)) {
+  qm__block_init(&block, fuzz_env());
+  for (qm_cur_init(&c, parts->n > 1 ? parts->parts[1] : none); qm_cur_left(&c);) {
+    uint8_t kind;
     uint32_t n;
-    qm_slice item;
+    qm_slice bytes, item;
+    FUZZ_OK(qm_cur_byte(&c, &kind));
     FUZZ_OK(qm_cur_be32(&c, &n));
-    FUZZ_OK(qm_cur_span(&c, n, &item));
-    put_piece(out, item);
+    FUZZ_OK(qm_cur_span(&c, n, &bytes));
+    if (kind == QM__BLOCK_COLUMNS) save("columns", bytes);
+    FUZZ_OK(qm__block_open(&block, kind, bytes));
+    while (qm__block_next(&block, &item) == QM_OK) put_piece(out, item);
   }
-  qm_buf_free(&stream);
+  qm__block_free(&block);
 }
 
 static void frames(void) {
@@ -263,6 +261,57 @@ static void schemas(void) {
   }
 }
 
+/* A piece with its length before it, and the rest. */
+static void pieces(const char *target, const char *first, const char *rest) {
+  qm_buf b = anew();
+  qm_buf_be16(&b, (uint16_t)strlen(first));
+  qm_buf_add(&b, first, strlen(first));
+  qm_buf_add(&b, rest, strlen(rest));
+  done(target, &b);
+}
+
+/* Every check, a table with a moved code, a calendar and a limit. */
+static const char rich_schema[] =
+    "{\"schema\":\"x\",\"version\":1,\"tables\":[{\"name\":\"a\",\"label\":{\"zh\":\"z\"},"
+    "\"codes\":"
+    "[[\"510181\",\"z\",\"e\",\"510182\"],[\"510182\"]]}],\"calendars\":[{\"name\":\"c\",\"utc\":"
+    "\"-03:30\",\"week\":[1,6],\"hours\":[[\"08:30\",\"12:00\"],[\"14:00\",\"24:00\"]],\"years\":"
+    "[2025,2026],\"off\":[\"2025-01-01\",[\"2026-02-15\",\"2026-02-23\"]],\"work\":"
+    "[\"2026-02-14\"]}],\"collections\":[{\"name\":\"t\",\"number\":1,\"purpose\":\"p\","
+    "\"retention\":\"P1Y\",\"fields\":["
+    "{\"name\":\"id\",\"number\":16,\"type\":\"register\",\"value\":\"text\",\"class\":\"work\","
+    "\"check\":{\"name\":\"citizen-id\",\"old\":false}},"
+    "{\"name\":\"area\",\"number\":17,\"type\":\"set\",\"value\":\"text\",\"class\":\"work\","
+    "\"check\":{\"name\":\"area-code\",\"levels\":[6,12],\"suffix\":3,\"table\":\"a\"}},"
+    "{\"name\":\"at\",\"number\":18,\"type\":\"register\",\"value\":\"int\",\"class\":\"work\","
+    "\"check\":{\"name\":\"money\",\"zero\":false,\"least\":-5}},"
+    "{\"name\":\"st\",\"number\":19,\"type\":\"state\",\"class\":\"work\","
+    "\"items\":[{\"name\":\"a\","
+    "\"rank\":1},{\"name\":\"b\",\"rank\":2}],\"transitions\":[[\"a\",\"b\"]]},"
+    "{\"name\":\"log\",\"number\":20,\"type\":\"log\",\"value\":\"map\",\"class\":\"work\","
+    "\"check\":\"entry\"}],\"limits\":[{\"name\":\"l\",\"label\":{\"en\":\"e\"},\"start\":\"at\","
+    "\"state\":\"st\",\"by\":[\"at\"],\"calendar\":\"c\",\"extend\":\"at\","
+    "\"pauses\":[\"a\"],\"rows\":"
+    "[{\"when\":{\"at\":7},\"working_days\":3},{\"hours\":24}]}]}]}";
+
+static void checks(void) {
+  qm_buf json = anew(), packed = anew();
+  qm_buf_add(&json, rich_schema, sizeof rich_schema - 1);
+  FUZZ_OK(qm_schema_json_compile(&packed, qm_buf_slice(&json), NULL));
+  done("schema", &packed);
+  done("schema_json", &json);
+  static const char *const texts[] = {"34052419800101001X", "91350100M000100Y43", "510181003201",
+                                      "028-87654321-801", "+86 139 0000 0000", "2024-02-29",
+                                      "field a: the code is no longer in use; use the new one (1)"};
+  for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+    pieces("validator", texts[i],
+           "\3\1\4\1\5\t\2\6\5\3\5\b\t\7abcdefghijklmnopqrst0123456789ABCDEFGHIJ");
+  pieces("schema_pack", "{\"tables\":[{\"name\":\"a\",\"file\":\"x\"}]}",
+         "{\"codes\":[[\"1\"]],\"note\":\"n\"}");
+  pieces("schema_pack", "{\"calendars\":[{\"file\":\"x\",\"name\":\"a\"},\n{\"file\":\"y\"}]}",
+         "{\"years\":[2026,2026],\"off\":[\"2026-01-01\"]}");
+}
+
 static void enrolment(void) {
   qm_ca *ca = NULL;
   qm_key *key = NULL;
@@ -400,6 +449,7 @@ static void all(qm_slice in) {
   states();
   tokens();
   schemas();
+  checks();
   enrolment();
   texts();
   programs();

@@ -15,14 +15,15 @@ static void pack(qm_slice in, const qm_id *space, qm_slice out[2], qm_buf *strea
   m.records = fuzz_byte(&in);
   m.names = fuzz_byte(&in);
   m.batches = fuzz_byte(&in);
-  qm_buf_byte(stream, 0);
   while (in.n) {
     qm_slice item = fuzz_piece(&in);
+    qm_buf_byte(stream, QM__BLOCK_PLAIN);
+    qm_buf_be32(stream, (uint32_t)item.n + 4);
     qm_buf_be32(stream, (uint32_t)item.n);
     qm_buf_add(stream, item.p, item.n);
   }
   FUZZ_OK(qm_buf_status(stream));
-  m.bytes = stream->n - 1;
+  m.bytes = stream->n;
   qm_sha256(stream->p, stream->n, &hash);
   m.hashes = qm_slice_of(hash.b, m.bytes ? sizeof hash.b : 0);
   FUZZ_OK(qm__manifest_write(&m, space, manifest));
@@ -37,9 +38,9 @@ static uint32_t pieces_of(unsigned how, qm_slice in, const qm_id *space, qm_slic
     while (in.n && n < 16) parts[n++] = fuzz_piece(&in);
     return n;
   }
-  if (in.n > QM_STATE_PART / 2) in.n = QM_STATE_PART / 2;
+  if (in.n > QM_STATE_PART / 6) in.n = QM_STATE_PART / 6;
   pack(in, space, parts, stream, manifest);
-  return parts[1].n > 1 ? 2 : 1;
+  return parts[1].n ? 2 : 1;
 }
 
 void fuzz_snapshot(qm_slice in) {

@@ -15,6 +15,7 @@
 #include "adapters/sqlite/fts_token.h"
 #include "adapters/sqlite/project.h"
 #include "adapters/sqlite/store_sqlite.h"
+#include "core/due.h"
 #include "core/mp.h"
 #include "support_world.h"
 
@@ -71,6 +72,33 @@ static void close_world(world *w) {
 
 /* ---- the schema grows ---- */
 
+/* Both limits start at the first step; one is extended by the visits and paused while it is
+ * assigned, the other depends on the head. */
+static const qm_slice one_head[] = {{(const uint8_t *)"\xa1x", 2}};
+static const qm_limit_row rows[] = {{NULL, 24, QM_UNIT_HOURS},
+                                    {one_head, 3, QM_UNIT_WORKING_DAYS},
+                                    {NULL, 9, QM_UNIT_WORKING_HOURS}};
+static const uint32_t by_head[] = {F_HEAD}, assigned[] = {1};
+static const qm_limit_def limits[] = {{.name = {(const uint8_t *)"task", 4},
+                                       .start = F_STEPS,
+                                       .state = F_STATE,
+                                       .extend = F_VISITS,
+                                       .pauses = assigned,
+                                       .n_pauses = 1,
+                                       .rows = rows,
+                                       .n_rows = 1},
+                                      {.name = {(const uint8_t *)"answer", 6},
+                                       .start = F_STATE,
+                                       .state = F_STATE,
+                                       .by = by_head,
+                                       .n_by = 1,
+                                       .calendar = {(const uint8_t *)"office", 6},
+                                       .rows = rows + 1,
+                                       .n_rows = 2}};
+static const qm_calendar office[] = {{.name = {(const uint8_t *)"office", 6},
+                                      .offset = 480,
+                                      .week = QM_WEEK_DEFAULT}};
+
 static void grow(world *w, unsigned i, qm_buf *to) {
   const qm_schema *old;
   qm_schema next;
@@ -92,6 +120,10 @@ static void grow(world *w, unsigned i, qm_buf *to) {
   all[1].number = 2;
   all[1].name = qm_slice_of("事件", 6);
   all[1].key_field = 0;
+  all[0].limits = limits;
+  all[0].n_limits = 2;
+  next.calendars = office;
+  next.n_calendars = 1;
   next.collections = all;
   next.n_collections = 2;
   qm_buf_clear(to);
@@ -241,6 +273,52 @@ static void check_record(device *d, sqlite3 *h, const char *r) {
   if (leads(d, r)) assert_string_equal(or_dash(got), or_dash(shown(d, r, F_LATE)));
 }
 
+/* (S23.5) A row where the limit runs, with what the record gives; else none. */
+static void check_limit(device *d, sqlite3 *h, const char *r, uint32_t at) {
+  static const char *const sqls[] = {
+      "SELECT coalesce(due, 'p')||'/'||start||'/'||amount||'/'||coalesce(l.state, '-')||'/'||"
+      "coalesce(ends, '-') FROM household_task_limit l JOIN household h USING (_row)"
+      " WHERE _id = ?1",
+      "SELECT coalesce(due, 'p')||'/'||start||'/'||amount||'/'||coalesce(l.state, '-')||'/'||"
+      "coalesce(ends, '-') FROM household_answer_limit l JOIN household h USING (_row)"
+      " WHERE _id = ?1"};
+  const qm_collection_def *c = &qm_space_schema(d->space)->collections[0];
+  qm_arena *arena = &d->world->arena;
+  char id[32], got[256], want[256] = "none", due_ms[24] = "p";
+  qm_id key = rec(r);
+  qm_record_class cls;
+  const qm_record *view;
+  qm_due due;
+  qm_base32(id, key.b, sizeof key.b);
+  if (leads(d, r)) {
+    assert_int_equal(qm_class_read(d->engine, d->space, &key, 0, arena, &cls), QM_OK);
+    assert_int_equal(qm_class_view(&cls, qm_space_authors(d->space), QM_CLASS_ALL, arena, &view),
+                     QM_OK);
+    int rc = qm_due_read(d->space, c, &c->limits[at], view, arena, &due);
+    if (rc == QM_OK) {
+      if (!due.paused) snprintf(due_ms, sizeof due_ms, "%lld", (long long)due.deadline.ms);
+      snprintf(want, sizeof want, "%s/%lld/%u/%.*s/%s", due_ms, (long long)due.start_ms,
+               (unsigned)due.amount, due.state.n ? (int)due.state.n : 1,
+               due.state.n ? (const char *)due.state.p : "-", due.deadline.ends ? "0" : "-");
+    } else {
+      assert_int_equal(rc, QM_ENOTFOUND);
+    }
+  }
+  ask(h, sqls[at], id, got, sizeof got);
+  assert_string_equal(got, want);
+}
+
+static void check_limits(device *d, sqlite3 *h) {
+  char got[32];
+  if (qm_space_schema(d->space)->version < 2) return;
+  for (unsigned i = 0; i < RECORDS; i++)
+    for (uint32_t at = 0; at < 2; at++) check_limit(d, h, names[i], at);
+  ask(h, "SELECT count(*) FROM household_task_limit WHERE _row NOT IN (SELECT _row FROM household)",
+      NULL, got, sizeof got);
+  assert_string_equal(got, "0");
+  ask(h, "SELECT count(*) FROM household_task_overdue", NULL, got, sizeof got);
+}
+
 /* Everything in all tables, by id and not by row. */
 static void dump(sqlite3 *h, qm_buf *to) {
   static const char *const texts[] = {
@@ -274,6 +352,7 @@ static void check_device(device *d) {
   char got[64];
   sqlite3 *h = read_tables(d);
   for (unsigned i = 0; i < RECORDS; i++) check_record(d, h, names[i]);
+  check_limits(d, h);
   assert_true(qm_projection_current(p));
   qm_buf_init(&before, &d->env, 1u << 20);
   qm_buf_init(&after, &d->env, 1u << 20);
@@ -283,6 +362,7 @@ static void check_device(device *d) {
   qm_buf_byte(&before, 0);
   qm_buf_byte(&after, 0);
   assert_string_equal((const char *)before.p, (const char *)after.p);
+  check_limits(d, h);
   qm_buf_free(&before);
   qm_buf_free(&after);
   ask(h, "PRAGMA integrity_check", NULL, got, sizeof got);

@@ -240,7 +240,7 @@ static void a_state_resumes(void **state) {
     assert_true(sessions < 40);
     if (sessions % 3 == 0) reopen(phone);
   }
-  assert_true(sessions > 3 && parts >= 8 && parts <= 12);
+  assert_true(sessions > 3 && parts >= 30 && parts <= 48);
   assert_string_equal(shown(phone, "r1", F_TEL), "later");
   assert_int_equal(session(phone, hub, 1, 0, &l), 1);
   assert_int_equal(l.a.parts, 0);

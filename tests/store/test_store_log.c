@@ -191,6 +191,101 @@ static void rows_of_a_record(void **state) {
   of(2, 1, 0, NULL);
 }
 
+static int same_batch(void *payload, const qm_log_row *row) {
+  const qm_slice *wanted = payload;
+  assert_int_equal(qm_slice_cmp(row->batch, *wanted), 0);
+  return QM_OK;
+}
+
+static int last_seq(void *payload, const qm_log_row *row) {
+  *(uint64_t *)payload = row->seq;
+  return QM_OK;
+}
+
+/* Record r is on the rows whose seq has bit r; each row is found, in order. */
+static void expect_rows(uint8_t record, uint64_t from, uint64_t to) {
+  qm_id id = {{record}};
+  uint64_t seq = 0, wanted = from;
+  for (;;) {
+    while (wanted <= to && !(wanted >> record & 1)) wanted++;
+    int rc = t.ops->log_of(t.s, 1, &id, seq, last_seq, &seq);
+    if (wanted > to) {
+      assert_int_equal(rc, QM_ENOTFOUND);
+      return;
+    }
+    OK(rc);
+    assert_int_equal(seq, wanted++);
+  }
+}
+
+/* More than a store may keep apart from its index. */
+static void many_rows_of_a_record(void **state) {
+  (void)state;
+  enum { ROWS = 2500 };
+  uint64_t seq = 0;
+  for (uint64_t i = 0; i < ROWS; i++) {
+    qm_segment_row segment = {0, i, i + 1};
+    qm_id ids[12];
+    uint32_t n = 0;
+    for (uint8_t r = 0; r < 12; r++)
+      if ((i + 1) >> r & 1) ids[n++] = (qm_id){{r}};
+    begin();
+    OK(append_on(1, &segment, "x", ids, n, &seq));
+    if (i % 700 == 600) expect_rows(0, 1, i + 1);
+    commit();
+  }
+  assert_int_equal(seq, ROWS);
+  for (uint8_t r = 0; r < 13; r++) expect_rows(r, 1, ROWS);
+  const uint64_t most[] = {1500};
+  qm_vv vv = vv_of(&t.env, most, 1);
+  begin();
+  OK(t.ops->log_cut(t.s, 1, &vv, NULL));
+  commit();
+  qm_free(&t.env, vv.next);
+  for (uint8_t r = 0; r < 13; r++) expect_rows(r, 1501, ROWS);
+  qm_vv all = {0};
+  OK(qm_vv_set(&t.env, &all, 0, ROWS));
+  begin();
+  OK(t.ops->log_cut(t.s, 1, &all, NULL));
+  commit();
+  qm_vv_free(&t.env, &all);
+  expect_rows(3, 1, 0);
+  qm_segment_row segment = {0, ROWS, ROWS + 1};
+  qm_id id = {{3}};
+  begin();
+  OK(append_on(1, &segment, "x", &id, 1, &seq));
+  commit();
+  assert_int_equal(seq, ROWS + 1);
+}
+
+/* Batches of any length come back as they were. */
+static void batches_of_all_lengths(void **state) {
+  (void)state;
+  static const size_t sizes[] = {0, 1, 493, 494, 495, 988, 989, 5000, 300000};
+  static uint8_t bytes[300000];
+  for (size_t i = 0; i < sizeof bytes; i++) bytes[i] = (uint8_t)(i * 31 >> 3);
+  for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+    qm_segment_row segment = {0, i, i + 1};
+    qm_log_row row = {
+        .batch = qm_slice_of(bytes, sizes[i]), .segments = &segment, .n_segments = 1};
+    uint64_t seq;
+    begin();
+    OK(t.ops->log_append(t.s, 1, &row, &seq));
+    commit();
+    for (size_t k = 0; k <= i; k++) {
+      qm_slice wanted = qm_slice_of(bytes, sizes[k]);
+      qm_vv none = {0};
+      OK(t.ops->log_after(t.s, 1, &none, k, same_batch, &wanted));
+    }
+    begin();
+    OK(t.ops->log_replace(t.s, 1, seq, qm_slice_of(bytes + 1, sizes[i] / 2)));
+    qm_slice shorter = qm_slice_of(bytes + 1, sizes[i] / 2);
+    qm_vv none = {0};
+    OK(t.ops->log_after(t.s, 1, &none, i, same_batch, &shorter));
+    t.ops->rollback(t.s);
+  }
+}
+
 static int refuse(void *payload, const qm_log_row *row) {
   (void)payload;
   (void)row;
@@ -474,6 +569,8 @@ static int run(const char *name, CMFixtureFunction setup) {
       cmocka_unit_test_setup_teardown(notes_for_oneself_are_of_a_space, setup, teardown),
       cmocka_unit_test_setup_teardown(rows_come_by_seq_and_vv, setup, teardown),
       cmocka_unit_test_setup_teardown(rows_of_a_record, setup, teardown),
+      cmocka_unit_test_setup_teardown(many_rows_of_a_record, setup, teardown),
+      cmocka_unit_test_setup_teardown(batches_of_all_lengths, setup, teardown),
       cmocka_unit_test_setup_teardown(the_visitor_decides, setup, teardown),
       cmocka_unit_test_setup_teardown(segments_must_rise, setup, teardown),
       cmocka_unit_test_setup_teardown(a_cut_takes_whole_rows, setup, teardown),

@@ -10,7 +10,6 @@
 
 #include "core/mp.h"
 #include "core/state_feed.h"
-#include "core/zip.h"
 
 typedef struct keeper {
   pieces s;
@@ -63,30 +62,34 @@ static qm_manifest manifest_of(const pieces *s) {
 
 static void stream_of(const pieces *s, qm_buf *out) {
   qm_buf_init(out, plain(), 64u << 20);
-  for (uint32_t i = 1; i < s->n; i++) {
-    qm_slice rest = qm_slice_of(s->p[i].p + 1, s->p[i].n - 1);
-    if (s->p[i].p[0])
-      ok(qm_unzip(out, rest, QM_STATE_PART));
-    else
-      qm_buf_add(out, rest.p, rest.n);
-  }
+  for (uint32_t i = 1; i < s->n; i++) qm_buf_add(out, s->p[i].p, s->p[i].n);
 }
 
 items state_items(const pieces *s, qm_arena *arena) {
   qm_manifest m = manifest_of(s);
   items out = {.authors = m.authors, .records = (uint32_t)m.records, .batches = m.batches};
   qm_buf stream;
+  qm_block block;
   qm_cur c;
   stream_of(s, &stream);
+  qm__block_init(&block, plain());
   qm_cur_init(&c, qm_buf_slice(&stream));
   while (qm_cur_left(&c)) {
+    uint8_t kind;
     uint32_t n;
-    qm_slice item;
-    assert_true(out.n < STATE_ITEMS);
+    int rc;
+    qm_slice bytes, item;
+    ok(qm_cur_byte(&c, &kind));
     ok(qm_cur_be32(&c, &n));
-    ok(qm_cur_span(&c, n, &item));
-    out.p[out.n++] = keep(arena, item.p, item.n);
+    ok(qm_cur_span(&c, n, &bytes));
+    ok(qm__block_open(&block, kind, bytes));
+    while ((rc = qm__block_next(&block, &item)) == QM_OK) {
+      assert_true(out.n < STATE_ITEMS);
+      out.p[out.n++] = keep(arena, item.p, item.n);
+    }
+    assert_int_equal(rc, QM_ENOTFOUND);
   }
+  qm__block_free(&block);
   qm_buf_free(&stream);
   return out;
 }
@@ -100,14 +103,12 @@ static pieces pack(const uint8_t *stream, size_t n, qm_manifest m, const qm_id *
   m.bytes = n;
   for (size_t at = 0; at < n; at += QM_STATE_PART) {
     size_t some = n - at < QM_STATE_PART ? n - at : QM_STATE_PART;
-    uint8_t *part = qm_arena_alloc(arena, some + 1);
     qm_hash hash;
-    assert_true(part && out.n < STATE_PIECES);
-    part[0] = 0;
-    memcpy(part + 1, stream + at, some);
-    qm_sha256(part, some + 1, &hash);
+    assert_true(out.n < STATE_PIECES);
+    out.p[out.n] = keep(arena, stream + at, some);
+    qm_sha256(stream + at, some, &hash);
     qm_buf_add(&hashes, hash.b, sizeof hash.b);
-    out.p[out.n++] = qm_slice_of(part, some + 1);
+    out.n++;
   }
   m.hashes = qm_buf_slice(&hashes);
   ok(qm__manifest_write(&m, space, &manifest));
@@ -122,6 +123,8 @@ pieces state_packed(const items *in, const qm_id *space, qm_arena *arena) {
   qm_buf stream;
   qm_buf_init(&stream, plain(), 64u << 20);
   for (uint32_t i = 0; i < in->n; i++) {
+    qm_buf_byte(&stream, QM__BLOCK_PLAIN);
+    qm_buf_be32(&stream, (uint32_t)in->p[i].n + 4);
     qm_buf_be32(&stream, (uint32_t)in->p[i].n);
     qm_buf_add(&stream, in->p[i].p, in->p[i].n);
   }

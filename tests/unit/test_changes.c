@@ -15,6 +15,7 @@
 
 #include "core/feed.h"
 #include "tests/unit/support_handle.h"
+#include "tests/unit/support_old.h"
 
 #define CURSOR_SIZE 64
 
@@ -189,7 +190,8 @@ static void test_older_file(void **state) {
   qm_close(a->db);
   a->db = NULL;
   assert_int_equal(sqlite3_open(test_dir_file(&w->dir, "a.db"), &h), SQLITE_OK);
-  static const char older[] = "DROP TABLE feed; DROP TABLE aside; DROP TABLE _merged;"
+  static const char older[] = OLD_VERSION_8
+                              "DROP TABLE feed; DROP TABLE aside; DROP TABLE _merged;"
                               "DROP TABLE _alike; DROP TABLE _alike_key; DROP TABLE _distinct;"
                               "DROP TABLE local;"
                               "PRAGMA user_version = 3";

@@ -24,6 +24,9 @@ static void test_config(void **state) {
                {"listen = [ 1]:0", QM_EUSAGE},
                {"idle-ms = 60001", QM_EUSAGE},
                {"idle-ms = -1", QM_EUSAGE},
+               {"loops = 0", QM_OK},
+               {"loops = 64", QM_OK},
+               {"loops = 65", QM_EUSAGE},
                {"log-level = loud", QM_EUSAGE},
                {"colour = red", QM_EUSAGE},
                {"name", QM_EUSAGE},
@@ -47,6 +50,7 @@ static void test_config_prints_what_it_reads(void **state) {
   qm_hub_config_default(&a);
   memcpy(a.name, "Stone Bridge", 13);
   a.connections = 77;
+  a.loops = 3;
   a.log_level = QM_LOG_DEBUG;
   a.log_json = 1;
   int n = qm_hub_config_print(&a, text, sizeof text);

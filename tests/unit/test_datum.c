@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "core/datum.h"
+#include "core/qianmo.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define RADIANS 0.017453292519943295
@@ -72,9 +73,31 @@ static void outside_both_are_the_same(void **state) {
   assert_false(qm_datum_shifts(104.06, 30.6)); /* swapped */
 }
 
+/* The same for programs, which name the datums. */
+static void points_for_display(void **state) {
+  (void)state;
+  double lat = known[0][0], lon = known[0][1];
+  assert_int_equal(qm_point_shown(&lat, &lon, QM_WGS84, QM_GCJ02), QM_OK);
+  assert_true(metres(lat, lon, known[0][2], known[0][3]) < 0.01);
+  assert_int_equal(qm_point_shown(&lat, &lon, QM_GCJ02, QM_GCJ02), QM_OK);
+  assert_int_equal(qm_point_shown(&lat, &lon, QM_GCJ02, QM_WGS84), QM_OK);
+  assert_true(metres(lat, lon, known[0][0], known[0][1]) < 0.001);
+  static const double bad[][2] = {{91, 0}, {-91, 0}, {0, 181}, {0, -181}, {NAN, 0}, {0, NAN}};
+  for (size_t i = 0; i < COUNT(bad); i++) {
+    lat = bad[i][0], lon = bad[i][1];
+    assert_int_equal(qm_point_shown(&lat, &lon, QM_WGS84, QM_GCJ02), QM_EINVAL);
+  }
+  lat = 30, lon = 104;
+  assert_int_equal(qm_point_shown(&lat, &lon, 0, QM_GCJ02), QM_EINVAL); /* not known */
+  assert_int_equal(qm_point_shown(&lat, &lon, QM_WGS84, 3), QM_EINVAL);
+  assert_int_equal(qm_point_shown(NULL, &lon, QM_WGS84, QM_GCJ02), QM_EINVAL);
+  assert_true(lat == 30 && lon == 104);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(known_places),
                                      cmocka_unit_test(there_and_back),
-                                     cmocka_unit_test(outside_both_are_the_same)};
+                                     cmocka_unit_test(outside_both_are_the_same),
+                                     cmocka_unit_test(points_for_display)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

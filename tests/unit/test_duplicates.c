@@ -433,7 +433,7 @@ static void an_older_file_gets_its_index(void **state) {
   w->a.db = NULL;
   assert_int_equal(sqlite3_open(w->a.o.path, &h), SQLITE_OK);
   assert_int_equal(sqlite3_exec(h,
-                                "DROP TABLE _alike; DROP TABLE _alike_key;"
+                                OLD_VERSION_8 "DROP TABLE _alike; DROP TABLE _alike_key;"
                                 "DROP TABLE _distinct; DROP TABLE local;"
                                 "UPDATE _spaces SET schema_hash = zeroblob(16);"
                                 "PRAGMA user_version = 6",

@@ -107,10 +107,13 @@ static void no_store_without_memory(void **state) {
 
 /* ---- the map under it ---- */
 
-static void check_order(qm__map *m, size_t wanted) {
+static qm_slice kind(const uint8_t *first) { return qm_slice_of(first, 1); }
+
+static void check_order(qm__map *m, uint8_t first, size_t wanted) {
   size_t n = 0;
   const qm__map_node *last = NULL;
-  for (const qm__map_node *at = qm__map_seek(m, qm_slice_of(NULL, 0)); at; at = qm__map_next(at)) {
+  for (const qm__map_node *at = qm__map_seek(m, kind(&first)); at; at = qm__map_next(at)) {
+    assert_int_equal(qm__map_key(at).p[0], first);
     if (last) assert_true(qm_slice_cmp(qm__map_key(last), qm__map_key(at)) < 0);
     assert_ptr_equal(qm__map_find(m, qm__map_key(at)), at);
     assert_ptr_equal(qm__map_before(m, qm__map_key(at)), last);
@@ -127,28 +130,102 @@ static void the_map_keeps_order(void **state) {
   qm__map m;
   qm__map_init(&m, &env);
   assert_int_equal(qm__map_put(&m, word("k"), word("v")), QM_ESTATE);
+  assert_int_equal(qm__map_append(&m, word("k"), word("v")), QM_ESTATE);
   assert_int_equal(qm__map_delete(&m, word("k")), QM_ESTATE);
   qm__map_begin(&m);
   for (uint32_t i = 0; i < 1000; i++) {
-    uint8_t key[2] = {(uint8_t)(i * 37 % 1000 >> 8), (uint8_t)(i * 37 % 1000)};
-    OK(qm__map_put(&m, qm_slice_of(key, 2), qm_slice_of(key, 2)));
+    uint8_t key[3] = {(uint8_t)(1 + i % 2), (uint8_t)(i * 37 % 1000 >> 8), (uint8_t)(i * 37 % 1000)};
+    OK(qm__map_put(&m, qm_slice_of(key, 3), qm_slice_of(key, 3)));
+    if (i == 700) check_order(&m, 2, 350); /* what comes later gets its place too */
   }
   qm__map_commit(&m);
-  check_order(&m, 1000);
+  check_order(&m, 1, 500);
+  check_order(&m, 2, 500);
+  check_order(&m, 3, 0);
   qm__map_begin(&m);
   for (uint32_t i = 0; i < 1000; i += 2) {
-    uint8_t key[2] = {(uint8_t)(i >> 8), (uint8_t)i};
-    OK(qm__map_delete(&m, qm_slice_of(key, 2)));
-    OK(qm__map_delete(&m, qm_slice_of(key, 2))); /* absent: no error */
-    OK(qm__map_put(&m, qm_slice_of(key, i % 4 ? 1 : 2), word("again")));
+    uint8_t key[3] = {1, (uint8_t)(i >> 8), (uint8_t)i};
+    OK(qm__map_delete(&m, qm_slice_of(key, 3)));
+    OK(qm__map_delete(&m, qm_slice_of(key, 3))); /* absent: no error */
+    OK(qm__map_put(&m, qm_slice_of(key, i % 4 ? 2 : 3), word("again")));
   }
   qm__map_rollback(&m);
-  check_order(&m, 1000);
-  uint8_t key[2] = {1, 7};
-  const qm__map_node *n = qm__map_find(&m, qm_slice_of(key, 2));
+  check_order(&m, 1, 500);
+  check_order(&m, 2, 500);
+  uint8_t key[3] = {1, 1, 8};
+  const qm__map_node *n = qm__map_find(&m, qm_slice_of(key, 3));
   assert_non_null(n);
-  assert_int_equal(qm_slice_cmp(qm__map_value(n), qm_slice_of(key, 2)), 0);
-  assert_null(qm__map_find(&m, qm_slice_of(key, 1)));
+  assert_int_equal(qm_slice_cmp(qm__map_value(n), qm_slice_of(key, 3)), 0);
+  assert_null(qm__map_find(&m, qm_slice_of(key, 2)));
+  qm__map_free(&m);
+  assert_int_equal(a.live, 0);
+}
+
+/* What is rolled back before anybody asked for its order never had a place. */
+static void new_keys_are_rolled_back(void **state) {
+  (void)state;
+  test_alloc a = {0};
+  qm_env env = test_alloc_env(&a);
+  uint8_t first = 1;
+  qm__map m;
+  qm__map_init(&m, &env);
+  qm__map_begin(&m);
+  for (uint8_t i = 0; i < 20; i++) {
+    uint8_t key[2] = {1, (uint8_t)(i * 7 % 20)};
+    OK(qm__map_put(&m, qm_slice_of(key, 2), word("kept")));
+  }
+  qm__map_commit(&m);
+  for (int asked = 0; asked < 3; asked++) {
+    qm__map_begin(&m);
+    for (uint8_t i = 20; i < 60; i++) {
+      uint8_t key[2] = {1, i}, old[2] = {1, (uint8_t)(i % 20)};
+      OK(qm__map_put(&m, qm_slice_of(key, 2), word("new")));
+      if (asked == 1 && i == 40) check_order(&m, 1, 41);
+      if (asked == 2) OK(qm__map_delete(&m, qm_slice_of(old, 2)));
+    }
+    qm__map_rollback(&m);
+    check_order(&m, 1, 20);
+    assert_int_equal(qm__map_value(qm__map_seek(&m, kind(&first))).n, 4);
+  }
+  qm__map_free(&m);
+  assert_int_equal(a.live, 0);
+}
+
+static void holds(qm__map *m, const char *wanted) {
+  const qm__map_node *n = qm__map_find(m, word("\1k"));
+  assert_int_equal(n != NULL, wanted != NULL);
+  if (n) assert_int_equal(qm_slice_cmp(qm__map_value(n), word(wanted)), 0);
+}
+
+static void values_grow_and_shrink_back(void **state) {
+  (void)state;
+  test_alloc a = {0};
+  qm_env env = test_alloc_env(&a);
+  qm__map m;
+  qm__map_init(&m, &env);
+  qm__map_begin(&m);
+  OK(qm__map_append(&m, word("\1k"), word("ab")));
+  qm__map_rollback(&m);
+  holds(&m, NULL);
+  qm__map_begin(&m);
+  OK(qm__map_append(&m, word("\1k"), word("ab")));
+  OK(qm__map_append(&m, word("\1k"), word("cd")));
+  qm__map_commit(&m);
+  holds(&m, "abcd");
+  qm__map_begin(&m);
+  for (int i = 0; i < 20; i++) OK(qm__map_append(&m, word("\1k"), word("e")));
+  OK(qm__map_append(&m, word("\1k"), word("")));
+  holds(&m, "abcdeeeeeeeeeeeeeeeeeeee");
+  OK(qm__map_put(&m, word("\1k"), word("x")));
+  OK(qm__map_append(&m, word("\1k"), word("y")));
+  holds(&m, "xy");
+  qm__map_rollback(&m);
+  holds(&m, "abcd");
+  qm__map_begin(&m);
+  OK(qm__map_append(&m, word("\1k"), word("f")));
+  OK(qm__map_delete(&m, word("\1k")));
+  qm__map_rollback(&m);
+  holds(&m, "abcd");
   qm__map_free(&m);
   assert_int_equal(a.live, 0);
 }
@@ -158,6 +235,8 @@ int main(void) {
       cmocka_unit_test(every_allocation_may_fail),
       cmocka_unit_test(no_store_without_memory),
       cmocka_unit_test(the_map_keeps_order),
+      cmocka_unit_test(new_keys_are_rolled_back),
+      cmocka_unit_test(values_grow_and_shrink_back),
   };
   return cmocka_run_group_tests_name("memory store", tests, NULL, NULL);
 }

@@ -270,8 +270,7 @@ static void both_prove_who_they_are(void **state) {
     assert_int_equal(qm_tls_ca(p.client).n, 0);
     exchange(&p, p.client, p.server, "from the village");
     exchange(&p, p.server, p.client, "from the office");
-    /* A sync with nothing new shall cost little. */
-    /* With the hub's ticket for the next. */
+    /* A sync with nothing new shall cost little, the hub's ticket for the next included. */
     assert_true(p.up.total < 1400 && p.down.total < 2400);
     is_closed_in_turn(&p);
     pair_close(&p);
@@ -652,9 +651,8 @@ static void cut_at_every_byte_of_the_handshake(void **state) {
     assert_int_equal(qm_tls_error(p.server, NULL), QM_OK);
     /* The flights' lengths differ by a byte or two, as signatures do. */
     if (cut < up - 4) assert_int_equal(qm_tls_state_of(p.server), QM_TLS_HANDSHAKE);
-    if (cut >= up && cut < up + down - 4) {
+    if (cut >= up && cut < up + down - 4)
       assert_int_equal(qm_tls_state_of(p.client), QM_TLS_HANDSHAKE);
-    }
     pair_close(&p);
   }
 }

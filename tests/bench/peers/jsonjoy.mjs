@@ -9,7 +9,7 @@ export const v = version('json-joy');
 
 const sid = d => 100000 + d;
 const join = patches => { // length and bytes of each
-  const parts = patches.map(p => p.toBinary());
+  const parts = patches.map(p => p instanceof Uint8Array ? p : p.toBinary());
   const out = new Uint8Array(parts.reduce((n, p) => n + 4 + p.length, 0));
   const view = new DataView(out.buffer);
   let at = 0;
@@ -103,10 +103,12 @@ export const text = {
   history(r) { return join([r.model.api.flush()]); }, // all edits as one patch
   take(r, bytes) { apply(r.model, bytes); },
   keystrokes(r, edits) {
-    return edits.map(e => {
+    return edits.flatMap(e => {
       this.one(r, e);
-      return r.model.api.flush().toBinary();
+      const patch = r.model.api.flush();
+      return patch.ops.length ? [patch.toBinary()] : [];
     });
   },
+  whole(r, patches) { return join(patches); }, // it has no form of a document that merges
   takeAll(r, patches) { for (const p of patches) r.model.applyPatch(Patch.fromBinary(p)); },
 };

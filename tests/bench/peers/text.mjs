@@ -76,7 +76,7 @@ const together = name => {
   const hub = t.open(77);
   t.takeAll(hub, out.flat());
   lib.check(t.read(hub) === end, `${peer.name}: ${name} ends elsewhere`);
-  const whole = t.history ? t.history(hub) : t.full(hub);
+  const whole = t.whole ? t.whole(hub, out.flat()) : t.history ? t.history(hub) : t.full(hub);
   for (let i = 0; i < +runs; i++) {
     const empty = t.open(78);
     const [s, merged] = timed(() => { t.take(empty, whole); return t.read(empty); });

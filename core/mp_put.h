@@ -1,0 +1,57 @@
+/* mp_put: private. MessagePack's short heads, written where room was made for them: for the
+ * forms that are written once an op. Each returns what follows. */
+#ifndef QM_MP_PUT_H
+#define QM_MP_PUT_H
+
+#include <string.h>
+
+#include "core/slice.h"
+
+#define QM__PUT_UINT 9 /* bytes of the longest */
+
+static inline uint8_t *qm__put_be(uint8_t *to, uint64_t v, unsigned n) {
+  for (unsigned i = n; i-- > 0; v >>= 8) to[i] = (uint8_t)v;
+  return to + n;
+}
+
+static inline uint8_t *qm__put_uint(uint8_t *to, uint64_t v) {
+  if (v < 0x80) {
+    *to = (uint8_t)v;
+    return to + 1;
+  }
+  if (v <= UINT8_MAX) {
+    to[0] = 0xcc;
+    to[1] = (uint8_t)v;
+    return to + 2;
+  }
+  if (v <= UINT16_MAX) {
+    to[0] = 0xcd;
+    return qm__put_be(to + 1, v, 2);
+  }
+  if (v <= UINT32_MAX) {
+    to[0] = 0xce;
+    return qm__put_be(to + 1, v, 4);
+  }
+  to[0] = 0xcf;
+  return qm__put_be(to + 1, v, 8);
+}
+
+/* An array of fewer than 2^32 elements. */
+static inline uint8_t *qm__put_array(uint8_t *to, uint64_t count) {
+  if (count < 16) {
+    *to = (uint8_t)(0x90 | count);
+    return to + 1;
+  }
+  to[0] = count <= UINT16_MAX ? 0xdc : 0xdd;
+  return qm__put_be(to + 1, count, count <= UINT16_MAX ? 2 : 4);
+}
+
+/* n < 256 bytes. */
+static inline uint8_t *qm__put_bin(uint8_t *to, const void *p, size_t n) {
+  to[0] = 0xc4;
+  to[1] = (uint8_t)n;
+  memcpy(to + 2, p, n);
+  return to + 2 + n;
+}
+
+#endif

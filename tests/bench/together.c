@@ -1,0 +1,330 @@
+/* Typing by several at once (friendsforever, clownschool) and typing saved edit by edit. Each
+ * author types on a replica that has seen exactly what the trace says he had; all ends in the
+ * trace's own end content. */
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zlib.h>
+
+#include "adapters/json/schema_json.h"
+#include "core/crdt/sequence.h"
+#include "core/read.h"
+#include "core/write.h"
+#include "tests/bench/bench.h"
+
+#define NOTES 16u
+#define AUTHORS 4u
+#define PARENTS 8u
+#define TOGETHER 10000u /* edits in one change at most */
+#define ONE_EACH 20000u /* edits at the trace's end that are committed one by one */
+
+static const qm_id record_id = {{'R'}}, space_id = {{'S'}};
+static const qm_slice none = {NULL, 0};
+static const char schema_text[] =
+    "{\"schema\":\"text\",\"version\":1,\"collections\":[{\"name\":\"paper\",\"number\":1,"
+    "\"purpose\":\"bench\",\"retention\":\"P1Y\",\"fields\":[{\"name\":\"notes\",\"number\":16,"
+    "\"type\":\"text\",\"value\":\"text\",\"class\":\"work\"}]}]}";
+
+typedef struct txn {
+  uint32_t author, parents[PARENTS], n_parents;
+  json_t *patches;
+  uint32_t asked; /* 1: somebody else hangs on it */
+} txn;
+
+typedef struct replica {
+  qm_store *store;
+  qm_engine *engine;
+  qm_write *open; /* what was typed since the last commit */
+  uint32_t n;     /* transactions in it */
+} replica;
+
+/* What one author pushed, up to a transaction. */
+typedef struct part {
+  uint32_t author, last;
+  qm_slice batch;
+} part;
+
+typedef struct world {
+  bench_env env;
+  json_t *json;
+  txn *txns;
+  uint32_t n, edits;
+  qm_slice end;
+  qm_buf schema;
+  replica authors[AUTHORS];
+  uint32_t taken[AUTHORS][AUTHORS]; /* [a][b]: parts of b that a has */
+  uint32_t made[AUTHORS];
+  part *parts[AUTHORS];
+  qm_arena arena;
+} world;
+
+static void read_trace(world *w, const char *path) {
+  size_t size = (size_t)1 << 26, i, k;
+  char *text = malloc(size);
+  gzFile f = gzopen(path, "rb");
+  json_error_t e;
+  json_t *t, *p;
+  BENCH_CHECK(text && f);
+  int n = gzread(f, text, (unsigned)size - 1);
+  gzclose(f);
+  w->json = n > 0 ? json_loadb(text, (size_t)n, 0, &e) : NULL;
+  free(text);
+  BENCH_CHECK(w->json);
+  const json_t *txns = json_object_get(w->json, "txns"), *end;
+  end = json_object_get(w->json, "endContent");
+  w->end = qm_slice_of(json_string_value(end), json_string_length(end));
+  w->n = (uint32_t)json_array_size(txns);
+  w->txns = calloc(w->n, sizeof *w->txns);
+  BENCH_CHECK(w->txns);
+  json_array_foreach(txns, i, t) {
+    txn *x = &w->txns[i];
+    x->author = (uint32_t)json_integer_value(json_object_get(t, "agent"));
+    x->patches = json_object_get(t, "patches");
+    w->edits += (uint32_t)json_array_size(x->patches);
+    BENCH_CHECK(x->author < AUTHORS);
+    json_array_foreach(json_object_get(t, "parents"), k, p) {
+      BENCH_CHECK(x->n_parents < PARENTS);
+      uint32_t parent = x->parents[x->n_parents++] = (uint32_t)json_integer_value(p);
+      BENCH_CHECK(parent < i);
+      w->txns[parent].asked |= w->txns[parent].author != x->author;
+    }
+  }
+}
+
+static qm_space *space_of(const replica *r) { return qm_engine_space(r->engine, &space_id); }
+
+static void open_replica(world *w, replica *r, uint8_t device) {
+  const qm_space_info info = {.id = space_id,
+                              .name = qm_slice_of("s", 1),
+                              .role = qm_slice_of("grid", 4),
+                              .schema = qm_buf_slice(&w->schema),
+                              .readable = 1,
+                              .writable = 1};
+  qm_engine_options o = {.size = sizeof o, .device = {{device}}};
+  BENCH_OK(qm_store_mem_open(&w->env.env, &r->store));
+  BENCH_OK(qm_engine_open(&r->engine, &w->env.env, r->store, &o, NULL));
+  BENCH_OK(qm_engine_space_put(r->engine, &info, NULL));
+}
+
+static void close_replica(replica *r) {
+  if (!r->engine) return;
+  qm_engine_close(r->engine);
+  r->store->ops->close(r->store);
+  memset(r, 0, sizeof *r);
+}
+
+static void open_world(world *w, const char *path) {
+  qm_error e = {0, ""};
+  memset(w, 0, sizeof *w);
+  bench_env_init(&w->env, 1);
+  read_trace(w, path);
+  qm_buf_init(&w->schema, &w->env.env, 1u << 20);
+  qm_arena_init(&w->arena, &w->env.env, (size_t)1 << 30);
+  BENCH_OK(qm_schema_json_compile(&w->schema, qm_slice_of(schema_text, sizeof schema_text - 1),
+                                  &e));
+  for (uint32_t a = 0; a < AUTHORS; a++) {
+    w->parts[a] = calloc(w->n + 1, sizeof **w->parts);
+    BENCH_CHECK(w->parts[a]);
+  }
+}
+
+static void close_world(world *w) {
+  for (uint32_t a = 0; a < AUTHORS; a++) {
+    close_replica(&w->authors[a]);
+    free(w->parts[a]);
+  }
+  qm_arena_free(&w->arena);
+  qm_buf_free(&w->schema);
+  free(w->txns);
+  json_decref(w->json);
+  BENCH_CHECK(w->env.live == 0);
+}
+
+static void check(world *w, const replica *r) {
+  qm_arena arena;
+  const qm_record *rec;
+  qm_buf b;
+  qm_arena_init(&arena, &w->env.env, (size_t)1 << 30);
+  qm_buf_init(&b, &w->env.env, 1u << 24);
+  BENCH_OK(qm_engine_read(r->engine, space_of(r), &record_id, &arena, &rec));
+  const qm_cell *cell = qm_record_cell(rec, NOTES, QM_SEQUENCE);
+  BENCH_CHECK(cell);
+  qm_sequence_text(cell, &b);
+  size_t q = 0; while (q < b.n && q < w->end.n && b.p[q] == w->end.p[q]) q++;
+  fprintf(stderr, "len %zu want %zu same %zu cpu %g\n%.60s\n--\n%.60s\n", b.n, w->end.n, q, bench_cpu(), (const char*)b.p + (q > 20 ? q - 20 : 0), (const char*)w->end.p + (q > 20 ? q - 20 : 0));
+  BENCH_CHECK(b.n == w->end.n && memcmp(b.p, w->end.p, b.n) == 0);
+  qm_buf_free(&b);
+  qm_arena_free(&arena);
+}
+
+static void take(replica *r, uint32_t author, qm_slice batch, qm_arena *arena) {
+  qm_ingest in = {.peer = {{(uint8_t)(author + 1)}}};
+  BENCH_OK(qm_engine_ingest(r->engine, space_of(r), batch, &in, arena, NULL));
+  BENCH_CHECK(!in.n_refusals && !in.parked);
+}
+
+static void commit(replica *r) {
+  if (r->open) BENCH_OK(qm_write_commit(r->open, QM_RELAXED));
+  r->open = NULL;
+  r->n = 0;
+}
+
+/* Parts of b's up to its transaction `last`, with what they hang on. */
+static void bring(world *w, uint32_t a, uint32_t b, uint32_t last) {
+  while (w->taken[a][b] < w->made[b]) {
+    const part *p = &w->parts[b][w->taken[a][b]];
+    if (w->taken[a][b] && p[-1].last >= last && p->last > p[-1].last) break;
+    uint32_t first = w->taken[a][b] ? p[-1].last + 1 : 0;
+    commit(&w->authors[a]);
+    for (uint32_t i = first; i <= p->last; i++) {
+      const txn *x = &w->txns[i];
+      if (x->author != b) continue;
+      for (uint32_t k = 0; k < x->n_parents; k++) {
+        const txn *parent = &w->txns[x->parents[k]];
+        if (parent->author != a && parent->author != b) bring(w, a, parent->author, x->parents[k]);
+      }
+    }
+    qm_arena arena;
+    qm_arena_init(&arena, &w->env.env, 1u << 26);
+    BENCH_OK(qm_engine_begin(w->authors[a].engine));
+    take(&w->authors[a], b, p->batch, &arena);
+    BENCH_OK(qm_engine_commit(w->authors[a].engine, QM_DURABLE, NULL, NULL));
+    qm_arena_free(&arena);
+    w->taken[a][b]++;
+  }
+}
+
+/* What an author has written since the last time, as one more part. */
+static void push(world *w, uint32_t a, uint32_t last) {
+  replica *r = &w->authors[a];
+  qm_vv_list heads = {NULL, 0};
+  uint64_t cursor = 0;
+  qm_buf batch;
+  qm_arena arena;
+  qm_arena_init(&arena, &w->env.env, 1u << 20);
+  qm_buf_init(&batch, &w->env.env, QM_BATCH_MAX);
+  commit(r);
+  BENCH_OK(qm_engine_heads(r->engine, space_of(r), &arena, &heads)); /* before the push */
+  BENCH_OK(qm_engine_push(r->engine, space_of(r)));
+  for (;;) {
+    qm_buf_clear(&batch);
+    int rc = qm_engine_next_batch(r->engine, space_of(r), heads, &cursor, &batch);
+    if (rc == QM_ENOTFOUND) break;
+    BENCH_OK(rc);
+    BENCH_CHECK(w->made[a] < w->n);
+    w->parts[a][w->made[a]++] = (part){
+        a, last, qm_slice_of(qm_arena_copy(&w->arena, batch.p, batch.n), batch.n)};
+  }
+  qm_buf_free(&batch);
+  qm_arena_free(&arena);
+}
+
+/* A commit after so many transactions. */
+static void type(replica *r, const json_t *patches, uint32_t most) {
+  size_t i;
+  json_t *p;
+  if (!r->open) BENCH_OK(qm_write_begin(&r->open, r->engine, space_of(r), 0));
+  json_array_foreach(patches, i, p) {
+    const json_t *s = json_array_get(p, 2);
+    uint64_t at = (uint64_t)json_integer_value(json_array_get(p, 0));
+    uint64_t cut = (uint64_t)json_integer_value(json_array_get(p, 1));
+    qm_slice text = qm_slice_of(json_string_value(s), json_string_length(s));
+    BENCH_OK(qm_write_splice(r->open, &record_id, NOTES, at, cut, text, none));
+  }
+  if (++r->n >= most) commit(r);
+}
+
+static void create(replica *r) {
+  qm_write *x;
+  qm_id id;
+  int existing;
+  BENCH_OK(qm_write_begin(&x, r->engine, space_of(r), 0));
+  BENCH_OK(qm_write_new(x, 1, &record_id, none, &id, &existing));
+  BENCH_OK(qm_write_commit(x, QM_RELAXED));
+}
+
+static void play(world *w) {
+  for (uint32_t i = 0; i < w->n; i++) {
+    const txn *x = &w->txns[i];
+    replica *r = &w->authors[x->author];
+    if (!r->engine) {
+      open_replica(w, r, (uint8_t)(x->author + 1));
+      if (i == 0) create(r);
+    }
+    for (uint32_t k = 0; k < x->n_parents; k++)
+      if (w->txns[x->parents[k]].author != x->author)
+        bring(w, x->author, w->txns[x->parents[k]].author, x->parents[k]);
+    type(r, x->patches, TOGETHER);
+    if (x->asked || i + 1 == w->n) push(w, x->author, i);
+  }
+  for (uint32_t a = 0; a < AUTHORS; a++)
+    if (w->authors[a].engine) push(w, a, w->n - 1);
+}
+
+/* All that a replica holds, into an empty one. */
+static void merge(bench *b, world *w, const char *id) {
+  replica r;
+  qm_arena arena;
+  qm_slice *batches = calloc(w->n, sizeof *batches);
+  const qm_vv_list nothing = {NULL, 0};
+  uint64_t cursor = 0;
+  uint32_t n = 0;
+  qm_buf batch;
+  replica *all = &w->authors[0];
+  for (uint32_t a = 1; a < AUTHORS; a++) bring(w, 0, a, w->n);
+  check(w, all);
+  qm_buf_init(&batch, &w->env.env, QM_BATCH_MAX);
+  for (;; n++) {
+    qm_buf_clear(&batch);
+    int rc = qm_engine_next_batch(all->engine, space_of(all), nothing, &cursor, &batch);
+    if (rc == QM_ENOTFOUND) break;
+    BENCH_OK(rc);
+    batches[n] = qm_slice_of(qm_arena_copy(&w->arena, batch.p, batch.n), batch.n);
+  }
+  open_replica(w, &r, 9);
+  qm_arena_init(&arena, &w->env.env, (size_t)1 << 30);
+  bench_span from = bench_start();
+  BENCH_OK(qm_engine_begin(r.engine));
+  for (uint32_t i = 0; i < n; i++) take(&r, 0, batches[i], &arena);
+  BENCH_OK(qm_engine_commit(r.engine, QM_DURABLE, NULL, NULL));
+  check(w, &r); /* reading it is part of the figure, as it is of the peers' */
+  bench_took(b, id, 1e3, from);
+  qm_arena_free(&arena);
+  qm_buf_free(&batch);
+  close_replica(&r);
+  free(batches);
+}
+
+static void each(bench *b) {
+  static world w;
+  replica r;
+  open_world(&w, "fixtures/traces/automerge-paper.json.gz");
+  open_replica(&w, &r, 1);
+  create(&r);
+  for (uint32_t i = 0; i < w.n - ONE_EACH; i++) type(&r, w.txns[i].patches, TOGETHER);
+  commit(&r);
+  bench_span from = bench_start();
+  for (uint32_t i = w.n - ONE_EACH; i < w.n; i++) type(&r, w.txns[i].patches, 1);
+  bench_rate(b, "text.local.each", ONE_EACH, from);
+  check(&w, &r);
+  close_replica(&r);
+  close_world(&w);
+}
+
+void bench_together(bench *b, int runs) {
+  static world w;
+  static const char *const names[] = {"friendsforever", "clownschool"};
+  bench_figure(b, "text.local.each", "edits/s", 1e6, 1, NULL);
+  for (int k = 0; k < 2; k++) {
+    char path[128], id[64];
+    snprintf(path, sizeof path, "%s/%s.json.gz", getenv("TDIR"), names[k]);
+    snprintf(id, sizeof id, "text.%s", names[k]);
+    bench_figure(b, id, "ms", 0, 0, NULL);
+    open_world(&w, path);
+    play(&w);
+    for (int i = 0; i < runs; i++) merge(b, &w, id);
+    close_world(&w);
+  }
+  for (int i = 0; i < runs; i++) each(b);
+}
