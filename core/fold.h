@@ -31,6 +31,10 @@ int qm__fold_wait(qm_space *s);
  * to be folded. */
 int qm__fold_replay(qm_space *s);
 
+/* One record that waits, as its row will be: the only question about state that folds nothing.
+ * An empty one is not visited. QM_ENOTFOUND: it does not wait. Outside a transaction. */
+int qm__fold_record(qm_space *s, const qm_id *id, qm_visit_record visit, void *payload);
+
 /* As the store's verbs, over all that was committed. */
 int qm__fold_scan(qm_space *s, const qm_id *after, size_t limit, qm_visit_record visit,
                   void *payload);
