@@ -5,6 +5,7 @@
 #include "core/validator.h"
 #include "core/class_ref.h"
 #include "core/home.h"
+#include "core/ledger.h"
 
 /* Detail for the caller; failures of this replica leave only cancel. */
 int qm__write_fail(qm_write *w, int rc, const char *what) {
@@ -576,6 +577,9 @@ static int append(qm_write *w, const qm_id *record, uint32_t field, qm_slice val
   QM_TRY(qm__write_judge(w, &t, value));
   const qm_cell *cell;
   QM_TRY(class_cell(w, &t, field, QM_ENTRIES, &cell));
+  if (t.field && qm_is_ledger(t.field) && !qm__write_raw(w))
+    QM_TRY(qm_ledger_check(&w->s->authors, cell ? qm_entries_of(cell) : NULL, t.field, value,
+                           &w->error));
   qm_op op = {.field = field, .shape = QM_ENTRIES, .kind = QM_KIND_APPEND, .value = value};
   if (cell) {
     const qm_entries *v = qm_entries_of(cell);

@@ -42,7 +42,8 @@ int qm__store_each(sqlite_store *s, qm__sql_id id, const qm__arg *args, size_t n
 /* The key of a row of the log: space * 2^31 + seq; beyond the greatest seq: that one. */
 #define QM__LOG_SEQ_MAX UINT64_C(0x7fffffff)
 static inline qm__arg qm__log_row(uint32_t space, uint64_t seq) {
-  return qm__int((int64_t)((uint64_t)space << 31 | (seq < QM__LOG_SEQ_MAX ? seq : QM__LOG_SEQ_MAX)));
+  if (seq > QM__LOG_SEQ_MAX) seq = QM__LOG_SEQ_MAX;
+  return qm__int((int64_t)((uint64_t)space << 31 | seq));
 }
 /* The least and the greatest key of a space, as two arguments. */
 #define QM__LOG_OF(space) qm__log_row((space), 0), qm__log_row((space), UINT64_MAX)
