@@ -16,9 +16,9 @@ typedef struct bench bench;
 /* One suite: adds its figures to b, `runs` times each. */
 typedef void bench_suite(bench *b, int runs);
 bench_suite bench_limits, bench_grid, bench_text, bench_scale, bench_township, bench_together;
-bench_suite bench_day;
-/* Parts of bench_limits. */
-bench_suite bench_limits_plain, bench_limits_tls;
+bench_suite bench_day, bench_village;
+/* A part of bench_limits. What OpenSSL does alone stands beside bench_day. */
+bench_suite bench_limits_plain;
 
 /* Says what a figure is; once, before its values. `target` 0: none. `more` 1: more is
  * better. `limit`: id of the figure that bounds it, or NULL. */

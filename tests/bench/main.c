@@ -14,6 +14,7 @@ static const struct {
 } suites[] = {
     {"limits", bench_limits},
     {"grid", bench_grid},
+    {"village", bench_village},
     {"text", bench_text},
     {"together", bench_together},
     {"scale", bench_scale},

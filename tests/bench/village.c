@@ -191,6 +191,42 @@ void village_merge(village *v, village_replica *hub, uint32_t from, uint32_t to)
   BENCH_OK(qm_engine_fold(hub->engine));
 }
 
+void village_merge_bulk(village *v, village_replica *hub) {
+  qm_arena arena;
+  qm_arena_init(&arena, &v->env.env, (size_t)1 << 30);
+  BENCH_OK(qm_engine_begin(hub->engine));
+  for (uint32_t i = 0; i < v->n_uploads; i++) {
+    const village_upload *u = &v->uploads[i];
+    qm_ingest in = {.check_author = 0};
+    qm_error why = {0, ""};
+    qm_trace_device(u->device, &in.peer);
+    BENCH_OK(qm_engine_ingest(hub->engine, village_space(v, hub->engine, u->device), u->batch, &in,
+                              &arena, &why));
+    BENCH_CHECK(!in.n_refusals && !in.parked);
+  }
+  BENCH_OK(qm_engine_commit(hub->engine, QM_DURABLE, NULL, NULL));
+  BENCH_OK(qm_engine_fold(hub->engine));
+  qm_arena_free(&arena);
+}
+
+uint64_t village_history(village *v, qm_engine *hub) {
+  uint64_t bytes = 0;
+  const qm_vv_list nothing = {NULL, 0};
+  qm_buf batch;
+  qm_buf_init(&batch, &v->env.env, QM_BATCH_MAX);
+  for (uint32_t i = 0; i < qm_engine_space_count(hub); i++) {
+    uint64_t cursor = 0;
+    for (;; bytes += batch.n) {
+      qm_buf_clear(&batch);
+      int rc = qm_engine_next_batch(hub, qm_engine_space_at(hub, i), nothing, &cursor, &batch);
+      if (rc == QM_ENOTFOUND) break;
+      BENCH_OK(rc);
+    }
+  }
+  qm_buf_free(&batch);
+  return bytes;
+}
+
 /* --- checking --- */
 
 void village_same(const village *v, qm_engine *a, qm_engine *b, uint32_t device) {

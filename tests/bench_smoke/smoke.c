@@ -46,24 +46,6 @@ static int trace_all(sqlite3 *db, char **message, const struct sqlite3_api_routi
 
 /* --- what is counted --- */
 
-static uint64_t history(village *v, qm_engine *hub) {
-  uint64_t bytes = 0;
-  const qm_vv_list nothing = {NULL, 0};
-  qm_buf batch;
-  qm_buf_init(&batch, &v->env.env, QM_BATCH_MAX);
-  for (uint32_t i = 0; i < qm_engine_space_count(hub); i++) {
-    uint64_t cursor = 0;
-    for (;; bytes += batch.n) {
-      qm_buf_clear(&batch);
-      int rc = qm_engine_next_batch(hub, qm_engine_space_at(hub, i), nothing, &cursor, &batch);
-      if (rc == QM_ENOTFOUND) break;
-      BENCH_OK(rc);
-    }
-  }
-  qm_buf_free(&batch);
-  return bytes;
-}
-
 static int add_part(void *payload, uint32_t part, qm_slice content) {
   (void)part;
   *(uint64_t *)payload += content.n;
@@ -102,7 +84,7 @@ static void in_memory(void) {
   village_merge(&v, &hub, 0, v.n_uploads);
   add("grid.merge.allocations", v.env.calls - before);
   village_check(&v, hub.engine, 1);
-  add("grid.history.bytes", history(&v, hub.engine));
+  add("grid.history.bytes", village_history(&v, hub.engine));
   add("grid.snapshot.bytes", snapshot(hub.engine));
   village_close_replica(&hub);
   village_close(&v);
@@ -225,8 +207,8 @@ static uint64_t expected(const char *name) {
 static int record(void) {
   FILE *f = fopen(EXPECT, "w");
   if (!f) return 1;
-  fprintf(f, "# Counts of tests/bench_smoke, made by `make bench-smoke RECORD=1`. A count may be a\n"
-             "# fiftieth above what stands here; what is below is better, and worth recording.\n");
+  fprintf(f, "# Counts of tests/bench_smoke, made by `make bench-smoke RECORD=1`. A count may be\n"
+             "# a fiftieth above what stands here; what is below is better: record it.\n");
   for (unsigned i = 0; i < n_counts; i++)
     fprintf(f, "%s %llu\n", counts[i].name, (unsigned long long)counts[i].value);
   return fclose(f) != 0;
