@@ -52,21 +52,24 @@ int qm__log_resolve(qm_space *s, const qm_segment *g, qm_arena *arena) {
   qm_op **ops = qm_arena_array(arena, g->n_ops, sizeof *ops);
   qm_id *ids = qm_arena_array(arena, g->n_ops, sizeof *ids);
   uint8_t *found = qm_arena_zero(arena, g->n_ops);
-  uint32_t n = 0, inside = 0;
-  if (!dots || !ops || !ids || !found) return QM_ENOMEM;
+  uint32_t *places = qm_arena_array(arena, g->n_ops, sizeof *places);
+  uint32_t n = 0, n_ops = 0, inside = 0;
+  if (!dots || !ops || !ids || !found || !places) return QM_ENOMEM;
   for (uint32_t i = 0; i < g->n_changes; i++)
     for (uint32_t o = 0; o < g->changes[i].n_ops; o++) {
       qm_op *op = &g->changes[i].ops[o];
       if (op->named != QM_BY_CREATION) continue;
       inside += (uint32_t)is_inside(g, op->created);
       if (is_inside(g, op->created)) continue;
-      dots[n] = op->created;
-      ops[n++] = op;
+      /* Ops on one record mostly follow each other: it is asked for once. */
+      if (!n || !qm_dot_eq(dots[n - 1], op->created)) dots[n++] = op->created;
+      places[n_ops] = n - 1;
+      ops[n_ops++] = op;
     }
   if (n) QM_TRY(store->ops->creation_find(store, s->number, dots, n, ids, found));
-  for (uint32_t i = 0; i < n; i++) {
-    if (!found[i]) return QM_ENOTFOUND;
-    ops[i]->record = ids[i];
+  for (uint32_t i = 0; i < n_ops; i++) {
+    if (!found[places[i]]) return QM_ENOTFOUND;
+    ops[i]->record = ids[places[i]];
   }
   return inside ? resolve_inside(g, arena) : QM_OK;
 }

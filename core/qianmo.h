@@ -270,7 +270,8 @@ QM_API uint32_t qm_written(const qm_tx *tx);
 QM_API int32_t qm_shown(qm_tx *tx, qm_slice token, qm_error *e);
 
 /* Every verb: QM_ENOTFOUND (no such collection or record), QM_EINVISIBLE (deleted; qm_restore),
- * QM_EAMBIGUOUS, QM_ESCHEMA (no such field, another type, a value that does not fit),
+ * QM_EAMBIGUOUS, QM_ESCHEMA (no such field, another type, a value that does not fit or that the
+ * field's check speaks against: qm_explain),
  * QM_EACCESS (the role may not write here), QM_ELIMIT, QM_ESTATE (an error before this one left
  * only qm_cancel). After any other error the transaction can go on without that verb. */
 
@@ -374,7 +375,8 @@ enum {
  *   {"id","collection","visible","fields":{FIELD:VALUE,…},
  *    "conflicts":{FIELD:[{"value",who,"class"},…]},"token"}
  * Fields stand in the schema's order, empty ones are left out. A set and a list are JSON arrays; a
- * log an array of {"value",who}; a ref a record id, of merged records (qm_merge) the one that all
+ * log an array of {"value",who}, of a ledger (check "entry") with "entry":NAME, which a reversal
+ * names; a ref a record id, of merged records (qm_merge) the one that all
  * are shown under, and ,"stored":{FIELD:…} what was written where that is another; a counter out
  * of range null. "class":
  * "sibling" (a concurrent value), "unread" (overwritten by somebody who had not seen it),

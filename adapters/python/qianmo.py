@@ -20,7 +20,9 @@ import json
 CREATE, NEW, READONLY, CHECK, TEST_DATA = 1, 2, 4, 8, 16  # flags of Database
 JSON, AGAIN = 1, 2                                        # of the verbs
 DETAIL, DELETED, REVIEW, FAST, DISMISSED = 1, 2, 4, 8, 16  # of reading
+OVERDUE = 32                                              # of due
 UNREAD = 1                                                # of inbox
+WGS84, GCJ02 = 1, 2                                       # of point_shown
 FOR_EVER = 0xFFFFFFFF                                     # as a timeout
 CLASSES = ("ok", "usage", "absent", "retry", "refused", "storage", "corrupt", "differ")
 
@@ -90,6 +92,11 @@ class _ReviewOptions(c.Structure):
                 ("cls", _Slice)]
 
 
+class _Explanation(c.Structure):
+    _fields_ = [("size", c.c_uint32), ("reason", c.c_char_p), ("en", c.c_char_p),
+                ("zh", c.c_char_p), ("field", _Slice), ("detail", _Slice)]
+
+
 # Arguments by letter, as the header has them: d database, t transaction, l link, s slice,
 # z C string, u uint32, q uint64, i int64, p pointer, T text out, E error out. First: what comes
 # back, - nothing.
@@ -98,6 +105,7 @@ _SIGNATURES = {
     "columns": "ps", "options_fill": "-pp", "text_free": "-p",
     "open": "vppE", "close": "-d", "suspend": "vduE", "resume": "vdE",
     "enroll": "vdsssE", "space_create": "vdsssE", "spaces": "vdTE", "schema_text": "vdsTE",
+    "schema_pack": "vszTE", "explain": "vpp", "point_shown": "vppvv", "due": "vdsuuuTE",
     "schema_validate": "vsTE", "schema_compare": "vssTE",
     "begin": "vdspE", "commit": "vtE", "cancel": "-t", "written": "ut", "shown": "vtsE",
     "new": "vtssTpE", "delete": "vtssE", "restore": "vtssE", "merge": "vtsssE",
@@ -145,15 +153,28 @@ def _call(name, *args):
 class Error(Exception):
     """code, name ("EGAP"), cls (one of CLASSES), message: the library's, in English."""
 
-    def __init__(self, code, message=""):
-        self.code, self.message = code, message
+    def __init__(self, code, message=b""):
+        raw = _bytes(message)
+        self.code, self.message, self._raw = code, raw.decode("utf-8", "replace"), raw
         self.name = _call("err_name", code).decode()
         self.cls = CLASSES[_call("err_class", code)]
-        super().__init__("%s [%s]" % (message or self.text("en"), self.name))
+        super().__init__("%s [%s]" % (self.message or self.text("en"), self.name))
 
     def text(self, language="en"):
         """What it says to a person, in Chinese ("zh") or English."""
         return _call("error_text", self.code, language.encode()).decode()
+
+    def explain(self):
+        """Why a value was refused: {"reason", "en", "zh", "field", "detail"}, or None."""
+        e, x = _Error(self.code, self._raw), _Explanation()
+        x.size = c.sizeof(x)
+        if _call("explain", c.cast(c.byref(e), _p), c.cast(c.byref(x), _p)) != 0:
+            return None
+        found = {name: getattr(x, name).decode() for name in ("reason", "en", "zh")}
+        for name in ("field", "detail"):
+            text = getattr(x, name)
+            found[name] = c.string_at(text.p, text.n).decode("utf-8", "replace") if text.n else ""
+        return found
 
 
 def _bytes(text):
@@ -178,7 +199,7 @@ def _run(name, *args, out=False, as_bytes=False):
     tail = (c.byref(text), c.byref(e)) if out else (c.byref(e),)
     rc = _call(name, *[_slice(a) if isinstance(a, (str, bytes)) else a for a in args], *tail)
     if rc != 0:
-        raise Error(rc, e.message.decode("utf-8", "replace"))
+        raise Error(rc, e.message)
     return _take(text, as_bytes) if out else None
 
 
@@ -199,12 +220,30 @@ def schema_validate(schema):
     return _run("schema_validate", schema, out=True)
 
 
+def schema_pack(schema, path):
+    """The schema with the files that it names, seen from the directory of path, in it."""
+    e, text = _Error(), _Text()
+    rc = _call("schema_pack", _slice(schema), _bytes(path), c.byref(text), c.byref(e))
+    if rc != 0:
+        raise Error(rc, e.message)
+    return _take(text)
+
+
+def point_shown(latitude, longitude, source, target):
+    """A captured place in the datum of a map, in degrees; for display only."""
+    x, y = c.c_double(latitude), c.c_double(longitude)
+    rc = _call("point_shown", c.cast(c.byref(x), _p), c.cast(c.byref(y), _p), source, target)
+    if rc != 0:
+        raise Error(rc)
+    return x.value, y.value
+
+
 def schema_compare(older, newer):
     """Also where the newer one is refused: read "refused" in the lines."""
     e, text = _Error(), _Text()
     rc = _call("schema_compare", _slice(older), _slice(newer), c.byref(text), c.byref(e))
     if rc != 0 and not text.p:
-        raise Error(rc, e.message.decode("utf-8", "replace"))
+        raise Error(rc, e.message)
     return _take(text)
 
 
@@ -254,7 +293,7 @@ class Transaction:
         rc = _call("new", self._h, _slice(collection), _slice(key), c.byref(text),
                    c.byref(existing), c.byref(e))
         if rc != 0:
-            raise Error(rc, e.message.decode("utf-8", "replace"))
+            raise Error(rc, e.message)
         return _take(text), bool(existing.value)
 
     def delete(self, collection, record):
@@ -322,7 +361,7 @@ class Transaction:
         rc = _call("attach", self._h, _slice(collection), _slice(record), _slice(field),
                    _bytes(path), c.byref(text), c.byref(e))
         if rc != 0:
-            raise Error(rc, e.message.decode("utf-8", "replace"))
+            raise Error(rc, e.message)
         return _take(text)
 
 
@@ -569,6 +608,9 @@ class Database:
 
     def search(self, space, collection, text, limit=0, offset=0):
         return self._do("search", space, collection, text, limit, offset, out=True)
+
+    def due(self, space="", flags=0, limit=0, offset=0):
+        return self._do("due", space, flags, limit, offset, out=True)
 
     def rebuild(self):
         self._do("rebuild")

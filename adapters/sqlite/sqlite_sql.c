@@ -91,10 +91,10 @@ static const char *const store_steps[] = {
     "CREATE TABLE local (space INTEGER NOT NULL, key BLOB NOT NULL, value BLOB NOT NULL,"
     "  PRIMARY KEY (space, key)) WITHOUT ROWID;",
     /* record and log by number; of log: space * 2^31 + seq. log_piece: its batches, in pieces of
-     * which eight fill a page: a row of a few thousand bytes leaves a third of one empty. log_new: by that number, of the rows
-     * that log_index does not know yet, the marks of the records that they are on (none: not
-     * told). log_index: a record's mark (an empty one: not told), the rows that are on it: the
-     * last, and how far before it the others are. */
+     * which eight fill a page: a row of a few thousand bytes leaves a third of one empty.
+     * log_new: by that number, of the rows that log_index does not know yet, the marks of the
+     * records that they are on (none: not told). log_index: a record's mark (an empty one: not
+     * told), the rows that are on it: the last, and how far before it the others are. */
     "CREATE TABLE record_by_number (number INTEGER NOT NULL PRIMARY KEY, space INTEGER NOT NULL,"
     "  id BLOB NOT NULL, collection INTEGER NOT NULL, hash BLOB NOT NULL, state BLOB NOT NULL);"
     "INSERT INTO record_by_number (space, id, collection, hash, state)"
@@ -280,7 +280,9 @@ static const qm__sql table[QM__SQL_COUNT] = {
     SQL(OPEN_PUT,
         "INSERT OR REPLACE INTO open_change (space, counter, change)"
         " VALUES (?1, ?2, ?3)"),
-    SQL(OPEN_LIST, "SELECT counter, change FROM open_change WHERE space = ?1 ORDER BY counter"),
+    SQL(OPEN_LIST, 
+        "SELECT counter, change FROM open_change WHERE space = ?1 AND counter >= ?2"
+        " ORDER BY counter"),
     SQL(OPEN_DROP, "DELETE FROM open_change WHERE space = ?1"),
 
     SQL(ASIDE_PUT, "INSERT OR REPLACE INTO aside (space, key, value) VALUES (?1, ?2, ?3)"),

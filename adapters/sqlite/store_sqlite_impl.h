@@ -42,7 +42,8 @@ int qm__store_each(sqlite_store *s, qm__sql_id id, const qm__arg *args, size_t n
 /* The key of a row of the log: space * 2^31 + seq; beyond the greatest seq: that one. */
 #define QM__LOG_SEQ_MAX UINT64_C(0x7fffffff)
 static inline qm__arg qm__log_row(uint32_t space, uint64_t seq) {
-  return qm__int((int64_t)((uint64_t)space << 31 | (seq < QM__LOG_SEQ_MAX ? seq : QM__LOG_SEQ_MAX)));
+  if (seq > QM__LOG_SEQ_MAX) seq = QM__LOG_SEQ_MAX;
+  return qm__int((int64_t)((uint64_t)space << 31 | seq));
 }
 /* The least and the greatest key of a space, as two arguments. */
 #define QM__LOG_OF(space) qm__log_row((space), 0), qm__log_row((space), UINT64_MAX)
@@ -89,6 +90,8 @@ int qm__sqlite_log_rewrite(qm_store *s, uint32_t space, const qm_log_row *row);
 
 int qm__sqlite_open_append(qm_store *s, uint32_t space, const qm_open_row *row);
 int qm__sqlite_open_list(qm_store *s, uint32_t space, qm_visit_open visit, void *payload);
+int qm__sqlite_open_from(qm_store *s, uint32_t space, uint64_t from, qm_visit_open visit,
+                         void *payload);
 int qm__sqlite_open_clear(qm_store *s, uint32_t space);
 
 int qm__sqlite_local_put(qm_store *s, uint32_t space, qm_slice key, qm_slice value);

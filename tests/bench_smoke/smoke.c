@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "adapters/sqlite/store_sqlite.h"
 #include "core/state.h"
 #include "core/write.h"
 #include "tests/bench/village.h"
@@ -124,6 +125,7 @@ static void in_files(void) {
   add("small.save.statements", x[0]);
   add("small.save.fsyncs", x[1]);
   v.dir = bench_dir("smoke-hub");
+  v.sqlite = QM_SQLITE_RELAXED; /* as qianmod has it */
   village_open_hub(&v, &hub);
   x[0] = statements;
   x[1] = synced();

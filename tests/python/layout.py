@@ -13,7 +13,7 @@ import qianmo  # noqa: E402
 STRUCTS = {"qm_slice": qianmo._Slice, "qm_text": qianmo._Text, "qm_error": qianmo._Error,
            "qm_options": qianmo._Options, "qm_sync_result": qianmo._Result,
            "qm_sync_progress": qianmo._Progress, "qm_run_options": qianmo._RunOptions,
-           "qm_review_options": qianmo._ReviewOptions}
+           "qm_review_options": qianmo._ReviewOptions, "qm_explanation": qianmo._Explanation}
 # For C programs; bindings have their own.
 NOT_BOUND = {"qm_fail", "qm_err_text", "qm_str"}
 

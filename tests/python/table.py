@@ -66,6 +66,8 @@ class Table:
                 return "it says nothing: %r" % e.message
             if "class" in step and e.cls != step["class"]:
                 return "class " + e.cls
+            if "explain" in step and not self.covers(step["explain"], e.explain()):
+                return "explained: %r" % e.explain()
         if code != step.get("code", "OK"):
             return "%s %s" % (code, result)
         if isinstance(result, tuple):

@@ -11,6 +11,7 @@
 
 #include "core/alike.h"
 #include "support_handle.h"
+#include "tests/unit/support_old.h"
 
 #define F(name, number, kind) \
   "{\"name\":\"" name "\",\"number\":" #number ",\"type\":\"register\",\"value\":\"" kind \

@@ -134,7 +134,8 @@ static void the_map_keeps_order(void **state) {
   assert_int_equal(qm__map_delete(&m, word("k")), QM_ESTATE);
   qm__map_begin(&m);
   for (uint32_t i = 0; i < 1000; i++) {
-    uint8_t key[3] = {(uint8_t)(1 + i % 2), (uint8_t)(i * 37 % 1000 >> 8), (uint8_t)(i * 37 % 1000)};
+    uint32_t k = i * 37 % 1000;
+    uint8_t key[3] = {(uint8_t)(1 + i % 2), (uint8_t)(k >> 8), (uint8_t)k};
     OK(qm__map_put(&m, qm_slice_of(key, 3), qm_slice_of(key, 3)));
     if (i == 700) check_order(&m, 2, 350); /* what comes later gets its place too */
   }

@@ -273,7 +273,8 @@ static void make_old(int version) {
            "INSERT INTO log VALUES (9, 5, X'0000000000000000000000000000000000000001',"
            " CAST(printf('%%.*c', 1000, 'b') AS BLOB));"
            "INSERT INTO log VALUES (9, 6, X'0000000000000000000000010000000000000002', X'');"
-           "INSERT INTO log_last VALUES (9, 8); INSERT INTO segment VALUES (9, 0, 1, 5), (9, 0, 2, 6);",
+           "INSERT INTO log_last VALUES (9, 8);"
+           "INSERT INTO segment VALUES (9, 0, 1, 5), (9, 0, 2, 6);",
            (int)qm__sql_store.application_id, version);
   sql(text);
   if (version > 1)
