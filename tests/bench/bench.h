@@ -65,8 +65,9 @@ const char *bench_dir(const char *name);
 void bench_syncs(uint64_t *count, double *seconds);
 /* Greatest resident memory of this process so far, in bytes. */
 uint64_t bench_peak(void);
-/* From here on SQLite counts its fsyncs (bench_syncs). Once, before any store. */
-void bench_count_syncs(void);
+/* From here on SQLite counts its fsyncs (bench_syncs) and, with `made`, makes them. Once, before
+ * any store. */
+void bench_count_syncs(int made);
 /* Makes a trace by a generator of fixtures/traces (Node) in build/bench. NULL: no Node. */
 const char *bench_generate(const char *generator, const char *options, const char *name);
 

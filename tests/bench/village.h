@@ -33,7 +33,8 @@ typedef struct village {
   double local; /* seconds of CPU */
   int sessions; /* 1: syncs are sessions (village_talk), their CPU seconds in `synced` */
   double synced;
-  /* Called at every change played, where given. */
+  /* Called after every save, after every fold of what saves left, and after every sync. */
+  int saved; /* 1: it was one of the first two */
   void (*each)(struct village *v, void *payload);
   void *payload;
 } village;
