@@ -52,6 +52,8 @@ SUPPORT_SRC := $(wildcard $(TEST_DIRS:%=tests/%/support*.c))
 E2E := $(wildcard tests/e2e/*.sh)
 
 objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
+VERSION := 0.1.0
+SONAME := libqianmo.so.0
 LIB := $(BUILD)/libqianmo.a
 SHARED := $(BUILD)/libqianmo.so
 PROGRAMS := $(if $(wildcard adapters/cli/qianmo.c),$(BUILD)/qianmo) \
@@ -125,8 +127,13 @@ $(LIB): $(call objects,$(LIB_SRC))
 	@rm -f $@
 	ar rcs $@ $^
 
-$(SHARED): $(call objects,$(LIB_SRC))
-	$(LINK) $(NO_UNDEFINED) -shared -Wl,-soname,libqianmo.so.0 -o $@ $^ $(PKG_LIBS)
+# Symbols carry a version, and nothing but the header's functions is there. (What a sanitizer
+# adds must stay visible.)
+EXPORTS := $(if $(SANITIZERS),,-Wl,--version-script=core/qianmo.map)
+
+$(SHARED): $(call objects,$(LIB_SRC)) core/qianmo.map
+	$(LINK) $(NO_UNDEFINED) -shared -Wl,-soname,$(SONAME) $(EXPORTS) -o $@ $(filter %.o,$^) \
+	  $(PKG_LIBS)
 
 $(BUILD)/qianmo: $(call objects,$(CLI_COMMAND) $(CLI_SHARED)) $(LIB)
 	$(LINK) -o $@ $^ $(PKG_LIBS)
@@ -163,14 +170,15 @@ install: all  ## install below $(DESTDIR)$(PREFIX)
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig
 	$(if $(strip $(PROGRAMS)),install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin)
 	install -m 644 $(LIB) $(DESTDIR)$(PREFIX)/lib
-	install -m 755 $(SHARED) $(DESTDIR)$(PREFIX)/lib/libqianmo.so.0
-	ln -sf libqianmo.so.0 $(DESTDIR)$(PREFIX)/lib/libqianmo.so
+	install -m 755 $(SHARED) $(DESTDIR)$(PREFIX)/lib/libqianmo.so.$(VERSION)
+	ln -sf libqianmo.so.$(VERSION) $(DESTDIR)$(PREFIX)/lib/$(SONAME)
+	ln -sf $(SONAME) $(DESTDIR)$(PREFIX)/lib/libqianmo.so
 	install -d $(DESTDIR)$(PREFIX)/include/qianmo
 	install -m 644 core/qianmo.h core/err.h core/slice.h $(DESTDIR)$(PREFIX)/include/qianmo
-	printf '%s\n' 'prefix=$(PREFIX)' 'Name: qianmo' \
-	  'Description: offline-first sync for household and incident records' 'Version: 0' \
-	  'Libs: -L$${prefix}/lib -lqianmo' 'Libs.private: $(PKG_LIBS)' \
-	  'Cflags: -I$${prefix}/include/qianmo' > $(DESTDIR)$(PREFIX)/lib/pkgconfig/qianmo.pc
+	printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$${prefix}/lib' 'includedir=$${prefix}/include' '' \
+	  'Name: qianmo' 'Description: offline-first sync for household and incident records' \
+	  'Version: $(VERSION)' 'Libs: -L$${libdir} -lqianmo' 'Libs.private: $(PKG_LIBS)' \
+	  'Cflags: -I$${includedir}/qianmo' > $(DESTDIR)$(PREFIX)/lib/pkgconfig/qianmo.pc
 
 # Tests that are programs of another kind (simulator, fuzzers, fault runs) bring their own
 # targets, and add to EXTRA_TESTS what belongs to `make check`.

@@ -50,6 +50,11 @@ enum { QM__PARENT_LAST = 0, QM__PARENT_ROOT = 1, QM__PARENT_ROOT_LEFT = 2, QM__P
 #define QM__VALUE_DIGEST 0xc1
 #define QM__DIGEST_SIZE 32
 enum { QM__DIGEST_BIN = 0, QM__DIGEST_HEX = 1 };
+/* With these type bytes it stands for an int of at least 2^32: a signed varint, its difference
+ * to the milliseconds of the change; and for a float: a signed varint and, as the type byte
+ * less QM__VALUE_DECIMAL, the power of ten that it is divided by (pack.h). */
+enum { QM__VALUE_TIME = 2, QM__VALUE_DECIMAL = 3 };
+#define QM__VALUE_SHORT_MAX 12u
 
 /* What counters of one author are written against. */
 typedef struct qm__base {

@@ -469,13 +469,36 @@ static int count_elements(qm_slice value, uint64_t *out) {
   return QM_OK;
 }
 
+/* A time or a decimal, as MessagePack again. */
+static int get_short(decoder *d, qm_cur *c, unsigned type, qm_time time, qm_slice *out) {
+  uint64_t u, n = 0;
+  double v;
+  QM_TRY(get(c, &n));
+  n = qm__unzigzag(n);
+  uint8_t *p = qm_arena_alloc(d->arena, 9);
+  if (!p) return QM_ENOMEM;
+  if (type == QM__VALUE_TIME) {
+    u = qm_time_ms(time) + n;
+    if (u >> 32 == 0 || u > INT64_MAX) return qm_cur_fail(c, QM_ECANON);
+  } else {
+    int64_t m = n >> 63 ? -(int64_t)~n - 1 : (int64_t)n;
+    if (!qm__decimal(m, type - QM__VALUE_DECIMAL, &v)) return qm_cur_fail(c, QM_ECANON);
+    memcpy(&u, &v, sizeof u);
+  }
+  p[0] = type == QM__VALUE_TIME ? 0xcf : 0xcb;
+  for (unsigned i = 0; i < 8; i++) p[1 + i] = (uint8_t)(u >> (56 - 8 * i));
+  *out = qm_slice_of(p, 9);
+  return QM_OK;
+}
+
 /* Makes the value that a digest stands for: bin of its bytes or text of its digits. */
-static int get_digest(decoder *d, qm_cur *c, qm_slice *out) {
+static int get_coded(decoder *d, qm_cur *c, qm_time time, qm_slice *out) {
   uint8_t type;
   char digits[2 * QM__DIGEST_SIZE + 1];
   c->at++;
   QM_TRY(qm_cur_byte(c, &type));
-  if (type > QM__DIGEST_HEX) return qm_cur_fail(c, QM_EFORMAT);
+  if (type >= QM__VALUE_DECIMAL + QM__DECIMALS) return qm_cur_fail(c, QM_EFORMAT);
+  if (type > QM__DIGEST_HEX) return get_short(d, c, type, time, out);
   const uint8_t *digest = strip_next(&d->digests, QM__DIGEST_SIZE);
   if (!digest) return QM_ETRUNCATED;
   size_t n = type == QM__DIGEST_HEX ? 2 * QM__DIGEST_SIZE : QM__DIGEST_SIZE;
@@ -493,12 +516,12 @@ static int get_digest(decoder *d, qm_cur *c, qm_slice *out) {
   return QM_OK;
 }
 
-static int get_value(decoder *d, const form *f, qm_op *op) { /* S5.15 */
+static int get_value(decoder *d, const form *f, qm_time time, qm_op *op) { /* S5.15 */
   op->span = 1;
   if (f->group == NONE) return QM_OK;
   qm_cur *c = &d->groups[f->group];
   if (qm_cur_left(c) && *c->at == QM__VALUE_DIGEST && !qm__op_inserts(op)) {
-    return get_digest(d, c, &op->value);
+    return get_coded(d, c, time, &op->value);
   }
   QM_TRY(qm_cur_value(c, QM_VALUE_DEPTH + 1, &op->value));
   return qm__op_inserts(op) ? count_elements(op->value, &op->span) : QM_OK;
@@ -541,7 +564,7 @@ static int get_op(decoder *d, const qm_change *ch, int first, uint64_t *at, qm_o
   op->record = x->record;
   op->named = x->named;
   op->created = x->created;
-  QM_TRY(get_value(d, f, op));
+  QM_TRY(get_value(d, f, ch->time, op));
   QM_TRY(get_extras(d, f, ch, op));
   if (op->span == 0) return QM_EMALFORMED;
   if (op->span > UINT64_MAX - *at) return QM_ERANGE;

@@ -11,7 +11,7 @@
 #define PROBES_MAX 32u
 /* Below this many bytes zstd's own headers cost more than it saves. */
 #define ZIP_MIN 64u
-#define LEVEL_DEFAULT 3
+#define LEVEL_DEFAULT 5
 
 typedef struct table {
   uint32_t *slots; /* place + 1, 0 free */
@@ -193,14 +193,50 @@ static int digest_type(const qm_op *op) {
   return qm__is_lower_hex(p + 2, 2 * QM__DIGEST_SIZE) ? QM__DIGEST_HEX : -1;
 }
 
-static void survey_op(encoder *e, const qm_op *op, int first_of_change) {
+static size_t put_varint(uint8_t *to, uint64_t v) {
+  size_t n = 0;
+  for (; v >= 0x80; v >>= 7) to[n++] = (uint8_t)(v | 0x80);
+  to[n++] = (uint8_t)v;
+  return n;
+}
+
+/* The short form of times and decimals, where it is one: how many bytes. */
+static size_t short_value(const qm_op *op, qm_time time, uint8_t to[QM__VALUE_SHORT_MAX]) {
+  const uint8_t *p = op->value.p;
+  uint64_t u = 0;
+  double v;
+  int64_t m;
+  unsigned exponent;
+  if (op->value.n != 9 || (p[0] != 0xcf && p[0] != 0xcb) || qm__op_inserts(op)) return 0;
+  for (unsigned i = 1; i < 9; i++) u = u << 8 | p[i];
+  to[0] = QM__VALUE_DIGEST;
+  if (p[0] == 0xcf) {
+    if (u > INT64_MAX) return 0;
+    to[1] = QM__VALUE_TIME;
+    return 2 + put_varint(to + 2, qm__zigzag(u - qm_time_ms(time)));
+  }
+  memcpy(&v, &u, sizeof v);
+  if (!qm__decimal_of(v, &m, &exponent)) return 0;
+  to[1] = (uint8_t)(QM__VALUE_DECIMAL + exponent);
+  return 2 + put_varint(to + 2, qm__zigzag((uint64_t)m));
+}
+
+static size_t value_size(const qm_op *op, qm_time time) {
+  uint8_t scratch[QM__VALUE_SHORT_MAX];
+  size_t n = short_value(op, time, scratch);
+  if (n) return n;
+  return digest_type(op) < 0 ? op->value.n : 2;
+}
+
+static void survey_op(encoder *e, const qm_op *op, const qm_change *c) {
+  int first_of_change = op == c->ops;
   uint32_t at = e->at++;
   unsigned flags = op->flags & QM__FORM_OP_FLAGS, head = op->shape | (unsigned)op->kind << 3;
   e->op_entry[at] = entry_of(e, op);
   if (!first_of_change && e->op_entry[at] != e->op_entry[at - 1]) head |= QM__FORM_DIFFERS;
   if (op->generation) flags |= QM__FORM_GENERATION;
   e->op_form[at] = form_of(e, qm__form_key(op->field, head, flags));
-  e->forms[e->op_form[at]].value_bytes += digest_type(op) < 0 ? op->value.n : 2;
+  e->forms[e->op_form[at]].value_bytes += value_size(op, c->time);
 }
 
 static int form_less(const void *ctx, uint32_t a, uint32_t b) {
@@ -263,7 +299,7 @@ static int survey(encoder *e, const qm_batch *b) {
       if (c->n_ops == 0) return QM_EMALFORMED;
       for (uint32_t o = 0; o < c->n_ops; o++) {
         if (!qm__op_fits(&c->ops[o])) return QM_EMALFORMED;
-        survey_op(e, &c->ops[o], o == 0);
+        survey_op(e, &c->ops[o], c);
       }
     }
   }
@@ -374,9 +410,16 @@ static int put_record(encoder *e, const qm_op *op, uint32_t place) {
   return QM_OK;
 }
 
-static void put_value(encoder *e, const form *f, const qm_op *op) { /* S5.15 */
-  uint8_t digest[QM__DIGEST_SIZE], *to = e->values + e->group_at[f->group];
+static void put_value(encoder *e, const form *f, const qm_op *op, qm_time time) { /* S5.15 */
+  uint8_t digest[QM__DIGEST_SIZE], some[QM__VALUE_SHORT_MAX];
+  uint8_t *to = e->values + e->group_at[f->group];
+  size_t n = short_value(op, time, some);
   int type = digest_type(op);
+  if (n) {
+    memcpy(to, some, n);
+    e->group_at[f->group] += n;
+    return;
+  }
   if (type < 0) {
     memcpy(to, op->value.p, op->value.n);
     e->group_at[f->group] += op->value.n;
@@ -400,7 +443,7 @@ static int put_op(encoder *e, const qm_change *c, const qm_op *op) {
   form *f = &e->forms[e->op_form[at]];
   qm_buf_varint(column(e, QM__OPS), f->place);
   if (op == c->ops || (f->key >> 6 & 1)) QM_TRY(put_record(e, op, e->op_entry[at]));
-  if (op->value.n) put_value(e, f, op);
+  if (op->value.n) put_value(e, f, op, c->time);
   if (op->generation) qm_buf_varint(extras, op->generation);
   if (op->flags & QM_OP_ORDER) qm_buf_varint(extras, qm__zigzag(op->order - c->time));
   if (op->flags & QM_OP_ERASED) {

@@ -126,10 +126,14 @@ void qm_class_refresh(qm_space *s) {
 
 static int has_edges(qm_space *s, unsigned flags, int *out) {
   if (s->edges == QM_EDGES_UNKNOWN) {
-    QM_TRY(probe(s, qm_slice_of(any_edge, sizeof any_edge), NULL, out));
-    s->edges = *out ? QM_EDGES_SOME : QM_EDGES_NONE;
+    /* Of what is stored: edges that wait to be are among those touched. */
+    qm_probe p = {NULL, 0};
+    QM_TRY(qm__fold_keys_stored(s, QM_INDEX_EDGES, qm_slice_of(any_edge, sizeof any_edge),
+                                probe_id, &p));
+    s->edges = p.found ? QM_EDGES_SOME : QM_EDGES_NONE;
   }
-  *out = s->edges == QM_EDGES_SOME || (s->n_edges_touched && !(flags & QM_CLASS_COMMITTED));
+  int touched = s->n_edges_touched && (s->behind || !(flags & QM_CLASS_COMMITTED));
+  *out = s->edges == QM_EDGES_SOME || touched;
   return QM_OK;
 }
 

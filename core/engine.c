@@ -224,7 +224,7 @@ int qm_engine_begin(qm_engine *e) {
   if (e->open) return QM_ESTATE;
   QM_TRY(e->store->ops->begin(e->store));
   e->open = 1;
-  e->took = e->whole = 0;
+  e->took = e->wrote = e->whole = 0;
   return QM_OK;
 }
 

@@ -8,6 +8,9 @@
 
 /* --- push: the open run becomes segments --- */
 
+/* zstd's: a segment is written once, and travels and rests for long. */
+#define PUSH_LEVEL 15
+
 typedef struct qm_run {
   qm_space *s;
   qm_arena *arena;
@@ -115,7 +118,7 @@ static int close_segment(qm_run *r, uint32_t first, uint32_t n) {
   memcpy(g.head, hash.b, QM_HEAD_SIZE);
   QM_TRY(sign(e, &g, &hash));
   qm_buf_init(&out, e->env, QM_BATCH_MAX);
-  int rc = qm_batch_encode(&out, &batch, &s->authors, e->zip_level);
+  int rc = qm_batch_encode(&out, &batch, &s->authors, e->zip_level ? e->zip_level : PUSH_LEVEL);
   if (rc == QM_OK) {
     qm_log_row log = {.batch = qm_buf_slice(&out), .segments = &row, .n_segments = 1};
     rc = qm__logged_records(&batch, r->arena, &log);

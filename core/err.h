@@ -31,7 +31,7 @@ typedef enum qm_class {
 } qm_class;
 
 /* X(name, number, class, English text). The text says what was wrong and what
- * to do; adapters/cli holds the Chinese table under the same names. */
+ * to do; adapters/handle/errors_zh.h holds the Chinese table under the same names. */
 #define QM_ERRORS(X)                                                                 \
   X(EINVAL, -1, USAGE, "invalid argument")                                           \
   X(ENOMEM, -2, RETRY, "out of memory")                                              \
@@ -69,6 +69,7 @@ typedef enum qm_class {
   X(ECORRUPT, -73, CORRUPT, "the database is damaged; keep it and restore a backup") \
   X(ENEWER, -74, REFUSED, "the file was written by a newer version; update qianmo")  \
   X(EBUSY, -75, RETRY, "the database is in use by another process")                  \
+  X(ESUSPENDED, -76, RETRY, "suspended; it goes on after resume")                    \
   X(ENET, -90, RETRY, "network not reachable")                                       \
   X(ETIMEOUT, -91, RETRY, "timed out")                                               \
   X(ECLOSED, -92, RETRY, "the peer closed the connection")                           \
@@ -79,6 +80,7 @@ typedef enum qm_class {
   X(EPROTO, -97, CORRUPT, "protocol error")                                          \
   X(EVERSION, -98, REFUSED, "no protocol version in common; update qianmo")          \
   X(ECLOCK, -99, REFUSED, "the clock is wrong; check the date of this device")       \
+  X(ECANCELED, -100, RETRY, "cancelled")                                             \
   X(ECODE, -110, USAGE, "the code is mistyped")                                      \
   X(ECODEUSED, -111, REFUSED, "the code is unknown or was used; ask for a new one")  \
   X(ECODEEXPIRED, -112, REFUSED, "the code has expired; ask for a new one")          \
@@ -101,7 +103,7 @@ typedef struct qm_error {
 
 /* Name without prefix ("EGAP"), or "EUNKNOWN". Static string. */
 QM_API const char *qm_err_name(int code);
-/* English text, static string. */
+/* English text, static string. (In two languages: qm_error_text of qianmo.h.) */
 QM_API const char *qm_err_text(int code);
 QM_API qm_class qm_err_class(int code);
 /* Fills *e (may be NULL) from a printf format; returns code, so that

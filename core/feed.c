@@ -52,7 +52,7 @@ static int put(qm_space *s, qm_feed_set *f, uint32_t field, uint8_t remote, uint
   }
   if (f->n == f->cap) {
     uint32_t cap = f->cap ? f->cap * 2 : 4;
-    f->p = qm_arena_grow(&s->engine->arena, f->p, f->cap, cap, sizeof *f->p);
+    f->p = qm_arena_grow(&s->engine->records, f->p, f->cap, cap, sizeof *f->p);
     if (!f->p) return QM_ENOMEM;
     f->cap = cap;
   }
@@ -66,7 +66,7 @@ static int put(qm_space *s, qm_feed_set *f, uint32_t field, uint8_t remote, uint
 /* Until it is saved a field's seq is 1: touched in this transaction. */
 int qm__feed_touch(qm_space *s, qm_loaded *l, uint32_t field, int remote) {
   if (!l->feed) {
-    l->feed = qm_arena_zero(&s->engine->arena, sizeof *l->feed);
+    l->feed = qm_arena_zero(&s->engine->records, sizeof *l->feed);
     if (!l->feed) return QM_ENOMEM;
     l->feed_visible = (uint8_t)qm_record_visible(&l->record);
   }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/class.h"
+#include "core/fold.h"
 #include "core/inbox_int.h"
 #include "core/mp.h"
 
@@ -356,6 +357,7 @@ static int walk_one(void *payload, qm_slice key, qm_slice value) {
 int qm_inbox_each(qm_engine *e, qm_space *s, qm_visit_inbox visit, void *payload) {
   static const uint8_t prefix[1] = {NOTE};
   walk w = {s, visit, payload};
+  if (!e->open) QM_TRY(qm__fold(e)); /* what was written since may show a value again */
   return e->store->ops->local_scan(e->store, s->number, qm_slice_of(prefix, 1),
                                    qm_slice_of(NULL, 0), walk_one, &w);
 }

@@ -4,6 +4,7 @@
 
 #include "core/aside_int.h"
 #include "core/class.h"
+#include "core/fold.h"
 #include "core/fork.h"
 #include "core/home.h"
 #include "core/logged.h"
@@ -760,7 +761,9 @@ int qm_engine_ingest(qm_engine *e, qm_space *s, qm_slice batch, qm_ingest *in, q
   in->n_refusals = 0;
   if (!e->open) return qm_fail(err, QM_ESTATE, "ingest: no transaction is open");
   if (e->poisoned) return qm_fail(err, QM_EINTERNAL, "ingest: the engine must be opened again");
-  int rc = ingest_one(&j, batch, &taken);
+  /* What it puts out of sight is told against what is stored (inbox.h). */
+  int rc = e->flags & QM_ENGINE_INBOX && e->behind ? qm__fold(e) : QM_OK;
+  if (rc == QM_OK) rc = ingest_one(&j, batch, &taken);
   if (rc == QM_OK && j.n_waits) rc = park(&j, batch);
   if (rc == QM_OK && taken && s->parked) rc = unpark(&j);
   return rc == QM_OK ? QM_OK : qm_fail(err, rc, "batch: %s", qm_err_text(rc));

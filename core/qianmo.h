@@ -23,10 +23,10 @@
  * and never with free. Results are JSON, one object, or one object a line.
  *
  * Functions return 0 or a negative QM_E… code (err.h: qm_err_class says what a caller can
- * do about it) and then say more in *e, which may be NULL. A result is set only on
- * success; a failed call has no effect unless it says otherwise. Any call may return
- * QM_ENOMEM, QM_EINTERNAL (close the handle), an error of class STORAGE, QM_ECORRUPT or
- * QM_EBUSY (another process writes).
+ * do about it, qm_error_text says it to a person) and then say more in *e, which may be NULL. A
+ * result is set only on success; a failed call has no effect unless it says otherwise. Any call
+ * may return QM_ENOMEM, QM_EINTERNAL (close the handle), an error of class STORAGE, QM_ECORRUPT or
+ * QM_EBUSY (another process writes), and QM_ESUSPENDED between qm_suspend and qm_resume.
  *
  * Records. A record is named by its id: 26 characters of Crockford's base32 (either case,
  * hyphens allowed) or 32 hex digits; by four or more first characters of the former where
@@ -42,7 +42,13 @@
  * null clears.
  *
  * Times in results are milliseconds since 1970-01-01 UTC, by the corrected clock of who
- * wrote. */
+ * wrote.
+ *
+ * The library keeps no state beside its handles, starts no thread but qm_listen's, sets no
+ * signal handler, prints nothing, and never ends the process. A struct of options or results
+ * begins with its size: members are only ever appended, and a shorter struct, of a program
+ * built against an older header, is taken as if the rest had the values of its INIT macro.
+ * Everything here is since 0.1 unless its comment says otherwise. */
 #ifndef QIANMO_H
 #define QIANMO_H
 
@@ -78,6 +84,11 @@ QM_API void qm_text_free(qm_text *text);
 /* Columns that `text` takes on a terminal (a Chinese character takes two); invalid UTF-8
  * counts a column a byte. */
 QM_API size_t qm_columns(qm_slice text);
+
+/* What a code of any function says to a person, in "zh…" Chinese, in any other (or NULL)
+ * English: a whole phrase of what is wrong and, where something can be done, what. A static
+ * string; of an unknown code too. qm_error.message says more, and in English. */
+QM_API const char *qm_error_text(int32_t code, const char *language);
 
 /* ---- opening ---- */
 
@@ -118,17 +129,59 @@ typedef struct qm_options {
   /* What the log here may take, in MB: beyond it its oldest parts go as well, on the same
      condition. 250; 0: any amount. What qm_keep has set stands over both. */
   uint32_t history_mb;
+  /* Memory of this handle, as realloc: p NULL allocates, n 0 frees. It may be called from every
+     thread that uses the handle. Not through it goes what SQLite, OpenSSL and libuv take for
+     themselves, and results (qm_text). */
+  void *(*allocate)(void *payload, void *p, size_t n);
+  /* The device's key. Without these hooks it lies in the database, unencrypted.
+     Kept elsewhere, as bytes: key_load puts them to `to` (*n: the room, then their number;
+     QM_ENOTFOUND: none yet), key_save stores a new key. Both or neither. A key that lies in the
+     database moves there at the first opening.
+     Kept where nobody gets it (Android Keystore, Secure Enclave): key_point gives the public key
+     of ECDSA P-256 as an uncompressed point, 65 bytes from 0x04 on, and the same one for ever;
+     key_sign signs a SHA-256 digest and puts the signature in DER to `to` (*n: the room, 80, then
+     its size). Both or neither, and not beside key_load. They must not wait for a person: a
+     sync, or a commit that closes a segment, waits for them.
+     Each returns 0 or a QM_E… code, which is then the call's. */
+  int32_t (*key_load)(void *payload, uint8_t *to, size_t *n);
+  int32_t (*key_save)(void *payload, const uint8_t *key, size_t n);
+  int32_t (*key_point)(void *payload, uint8_t point[65]);
+  int32_t (*key_sign)(void *payload, const uint8_t digest[32], uint8_t *to, size_t *n);
+  /* A second opinion on the hub's certificate (the platform's check, a revocation list, a pin):
+     asked at every connection, after the library has found it to be of the CA that this device
+     was enrolled with, for a hub's use, and in date. host: as enrolled; chain: n certificates in
+     DER, the hub's first. 0, or QM_ECERT, QM_ECERTEXPIRED, QM_EREVOKED, QM_ECLOCK: the call then
+     gives that. It can refuse, and never accept what the library refuses. */
+  int32_t (*check_hub)(void *payload, const char *host, const qm_slice *chain, uint32_t n);
 } qm_options;
 
-#define QM_OPTIONS_INIT \
-  { (uint32_t)sizeof(qm_options), 0, NULL, 5000, 0, NULL, NULL, NULL, NULL, NULL, 90, 250 }
-QM_API void qm_options_init(qm_options *o);
+#define QM_OPTIONS_INIT                                                                     \
+  { (uint32_t)sizeof(qm_options), 0, NULL, 5000, 0, NULL, NULL, NULL, NULL, NULL, 90, 250,  \
+    NULL, NULL, NULL, NULL, NULL, NULL }
+/* Fills the first `size` bytes of *o, at most the library's own struct: for bindings, which
+ * know the size of theirs. */
+QM_API void qm_options_fill(qm_options *o, size_t size);
+static inline void qm_options_init(qm_options *o) { qm_options_fill(o, sizeof *o); }
 
 /* *out: close it with qm_close. QM_ENOTFOUND: no database and no QM_OPEN_CREATE; QM_EEXIST;
- * QM_EFORMAT: another kind of file; QM_ENEWER; QM_ECORRUPT; QM_EREADONLY; QM_EFULL. */
+ * QM_EFORMAT: another kind of file; QM_ENEWER; QM_ECORRUPT; QM_EREADONLY; QM_EFULL; QM_EACCESS:
+ * the key that the hooks give is not the one that this database was made with; QM_EINVAL: the
+ * options. */
 QM_API int32_t qm_open(const qm_options *options, qm_db **out, qm_error *e);
-/* Cancels a transaction that is open. NULL is fine. */
+/* Cancels a transaction that is open, and stops qm_listen. NULL is fine. */
 QM_API void qm_close(qm_db *db);
+
+/* Lets go of everything that the system could hold against an app in the background: refuses new
+ * calls with QM_ESUSPENDED, makes a sync and waiting calls leave, ends an open transaction that
+ * does not end by itself in time (its verbs and qm_commit then give QM_ESUSPENDED, and nothing of
+ * it is saved), and closes the files, which checkpoints: no statement, no lock and no -wal file
+ * stays. The descriptor of qm_events_fd stays. deadline_ms: how long it may wait for what runs.
+ * QM_ETIMEOUT: something still ran then; new calls stay refused, and qm_suspend may be called
+ * again. Suspended already: QM_OK. */
+QM_API int32_t qm_suspend(qm_db *db, uint32_t deadline_ms, qm_error *e);
+/* Opens again and takes calls. The errors of qm_open: the next call tries again. Not suspended:
+ * no effect. */
+QM_API int32_t qm_resume(qm_db *db, qm_error *e);
 
 /* ---- the hub, spaces, schemas ---- */
 
@@ -217,7 +270,8 @@ QM_API uint32_t qm_written(const qm_tx *tx);
 QM_API int32_t qm_shown(qm_tx *tx, qm_slice token, qm_error *e);
 
 /* Every verb: QM_ENOTFOUND (no such collection or record), QM_EINVISIBLE (deleted; qm_restore),
- * QM_EAMBIGUOUS, QM_ESCHEMA (no such field, another type, a value that does not fit),
+ * QM_EAMBIGUOUS, QM_ESCHEMA (no such field, another type, a value that does not fit or that the
+ * field's check speaks against: qm_explain),
  * QM_EACCESS (the role may not write here), QM_ELIMIT, QM_ESTATE (an error before this one left
  * only qm_cancel). After any other error the transaction can go on without that verb. */
 
@@ -321,7 +375,8 @@ enum {
  *   {"id","collection","visible","fields":{FIELD:VALUE,…},
  *    "conflicts":{FIELD:[{"value",who,"class"},…]},"token"}
  * Fields stand in the schema's order, empty ones are left out. A set and a list are JSON arrays; a
- * log an array of {"value",who}; a ref a record id, of merged records (qm_merge) the one that all
+ * log an array of {"value",who}, of a ledger (check "entry") with "entry":NAME, which a reversal
+ * names; a ref a record id, of merged records (qm_merge) the one that all
  * are shown under, and ,"stored":{FIELD:…} what was written where that is another; a counter out
  * of range null. "class":
  * "sibling" (a concurrent value), "unread" (overwritten by somebody who had not seen it),
@@ -453,6 +508,14 @@ QM_API int32_t qm_history(qm_db *db, qm_slice space, qm_slice collection, qm_sli
  * that is beyond the limit and must stay, as no hub or no backup holds it yet; cut: when the
  * size limit last took something, or null. */
 QM_API int32_t qm_status(qm_db *db, uint32_t flags, qm_text *out, qm_error *e);
+/* How far what a record shows has got, for a mark beside it: one object,
+ *   {"id","status":"local"|"acknowledged"|"safe"}
+ * local: it holds something that was written here and no hub has acknowledged; acknowledged: all
+ * of it is at the hub, on its disk; safe: in a verified backup of the hub too. Of merged records:
+ * the least of them. Reads one record. A record that is deleted has a status too. What the hub
+ * refused or set aside is not in the record: qm_export_refused. QM_ENOTFOUND, QM_EAMBIGUOUS. */
+QM_API int32_t qm_record_status(qm_db *db, qm_slice space, qm_slice collection, qm_slice record,
+                                qm_text *out, qm_error *e);
 /* What a hub that lost its database, and still has its keys, needs to begin again: the spaces
  * here with their secrets and schemas, and whose devices they name (`qianmod recover --from`).
  * Binary, signed by this device. Whoever has it can read the spaces' secrets: it is to be kept
@@ -495,8 +558,32 @@ QM_API int32_t qm_changes(qm_db *db, qm_slice since, uint32_t limit, qm_text *ou
  * Commits through this handle wake it at once, others within a tenth of a second.
  * QM_ETIMEOUT; QM_ECLOSED: qm_interrupt. */
 QM_API int32_t qm_changes_wait(qm_db *db, qm_slice since, uint32_t timeout_ms, qm_error *e);
-/* Makes the calls that wait in other threads (qm_changes_wait, qm_sync_stay) return soon. */
+/* Makes the calls that wait in other threads (qm_changes_wait, qm_events, qm_sync_stay) return
+ * soon. */
 QM_API void qm_interrupt(qm_db *db);
+
+/* What happened to this handle since the last call, for a program with a loop of its own; waits
+ * for something at most timeout_ms (0: not at all; UINT32_MAX: for ever). A line each, at most
+ * one of a kind but sync:
+ *   {"event":"changed"}: something was committed through this handle, or by its sync: qm_changes
+ *   {"event":"sync","state":"begun"|"live"|"lost"|"ended","code":NAME or null}
+ *   {"event":"progress","bytes_up","bytes_down","records_down","unsent"}: of a sync under way
+ *   {"event":"suspended"}, {"event":"resumed"}
+ * They are kept from the first call of qm_events, qm_events_fd or qm_listen on; of sync the last
+ * 16. Commits of other processes make none. One thread at a time. QM_ETIMEOUT: nothing; QM_ECLOSED:
+ * qm_interrupt; QM_ESTATE: qm_listen has them. Works while suspended. */
+QM_API int32_t qm_events(qm_db *db, uint32_t timeout_ms, qm_text *out, qm_error *e);
+/* A descriptor that is readable while qm_events has something: to be waited on (poll, a looper,
+ * a dispatch source), not read, written or closed. Lives as long as the handle. QM_EIO. */
+QM_API int32_t qm_events_fd(qm_db *db, int32_t *out, qm_error *e);
+/* Calls `told` with each event's line (n bytes and a NUL, borrowed until it returns) from one
+ * thread of its own, one at a time, until qm_unlisten. It may call qianmo, but for qm_unlisten
+ * and qm_close. free_payload (may be NULL) is called once, when told is called no more; not
+ * where this fails. QM_ESTATE: somebody listens; QM_ENOMEM. */
+QM_API int32_t qm_listen(qm_db *db, void (*told)(void *payload, const char *line, size_t n),
+                         void *payload, void (*free_payload)(void *payload), qm_error *e);
+/* When it returns, no call is under way and none will come. Nobody listens: no effect. */
+QM_API void qm_unlisten(qm_db *db);
 
 /* ---- tables and searching ----
  *
@@ -578,10 +665,12 @@ typedef struct qm_sync_result {
   int32_t code;              /* of the first space that could not be finished; 0 */
   uint32_t repaired;         /* records replaced because they were wrong, here or at the hub */
   uint32_t repaired_states;  /* spaces replaced as a whole (qm_status: mending) */
+  uint32_t more;             /* 1: the budget ended before all was exchanged, or it was cancelled */
+  uint32_t reserved;         /* 0 */
 } qm_sync_result;
 
 #define QM_SYNC_RESULT_INIT \
-  { (uint32_t)sizeof(qm_sync_result), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+  { (uint32_t)sizeof(qm_sync_result), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /* One whole session with the hub, both ways. Blocks; calls of other threads go on while the
  * network is waited for; a second sync gets QM_EBUSY. *out (may be NULL) is filled as far as it
@@ -590,6 +679,64 @@ typedef struct qm_sync_result {
  * QM_EREVOKED; QM_ECLOCK: the clock shows a year before 2020; QM_EDIFFER: replicas differ;
  * QM_EREFUSED: the hub refused changes of this device (all else went well). */
 QM_API int32_t qm_sync(qm_db *db, qm_sync_result *out, qm_error *e);
+/* How far a sync is. Sizes in bytes, before TLS. */
+typedef struct qm_sync_progress {
+  uint32_t size;     /* sizeof of what the library gives: look no further */
+  uint32_t reserved; /* 0 */
+  uint64_t bytes_up, bytes_down;
+  uint64_t segments_up, segments_down; /* taken by the hub; taken here */
+  uint64_t records_down;               /* changed here by what came (again, each time) */
+  uint64_t unsent_before, unsent;      /* own effects that the hub had not acknowledged when it
+                                          began, and has not now */
+} qm_sync_progress;
+
+/* Fill with QM_RUN_OPTIONS_INIT. */
+typedef struct qm_run_options {
+  uint32_t size;      /* sizeof(qm_run_options) */
+  uint32_t budget_ms; /* 0: as long as it takes */
+  void *payload;
+  /* Called as something moved, on this thread; must not call qianmo, qm_sync_cancel excepted.
+     May be NULL. */
+  void (*progress)(void *payload, const qm_sync_progress *p);
+} qm_run_options;
+#define QM_RUN_OPTIONS_INIT \
+  { (uint32_t)sizeof(qm_run_options), 0, NULL, NULL }
+/* As qm_sync, in slices: ends politely once budget_ms is over (within a tenth of a second and
+ * what one batch takes to store; a host name that is being looked up is waited for, then a second
+ * at most for the last words), and then gives QM_OK with out->more = 1: what was exchanged stays,
+ * and the next call goes on from there. options may be NULL. QM_ECANCELED: qm_sync_cancel;
+ * QM_ESUSPENDED; else as qm_sync. */
+QM_API int32_t qm_sync_run(qm_db *db, const qm_run_options *options, qm_sync_result *out,
+                           qm_error *e);
+/* Makes the sync that runs in another thread (qm_sync, qm_sync_run) end as at the end of a
+ * budget, with QM_ECANCELED. From any thread, and from progress. None runs: no effect. */
+QM_API void qm_sync_cancel(qm_db *db);
+
+/* A sync over the program's own way to the hub: bytes in, bytes out. They are TLS to the hub's
+ * port, as qm_sync would send them; a proxy, a socket bound to one network, a cable, or a relay
+ * carries them unread. From open to close it is this handle's sync: another gets QM_EBUSY. One
+ * thread at a time. The program's loop: qm_link_take until nothing, and send; wait for bytes, at
+ * most qm_link_wait; qm_link_feed (also with no bytes, when the time is over); until
+ * qm_link_over; send what qm_link_take still gives; qm_link_close. */
+typedef struct qm_link qm_link;
+/* QM_ENOTENROLLED, QM_ECLOCK, QM_ECERT…, QM_EBUSY. *out: close it with qm_link_close. */
+QM_API int32_t qm_link_open(qm_db *db, qm_link **out, qm_error *e);
+/* Takes bytes from the hub; *used (may be less: take, then feed the rest). QM_EBUSY: a
+ * transaction stayed open for busy_ms: feed them again; any other error: the sync is over
+ * (qm_link_over), and qm_link_close says the same. */
+QM_API int32_t qm_link_feed(qm_link *link, qm_slice bytes, size_t *used, qm_error *e);
+/* Puts at most `room` bytes for the hub to `to`; *n 0: nothing now. QM_EBUSY as above. */
+QM_API int32_t qm_link_take(qm_link *link, uint8_t *to, size_t room, size_t *n, qm_error *e);
+/* Milliseconds until qm_link_feed must be called, with no bytes if none came; UINT32_MAX: there
+ * is no limit. */
+QM_API uint32_t qm_link_wait(qm_link *link);
+/* 1: it is over, for better or worse. */
+QM_API int32_t qm_link_over(qm_link *link);
+/* Frees it and notes what it came to; before its end it is a cut, and the next sync goes on from
+ * what was acknowledged. Before qm_close of the handle. out and errors as qm_sync; QM_ECLOSED: it
+ * was not over; QM_EBUSY: a transaction stayed open for busy_ms, and it must be called again. */
+QM_API int32_t qm_link_close(qm_link *link, qm_sync_result *out, qm_error *e);
+
 /* Stays connected with the hub: what others change comes as it is committed there, what is
  * committed here, also by another process, goes up as it is written; after a cut it connects
  * again by itself (after half a second, then less often, up to a minute) and catches up.

@@ -40,8 +40,10 @@ int qm_engine_read(qm_engine *e, qm_space *s, const qm_id *id, qm_arena *arena,
 int qm__read_stored(qm_engine *e, qm_space *s, const qm_id *id, qm_arena *arena,
                     const qm_record **out) {
   qm_load l = {s, arena, NULL};
-  if (!e->open) QM_TRY(qm__fold(e));
-  QM_TRY(e->store->ops->record_load(e->store, s->number, id, 1, take_row, &l));
+  int rc = e->open ? QM_ENOTFOUND : qm__fold_record(s, id, take_row, &l);
+  if (rc == QM_ENOTFOUND)
+    rc = e->store->ops->record_load(e->store, s->number, id, 1, take_row, &l);
+  QM_TRY(rc);
   *out = l.out;
   return l.out ? QM_OK : QM_ENOTFOUND;
 }

@@ -73,8 +73,11 @@
     "流水须有 amount：以分为单位的整数")                                                          \
   X(ENTRY_REASON, "entry-reason", "an entry needs \"reason\"", "流水须有 reason（事由）")         \
   X(ENTRY_RECEIPT, "entry-receipt", "an entry needs \"receipt\"", "流水须有 receipt（凭证）")     \
-  X(ENTRY_REVERSES, "entry-reverses", "\"reverses\" must name the entry that is reversed",        \
-    "reverses 须写明被冲正的流水")                                                                \
+  X(ENTRY_REVERSES, "entry-reverses", "\"reverses\" must name an entry of this log, no reversal", \
+    "reverses 须写明本账中被冲正的流水，且不能是冲正流水")                                        \
+  X(ENTRY_OPPOSITE, "entry-opposite", "a reversal must have the opposite amount",                 \
+    "冲正金额须与原流水相反")                                                                     \
+  X(ENTRY_TWICE, "entry-twice", "the entry was reversed already", "该流水已被冲正")               \
   X(TABLE, "table", "the schema lacks the list of codes that this check names",                   \
     "数据结构缺少该校验所用的代码表")
 /* clang-format on */

@@ -246,8 +246,7 @@ static int keep_dots(qm_arena *arena, qm_dots *d) {
   return QM_OK;
 }
 
-/* A record borrows from its ops what it shows. Where it outlives them it gets its own. */
-static int apply_op(qm_space *s, qm_loaded *l, const qm_apply *a, const qm_op *op) {
+int qm__space_apply_op(qm_space *s, qm_loaded *l, const qm_apply *a, const qm_op *op) {
   if (!(s->engine->flags & QM_ENGINE_BEHIND)) return qm_record_apply(&l->record, a, op);
   qm_op kept = *op;
   kept.value.p = qm_arena_copy(a->arena, op->value.p, op->value.n);
@@ -261,16 +260,17 @@ static int apply(qm_space *s, const qm_change *c, int again) {
   QM_TRY(qm__space_deps(s, c));
   qm_vv *clock = &s->states[c->author].clock;
   qm_apply a = {&s->authors, clock, c, &s->engine->records};
+  int local = again && c->author == s->own; /* as a write here, which lost nothing by itself */
   for (uint32_t i = 0; i < c->n_ops; i++) {
     const qm_op *op = &c->ops[i];
     qm_loaded *l;
     clock->next[c->author] = op->counter;
     QM_TRY(qm__space_record(s, &op->record, &l));
     QM_TRY(qm__feed_edge(s, l, op, c->author != s->own));
-    QM_TRY(apply_op(s, l, &a, op));
+    QM_TRY(qm__space_apply_op(s, l, &a, op));
     l->dirty = 1;
-    if (l->own) qm__inbox_op(l, op);
-    if (op->hides.n || op->keeps.n) qm__inbox_names(s, l, op);
+    if (l->own && !local) qm__inbox_op(l, op);
+    if ((op->hides.n || op->keeps.n) && !local) qm__inbox_names(s, l, op);
     if (qm_id_is_zero(&op->record)) s->stamps_stale = 1;
     if (op->shape == QM_PRESENCE && op->kind == QM_KIND_NEW && !again)
       QM_TRY(put_creation(s, c, op));
@@ -508,6 +508,28 @@ static uint64_t stamps_sum(const qm_stamps *stamps) {
   return sum;
 }
 
+/* The transaction may go on with them, as with records just loaded. */
+static void saved(qm_space *s) {
+  for (uint32_t i = 0; i < s->table_cap; i++) {
+    qm_loaded *l = s->table[i];
+    if (!l) continue;
+    l->dirty = l->edges_touched = l->names_own = l->feed_same = l->feed_stamps = 0;
+    l->feed = NULL;
+  }
+  s->n_edges_touched = 0;
+  s->names_own = 0;
+}
+
+int qm__space_own_again(qm_space *s) {
+  if (!(s->engine->flags & QM_ENGINE_INBOX)) return QM_OK;
+  for (uint32_t i = 0; i < s->table_cap; i++) {
+    if (!s->table[i]) continue;
+    s->table[i]->own = NULL;
+    QM_TRY(qm__inbox_loaded(s, s->table[i]));
+  }
+  return QM_OK;
+}
+
 int qm__space_save(qm_space *s) {
   qm_buf scratch;
   int rc = QM_OK;
@@ -534,14 +556,11 @@ int qm__space_save(qm_space *s) {
   QM_TRY(save_records(s));
   QM_TRY(qm__inbox_classes(s));
   QM_TRY(save_digest(s));
-  if (s->ingested || s->behind) QM_TRY(qm__space_note(s));
+  if (s->ingested || s->behind & QM_BEHIND_TOOK) QM_TRY(qm__space_note(s));
   s->behind = 0;
   QM_TRY(project(s, stamps_sum(&s->stamps) != stamps_before));
   QM_TRY(qm__feed_save(s)); /* last: a projector may tell it of more */
-  /* The transaction may go on with them. */
-  for (uint32_t i = 0; i < s->table_cap; i++)
-    if (s->table[i]) s->table[i]->dirty = s->table[i]->edges_touched = 0;
-  s->n_edges_touched = 0;
+  saved(s);
   return QM_OK;
 }
 

@@ -67,6 +67,9 @@ typedef struct qm_loaded {
   struct qm_own *own;    /* what this device had written of it; NULL: nothing, or nobody asks */
 } qm_loaded;
 
+/* What waits to be folded: changes, and with QM_BEHIND_TOOK changes of others. */
+enum { QM_BEHIND_WROTE = 1, QM_BEHIND_TOOK = 2 };
+
 /* Does the space hold any edge? Asked of the store once, at first need. */
 enum { QM_EDGES_UNKNOWN = 0, QM_EDGES_NONE = 1, QM_EDGES_SOME = 2 };
 
@@ -162,7 +165,7 @@ struct qm_space {
   int floor_moved;
   int replacing; /* records are replaced: one that does not read counts as empty */
   /* from one transaction to the next, until it is folded (fold.h) */
-  int behind;
+  int behind; /* not 0: QM_BEHIND_… */
   qm_ahead *ahead; /* in the engine's arena */
   qm_loaded **table; /* open addressing by record id; in the engine's arena */
   uint32_t table_cap, table_n;
@@ -192,6 +195,7 @@ struct qm_engine {
   uint32_t n_spaces, cap_spaces, last_number;
   int open;       /* a transaction is open */
   int took;       /* it took batches */
+  int wrote;      /* it is of a local write */
   int whole;      /* and did more than that: all of it is saved at the end */
   int behind;     /* a space is behind its log (fold.h) */
   int poisoned;   /* reload after a rollback failed: nothing goes any more */
@@ -208,6 +212,9 @@ int qm__space_preload(qm_space *s, const qm_id *ids, size_t n);
 int qm__space_author(qm_space *s, const qm_author *id, uint32_t *number);
 /* After authors were added to the table from number `old` on. */
 int qm__space_authors_added(qm_space *s, uint32_t old);
+/* One op; a->arena is the engine's for records. A record borrows from its ops what it shows:
+ * where it may outlive them (QM_ENGINE_BEHIND) it gets its own. */
+int qm__space_apply_op(qm_space *s, qm_loaded *l, const qm_apply *a, const qm_op *op);
 /* Applies a checked change whose context this replica holds: ops, marks, clock row. */
 int qm__space_apply(qm_space *s, const qm_change *c);
 /* The same where the store knows already which records the change created. */
@@ -244,6 +251,8 @@ int qm__space_keys(const qm_space *s, const qm_record *r, qm_arena *arena, qm_sl
                    uint32_t *n);
 /* Encodes and saves what the transaction changed. */
 int qm__space_save(qm_space *s);
+/* After it, where the transaction goes on: what this device had written of the records. */
+int qm__space_own_again(qm_space *s);
 /* The end of a transaction, for what is parked: gone is what it took only once committed. */
 void qm__parked_end(qm_space *s, int is_committed);
 /* Ends the transaction; the records stay. */

@@ -215,6 +215,8 @@ typedef struct qm_store_ops {
                      const qm_open_row *row); /* counter < 2^63, else QM_EINVAL */
   int (*open_list)(qm_store *s, uint32_t space, qm_visit_open visit,
                    void *payload); /* ascending by counter */
+  /* The same of the rows with counter >= from; costs by what it visits. */
+  int (*open_from)(qm_store *s, uint32_t space, uint64_t from, qm_visit_open visit, void *payload);
   int (*open_clear)(qm_store *s, uint32_t space);
 
   /* Set-aside entries and readable copies of what was set aside, by name; the names and

@@ -234,6 +234,7 @@ static const qm_store_ops mem_ops = {
     .log_rewrite = qm__mem_log_rewrite,
     .open_append = qm__mem_open_append,
     .open_list = qm__mem_open_list,
+    .open_from = qm__mem_open_from,
     .open_clear = qm__mem_open_clear,
     .aside_put = qm__mem_aside_put,
     .aside_scan = qm__mem_aside_scan,

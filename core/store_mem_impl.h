@@ -205,6 +205,8 @@ int qm__mem_log_replace(qm_store *s, uint32_t space, uint64_t seq, qm_slice batc
 int qm__mem_log_rewrite(qm_store *s, uint32_t space, const qm_log_row *row);
 int qm__mem_open_append(qm_store *s, uint32_t space, const qm_open_row *row);
 int qm__mem_open_list(qm_store *s, uint32_t space, qm_visit_open visit, void *payload);
+int qm__mem_open_from(qm_store *s, uint32_t space, uint64_t from, qm_visit_open visit,
+                      void *payload);
 int qm__mem_open_clear(qm_store *s, uint32_t space);
 int qm__mem_local_put(qm_store *s, uint32_t space, qm_slice name, qm_slice value);
 int qm__mem_local_scan(qm_store *s, uint32_t space, qm_slice prefix, qm_slice after,

@@ -329,18 +329,24 @@ int qm__mem_open_append(qm_store *s, uint32_t space, const qm_open_row *row) {
   return wrote(m, put(m, key_slice(&k), row->change));
 }
 
-int qm__mem_open_list(qm_store *s, uint32_t space, qm_visit_open visit, void *payload) {
+int qm__mem_open_from(qm_store *s, uint32_t space, uint64_t from, qm_visit_open visit,
+                      void *payload) {
   mem_store *m = self(s);
   QM_TRY(reading(m));
-  key k = key_of(OPEN, space);
-  qm_slice rest, prefix = key_slice(&k);
-  for (const qm__map_node *n = qm__map_seek(&m->map, prefix); within(n, prefix, &rest);
+  key all = key_of(OPEN, space), k = all;
+  key_u64(&k, from);
+  qm_slice rest, prefix = key_slice(&all);
+  for (const qm__map_node *n = qm__map_seek(&m->map, key_slice(&k)); within(n, prefix, &rest);
        n = qm__map_next(n)) {
     qm_open_row row = {get_be(rest.p, 8), qm__map_value(n)};
     int rc = visit(payload, &row);
     if (rc != QM_OK) return visited(rc);
   }
   return QM_OK;
+}
+
+int qm__mem_open_list(qm_store *s, uint32_t space, qm_visit_open visit, void *payload) {
+  return qm__mem_open_from(s, space, 0, visit, payload);
 }
 
 int qm__mem_open_clear(qm_store *s, uint32_t space) {

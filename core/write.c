@@ -5,6 +5,7 @@
 #include "core/validator.h"
 #include "core/class_ref.h"
 #include "core/home.h"
+#include "core/ledger.h"
 
 /* Detail for the caller; failures of this replica leave only cancel. */
 int qm__write_fail(qm_write *w, int rc, const char *what) {
@@ -54,6 +55,7 @@ int qm_write_begin(qm_write **out, qm_engine *e, qm_space *s, unsigned flags) {
   if (!s->writable) return QM_EACCESS;
   if (!e->open && (e->epoch_stale || time_ran_ahead(e, s))) QM_TRY(qm_engine_new_epoch(e));
   QM_TRY(qm_engine_begin(e));
+  e->wrote = 1;
   qm_write *w = qm_alloc_zero(e->env, sizeof *w);
   int rc = w ? QM_OK : QM_ENOMEM;
   if (rc == QM_OK) {
@@ -98,6 +100,7 @@ static int touch(qm_write *w, qm_loaded *l, qm_touched **out) {
   }
   *out = &w->touched[w->n_touched++];
   memset(*out, 0, sizeof **out);
+  (*out)->l = l;
   l->touched = w->n_touched;
   return QM_OK;
 }
@@ -108,6 +111,13 @@ static void name_record(qm_op *op, const qm_record *r) {
   if (!r->n_creations || (op->shape == QM_PRESENCE && op->kind == QM_KIND_NEW)) return;
   op->named = QM_BY_CREATION;
   op->created = r->creations[0].dot;
+}
+
+/* What may wait must be certain to be saved: a record that may come out too large is encoded
+ * before its change is committed. */
+static void note_size(qm_write *w, qm_loaded *l, const qm_op *op) {
+  l->bytes += 64 + op->value.n + 16 * ((uint64_t)op->hides.n + op->keeps.n + op->cuts.n);
+  if (l->bytes > QM_RECORD_MAX / 2) w->e->whole = 1;
 }
 
 int qm__write_emit(qm_write *w, qm_loaded *l, qm_op op) {
@@ -127,11 +137,12 @@ int qm__write_emit(qm_write *w, qm_loaded *l, qm_op op) {
   }
   /* Not before there is something to write: a change of nothing then leaves no trace. */
   if (!c->n_ops) QM_TRY(qm__space_deps(s, c));
-  qm_apply a = {&s->authors, &s->states[s->own].clock, c, qm__write_arena(w)};
+  qm_apply a = {&s->authors, &s->states[s->own].clock, c, &w->e->records};
   s->states[s->own].clock.next[s->own] = op.counter;
   QM_TRY(qm__feed_edge(s, l, &op, 0));
-  QM_TRY(qm_record_apply(&l->record, &a, &op));
+  QM_TRY(qm__space_apply_op(s, l, &a, &op));
   l->dirty = 1;
+  note_size(w, l, &op);
   if (op.shape == QM_KEYED && !op.field) QM_TRY(qm__space_edges_touched(s, l));
   if (op.shape == QM_PRESENCE && op.kind == QM_KIND_NEW) {
     qm_creation_row row = {{op.counter, s->own}, op.record};
@@ -566,6 +577,9 @@ static int append(qm_write *w, const qm_id *record, uint32_t field, qm_slice val
   QM_TRY(qm__write_judge(w, &t, value));
   const qm_cell *cell;
   QM_TRY(class_cell(w, &t, field, QM_ENTRIES, &cell));
+  if (t.field && qm_is_ledger(t.field) && !qm__write_raw(w))
+    QM_TRY(qm_ledger_check(&w->s->authors, cell ? qm_entries_of(cell) : NULL, t.field, value,
+                           &w->error));
   qm_op op = {.field = field, .shape = QM_ENTRIES, .kind = QM_KIND_APPEND, .value = value};
   if (cell) {
     const qm_entries *v = qm_entries_of(cell);
@@ -645,6 +659,7 @@ static int finish(qm_write *w) {
   QM_TRY(rc);
   QM_TRY(qm__space_marks(s, c));
   qm__space_advance(s, c);
+  s->states[c->author].dirty = 1; /* though what waited was saved meanwhile */
   return qm_vv_set(w->e->env, &s->vv, c->author, c->next);
 }
 
@@ -656,6 +671,7 @@ int qm_write_commit(qm_write *w, qm_durability durability) {
     return QM_OK;
   }
   if (rc == QM_OK) rc = finish(w);
+  for (uint32_t i = 0; rc == QM_OK && i < w->n_touched; i++) w->touched[i].l->touched = 0;
   qm_free(e->env, w);
   if (rc == QM_OK) return qm_engine_commit(e, durability, NULL, NULL);
   qm_engine_rollback(e);

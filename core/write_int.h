@@ -12,6 +12,7 @@
 
 /* What a record's writer was shown; qm_loaded.touched says where it stands. */
 typedef struct qm_touched {
+  qm_loaded *l;
   uint8_t has_token;
   uint8_t restored; /* by this change: none of the marks it had seen is kept */
   qm_token token;   /* of the last verb that had one */

@@ -86,8 +86,10 @@ static int is_typing(const qm_write *w, const qm_id *record, uint32_t field) {
 /* Lets a part of the last op take effect that it did not have before. */
 static int apply_more(qm_write *w, const qm_op *op, uint64_t counters) {
   qm_author_state *st = &w->s->states[w->s->own];
-  qm_apply a = {&w->s->authors, &st->clock, &w->change, qm__write_arena(w)};
-  QM_TRY(qm_record_apply(&w->typing.t.l->record, &a, op));
+  qm_apply a = {&w->s->authors, &st->clock, &w->change, &w->e->records};
+  QM_TRY(qm_record_apply(&w->typing.t.l->record, &a, op)); /* a text keeps what it is given */
+  w->typing.t.l->bytes += 32 + op->value.n + 16u * op->cuts.n;
+  if (w->typing.t.l->bytes > QM_RECORD_MAX / 2) w->e->whole = 1;
   w->change.next += counters;
   st->clock.next[w->s->own] = w->change.next;
   return QM_OK;

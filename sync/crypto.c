@@ -14,23 +14,15 @@
 #include <openssl/x509.h>
 
 #include "core/hash.h"
+#include "sync/crypto_int.h"
 
-#define POINT_SIZE 65
 #define SCALAR_SIZE 32
 /* A DER signature of two 33-byte integers takes 72 bytes. */
 #define SIG_DER_MAX 80
 
-/* Everything of a P-256 SPKI before the point (RFC 5480). */
-static const uint8_t spki_prefix[QM_SPKI_SIZE - POINT_SIZE] = {
+const uint8_t qm__spki_prefix[QM_SPKI_SIZE - QM_POINT_SIZE] = {
     0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01,
     0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00};
-
-struct qm_key {
-  const qm_env *env;
-  EVP_PKEY *pkey;
-  uint8_t spki[QM_SPKI_SIZE];
-  qm_id device;
-};
 
 int qm_crypto_random(void *payload, uint8_t *to, size_t n) {
   (void)payload;
@@ -54,13 +46,13 @@ void qm_spki_device(qm_slice spki, qm_id *out) {
 
 int qm__spki_pkey(qm_slice spki, struct evp_pkey_st **out) {
   *out = NULL;
-  if (spki.n != QM_SPKI_SIZE || memcmp(spki.p, spki_prefix, sizeof spki_prefix) != 0 ||
-      spki.p[sizeof spki_prefix] != 0x04) {
+  if (spki.n != QM_SPKI_SIZE || memcmp(spki.p, qm__spki_prefix, sizeof qm__spki_prefix) != 0 ||
+      spki.p[sizeof qm__spki_prefix] != 0x04) {
     return QM_EFORMAT;
   }
   char group[] = "prime256v1";
-  uint8_t point[POINT_SIZE];
-  memcpy(point, spki.p + sizeof spki_prefix, sizeof point);
+  uint8_t point[QM_POINT_SIZE];
+  memcpy(point, spki.p + sizeof qm__spki_prefix, sizeof point);
   OSSL_PARAM params[] = {
       OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, group, 0),
       OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, point, sizeof point),
@@ -121,7 +113,7 @@ static int key_wrap(const qm_env *env, EVP_PKEY *pkey, qm_key **out) {
   int ok = EVP_PKEY_set_utf8_string_param(pkey, OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT,
                                           "uncompressed") == 1 &&
            i2d_PUBKEY(pkey, NULL) == QM_SPKI_SIZE && i2d_PUBKEY(pkey, &at) == QM_SPKI_SIZE &&
-           memcmp(k->spki, spki_prefix, sizeof spki_prefix) == 0;
+           memcmp(k->spki, qm__spki_prefix, sizeof qm__spki_prefix) == 0;
   ERR_clear_error();
   if (!ok) {
     qm_key_free(k);
@@ -181,6 +173,7 @@ int qm_key_from_pem(const qm_env *env, qm_slice pem, qm_key **out) {
 }
 
 int qm_key_to_der(const qm_key *k, qm_buf *out) {
+  if (k->sign) return QM_ESTATE;
   PKCS8_PRIV_KEY_INFO *info = EVP_PKEY2PKCS8(k->pkey);
   unsigned char *der = NULL;
   int n = info == NULL ? -1 : i2d_PKCS8_PRIV_KEY_INFO(info, &der);
@@ -193,6 +186,7 @@ int qm_key_to_der(const qm_key *k, qm_buf *out) {
 }
 
 int qm_key_to_pem(const qm_key *k, qm_buf *out) {
+  if (k->sign) return QM_ESTATE;
   BIO *bio = BIO_new(BIO_s_mem());
   int rc = QM_ENOMEM;
   if (bio != NULL && PEM_write_bio_PKCS8PrivateKey(bio, k->pkey, NULL, NULL, 0, NULL, NULL) == 1) {
@@ -210,6 +204,7 @@ int qm_key_to_pem(const qm_key *k, qm_buf *out) {
 void qm_key_free(qm_key *k) {
   if (k == NULL) return;
   EVP_PKEY_free(k->pkey);
+  if (k->method) qm__signer_method_free(k->method);
   qm_free(k->env, k);
 }
 
@@ -220,7 +215,7 @@ struct evp_pkey_st *qm__key_pkey(const qm_key *k) {
 }
 
 /* DER of a signature -> r ‖ s. */
-static int sig_from_der(const uint8_t *der, size_t n, uint8_t out[QM_SIG_SIZE]) {
+int qm__sig_from_der(const uint8_t *der, size_t n, uint8_t out[QM_SIG_SIZE]) {
   const unsigned char *at = der;
   ECDSA_SIG *sig = d2i_ECDSA_SIG(NULL, &at, (long)n);
   if (sig == NULL) return QM_EINTERNAL;
@@ -256,13 +251,14 @@ static int sig_to_der(const uint8_t sig[QM_SIG_SIZE], uint8_t *to, size_t *n) {
 }
 
 int qm_key_sign(const qm_key *k, const uint8_t digest[QM_DIGEST_SIZE], uint8_t out[QM_SIG_SIZE]) {
+  if (k->sign) return qm__signer_sign(k, digest, out);
   EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(k->pkey, NULL);
   if (ctx == NULL) return QM_ENOMEM;
   uint8_t der[SIG_DER_MAX];
   size_t n = sizeof der;
   int rc = QM_EINTERNAL;
   if (EVP_PKEY_sign_init(ctx) == 1 && EVP_PKEY_sign(ctx, der, &n, digest, QM_DIGEST_SIZE) == 1) {
-    rc = sig_from_der(der, n, out);
+    rc = qm__sig_from_der(der, n, out);
   }
   EVP_PKEY_CTX_free(ctx);
   ERR_clear_error();

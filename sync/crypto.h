@@ -18,7 +18,9 @@
 #include "core/mem.h"
 
 #define QM_SPKI_SIZE 91
+#define QM_POINT_SIZE 65 /* an uncompressed point: 0x04 ‖ x ‖ y */
 #define QM_SIG_SIZE 64
+#define QM_SIG_DER_MAX 80 /* room for a signature in DER (72 bytes at most) */
 #define QM_DIGEST_SIZE 32
 /* Largest private key or certificate text that is read. */
 #define QM_PEM_SIZE_MAX 16384
@@ -36,8 +38,18 @@ int qm_key_generate(const qm_env *env, qm_key **out);
  * bytes follow it, QM_ETYPE where it is one on another curve, QM_ELIMIT, QM_ENOMEM. */
 int qm_key_from_der(const qm_env *env, qm_slice der, qm_key **out);
 int qm_key_from_pem(const qm_env *env, qm_slice pem, qm_key **out);
-/* Appends the private key to *out: the caller wipes that buffer (qm_wipe). QM_ENOMEM,
- * QM_ELIMIT. */
+/* Signs outside: the private key lies in a key store that does not give it out. `digest` is
+ * SHA-256 of what is signed; the signature comes in DER (SEQUENCE of r and s: what Android's
+ * Keystore and the Secure Enclave give), *n is the room (QM_SIG_DER_MAX), then its size. 0, or
+ * why there is none. May be called from any thread that uses the key. */
+typedef int (*qm_signer)(void *payload, const uint8_t digest[QM_DIGEST_SIZE], uint8_t *der,
+                         size_t *n);
+/* A key whose private part is `sign`'s. It must outlive what was made with it, TLS configs
+ * included, and so must payload. QM_EFORMAT (no point of the curve), QM_ENOMEM. */
+int qm_key_external(const qm_env *env, const uint8_t point[QM_POINT_SIZE], qm_signer sign,
+                    void *payload, qm_key **out);
+/* Appends the private key to *out: the caller wipes that buffer (qm_wipe). QM_ESTATE: it lies
+ * outside; QM_ENOMEM, QM_ELIMIT. */
 int qm_key_to_der(const qm_key *k, qm_buf *out);
 int qm_key_to_pem(const qm_key *k, qm_buf *out);
 /* k may be NULL. Clears the private part. */
@@ -47,7 +59,8 @@ void qm_key_free(qm_key *k);
 qm_slice qm_key_spki(const qm_key *k);
 const qm_id *qm_key_device(const qm_key *k);
 
-/* Signs a SHA-256 digest. QM_ENOMEM, QM_EINTERNAL. */
+/* Signs a SHA-256 digest. QM_ENOMEM, QM_EINTERNAL; of a key that lies outside also what its
+ * signer says, QM_EHASH where its signature is not of this key. */
 int qm_key_sign(const qm_key *k, const uint8_t digest[QM_DIGEST_SIZE], uint8_t out[QM_SIG_SIZE]);
 
 /* 0 where `sig` over `digest` was made with the key of `spki`; else QM_EHASH. QM_EFORMAT

@@ -274,6 +274,27 @@ static int peer_admit(qm_tls *t) {
   return rc;
 }
 
+/* The leaf and its CA: there is nothing between. */
+static int peer_judge(qm_tls *t, X509_STORE_CTX *store, STACK_OF(X509) * trusted) {
+  unsigned char *der[2] = {NULL, NULL};
+  if (t->config->is_server || t->config->judge == NULL) return QM_OK;
+  int leaf = i2d_X509(X509_STORE_CTX_get0_cert(store), &der[0]);
+  int ca = i2d_X509(sk_X509_value(trusted, 0), &der[1]);
+  int rc = QM_ENOMEM;
+  if (leaf > 0 && ca > 0) {
+    qm_slice chain[2] = {qm_slice_of(der[0], (size_t)leaf), qm_slice_of(der[1], (size_t)ca)};
+    rc = t->config->judge(t->config->payload, chain, 2);
+    int is_known = rc == QM_OK || rc == QM_ECERTEXPIRED || rc == QM_EREVOKED || rc == QM_ECLOCK;
+    if (!is_known) rc = QM_ECERT;
+    if (rc != QM_OK)
+      qm_fail(&t->verdict, rc, "this device does not accept the hub's certificate: %s",
+              qm_err_text(rc));
+  }
+  OPENSSL_free(der[0]);
+  OPENSSL_free(der[1]);
+  return rc;
+}
+
 /* libssl asks this instead of its own check. Runs inside SSL_do_handshake. */
 static int verify_peer(X509_STORE_CTX *store, void *payload) {
   (void)payload;
@@ -289,6 +310,7 @@ static int verify_peer(X509_STORE_CTX *store, void *payload) {
   }
   if (rc == QM_OK) rc = peer_check(t, store, trusted);
   if (rc == QM_ECERT) is_foreign = 1;
+  if (rc == QM_OK) rc = peer_judge(t, store, trusted);
   if (rc == QM_OK) rc = peer_admit(t);
   t->has_peer = rc == QM_OK;
   if (rc != QM_OK && t->verdict.code == QM_OK) qm_fail(&t->verdict, rc, "%s", qm_err_text(rc));
@@ -480,6 +502,11 @@ int qm_tls_config_enrol(const qm_env *env, const uint8_t fingerprint[QM_CA_FINGE
   return config_done(alpn_offer(c, QM_TLS_ALPN_ENROL), c, out);
 }
 
+void qm_tls_config_judge(qm_tls_config *c, qm_tls_judge judge, void *payload) {
+  c->judge = judge;
+  c->payload = payload;
+}
+
 void qm_tls_config_free(qm_tls_config *c) {
   if (c == NULL || atomic_fetch_sub(&c->refs, 1) != 1) return;
   SSL_CTX_free(c->ctx);
@@ -539,7 +566,7 @@ static int engine_start(qm_tls *t, qm_slice ticket) {
     return QM_OK;
   }
   SSL_set_connect_state(t->ssl);
-  qm__tls_ticket_offer(t, ticket);
+  if (t->config->judge == NULL) qm__tls_ticket_offer(t, ticket); /* it sees every certificate */
   return handshake(t);
 }
 

@@ -101,6 +101,14 @@ int qm_tls_config_client(const qm_env *env, qm_slice ca, qm_slice cert, const qm
 /* A device to be enrolled. */
 int qm_tls_config_enrol(const qm_env *env, const uint8_t fingerprint[QM_CA_FINGERPRINT_SIZE],
                         qm_tls_config **out);
+/* A client's second opinion on the hub, once the CA, the use and the dates are found good: the
+ * chain in DER, leaf first, borrowed until it returns. 0, or QM_ECERT, QM_ECERTEXPIRED,
+ * QM_EREVOKED, QM_ECLOCK: the connection ends with it; any other: QM_ECERT. It is asked inside
+ * qm_tls_feed and must not call the engine. */
+typedef int (*qm_tls_judge)(void *payload, const qm_slice *chain, uint32_t n);
+/* Before the first engine is made of it; NULL: nobody else is asked. With one no connection is
+ * resumed: a resumed one shows no certificate. */
+void qm_tls_config_judge(qm_tls_config *c, qm_tls_judge judge, void *payload);
 /* Engines keep what they need of it: a hub swaps its config (new certificate) and
  * frees the old one at once. NULL is fine. */
 void qm_tls_config_free(qm_tls_config *c);

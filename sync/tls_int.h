@@ -23,6 +23,7 @@ struct qm_tls_config {
   qm_tls_alpn_id alpn; /* client: what it asks for */
   uint8_t fingerprint[QM_CA_FINGERPRINT_SIZE];
   qm_tls_admit admit;
+  qm_tls_judge judge;
   void *payload;
   qm_hash binding; /* client: of CA and own key, which a ticket is for */
 };

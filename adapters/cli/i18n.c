@@ -3,20 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "adapters/cli/i18n_errors.h"
 #include "core/qianmo.h"
-
-/* Every code of core/err.h has a Chinese text, and none has two: a name that one list lacks
- * does not compile. */
-#define QM_ERR_HAS(name, number, cls, text) QM_ERR_HAS_##name,
-enum { QM_ERRORS(QM_ERR_HAS) QM_ERR_HAS_COUNT };
-#undef QM_ERR_HAS
-#define QM_ERR_ZH(name, text) [QM_ERR_HAS_##name] = text,
-static const char *const errors_zh[] = {QM_ERRORS_ZH(QM_ERR_ZH)};
-#undef QM_ERR_ZH
-#define QM_ERR_COUNT_ZH(name, text) +1
-_Static_assert(QM_ERR_HAS_COUNT == 0 QM_ERRORS_ZH(QM_ERR_COUNT_ZH), "a code without Chinese");
-#undef QM_ERR_COUNT_ZH
 
 int qm_lang_parse(const char *name, qm_lang *out) {
   size_t n = 0;
@@ -60,13 +47,5 @@ int qm_error_number(const char *name) {
 }
 
 const char *qm_say_error(qm_lang lang, int code) {
-#define QM_ERR_CASE(name, number, cls, text) \
-  case number: return errors_zh[QM_ERR_HAS_##name];
-  if (lang == QM_LANG_EN) return qm_err_text(code);
-  switch (code) {
-    QM_ERRORS(QM_ERR_CASE)
-    case QM_OK: return "成功";
-    default: return "未知错误";
-  }
-#undef QM_ERR_CASE
+  return qm_error_text(code, lang == QM_LANG_ZH ? "zh" : "en");
 }

@@ -1,5 +1,5 @@
 /* i18n_qianmod: every text that qianmod shows, English and Chinese, in one table keyed by
- * id; the texts of error codes are in i18n_errors.h. Conversions stand in the same order
+ * id; the texts of error codes are the library's. Conversions stand in the same order
  * in both. Lines that programs read ("listening on …", --json) are in no language. */
 #ifndef QM_I18N_QIANMOD_H
 #define QM_I18N_QIANMOD_H

@@ -79,6 +79,9 @@ uint32_t qm_trace_change_end(const qm_trace *t, uint32_t first);
 /* Plays one change on its device's replica. */
 int qm_trace_play(const qm_trace *t, uint32_t first, uint32_t end, qm_engine *e, qm_space *s,
                   qm_error *err);
+/* The same, committed so. */
+int qm_trace_play_as(const qm_trace *t, uint32_t first, uint32_t end, qm_engine *e, qm_space *s,
+                     qm_durability durability, qm_error *err);
 /* Appends the dump of all spaces of a replica; *records: lines written. */
 int qm_trace_dump(const qm_trace *t, qm_engine *e, qm_buf *out, uint64_t *records);
 

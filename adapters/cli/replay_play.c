@@ -57,6 +57,11 @@ static int play_line(const qm_trace *t, const qm_line *l, qm_write *w, qm_engine
 
 int qm_trace_play(const qm_trace *t, uint32_t first, uint32_t end, qm_engine *e, qm_space *s,
                   qm_error *err) {
+  return qm_trace_play_as(t, first, end, e, s, QM_DURABLE, err);
+}
+
+int qm_trace_play_as(const qm_trace *t, uint32_t first, uint32_t end, qm_engine *e, qm_space *s,
+                     qm_durability durability, qm_error *err) {
   qm_write *w;
   qm_engine_clock_fix(e, t->lines[first].t);
   int rc = qm_write_begin(&w, e, s, QM_WRITE_RAW);
@@ -68,7 +73,7 @@ int qm_trace_play(const qm_trace *t, uint32_t first, uint32_t end, qm_engine *e,
     qm_write_cancel(w);
     return rc;
   }
-  rc = qm_write_commit(w, QM_DURABLE);
+  rc = qm_write_commit(w, durability);
   return rc == QM_OK ? rc : qm_fail(err, rc, "replay: saving: %s", qm_err_text(rc));
 }
 

@@ -18,7 +18,7 @@ uint32_t qm_abi(void) { return QM_ABI; }
 const char *qm_version(void) { return VERSION; }
 qm_slice qm_str(const char *text) { return qm_slice_of(text, text ? strlen(text) : 0); }
 
-/* Results come from env's realloc, which is libc's (handle_env.c). */
+/* Results are libc's memory: they outlive the handle that made them. */
 void qm_text_free(qm_text *text) {
   if (!text) return;
   free(text->p);
@@ -37,11 +37,18 @@ int qm__handle_result(qm_buf *b, qm_text *out, qm_error *e) {
     qm_buf_free(b);
     return qm_fail(e, rc, "the result: %s", qm_err_text(rc));
   }
-  out->p = (char *)b->p;
+  const qm_db *db = b->env->payload; /* NULL: what needs no handle */
   out->n = b->n - 1;
-  b->p = NULL;
-  b->n = b->cap = 0;
-  return QM_OK;
+  if (!db || !db->options.allocate) {
+    out->p = (char *)b->p; /* libc's already */
+    b->p = NULL;
+    b->n = b->cap = 0;
+    return QM_OK;
+  }
+  out->p = malloc(b->n);
+  if (out->p) memcpy(out->p, b->p, b->n);
+  qm_buf_free(b);
+  return out->p ? QM_OK : qm_fail(e, QM_ENOMEM, "%s", qm_err_text(QM_ENOMEM));
 }
 
 /* ---- meta ---- */
@@ -71,38 +78,11 @@ static int open_store(qm_db *db, qm_error *e) {
   return qm_store_sqlite_open(&db->env, db->options.path, flags, &db->store, e);
 }
 
-static int save_key(qm_db *db, const qm_key *key) {
-  qm_buf der;
-  qm_buf_init(&der, &db->env, QM_PEM_SIZE_MAX);
-  int rc = qm_key_to_der(key, &der);
-  if (rc == QM_OK) {
-    qm_meta_pair pair = {qm_str(QM_META_KEY), qm_buf_slice(&der)};
-    rc = qm__handle_meta_put(db, &pair, 1);
-  }
-  if (der.p) qm_wipe(der.p, der.n);
-  qm_buf_free(&der);
-  return rc;
-}
-
 /* The device is made with its database: what is written before it is enrolled is its own. */
 static int open_key(qm_db *db, qm_error *e) {
-  qm_buf der;
   qm_key *key = NULL;
-  qm_buf_init(&der, &db->env, QM_PEM_SIZE_MAX);
-  int rc = qm__handle_meta_get(db, QM_META_KEY, &der);
-  if (rc == QM_OK) {
-    rc = qm_key_from_der(&db->env, qm_buf_slice(&der), &key);
-    if (rc != QM_OK && rc != QM_ENOMEM) rc = QM_ECORRUPT;
-  } else if (rc == QM_ENOTFOUND) {
-    rc = qm_key_generate(&db->env, &key);
-    if (rc == QM_OK) rc = save_key(db, key);
-  }
-  if (der.p) qm_wipe(der.p, der.n);
-  qm_buf_free(&der);
-  if (rc != QM_OK) {
-    qm_key_free(key);
-    return qm_fail(e, rc, "the key of this device: %s", qm_err_text(rc));
-  }
+  int rc = qm__handle_key(db, &key, e);
+  if (rc != QM_OK) return rc;
   qm_key_free(db->key);
   db->key = key;
   return QM_OK;
@@ -123,7 +103,7 @@ static int open_test_data(qm_db *db) {
   return QM_OK;
 }
 
-static void close_all(qm_db *db) {
+void qm__handle_close_all(qm_db *db) {
   qm_projection_close(db->projection);
   db->projection = NULL;
   qm_engine_close(db->engine);
@@ -146,7 +126,7 @@ int qm__handle_home(qm_db *db) {
   return rc == QM_ENOTFOUND ? QM_OK : rc;
 }
 
-static int open_all(qm_db *db, qm_error *e) {
+int qm__handle_open_all(qm_db *db, qm_error *e) {
   qm_engine_options options = {.size = sizeof options, .flags = QM_ENGINE_FEED | QM_ENGINE_INBOX};
   int rc = open_store(db, e);
   if (rc == QM_OK) rc = open_key(db, e);
@@ -160,14 +140,14 @@ static int open_all(qm_db *db, qm_error *e) {
   if (rc == QM_OK && !(db->options.flags & QM_OPEN_READONLY) &&
       (rc = qm_projection_open(db->engine, db->store, &db->projection)) != QM_OK)
     qm_fail(e, rc, "the tables for reports: %s", qm_err_text(rc));
-  if (rc != QM_OK) close_all(db);
+  if (rc != QM_OK) qm__handle_close_all(db);
   return rc;
 }
 
 int qm__handle_reopen(qm_db *db, qm_error *e) {
   if (db->tx || db->syncing) return qm_fail(e, QM_EBUSY, "%s", qm_err_text(QM_EBUSY));
-  close_all(db);
-  return open_all(db, e);
+  qm__handle_close_all(db);
+  return qm__handle_open_all(db, e);
 }
 
 /* What another process wrote may name authors that are not known here yet, which looks like
@@ -178,18 +158,25 @@ int qm__handle_again(qm_db *db, int rc, int *tried) {
   return qm__handle_reopen(db, NULL) == QM_OK;
 }
 
+static void free_handle(qm_db *db) {
+  const qm_options options = db->options;
+  qm__handle_realloc(&options, (char *)(uintptr_t)options.path, 0);
+  qm__handle_realloc(&options, db, 0);
+}
+
 static void destroy(qm_db *db) {
   qm_query_close(db->query);
-  close_all(db);
+  qm__handle_close_all(db);
+  qm__handle_tx_drop_ended(db);
   qm_key_free(db->key);
   if (db->ticket.p) qm_wipe(db->ticket.p, db->ticket.n);
   if (db->ticket.env) qm_buf_free(&db->ticket);
+  qm__events_free(db);
   pthread_cond_destroy(&db->ended);
   pthread_cond_destroy(&db->changed);
   pthread_mutex_destroy(&db->mutex);
   pthread_mutex_destroy(&db->query_mutex);
-  free((char *)(uintptr_t)db->options.path);
-  free(db);
+  free_handle(db);
 }
 
 /* On the monotonic clock: a person who sets the date must not stop a waiting thread. */
@@ -208,7 +195,11 @@ static int init_locks(qm_db *db) {
       failed = 1;
     }
     pthread_condattr_destroy(&attributes);
-    if (!failed) return QM_OK;
+    if (!failed && qm__events_init(&db->events) == QM_OK) return QM_OK;
+    if (!failed) {
+      pthread_cond_destroy(&db->ended);
+      pthread_cond_destroy(&db->changed);
+    }
   }
   pthread_mutex_destroy(&db->mutex);
   pthread_mutex_destroy(&db->query_mutex);
@@ -224,19 +215,24 @@ static int check_new(const qm_options *o, qm_error *e) {
 
 int32_t qm_open(const qm_options *options, qm_db **out, qm_error *e) {
   if (!out || !options) return qm_fail(e, QM_EINVAL, "open: an argument is missing");
-  qm_db *db = calloc(1, sizeof *db);
-  if (!db) return qm_fail(e, QM_ENOMEM, "%s", qm_err_text(QM_ENOMEM));
-  int rc = qm__handle_options_copy(options, &db->options, e);
-  if (rc == QM_OK && (rc = init_locks(db)) != QM_OK) qm_fail(e, rc, "%s", qm_err_text(rc));
+  qm_options own;
+  QM_TRY(qm__handle_options_copy(options, &own, e));
+  qm_db *db = qm__handle_realloc(&own, NULL, sizeof *db);
+  if (!db) {
+    qm__handle_realloc(&own, (char *)(uintptr_t)own.path, 0);
+    return qm_fail(e, QM_ENOMEM, "%s", qm_err_text(QM_ENOMEM));
+  }
+  memset(db, 0, sizeof *db);
+  db->options = own;
+  int rc = init_locks(db);
   if (rc != QM_OK) {
-    free((char *)(uintptr_t)db->options.path);
-    free(db);
-    return rc;
+    free_handle(db);
+    return qm_fail(e, rc, "%s", qm_err_text(rc));
   }
   qm__handle_env(db);
   qm_buf_init(&db->ticket, &db->env, 8192);
   rc = check_new(&db->options, e);
-  if (rc == QM_OK) rc = open_all(db, e);
+  if (rc == QM_OK) rc = qm__handle_open_all(db, e);
   if (rc != QM_OK) {
     destroy(db);
     return rc;
@@ -248,6 +244,7 @@ int32_t qm_open(const qm_options *options, qm_db **out, qm_error *e) {
 
 void qm_close(qm_db *db) {
   if (!db) return;
+  qm_unlisten(db);
   qm_cancel(db->tx);
   destroy(db);
 }
@@ -255,8 +252,10 @@ void qm_close(qm_db *db) {
 /* ---- taking turns ---- */
 
 static int engine_there(qm_db *db, qm_error *e) {
-  if (db->engine) return QM_OK;
-  int rc = open_all(db, e);
+  if (db->engine && !atomic_load(&db->suspended)) return QM_OK;
+  int rc = atomic_load(&db->suspended)
+               ? qm_fail(e, QM_ESUSPENDED, "%s", qm_err_text(QM_ESUSPENDED))
+               : qm__handle_open_all(db, e);
   if (rc != QM_OK) pthread_mutex_unlock(&db->mutex);
   return rc;
 }
@@ -289,9 +288,9 @@ int qm__handle_enter_alone(qm_db *db, qm_error *e) {
   struct timespec until = qm__handle_deadline(db->options.busy_ms);
   int waited = 0;
   pthread_mutex_lock(&db->mutex);
-  while (db->tx && waited != ETIMEDOUT && db->options.busy_ms)
+  while (db->tx && waited != ETIMEDOUT && db->options.busy_ms && !atomic_load(&db->suspended))
     waited = pthread_cond_timedwait(&db->ended, &db->mutex, &until);
-  if (db->tx) {
+  if (db->tx && !atomic_load(&db->suspended)) {
     pthread_mutex_unlock(&db->mutex);
     return qm_fail(e, QM_EBUSY, "another transaction of this handle is open");
   }

@@ -10,11 +10,13 @@
  *    they see what was committed also while a transaction is open.
  * 4. The engine is closed and opened again where another process has written (QM_EBUSY for
  *    good, see adapters/sqlite/store_sqlite.h), but never while a transaction or a sync
- *    holds on to it. Where opening again failed, `engine` is NULL until it succeeds. */
+ *    holds on to it. Where opening again failed, `engine` is NULL until it succeeds.
+ * 5. While `suspended`, and nothing of before runs any more, nothing is open (handle_suspend.c). */
 #ifndef QM_HANDLE_H
 #define QM_HANDLE_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "adapters/sqlite/project.h"
 #include "adapters/sqlite/query.h"
@@ -48,6 +50,29 @@
 #define QM_META_CAPPED "handle/capped"       /* [ms of the last cut by size, bytes over] */
 #define QM_META_LOCAL "handle/local/"        /* + space id: made here, without a hub */
 
+/* What happened, until somebody asks (handle_events.c). A mutex of its own, taken last. */
+#define QM_EVENTS_SYNC_MAX 16
+typedef struct qm_events_state {
+  pthread_mutex_t mutex;
+  pthread_cond_t news;
+  atomic_int used; /* from the first call on: before that nothing is kept */
+  int fds[2];      /* a pipe: a byte in it as long as there is something */
+  int has_fds, filled;
+  uint32_t kinds;  /* bits, by qm_event_of */
+  struct {
+    int kind;
+    int32_t code;
+  } syncs[QM_EVENTS_SYNC_MAX];
+  uint32_t n_syncs;
+  qm_sync_progress progress;
+  uint32_t interrupts;
+  int listening, leaving;
+  pthread_t thread;
+  void (*told)(void *payload, const char *line, size_t n);
+  void (*free_payload)(void *payload);
+  void *payload;
+} qm_events_state;
+
 struct qm_db {
   pthread_mutex_t mutex;
   pthread_cond_t ended; /* a transaction ended */
@@ -62,6 +87,11 @@ struct qm_db {
   qm_tx *tx;
   int syncing;
   struct qm_client_wake *wake; /* of a session that stays */
+  atomic_int suspended;        /* calls are refused; set and cleared with the mutex held */
+  atomic_uint cancels;         /* calls of qm_sync_cancel */
+  struct qm_link *link;        /* open, in place of a sync */
+  qm_tx *ended_early;          /* transactions that qm_suspend ended; their owners free them */
+  qm_events_state events;
   qm_buf ticket; /* resumes the next connection; key material; of the sync that runs */
   pthread_mutex_t query_mutex; /* of `query` alone: a long query holds nobody else up */
   qm_query *query;             /* NULL until the first one */
@@ -71,7 +101,8 @@ struct qm_db {
 struct qm_tx {
   qm_db *db;
   qm_space *space;
-  qm_write *write;
+  qm_write *write; /* NULL: qm_suspend ended it */
+  qm_tx *next;     /* in db->ended_early */
   qm_arena arena; /* of the tokens */
   struct qm_shown_token *shown;
 };
@@ -83,6 +114,14 @@ int qm__handle_enter(qm_db *db, qm_error *e);
 /* The same, and no transaction is open: waits busy_ms for it to end, else QM_EBUSY. */
 int qm__handle_enter_alone(qm_db *db, qm_error *e);
 void qm__handle_leave(qm_db *db);
+/* Takes the mutex, and the transaction is open. On failure the mutex is free. */
+int qm__handle_tx_enter(qm_tx *tx, qm_error *e);
+/* With the mutex held: opens what is not open; closes all of it. */
+int qm__handle_open_all(qm_db *db, qm_error *e);
+void qm__handle_close_all(qm_db *db);
+/* With the mutex held: ends the open transaction without its owner, who may still free it. */
+void qm__handle_tx_end(qm_db *db);
+void qm__handle_tx_drop_ended(qm_db *db);
 /* With the mutex held: tells those who wait that something was committed. */
 void qm__handle_committed(qm_db *db);
 /* What is read between the two is of one moment, whatever another process commits. With the
@@ -121,7 +160,29 @@ int qm__handle_field(const qm_collection_def *c, qm_slice name, const qm_field_d
  * schema may be NULL. */
 int qm__handle_check_sensitive(const qm_db *db, const qm_schema *schema, qm_error *e);
 
+/* ---- handle_events.c ---- */
+
+enum {
+  QM_HAPPENED_CHANGE, QM_HAPPENED_PROGRESS, QM_HAPPENED_SUSPEND, QM_HAPPENED_RESUME,
+  QM_HAPPENED_BEGUN, QM_HAPPENED_LIVE, QM_HAPPENED_LOST, QM_HAPPENED_ENDED
+};
+int qm__events_init(qm_events_state *v);
+void qm__events_free(qm_db *db);
+/* Any thread, any lock but its own. code: of LOST and ENDED. */
+void qm__happened(qm_db *db, int what, int32_t code);
+void qm__happened_progress(qm_db *db, const qm_sync_progress *p);
+void qm__events_interrupt(qm_db *db);
+static inline int qm__events_used(qm_db *db) { return atomic_load(&db->events.used); }
+
+/* ---- handle_key.c ---- */
+
+/* The key of this device, from where the options say it is; made where there is none. */
+int qm__handle_key(qm_db *db, qm_key **out, qm_error *e);
+
 /* ---- handle_env.c ---- */
+
+/* Memory by the options' hook, or libc. */
+void *qm__handle_realloc(const qm_options *o, void *p, size_t n);
 
 /* Fills db->env from db->options. */
 void qm__handle_env(qm_db *db);

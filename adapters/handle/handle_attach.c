@@ -24,7 +24,7 @@ static void put_value(qm_buf *b, const qm_blob *blob) {
 static int check_field(qm_tx *tx, qm_slice collection, qm_slice field, qm_error *e) {
   const qm_collection_def *c;
   const qm_field_def *f;
-  pthread_mutex_lock(&tx->db->mutex);
+  QM_TRY(qm__handle_tx_enter(tx, e));
   int rc = qm__handle_collection(tx->space, collection, &c, e);
   if (rc == QM_OK) rc = qm__handle_field(c, field, &f, e);
   int fits = rc == QM_OK && (f->value == QM_VALUE_MAP || f->value == QM_VALUE_ANY) &&

@@ -246,6 +246,7 @@ static int wait_locked(qm_db *db, const cursor *since, uint32_t timeout_ms) {
                  (until.tv_sec < next.tv_sec ||
                   (until.tv_sec == next.tv_sec && until.tv_nsec < next.tv_nsec));
     (void)pthread_cond_timedwait(&db->changed, &db->mutex, sooner ? &until : &next);
+    if (atomic_load(&db->suspended)) return QM_ESUSPENDED;
     if (!db->store) return QM_EINTERNAL; /* opening again failed while it slept */
   }
 }
@@ -266,4 +267,5 @@ void qm_interrupt(qm_db *db) {
   pthread_cond_broadcast(&db->changed);
   if (db->wake) qm_client_poke(db->wake);
   pthread_mutex_unlock(&db->mutex);
+  qm__events_interrupt(db);
 }

@@ -15,9 +15,25 @@
 #define PATH_SIZE 4096u
 #define INSTANCE_SIZE 16u
 
-void qm_options_init(qm_options *o) {
-  const qm_options fresh = QM_OPTIONS_INIT;
-  *o = fresh;
+void qm_options_fill(qm_options *o, size_t size) {
+  qm_options fresh = QM_OPTIONS_INIT;
+  if (!o) return;
+  if (size > sizeof fresh) size = sizeof fresh;
+  fresh.size = (uint32_t)size;
+  memcpy(o, &fresh, size);
+}
+
+void *qm__handle_realloc(const qm_options *o, void *p, size_t n) {
+  if (o->allocate) return p || n ? o->allocate(o->payload, p, n) : NULL;
+  if (n) return realloc(p, n);
+  free(p);
+  return NULL;
+}
+
+/* Hooks that only make sense together. */
+static int check_hooks(const qm_options *o) {
+  if (!o->key_load != !o->key_save || !o->key_point != !o->key_sign) return QM_EINVAL;
+  return o->key_load && o->key_point ? QM_EINVAL : QM_OK;
 }
 
 /* Members are only ever appended, so an older caller's struct is the beginning of ours. */
@@ -30,17 +46,21 @@ int qm__handle_options_copy(const qm_options *from, qm_options *to, qm_error *e)
   to->size = (uint32_t)sizeof *to;
   if (!from->path || !from->path[0] || strlen(from->path) >= PATH_SIZE - 16)
     return qm_fail(e, QM_EINVAL, "open: the path is missing or too long");
-  to->path = strdup(from->path);
-  return to->path ? QM_OK : qm_fail(e, QM_ENOMEM, "%s", qm_err_text(QM_ENOMEM));
+  if (check_hooks(to) != QM_OK)
+    return qm_fail(e, QM_EINVAL, "open: the key's hooks go by two: key_load and key_save, or "
+                                 "key_point and key_sign");
+  size_t n = strlen(from->path) + 1;
+  char *path = qm__handle_realloc(to, NULL, n);
+  if (!path) return qm_fail(e, QM_ENOMEM, "%s", qm_err_text(QM_ENOMEM));
+  memcpy(path, from->path, n);
+  to->path = path;
+  return QM_OK;
 }
 
 /* ---- memory, clock, randomness, log ---- */
 
 static void *env_realloc(void *payload, void *p, size_t n) {
-  (void)payload;
-  if (n) return realloc(p, n);
-  free(p);
-  return NULL;
+  return qm__handle_realloc(&((const qm_db *)payload)->options, p, n);
 }
 
 static uint64_t env_now(void *payload) {

@@ -11,8 +11,11 @@
 int qm__handle_query_enter(qm_db *db, qm_error *e) {
   if (!db) return qm_fail(e, QM_EINVAL, "there is no database handle");
   pthread_mutex_lock(&db->query_mutex);
-  if (db->query) return QM_OK;
-  int rc = qm_query_open(&db->query, &db->env, db->options.path, e);
+  int suspended = atomic_load(&db->suspended);
+  if (db->query && !suspended) return QM_OK;
+  int rc = suspended ? qm_fail(e, QM_ESUSPENDED, "%s", qm_err_text(QM_ESUSPENDED))
+                     : qm_query_open(&db->query, &db->env, db->options.path, e);
+  if (rc == QM_OK) qm_query_stop_when(db->query, &db->suspended);
   if (rc != QM_OK) pthread_mutex_unlock(&db->query_mutex);
   return rc;
 }

@@ -3,6 +3,7 @@
 
 #include "adapters/handle/handle.h"
 #include "core/class_ref.h"
+#include "core/ledger.h"
 
 #define LIST_LIMIT 100u
 #define LIST_BYTES ((size_t)8 << 20)
@@ -133,6 +134,15 @@ static void put_counter(qm_buf *b, const qm_totals *t) {
     qm__handle_put(b, "null");
 }
 
+/* What a reversal names. */
+static void put_entry_name(qm_buf *b, const qm_space *s, qm_dot dot) {
+  char name[QM_ENTRY_NAME_SIZE];
+  qm_entry_name(qm_space_authors(s), dot, name);
+  qm__handle_put(b, ",\"entry\":\"");
+  qm__handle_put(b, name);
+  qm_buf_byte(b, '"');
+}
+
 static void put_log(qm_buf *b, const qm_reading *r, const qm_field_def *f, const qm_entries *v) {
   qm_buf_byte(b, '[');
   for (uint32_t i = 0; i < v->n; i++) {
@@ -143,6 +153,7 @@ static void put_log(qm_buf *b, const qm_reading *r, const qm_field_def *f, const
       qm__handle_put_value(b, f, v->p[i].value);
     qm_buf_byte(b, ',');
     qm__handle_put_dot(b, &r->who, r->s, v->p[i].dot, v->p[i].time);
+    if (f && qm_is_ledger(f)) put_entry_name(b, r->s, v->p[i].dot);
     qm_buf_byte(b, '}');
   }
   qm_buf_byte(b, ']');

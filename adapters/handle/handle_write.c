@@ -1,10 +1,8 @@
-/* handle_write.c: transactions and their verbs. */
-#include <stdlib.h>
+/* handle_write.c: the verbs of a transaction (handle_tx.c). */
 #include <string.h>
 
 #include "adapters/handle/handle.h"
 #include "core/norm.h"
-#include "sync/uv/client.h"
 
 /* The last token given for a record counts. */
 typedef struct qm_shown_token {
@@ -12,75 +10,6 @@ typedef struct qm_shown_token {
   qm_id record;
   qm_slice bytes;
 } qm_shown_token;
-
-/* ---- begin, commit, cancel ---- */
-
-static int begin_once(qm_db *db, qm_slice space, qm_tx *tx, qm_error *e) {
-  QM_TRY(qm__handle_space(db, space, &tx->space, e));
-  QM_TRY(qm__handle_check_sensitive(db, qm_space_schema(tx->space), e));
-  int rc = qm_write_begin(&tx->write, db->engine, tx->space, 0);
-  return rc == QM_OK ? rc : qm_fail(e, rc, "begin: %s", qm_err_text(rc));
-}
-
-int32_t qm_begin(qm_db *db, qm_slice space, qm_tx **out, qm_error *e) {
-  if (!out) return qm_fail(e, QM_EINVAL, "begin: an argument is missing");
-  QM_TRY(qm__handle_enter_alone(db, e));
-  qm_tx *tx = calloc(1, sizeof *tx);
-  int rc = tx ? QM_OK : qm_fail(e, QM_ENOMEM, "%s", qm_err_text(QM_ENOMEM));
-  if (rc == QM_OK) rc = begin_once(db, space, tx, e);
-  if (rc == QM_EBUSY && qm__handle_reopen(db, e) == QM_OK) rc = begin_once(db, space, tx, e);
-  if (rc == QM_OK) {
-    tx->db = db;
-    qm_arena_init(&tx->arena, &db->env, (size_t)64 << 20);
-    db->tx = *out = tx;
-  } else {
-    free(tx);
-  }
-  qm__handle_leave(db);
-  return rc;
-}
-
-/* With the mutex held. */
-static void end(qm_tx *tx) {
-  qm_db *db = tx->db;
-  db->tx = NULL;
-  qm_arena_free(&tx->arena);
-  free(tx);
-  pthread_cond_broadcast(&db->ended);
-}
-
-void qm__handle_committed(qm_db *db) {
-  pthread_cond_broadcast(&db->changed);
-  if (db->wake) qm_client_poke(db->wake);
-}
-
-int32_t qm_commit(qm_tx *tx, qm_error *e) {
-  if (!tx) return qm_fail(e, QM_EINVAL, "commit: there is no transaction");
-  qm_db *db = tx->db;
-  pthread_mutex_lock(&db->mutex);
-  int rc = qm_write_commit(tx->write, QM_DURABLE);
-  end(tx);
-  qm__handle_committed(db);
-  pthread_mutex_unlock(&db->mutex);
-  return rc == QM_OK ? rc : qm_fail(e, rc, "nothing was saved: %s", qm_err_text(rc));
-}
-
-void qm_cancel(qm_tx *tx) {
-  if (!tx) return;
-  qm_db *db = tx->db;
-  pthread_mutex_lock(&db->mutex);
-  qm_write_cancel(tx->write);
-  end(tx);
-  pthread_mutex_unlock(&db->mutex);
-}
-
-uint32_t qm_written(const qm_tx *tx) {
-  if (!tx) return 0;
-  pthread_mutex_lock(&tx->db->mutex);
-  uint32_t n = qm_write_count(tx->write);
-  pthread_mutex_unlock(&tx->db->mutex);
-  return n;
-}
 
 /* ---- tokens ---- */
 
@@ -113,7 +42,7 @@ static int shown(qm_tx *tx, qm_slice hex) {
 
 int32_t qm_shown(qm_tx *tx, qm_slice token, qm_error *e) {
   if (!tx) return qm_fail(e, QM_EINVAL, "there is no transaction");
-  pthread_mutex_lock(&tx->db->mutex);
+  QM_TRY(qm__handle_tx_enter(tx, e));
   int rc = shown(tx, token);
   pthread_mutex_unlock(&tx->db->mutex);
   return rc == QM_OK ? rc : qm_fail(e, of_caller(rc), "the token: %s", qm_err_text(rc));
@@ -183,7 +112,7 @@ static int32_t run(qm_tx *tx, qm_slice collection, qm_slice record, qm_slice fie
                    uint32_t flags, verb act, qm_error *e) {
   verb_target t;
   if (!tx) return qm_fail(e, QM_EINVAL, "there is no transaction");
-  pthread_mutex_lock(&tx->db->mutex);
+  QM_TRY(qm__handle_tx_enter(tx, e));
   int rc = find(tx, collection, record, &t, e);
   if (rc == QM_OK) rc = qm__handle_field(t.collection, field, &t.field, e);
   if (rc == QM_OK) rc = act(tx, &t, value, flags, e);
@@ -249,7 +178,7 @@ int32_t qm_new(qm_tx *tx, qm_slice collection, qm_slice key, qm_text *id, int32_
   int opened = 0;
   qm_buf text;
   if (!tx || !id) return qm_fail(e, QM_EINVAL, "new: an argument is missing");
-  pthread_mutex_lock(&tx->db->mutex);
+  QM_TRY(qm__handle_tx_enter(tx, e));
   qm_buf_init(&text, &tx->db->env, 64);
   uint8_t *to = qm_buf_reserve(&text, QM_HANDLE_ID_SIZE); /* before anything is written */
   int rc = to ? new_record(tx, collection, key, &record, &opened, e)
@@ -268,7 +197,7 @@ int32_t qm_new(qm_tx *tx, qm_slice collection, qm_slice key, qm_text *id, int32_
 int32_t qm_delete(qm_tx *tx, qm_slice collection, qm_slice record, qm_error *e) {
   verb_target t;
   if (!tx) return qm_fail(e, QM_EINVAL, "there is no transaction");
-  pthread_mutex_lock(&tx->db->mutex);
+  QM_TRY(qm__handle_tx_enter(tx, e));
   int rc = find(tx, collection, record, &t, e);
   if (rc == QM_OK) rc = failed(tx, qm_write_delete(tx->write, &t.record, t.token), e);
   pthread_mutex_unlock(&tx->db->mutex);
@@ -278,7 +207,7 @@ int32_t qm_delete(qm_tx *tx, qm_slice collection, qm_slice record, qm_error *e) 
 int32_t qm_restore(qm_tx *tx, qm_slice collection, qm_slice record, qm_error *e) {
   verb_target t;
   if (!tx) return qm_fail(e, QM_EINVAL, "there is no transaction");
-  pthread_mutex_lock(&tx->db->mutex);
+  QM_TRY(qm__handle_tx_enter(tx, e));
   int rc = find(tx, collection, record, &t, e);
   if (rc == QM_OK) rc = failed(tx, qm_write_restore(tx->write, &t.record), e);
   pthread_mutex_unlock(&tx->db->mutex);
@@ -291,7 +220,7 @@ static int32_t of_two(qm_tx *tx, const qm_slice named[3],
                       int (*act)(qm_write *, const qm_id *, const qm_id *), qm_error *e) {
   verb_target one, other;
   if (!tx) return qm_fail(e, QM_EINVAL, "there is no transaction");
-  pthread_mutex_lock(&tx->db->mutex);
+  QM_TRY(qm__handle_tx_enter(tx, e));
   int rc = find(tx, named[0], named[1], &one, e);
   if (rc == QM_OK) rc = find(tx, named[0], named[2], &other, e);
   if (rc == QM_OK) rc = failed(tx, act(tx->write, &one.record, &other.record), e);
@@ -314,7 +243,7 @@ int32_t qm_not_distinct(qm_tx *tx, qm_slice collection, qm_slice a, qm_slice b, 
 int32_t qm_unmerge(qm_tx *tx, qm_slice collection, qm_slice record, qm_error *e) {
   verb_target t;
   if (!tx) return qm_fail(e, QM_EINVAL, "there is no transaction");
-  pthread_mutex_lock(&tx->db->mutex);
+  QM_TRY(qm__handle_tx_enter(tx, e));
   int rc = find(tx, collection, record, &t, e);
   if (rc == QM_OK) rc = failed(tx, qm_write_unmerge(tx->write, &t.record), e);
   pthread_mutex_unlock(&tx->db->mutex);
@@ -374,7 +303,7 @@ int32_t qm_split(qm_tx *tx, qm_slice collection, qm_slice record, qm_slice devic
   const qm_split_field *fields = NULL;
   uint32_t n = 0;
   if (!tx || !out) return qm_fail(e, QM_EINVAL, "split: an argument is missing");
-  pthread_mutex_lock(&tx->db->mutex);
+  QM_TRY(qm__handle_tx_enter(tx, e));
   qm_buf_init(&b, &tx->db->env, QM_HANDLE_TEXT_MAX);
   int rc = find(tx, collection, record, &t, e);
   if (rc == QM_OK) rc = other_creator(tx, &t, device, &from, e);
@@ -729,7 +658,7 @@ int32_t qm_inc(qm_tx *tx, qm_slice collection, qm_slice record, qm_slice field, 
                qm_error *e) {
   verb_target t;
   if (!tx) return qm_fail(e, QM_EINVAL, "there is no transaction");
-  pthread_mutex_lock(&tx->db->mutex);
+  QM_TRY(qm__handle_tx_enter(tx, e));
   int rc = find(tx, collection, record, &t, e);
   if (rc == QM_OK) rc = qm__handle_field(t.collection, field, &t.field, e);
   if (rc == QM_OK) rc = inc_by(tx, &t, delta, e);
@@ -741,7 +670,7 @@ int32_t qm_splice(qm_tx *tx, qm_slice collection, qm_slice record, qm_slice fiel
                   uint64_t cut, qm_slice text, qm_error *e) {
   verb_target t;
   if (!tx) return qm_fail(e, QM_EINVAL, "there is no transaction");
-  pthread_mutex_lock(&tx->db->mutex);
+  QM_TRY(qm__handle_tx_enter(tx, e));
   int rc = find(tx, collection, record, &t, e);
   if (rc == QM_OK) rc = qm__handle_field(t.collection, field, &t.field, e);
   if (rc == QM_OK && t.field->type != QM_FIELD_TEXT) rc = wrong_type(&t, "splice", e);
@@ -758,7 +687,7 @@ static int32_t edit_list(qm_tx *tx, const qm_slice named[3], uint64_t at, uint64
                          qm_error *e) {
   verb_target t;
   if (!tx) return qm_fail(e, QM_EINVAL, "there is no transaction");
-  pthread_mutex_lock(&tx->db->mutex);
+  QM_TRY(qm__handle_tx_enter(tx, e));
   int rc = find(tx, named[0], named[1], &t, e);
   if (rc == QM_OK) rc = qm__handle_field(t.collection, named[2], &t.field, e);
   if (rc == QM_OK && t.field->type != QM_FIELD_LIST) rc = wrong_type(&t, verb_name, e);

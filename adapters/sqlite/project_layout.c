@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/ledger.h"
+
 #define TEXT_MAX ((size_t)4 << 20) /* of one statement */
 
 /* ---- texts ---- */
@@ -338,8 +340,10 @@ static void put_child(qm_buf *b, const qm__object *o, const qm_field_def *f) {
   qm__layout_put(b, sql_type(f));
   if (f->type == QM_FIELD_LOG)
     qm__layout_put(b, ", _time INTEGER, _device TEXT, _author INTEGER, _counter INTEGER, amount");
+  if (qm_is_ledger(f)) qm__layout_put(b, ", _entry TEXT, _reverses TEXT");
   qm__layout_put(b, ", PRIMARY KEY (_row, _n)) WITHOUT ROWID");
   if (f->type == QM_FIELD_SET || f->value == QM_VALUE_REF) qm__layout_index(b, o, 0, "value");
+  if (qm_is_ledger(f)) qm__layout_index(b, o, 0, "_reverses");
 }
 
 static int make_child(qm__layout *l, qm_buf *b, const qm__lineage *g, const qm_collection_def *c,
@@ -353,8 +357,11 @@ static int make_child(qm__layout *l, qm_buf *b, const qm__lineage *g, const qm_c
   QM_TRY(qm__layout_object(l, kind, g, c, f, wanted, &p->child));
   put_child(b, p->child, f);
   p->child->sql = qm__layout_text(l, b);
+  p->ledger = (uint8_t)qm_is_ledger(f);
   p->put.text = named(l, b,
-                      f->type == QM_FIELD_LOG
+                      p->ledger ? "INSERT OR REPLACE INTO % VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7,"
+                                  " ?8, ?9, ?10)"
+                      : f->type == QM_FIELD_LOG
                           ? "INSERT OR REPLACE INTO % VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"
                           : "INSERT OR REPLACE INTO % VALUES (?1, ?2, ?3)",
                       p->child->name);

@@ -36,6 +36,7 @@ typedef struct qm__pfield {
   uint8_t type, value, search;
   uint32_t column; /* place among the values of the main table; QM__NO_COLUMN: none */
   qm__object *child; /* set, list, log; else NULL */
+  uint8_t ledger;    /* its rows have the names of entries (S22.7) */
   qm__made put, read, cut, last;
   qm__made refs; /* kind ref: the ids of records where ?1 is shown in it, in space ?2, and of
                     those that have conflicts: ?1 may stand there and not be shown */

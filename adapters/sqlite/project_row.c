@@ -4,6 +4,7 @@
 #include "adapters/sqlite/project_impl.h"
 #include "core/class_ref.h"
 #include "core/crdt/presence.h"
+#include "core/ledger.h"
 
 /* A value as SQLite holds it. */
 typedef struct cell {
@@ -368,6 +369,18 @@ static int amount_cell(qm_projection *p, qm_slice value, const cell *whole, cell
   return QM_OK;
 }
 
+/* What the entry is called, and the one that it reverses. */
+static int bind_ledger(sqlite3_stmt *st, const qm_space *s, qm_dot dot, qm_slice value) {
+  char name[QM_ENTRY_NAME_SIZE];
+  qm_slice reverses = qm_entry_reverses(value);
+  qm_entry_name(qm_space_authors(s), dot, name);
+  int rc = sqlite3_bind_text(st, 9, name, -1, SQLITE_TRANSIENT);
+  if (rc == SQLITE_OK && reverses.n)
+    rc = sqlite3_bind_text64(st, 10, (const char *)reverses.p, reverses.n, SQLITE_TRANSIENT,
+                             SQLITE_UTF8);
+  return rc;
+}
+
 static int put_entry(projecting *x, const qm_field_def *f, qm__pfield *to, int64_t row, uint32_t n,
                      const qm_entry *v) {
   sqlite3_stmt *st;
@@ -388,6 +401,7 @@ static int put_entry(projecting *x, const qm_field_def *f, qm__pfield *to, int64
   sqlite3_bind_int64(st, 6, v->dot.author);
   sqlite3_bind_int64(st, 7, (int64_t)v->dot.counter);
   if (rc == SQLITE_OK) rc = bind_cell(st, 8, &amount);
+  if (rc == SQLITE_OK && to->ledger) rc = bind_ledger(st, x->s, v->dot, value);
   if (rc == SQLITE_OK) rc = sqlite3_step(st);
   return end(x->p, st, rc);
 }

@@ -120,6 +120,13 @@ static int open_view(qm__layout *l, qm_buf *b, const qm__lineage *g, const qm_co
 
 /* ---- balances of a log: of its numbers, or of "amount" in its maps ---- */
 
+/* Two who were apart may reverse one entry each: the first one counts. */
+static void put_once(qm_buf *b, const qm__object *log) {
+  qm__layout_put(b, " AND NOT EXISTS (SELECT 1 FROM ");
+  qm__layout_name(b, log->name);
+  qm__layout_put(b, " AS f WHERE f._row = e._row AND f._reverses = e._reverses AND f._n < e._n)");
+}
+
 static int balance_view(qm__layout *l, qm_buf *b, const qm__lineage *g, const qm_collection_def *c,
                         const qm_field_def *f, const qm__ptable *t) {
   qm__object *o;
@@ -139,7 +146,9 @@ static int balance_view(qm__layout *l, qm_buf *b, const qm__lineage *g, const qm
   qm__layout_name(b, t->object->name);
   qm__layout_put(b, " AS t LEFT JOIN ");
   qm__layout_name(b, p->child->name);
-  qm__layout_put(b, " AS e ON e._row = t._row GROUP BY t._row");
+  qm__layout_put(b, " AS e ON e._row = t._row");
+  if (p->ledger) put_once(b, p->child);
+  qm__layout_put(b, " GROUP BY t._row");
   o->sql = qm__layout_text(l, b);
   return o->sql ? QM_OK : QM_ENOMEM;
 }

@@ -84,10 +84,13 @@ static uint64_t monotonic_ms(void) {
   return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
+void qm_query_stop_when(qm_query *q, const atomic_int *flag) { q->stop = flag; }
+
 static int watch(void *payload) {
   qm_query *q = payload;
   if (monotonic_ms() > q->until_ms) q->stopped = QM_ETIMEOUT;
   if (sqlite3_memory_used() > q->memory_max) q->stopped = QM_ELIMIT;
+  if (q->stop && atomic_load(q->stop)) q->stopped = QM_ESUSPENDED;
   return q->stopped != QM_OK;
 }
 
@@ -299,6 +302,7 @@ static int said(qm_query *q, int rc, qm_error *e) {
   if (q->denied)
     return qm_fail(e, QM_EACCESS, "a query may only read the tables of records");
   if (q->stopped == QM_ETIMEOUT) return qm_fail(e, QM_ETIMEOUT, "the query took too long");
+  if (q->stopped == QM_ESUSPENDED) return qm_fail(e, QM_ESUSPENDED, "the query was stopped");
   if (q->stopped) return qm_fail(e, QM_ELIMIT, "the query takes too much memory");
   if ((rc & 0xff) == SQLITE_ERROR || (rc & 0xff) == SQLITE_MISMATCH)
     return qm_fail(e, QM_EINVAL, "%.*s", NAME_BYTES_MAX, sqlite3_errmsg(q->db.h));

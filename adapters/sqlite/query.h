@@ -7,6 +7,8 @@
 #ifndef QM_SQLITE_QUERY_H
 #define QM_SQLITE_QUERY_H
 
+#include <stdatomic.h>
+
 #include "core/schema.h"
 
 typedef struct qm_query qm_query;
@@ -22,6 +24,8 @@ typedef struct qm_query_limits {
  * for what the store holds; errors of qm_store_sqlite_open. */
 int qm_query_open(qm_query **out, const qm_env *env, const char *path, qm_error *e);
 void qm_query_close(qm_query *q); /* NULL is fine */
+/* Where *flag rises, a statement of qm_query_sql that runs ends soon, with QM_ESUSPENDED. */
+void qm_query_stop_when(qm_query *q, const atomic_int *flag);
 
 /* One SELECT. parameters: a MessagePack array (or empty) for ?1, ?2, …; others than nil,
  * bool, numbers, text and bytes are bound as JSON. Appends to out a line

@@ -14,6 +14,7 @@ struct qm_query {
   int pairs;      /* how what was found is marked, see fts_token.h */
   uint64_t until_ms;
   int64_t memory_max;
+  const atomic_int *stop; /* NULL, or the flag that ends a statement */
 };
 
 /* Reads the names anew. */

@@ -308,6 +308,7 @@ static const qm_store_ops sqlite_ops = {
     .log_rewrite = qm__sqlite_log_rewrite,
     .open_append = qm__sqlite_open_append,
     .open_list = qm__sqlite_open_list,
+    .open_from = qm__sqlite_open_from,
     .open_clear = qm__sqlite_open_clear,
     .aside_put = qm__sqlite_aside_put,
     .aside_scan = qm__sqlite_aside_scan,

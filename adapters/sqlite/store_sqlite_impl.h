@@ -90,6 +90,8 @@ int qm__sqlite_log_rewrite(qm_store *s, uint32_t space, const qm_log_row *row);
 
 int qm__sqlite_open_append(qm_store *s, uint32_t space, const qm_open_row *row);
 int qm__sqlite_open_list(qm_store *s, uint32_t space, qm_visit_open visit, void *payload);
+int qm__sqlite_open_from(qm_store *s, uint32_t space, uint64_t from, qm_visit_open visit,
+                         void *payload);
 int qm__sqlite_open_clear(qm_store *s, uint32_t space);
 
 int qm__sqlite_local_put(qm_store *s, uint32_t space, qm_slice key, qm_slice value);

@@ -418,11 +418,18 @@ static int open_row(void *payload, sqlite3_stmt *st) {
   return v->visit(v->payload, &row);
 }
 
-int qm__sqlite_open_list(qm_store *store, uint32_t space, qm_visit_open visit, void *payload) {
+int qm__sqlite_open_from(qm_store *store, uint32_t space, uint64_t from, qm_visit_open visit,
+                         void *payload) {
   sqlite_store *s = self(store);
   QM_TRY(reading(s));
   open_visit v = {visit, payload};
-  return qm__store_each(s, QM__SQL_OPEN_LIST, QM__ARGS(qm__int(space)), open_row, &v);
+  if (from > INT64_MAX) return QM_OK;
+  return qm__store_each(s, QM__SQL_OPEN_LIST, QM__ARGS(qm__int(space), qm__u64(from)), open_row,
+                        &v);
+}
+
+int qm__sqlite_open_list(qm_store *store, uint32_t space, qm_visit_open visit, void *payload) {
+  return qm__sqlite_open_from(store, space, 0, visit, payload);
 }
 
 int qm__sqlite_open_clear(qm_store *store, uint32_t space) {

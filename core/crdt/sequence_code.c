@@ -211,7 +211,9 @@ void qm__sequence_encode(const qm_cell *cell, const qm_names *to, const qm_autho
   for (unsigned i = 0; i < COLUMNS; i++) qm_buf_free(&w.c[i]);
 }
 
-int qm__sequence_empty(const qm_cell *cell) { return !cell->content || !qm_sequence_of(cell)->first; }
+int qm__sequence_empty(const qm_cell *cell) {
+  return !cell->content || !qm_sequence_of(cell)->first;
+}
 
 int qm__sequence_names(const qm_cell *cell, qm_names *to, qm_arena *arena) {
   const qm_sequence *s = qm_sequence_of(cell);
@@ -295,7 +297,10 @@ static int chain_runs(reader *d, qm__run r, uint64_t len, int back) {
     int hidden, values = 0;
     uint64_t n = back ? 1 : len;
     QM_TRY(take(&d->states, &n, &hidden));
-    if (!hidden) QM_TRY(take(&d->kinds, &n, &values));
+    uint64_t part = n;
+    if (!hidden) QM_TRY(take(&d->kinds, &part, &values));
+    d->states.left += n - part; /* what is of the other kind comes next */
+    n = part;
     if (back && hidden) return QM_ECANON;
     r.state = hidden ? QM_RUN_DEAD : values ? QM_RUN_VALUES : QM_RUN_TEXT;
     r.len = n;

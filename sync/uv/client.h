@@ -8,7 +8,7 @@
 #ifndef QM_SYNC_UV_CLIENT_H
 #define QM_SYNC_UV_CLIENT_H
 
-#include "sync/answer.h"
+#include "sync/device.h"
 #include "sync/enrol.h"
 
 #define QM_CLIENT_CONNECT_MS 15000u
@@ -32,12 +32,6 @@ enum {
  * thread, from qm_client_options.waker until it is called with NULL. */
 typedef struct qm_client_wake qm_client_wake;
 void qm_client_poke(qm_client_wake *w);
-
-/* Totals of a running session. */
-typedef struct qm_client_progress {
-  uint64_t bytes_up, bytes_down; /* of the session, before TLS */
-  uint64_t taken_up, taken_down; /* segments */
-} qm_client_progress;
 
 typedef struct qm_client_options {
   uint32_t size; /* sizeof(qm_client_options) */
@@ -65,50 +59,17 @@ typedef struct qm_client_options {
   /* Public key of the home hub, as the enrolment has shown it: set-aside entries are verified
      by it, whoever hands them on, or by that of the hub which TLS shows. May be empty. */
   qm_slice home;
+  /* Asked ten times a second until the end, with QM_CLIENT_STAY until the session is open: any
+     time but inside another callback, on this thread. Other than QM_OK ends the call: a
+     connection that is being made at once (a name that is being looked up is waited for), a
+     session politely, and then the result is that code. May be NULL. */
+  int (*stop)(void *payload);
+  qm_tls_judge judge; /* the hub's certificate, see sync/tls.h; gets payload. May be NULL */
   /* What resumes the connection of an earlier call to this hub: used, and replaced by a newer
      one; empty after a connection that failed with it. Key material, of the caller, who wipes
      it; at most QM_CLIENT_TICKET_MAX bytes. May be NULL. */
   qm_buf *ticket;
 } qm_client_options;
-
-/* What was refused: by the hub (by_hub), or by this device of what the hub sent. */
-typedef struct qm_client_refused {
-  qm_id space;
-  qm_refusal refusal;
-  uint8_t by_hub;
-} qm_client_refused;
-
-/* A space in which this session took or gave nothing more. */
-typedef struct qm_client_stopped {
-  qm_id space;
-  int32_t code;
-  uint8_t by_hub;
-} qm_client_stopped;
-
-typedef struct qm_client_result {
-  const qm_env *env;
-  uint64_t bytes_up, bytes_down; /* of the session, before TLS */
-  uint64_t taken_up, taken_down; /* segments taken by the hub; by this device */
-  uint64_t known_down, parked_down;
-  uint32_t spaces; /* that were exchanged to their end */
-  uint8_t complete; /* both sides had given all they had */
-  uint8_t has_offset;
-  uint8_t is_resumed; /* no signature was made or checked for the connection */
-  int64_t offset_ms; /* hub's clock less this one's */
-  uint64_t rtt_ms;
-  qm_id hub;
-  uint8_t hub_spki[QM_SPKI_SIZE]; /* its public key, as TLS has shown it; zeroes: no session */
-  qm_client_refused *refused;
-  uint32_t n_refused;
-  qm_client_stopped *stopped;
-  uint32_t n_stopped;
-  qm_id *differ; /* equal version vectors, other content */
-  uint32_t n_differ;
-  uint32_t repaired; /* records replaced, on either side */
-  qm_id *gone; /* spaces that the hub no longer gives to this device */
-  uint32_t n_gone;
-  qm_buf cert; /* a renewed certificate (DER), or empty */
-} qm_client_result;
 
 /* One full session of all spaces of the engine, both ways. *out is filled also on
  * failure, with what was reached, and freed with qm_client_result_free. What was
@@ -120,7 +81,6 @@ typedef struct qm_client_result {
  * those of the store. *e (may be NULL) says which. */
 int qm_client_sync(const qm_client_options *options, qm_engine *engine, qm_client_result *out,
                    qm_error *e);
-void qm_client_result_free(qm_client_result *r);
 
 typedef struct qm_client_enrol_options {
   uint32_t size;
@@ -131,6 +91,9 @@ typedef struct qm_client_enrol_options {
   const char *code; /* as typed */
   const qm_key *key;
   qm_slice name; /* what the device calls itself; may be empty */
+  int (*stop)(void *payload); /* both as above, or NULL */
+  qm_tls_judge judge;
+  void *payload;
 } qm_client_enrol_options;
 
 typedef struct qm_client_enrolment {
@@ -147,9 +110,5 @@ typedef struct qm_client_enrolment {
  * above. */
 int qm_client_enrol(const qm_client_enrol_options *options, qm_client_enrolment *out, qm_error *e);
 void qm_client_enrolment_free(qm_client_enrolment *r);
-
-/* What a device signs to have its certificate renewed (S8.10): SHA-256("qianmo/1 renew
- * proof" ‖ 0x00 ‖ SPKI). */
-void qm_renew_proof_digest(qm_slice spki, uint8_t out[QM_DIGEST_SIZE]);
 
 #endif

@@ -5,11 +5,49 @@
 
 #include "sync/uv/client_int.h"
 
+#define WATCH_MS 100u
+#define POLITE_ROUNDS 10u /* of the watch, that a session has for its last words */
+
 void qm__call_cut(qm__call *call, int code) {
   if (call->code != QM_OK) return;
   call->code = code;
   if (call->conn.tls && qm_tls_error(call->conn.tls, &call->error) == code) return;
   (void)qm_fail(&call->error, code, "%s", qm_err_text(code));
+}
+
+/* --- a caller that wants no more --- */
+
+/* A connection in the making is given up; an open session is told (its application looks at
+ * stop_code) and has a second for its end. */
+static void on_watch(uv_timer_t *t) {
+  qm__call *call = t->data;
+  if (call->stop_code == QM_OK) call->stop_code = call->stop(call->payload);
+  if (call->stop_code == QM_OK) return;
+  if (call->looking) {
+    (void)uv_cancel((uv_req_t *)&call->lookup);
+    return;
+  }
+  int open = call->conn.app && call->conn.state == QM_CONN_OPEN;
+  if (open && call->stopped_for == 0) qm__conn_pump(&call->conn);
+  if (call->stopped_for++ < POLITE_ROUNDS && call->conn.app &&
+      call->conn.state >= QM_CONN_OPEN) return;
+  qm__call_cut(call, call->stop_code);
+  if (call->conn.app) qm__conn_close(&call->conn);
+}
+
+static int watch(qm__call *call) {
+  if (!call->stop) return QM_OK;
+  if (uv_timer_init(&call->loop, &call->watch) != 0) return QM_EIO;
+  call->has_watch = 1;
+  call->watch.data = call;
+  if (uv_timer_start(&call->watch, on_watch, WATCH_MS, WATCH_MS) != 0) return QM_EIO;
+  uv_unref((uv_handle_t *)&call->watch);
+  return QM_OK;
+}
+
+void qm__call_unwatch(qm__call *call) {
+  if (call->has_watch) uv_close((uv_handle_t *)&call->watch, NULL);
+  call->has_watch = 0;
 }
 
 /* --- the name --- */
@@ -40,7 +78,9 @@ static int look_up(qm__call *call, const char *host, uint16_t port) {
   int rc = uv_getaddrinfo(&call->loop, &call->lookup, on_lookup, host, service, &hints);
   if (rc == 0) uv_timer_start(&call->timer, on_lookup_timer, call->connect_ms, 0);
   else uv_close((uv_handle_t *)&call->timer, NULL);
+  call->looking = 1;
   (void)uv_run(&call->loop, UV_RUN_DEFAULT);
+  call->looking = 0;
   return rc == 0 ? call->code : QM_ENET;
 }
 
@@ -64,13 +104,16 @@ static int run(qm__call *call, const qm__conn_app *app, const char *host, uint16
                uint32_t handshake_ms, qm_tls_config *config) {
   call->scratch = qm_alloc(call->env, sizeof *call->scratch);
   if (!call->scratch) return QM_ENOMEM;
-  int rc = look_up(call, host, port);
-  for (const struct addrinfo *at = call->found; at; at = at->ai_next) {
+  int rc = watch(call);
+  if (rc == QM_OK) rc = look_up(call, host, port);
+  for (const struct addrinfo *at = call->found; at && !call->stop_code; at = at->ai_next) {
     rc = attempt(call, app, at->ai_addr, handshake_ms, config);
     if (call->conn.started || (rc != QM_ENET && rc != QM_ETIMEOUT)) break;
   }
   uv_freeaddrinfo(call->found);
-  return rc;
+  qm__call_unwatch(call);
+  (void)uv_run(&call->loop, UV_RUN_DEFAULT);
+  return call->stop_code && !call->conn.started ? call->stop_code : rc;
 }
 
 int qm__call_run(qm__call *call, const qm_env *env, const qm__conn_app *app, const char *host,

@@ -31,6 +31,11 @@ static int app_open(qm__conn *c) {
 
 static int app_work(qm__conn *c) {
   enrol_call *s = of(c);
+  if (s->call.stop_code != QM_OK && !s->over) {
+    qm__call_cut(&s->call, s->call.stop_code);
+    s->over = 1;
+    return 1;
+  }
   if (s->over || !qm__message_whole(&s->answer)) return 0;
   s->over = 1;
   return 1;
@@ -122,6 +127,7 @@ static int enrol(enrol_call *s, const qm_enrol_code *code, qm_client_enrolment *
   int rc = make_request(s, code);
   if (rc == QM_OK) rc = qm_tls_config_enrol(o->env, code->fingerprint, &config);
   if (rc != QM_OK) return qm_fail(e, rc, "enrolment: %s", qm_err_text(rc));
+  qm_tls_config_judge(config, o->judge, o->payload);
   uint32_t ms = patience(o);
   QM_TRY(qm__call_run(&s->call, o->env, &app, o->host, o->port, ms, ms, config, e));
   return read_answer(s, code, out, e);
@@ -137,6 +143,8 @@ int qm_client_enrol(const qm_client_enrol_options *o, qm_client_enrolment *out, 
   enrol_call *s = qm_alloc_zero(o->env, sizeof *s);
   if (!s) return qm_fail(e, QM_ENOMEM, "enrolment: out of memory");
   s->options = o;
+  s->call.stop = o->stop;
+  s->call.payload = o->payload;
   qm_buf_init(&s->request, o->env, QM_ENROL_REQUEST_MAX + 4u);
   qm__message_init(&s->answer, o->env, QM_ENROL_RESPONSE_MAX);
   int rc = enrol(s, &code, out, e);

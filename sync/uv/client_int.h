@@ -17,6 +17,13 @@ typedef struct qm__call {
   uint32_t connect_ms;
   uv_timer_t timer; /* of the lookup */
   struct addrinfo *found;
+  /* set before the call: see qm_client_options.stop */
+  int (*stop)(void *payload);
+  void *payload;
+  uv_timer_t watch; /* asks it; in no count of what keeps the loop */
+  int stop_code;    /* what it said */
+  uint32_t stopped_for; /* how often it was asked since */
+  uint8_t has_watch, looking;
   int code;      /* why the stream ended, QM_OK while it has not */
   qm_error error; /* TLS' detail */
 } qm__call;
@@ -26,6 +33,8 @@ typedef struct qm__call {
 int qm__call_run(qm__call *call, const qm_env *env, const qm__conn_app *app, const char *host,
                  uint16_t port, uint32_t connect_ms, uint32_t handshake_ms, qm_tls_config *config,
                  qm_error *e);
+/* Asks `stop` no more. */
+void qm__call_unwatch(qm__call *call);
 /* For app.cut: keeps the first reason with its detail. */
 void qm__call_cut(qm__call *call, int code);
 

@@ -298,9 +298,9 @@ static void day(bench *b, uint32_t grids) {
     bench_add(b, "day.nothing_down", (double)none.down / n);
     bench_add(b, "day.nothing_trips", (double)none.flights);
   } else {
-    bench_add(b, "day200.cpu", (at[2] - at[1]) / n / DAY_EDITS * 1e6);
-    bench_add(b, "day200.wall", wall);
-    bench_add(b, "day200.wall_with_handshakes", wall + connected);
+    bench_add(b, "day.200.cpu", (at[2] - at[1]) / n / DAY_EDITS * 1e6);
+    bench_add(b, "day.200.wall", wall);
+    bench_add(b, "day.200.wall_with_handshakes", wall + connected);
   }
   close_world(&w);
 }
@@ -334,9 +334,9 @@ void bench_day(bench *b, int runs) {
   bench_figure(b, "day.nothing_up", "B", 300, 0, NULL);
   bench_figure(b, "day.nothing_down", "B", 300, 0, NULL);
   bench_figure(b, "day.nothing_trips", "n", 1, 0, NULL);
-  bench_figure(b, "day200.cpu", "us/edit", 20, 0, NULL);
-  bench_figure(b, "day200.wall", "s", 3, 0, NULL);
-  bench_figure(b, "day200.wall_with_handshakes", "s", 0, 0, NULL);
+  bench_figure(b, "day.200.cpu", "us/edit", 20, 0, NULL);
+  bench_figure(b, "day.200.wall", "s", 3, 0, NULL);
+  bench_figure(b, "day.200.wall_with_handshakes", "s", 0, 0, NULL);
   bench_figure(b, "day.bootstrap.wall", "s", 0.15, 0, NULL);
   bench_figure(b, "day.bootstrap.device_cpu", "s", 0, 0, NULL);
   bench_figure(b, "day.bootstrap.cpu", "s", 0, 0, NULL);

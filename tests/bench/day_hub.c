@@ -122,7 +122,15 @@ void day_hub_admit(day_hub *h, const qm_key *key, uint32_t grid, qm_buf *cert) {
   BENCH_OK(qm_hubdb_commit(db));
 }
 
+/* Where a run goes wrong, its hub goes with it. */
+static pid_t running;
+
+static void end_running(void) {
+  if (running > 0) kill(running, SIGKILL);
+}
+
 void day_hub_start(day_hub *h) {
+  static int is_told;
   const char *const argv[] = {h->program, "run", h->dir, NULL};
   qm_error e = {0, ""};
   qm_buf none = {0};
@@ -130,6 +138,8 @@ void day_hub_start(day_hub *h) {
   if (qm_process_start(argv, h->log, "listening on ", &h->pid, h->address, sizeof h->address,
                        &e) != QM_OK)
     bench_fail(e.message, e.code);
+  running = h->pid;
+  if (!is_told++) BENCH_CHECK(atexit(end_running) == 0);
   const char *colon = strrchr(h->address, ':');
   BENCH_CHECK(colon);
   h->port = (uint16_t)atoi(colon + 1);
@@ -157,6 +167,7 @@ void day_hub_settle(const day_hub *h, unsigned ms) {
 
 void day_hub_stop(day_hub *h) {
   qm_error e = {0, ""};
+  running = 0;
   if (qm_process_stop(h->pid, NULL, &e) != QM_OK) bench_fail(e.message, e.code);
   h->pid = 0;
 }

@@ -113,7 +113,7 @@ void day_idle(bench *b, int runs) {
   uint32_t n = wanted();
   (void)runs; /* once: ten thousand handshakes take their time */
   bench_figure(b, "day.idle.connections", "n", 10000, 1, NULL);
-  bench_figure(b, "day.idle", "MB/1000", 30, 0, "limit.idle_tls");
+  bench_figure(b, "day.idle", "MB/1000", 30, 0, "day.limit.idle_tls");
   bench_figure(b, "day.idle.cpu", "%", 0, 0, NULL);
   bench_figure(b, "day.idle.connect_cpu", "us", 0, 0, NULL);
   bench_figure(b, "day.idle.connect_wall", "s", 0, 0, NULL);

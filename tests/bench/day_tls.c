@@ -202,10 +202,10 @@ static void handshakes(bench *b) {
     again[0] += plain_handshake(ctx, &ticket, 1, NULL);
     again[1] += own_handshake(own[0], own[1], &kept);
   }
-  bench_add(b, "limit.tls_full", HANDSHAKES / full[0]);
+  bench_add(b, "day.limit.tls_full", HANDSHAKES / full[0]);
   bench_add(b, "day.tls_full", HANDSHAKES / full[1]);
   bench_add(b, "day.tls_full.share", 100 * full[0] / full[1]);
-  bench_add(b, "limit.tls_resumed", HANDSHAKES / again[0]);
+  bench_add(b, "day.limit.tls_resumed", HANDSHAKES / again[0]);
   bench_add(b, "day.tls_resumed", HANDSHAKES / again[1]);
   bench_add(b, "day.tls_resumed.share", 100 * again[0] / again[1]);
   SSL_SESSION_free(ticket);
@@ -251,17 +251,17 @@ static void idle_alone(bench *b) {
   BENCH_CHECK(read(ends[0], &mb, sizeof mb) == (ssize_t)sizeof mb);
   close(ends[0]);
   BENCH_CHECK(waitpid(pid, &status, 0) == pid && status == 0);
-  bench_add(b, "limit.idle_tls", mb);
+  bench_add(b, "day.limit.idle_tls", mb);
 }
 
 void day_handshakes(bench *b, int runs) {
-  bench_figure(b, "limit.tls_full", "1/s", 0, 1, NULL);
-  bench_figure(b, "day.tls_full", "1/s", 0, 1, "limit.tls_full");
+  bench_figure(b, "day.limit.tls_full", "1/s", 0, 1, NULL);
+  bench_figure(b, "day.tls_full", "1/s", 0, 1, "day.limit.tls_full");
   bench_figure(b, "day.tls_full.share", "%", 90, 1, NULL);
-  bench_figure(b, "limit.tls_resumed", "1/s", 0, 1, NULL);
-  bench_figure(b, "day.tls_resumed", "1/s", 0, 1, "limit.tls_resumed");
+  bench_figure(b, "day.limit.tls_resumed", "1/s", 0, 1, NULL);
+  bench_figure(b, "day.tls_resumed", "1/s", 0, 1, "day.limit.tls_resumed");
   bench_figure(b, "day.tls_resumed.share", "%", 90, 1, NULL);
-  bench_figure(b, "limit.idle_tls", "MB", 0, 0, NULL);
+  bench_figure(b, "day.limit.idle_tls", "MB", 0, 0, NULL);
   for (int i = 0; i < runs; i++) {
     handshakes(b);
     idle_alone(b);

@@ -29,7 +29,7 @@ both() { phone east sync && phone west sync && phone east sync; }
 tuesday=1772499600000
 swapped=1771034400000
 
-echo "1..46"
+echo "1..52"
 "$BUILD/qianmo" schema check fixtures/schemas/limits.json >"$dir/out" 2>"$dir/err"
 check $? "the schema is in order"
 "$BUILD/qianmo" schema pack fixtures/schemas/limits.json >"$dir/packed.json" 2>"$dir/err"
@@ -147,3 +147,26 @@ says '4  working_days  2026'; check $? "and tables of limits"
 phone east rebuild && phone east due --json && sed 's/,"now":.*//' "$dir/out" >"$dir/again"
 phone east due --json; sed 's/,"now":.*//' "$dir/out" | cmp -s - "$dir/again"
 check $? "made anew they are the same"
+
+# A ledger: both phones reverse one entry without knowing of each other.
+entry() { sed -n 's/.*"entry":"\([0-9a-f]*:[0-9]*\)".*/\1/p' "$dir/out"; }
+phone east get incident key:2 --json; old=$(entry); test -n "$old"
+check $? "an entry of a ledger has a name"
+both
+refused 'must have the opposite amount' east append incident key:2 \
+  "cost:={\"amount\":-1999,\"reason\":\"x\",\"receipt\":\"R-2\",\"reverses\":\"$old\"}"
+check $? "a reversal must have the opposite amount"
+for who in east west; do
+  phone $who append incident key:2 \
+    "cost:={\"amount\":-2000,\"reason\":\"记错\",\"receipt\":\"R-2\",\"reverses\":\"$old\"}"
+done
+check $? "two phones reverse it, apart from each other"
+refused '该流水已被冲正' east --lang zh append incident key:2 \
+  "cost:={\"amount\":-2000,\"reason\":\"x\",\"receipt\":\"R-3\",\"reverses\":\"$old\"}"
+check $? "a third time is refused"
+both
+phone west sql "select entries, balance from incident_cost_balance where balance is not null and
+  entries > 0" --csv
+says '^2,0'; check $? "the balance counts it once"
+phone west sql 'select count(*) n, count(_reverses) r from incident_cost' --csv; says '^3,2'
+check $? "and all entries stay"

@@ -302,7 +302,9 @@ static void checks(void) {
   done("schema_json", &json);
   static const char *const texts[] = {"34052419800101001X", "91350100M000100Y43", "510181003201",
                                       "028-87654321-801", "+86 139 0000 0000", "2024-02-29",
-                                      "field a: the code is no longer in use; use the new one (1)"};
+                                      "field a: the code is no longer in use; use the new one (1)",
+                                      "000000000000000000000000000000000000000000000000:7",
+                                      "\x82\xa6" "amount\xd1\xf8\x30\xa8" "reverses\xa1x"};
   for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
     pieces("validator", texts[i],
            "\3\1\4\1\5\t\2\6\5\3\5\b\t\7abcdefghijklmnopqrst0123456789ABCDEFGHIJ");

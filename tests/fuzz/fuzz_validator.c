@@ -3,6 +3,7 @@
 
 #include "core/calendar.h"
 #include "core/datum.h"
+#include "core/ledger.h"
 #include "core/validator.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -79,11 +80,30 @@ static void check_calendar(qm_slice *in) {
     FUZZ_CHECK(later.ms >= d.ms);
 }
 
+static void check_ledger(qm_slice text) {
+  qm_author author = {{0}};
+  qm_authors authors;
+  uint32_t number;
+  qm_dot dot;
+  qm_authors_init(&authors, fuzz_env());
+  FUZZ_OK(qm_authors_add(&authors, &author, &number));
+  if (qm_entry_find(&authors, text, &dot) == QM_OK) {
+    char name[QM_ENTRY_NAME_SIZE];
+    qm_entry_name(&authors, dot, name);
+    FUZZ_SAME(qm_slice_of(name, strlen(name)), text);
+  }
+  qm_authors_free(&authors);
+  if (qm_value_check(text) != QM_OK) return;
+  (void)qm_entry_amount(text);
+  FUZZ_CHECK(qm_entry_reverses(text).n <= text.n);
+}
+
 void fuzz_validator(qm_slice in) {
   double lat, lon;
   qm_slice text = fuzz_piece(&in), field, detail;
   char message[252];
   check_texts(text);
+  check_ledger(text);
   check_table(&in, text);
   check_calendar(&in);
   lat = (double)(int32_t)fuzz_number(&in) / 1e7;

@@ -17,7 +17,7 @@
 static void open_world(world *w, unsigned n, uint64_t seed) {
   world_open(w, n, seed);
   for (unsigned i = 0; i < n; i++) {
-    w->d[i].flags |= QM_ENGINE_INBOX;
+    w->d[i].flags |= QM_ENGINE_INBOX | (i % 2 ? 0u : QM_ENGINE_BEHIND);
     reopen(&w->d[i]);
   }
 }

@@ -226,6 +226,7 @@ int device_keeps(const world *w, unsigned device, unsigned space) {
 static int open_engine(node *n, qm_error *e) {
   qm_engine_options o = {.size = sizeof o, .device = n->id, .zip_level = n->w->zip_level};
   if (n->index == HUB) o.flags = QM_ENGINE_HUB | QM_ENGINE_BEHIND;
+  else if (n->index % 4) o.flags = QM_ENGINE_BEHIND; /* what it writes waits */
   int rc = qm_store_sqlite_open(&n->env, disk_path(n->disk),
                                 QM_SQLITE_CREATE | (unsigned)n->w->store_flags, &n->store, e);
   if (rc == QM_OK) rc = qm_engine_open(&n->engine, &n->env, n->store, &o, e);

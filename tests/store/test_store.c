@@ -573,6 +573,12 @@ static void the_open_run_stands_in_order(void **state) {
   commit();
   OK(t.ops->open_list(t.s, 1, text_open, &out));
   expect("2:b;300:c;9223372036854775807:;");
+  OK(t.ops->open_from(t.s, 1, 3, text_open, &out));
+  expect("300:c;9223372036854775807:;");
+  OK(t.ops->open_from(t.s, 1, 300, text_open, &out));
+  expect("300:c;9223372036854775807:;");
+  OK(t.ops->open_from(t.s, 1, UINT64_MAX, text_open, &out));
+  expect("");
   begin();
   OK(t.ops->open_clear(t.s, 1));
   commit();

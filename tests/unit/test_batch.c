@@ -301,7 +301,8 @@ static void bad_examples(void **state) {
       {"leaf-unused", QM_ETRAILING}, {"digest-unused", QM_ETRAILING}, {"time-beyond", QM_ERANGE},
       {"tick-beyond", QM_ERANGE}, {"deps-empty", QM_ECANON}, {"value-cut", QM_ETRUNCATED},
       {"value-utf8", QM_EUTF8}, {"value-trailing", QM_ETRAILING}, {"value-overlong", QM_ECANON},
-      {"value-nested", QM_EDEPTH}, {"digest-type", QM_EFORMAT}, {"digest-missing", QM_ETRUNCATED},
+      {"value-nested", QM_EDEPTH}, {"digest-type", QM_EFORMAT},
+      {"decimal-longer", QM_ECANON}, {"digest-missing", QM_ETRUNCATED},
       {"insert-empty", QM_EMALFORMED}, {"insert-type", QM_ETYPE}, {"back-trailing", QM_ETRAILING},
       {"back-cut", QM_ETRUNCATED}, {"zstd-garbage", QM_EFORMAT}, {"zstd-oversize", QM_EOVERSIZE},
   };

@@ -110,7 +110,11 @@ static void reading_folds(void **state) {
   (void)state;
   some_history(2);
   assert_true(H->space->behind);
+  /* Of one record by its id what waits is shown as it is. */
   assert_string_equal(shown(H, "R", F_VISITS), shown(C, "R", F_VISITS));
+  assert_true(H->space->behind);
+  uint64_t records = 0;
+  ok(qm__fold_count(H->space, &records));
   assert_false(H->space->behind);
   like_the_other();
 }
@@ -177,14 +181,152 @@ static void rolled_back(void **state) {
   like_the_other();
 }
 
-/* A transaction that does more than take batches saves all that waits. */
+/* What is written here waits too; sending it folds it. */
 static void own_writes(void **state) {
   (void)state;
   some_history(2);
+  ok(qm_engine_fold(H->engine));
+  uint64_t before = folded(H);
+  write_some(H, "R", 2);
   ok(put(H, "R", F_HEAD, "Zhang Ex"));
+  ok(put_new(H, "mine"));
+  ok(put_erase(H, "S"));
+  assert_int_equal(H->space->behind, QM_BEHIND_WROTE);
+  assert_int_equal(folded(H), before);
+  assert_string_equal(shown(H, "R", F_HEAD), "Zhang Ex");
+  assert_true(visible(H, "mine"));
+  assert_false(visible(H, "S"));
+  pull(C, H);
+  assert_false(H->space->behind);
+  assert_string_equal(shown(C, "R", F_HEAD), "Zhang Ex");
+  like_the_other();
+}
+
+static void own_after_a_crash(void **state) {
+  (void)state;
+  char name[16];
+  some_history(2);
+  for (int round = 0; round < 6; round++) {
+    write_some(H, "R", 1);
+    snprintf(name, sizeof name, "n%d", round);
+    ok(put_new(H, name));
+    ok(put(H, name, F_HEAD, name));
+    if (round % 3 == 1) ok(put_erase(H, name));
+    if (round % 2) some_history(1); /* batches between the own changes */
+    ok(put(H, "R", F_HEAD, name));
+    assert_true(H->space->behind);
+    crash(H);
+    assert_true(H->space->behind);
+    assert_string_equal(shown(H, "R", F_HEAD), name);
+    if (round % 3 == 2) pull(C, H);
+  }
+  crash(H);
+  crash(H);
+  pull(C, H);
+  like_the_other();
+}
+
+/* Given up, a write takes nothing along of what waits. */
+static void own_given_up(void **state) {
+  (void)state;
+  qm_write *x;
+  qm_id id = rec("R");
+  some_history(1);
+  ok(put(H, "R", F_HEAD, "kept"));
+  for (int ops = 0; ops < 3; ops++) {
+    ok(qm_write_begin(&x, H->engine, H->space, 0));
+    for (int i = 0; i < ops; i++)
+      ok(qm_write_set(x, &id, i ? F_TEL : F_HEAD, text_value(&w, "gone"), qm_slice_of(NULL, 0), 0));
+    qm_write_cancel(x);
+    assert_true(H->space->behind);
+    assert_string_equal(shown(H, "R", F_HEAD), "kept");
+  }
+  pull(C, H);
+  like_the_other();
+}
+
+/* A change that asks for what is stored meanwhile saves its own part with it, and the rest. */
+static void folded_meanwhile(void **state) {
+  (void)state;
+  qm_write *x;
+  qm_id id = rec("R");
+  uint64_t records;
+  some_history(1);
+  ok(put(H, "R", F_HEAD, "one"));
+  ok(qm_write_begin(&x, H->engine, H->space, 0));
+  ok(qm_write_set(x, &id, F_HEAD, text_value(&w, "two"), qm_slice_of(NULL, 0), 0));
+  ok(qm__fold_count(H->space, &records));
+  ok(qm_write_set(x, &id, F_TEL, text_value(&w, "three"), qm_slice_of(NULL, 0), 0));
+  ok(qm_write_commit(x, QM_DURABLE));
+  assert_false(H->space->behind);
+  check_memory(H);
+  crash(H);
   assert_false(H->space->behind);
   pull(C, H);
   like_the_other();
+}
+
+/* A record that may come out too large to be saved does not wait. */
+static void large_ones(void **state) {
+  (void)state;
+  static char large[60001];
+  int waited = 0, saved = 0, rc = QM_OK;
+  memset(large, 'x', sizeof large - 1);
+  some_history(1);
+  for (int i = 0; i < 200 && rc == QM_OK; i++) {
+    rc = put_step(H, "R", large);
+    if (rc == QM_OK) *(H->space->behind ? &waited : &saved) += 1;
+  }
+  assert_int_equal(rc, QM_ELIMIT);
+  assert_true(waited && saved);
+  ok(put(H, "S", F_HEAD, "goes on"));
+  pull(C, H);
+  like_the_other();
+}
+
+static int count_fields(void *payload, const qm_feed_row *row) {
+  unsigned *local = payload;
+  qm_feed_field f;
+  qm_cur c;
+  int more;
+  ok(qm_feed_open(&c, row->fields));
+  for (;;) {
+    ok(qm_feed_next(&c, row->seq, &f, &more));
+    if (!more) return QM_OK;
+    *local += !f.remote;
+  }
+}
+
+/* Fields touched here, of all records. */
+static unsigned touched_here(dev *d) {
+  unsigned n = 0;
+  ok(qm_engine_fold(d->engine));
+  ok(d->store->ops->feed_after(d->store, 0, 1000, count_fields, &n));
+  return n;
+}
+
+/* The feed tells of what waits once it is folded, and of all of it after a crash. */
+static void feed(void **state) {
+  (void)state;
+  H->flags = QM_ENGINE_FEED | QM_ENGINE_BEHIND;
+  C->flags = QM_ENGINE_FEED;
+  reopen(H);
+  reopen(C);
+  some_history(1);
+  for (int round = 0; round < 2; round++) {
+    dev *both[] = {H, C};
+    for (int i = 0; i < 2; i++) {
+      ok(put_new(both[i], round ? "b" : "a"));
+      write_some(both[i], "R", 1);
+      ok(put(both[i], "S", F_HEAD, round ? "y" : "x"));
+      if (round == 1) ok(put_erase(both[i], "a"));
+    }
+    assert_true(H->space->behind);
+    if (round == 1) crash(H);
+    assert_int_equal(touched_here(H), touched_here(C));
+  }
+  some_history(1); /* what others wrote does not wait */
+  assert_false(H->space->behind);
 }
 
 static void grown(void **state) {
@@ -218,6 +360,11 @@ int main(void) {
       cmocka_unit_test_setup_teardown(opened_by_others, setup, teardown),
       cmocka_unit_test_setup_teardown(rolled_back, setup, teardown),
       cmocka_unit_test_setup_teardown(own_writes, setup, teardown),
+      cmocka_unit_test_setup_teardown(own_after_a_crash, setup, teardown),
+      cmocka_unit_test_setup_teardown(own_given_up, setup, teardown),
+      cmocka_unit_test_setup_teardown(folded_meanwhile, setup, teardown),
+      cmocka_unit_test_setup_teardown(large_ones, setup, teardown),
+      cmocka_unit_test_setup_teardown(feed, setup, teardown),
       cmocka_unit_test_setup_teardown(grown, setup, teardown),
   };
   return cmocka_run_group_tests_name("fold", tests, NULL, NULL);

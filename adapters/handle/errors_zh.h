@@ -1,6 +1,6 @@
-/* i18n_errors: the Chinese texts of core/err.h's codes, under the same names. */
-#ifndef QM_I18N_ERRORS_H
-#define QM_I18N_ERRORS_H
+/* errors_zh: the Chinese texts of core/err.h's codes, under the same names. */
+#ifndef QM_HANDLE_ERRORS_ZH_H
+#define QM_HANDLE_ERRORS_ZH_H
 
 #define QM_ERRORS_ZH(X)                                                \
   X(EINVAL, "参数无效")                                                \
@@ -39,6 +39,7 @@
   X(ECORRUPT, "数据库已损坏，请保留原文件并用备份恢复")                \
   X(ENEWER, "文件由更新的版本写成，请更新 qianmo")                     \
   X(EBUSY, "数据库正被另一个进程使用")                                 \
+  X(ESUSPENDED, "已暂停，恢复之后再试")                                \
   X(ENET, "网络不通")                                                  \
   X(ETIMEOUT, "超时")                                                  \
   X(ECLOSED, "对方关闭了连接")                                         \
@@ -49,6 +50,7 @@
   X(EPROTO, "通信协议错误")                                            \
   X(EVERSION, "双方没有共同的协议版本，请更新 qianmo")                 \
   X(ECLOCK, "时钟不对，请检查本设备的日期")                            \
+  X(ECANCELED, "已取消")                                               \
   X(ECODE, "登记码输入有误")                                           \
   X(ECODEUSED, "登记码不存在或已用过，请索取新码")                     \
   X(ECODEEXPIRED, "登记码已过期，请索取新码")                          \
