@@ -335,7 +335,7 @@ static void grown(void **state) {
   int folds = 0, waits = 0;
   static char large[30001];
   memset(large, 'x', sizeof large - 1);
-  for (int i = 0; i < 60 && !folds; i++) {
+  for (int i = 0; i < 120 && !folds; i++) {
     snprintf(name, sizeof name, "r%d", i);
     ok(put_new(A, name));
     for (int k = 0; k < 20; k++) {
