@@ -128,8 +128,8 @@ static int has_edges(qm_space *s, unsigned flags, int *out) {
   if (s->edges == QM_EDGES_UNKNOWN) {
     /* Of what is stored: edges that wait to be are among those touched. */
     qm_probe p = {NULL, 0};
-    QM_TRY(s->engine->store->ops->key_find(s->engine->store, s->number, QM_INDEX_EDGES,
-                                           qm_slice_of(any_edge, sizeof any_edge), probe_id, &p));
+    QM_TRY(qm__fold_keys_stored(s, QM_INDEX_EDGES, qm_slice_of(any_edge, sizeof any_edge),
+                                probe_id, &p));
     s->edges = p.found ? QM_EDGES_SOME : QM_EDGES_NONE;
   }
   int touched = s->n_edges_touched && (s->behind || !(flags & QM_CLASS_COMMITTED));

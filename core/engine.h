@@ -24,10 +24,10 @@ enum {
   QM_ENGINE_HUB = 1,   /* the home hub of its spaces: judges what arrives */
   QM_ENGINE_REPLAY = 2, /* epoch zero, no clock correction, no stamping */
   QM_ENGINE_FEED = 4,   /* keeps the feed of what changed (feed.h), for an app */
-  QM_ENGINE_BEHIND = 8, /* state may follow behind the log (S12.14); not with FEED or tables */
+  QM_ENGINE_BEHIND = 8, /* state may follow behind the log (S12.14): of what is written here;
+                           of what others wrote not with FEED, INBOX or tables */
   QM_ENGINE_FOLDED = 16, /* shows what was folded last and changes nothing: a store to be read */
-  QM_ENGINE_INBOX = 32  /* notes what of this device's values others put out of sight (inbox.h);
-                           not with BEHIND */
+  QM_ENGINE_INBOX = 32  /* notes what of this device's values others put out of sight (inbox.h) */
 };
 
 typedef struct qm_engine_options {

@@ -14,6 +14,7 @@ static int is_followed(const qm_engine *e) {
 int qm__fold_may_wait(const qm_engine *e) {
   if (!(e->flags & QM_ENGINE_BEHIND) || e->whole || e->records.used > QM_BEHIND_MAX) return 0;
   if (e->took ? is_followed(e) : !e->wrote) return 0;
+  if (e->wrote && e->records.used > QM_BEHIND_OWN_MAX) return 0;
   for (uint32_t i = 0; i < e->n_spaces; i++) {
     const qm_space *s = e->spaces[i];
     if (s->ahead || s->stamps_stale || s->floor_moved) return 0;
@@ -172,8 +173,13 @@ int qm__fold_count(qm_space *s, uint64_t *out) {
   return store->ops->record_count(store, s->number, 0, out);
 }
 
-int qm__fold_keys(qm_space *s, uint32_t index, qm_slice key, qm_visit_id visit, void *payload) {
+int qm__fold_keys_stored(qm_space *s, uint32_t index, qm_slice key, qm_visit_id visit,
+                         void *payload) {
   qm_store *store = s->engine->store;
-  QM_TRY(qm__fold(s->engine));
   return store->ops->key_find(store, s->number, index, key, visit, payload);
+}
+
+int qm__fold_keys(qm_space *s, uint32_t index, qm_slice key, qm_visit_id visit, void *payload) {
+  QM_TRY(qm__fold(s->engine));
+  return qm__fold_keys_stored(s, index, key, visit, payload);
 }

@@ -1,10 +1,12 @@
 /* fold: state that follows behind the log (internal to the engine's files).
  *
- * With QM_ENGINE_BEHIND a commit that did nothing but take batches writes the log alone.
- * What these changed stays decoded in the engine's arena, whole batches long, and is saved
- * once: when it has grown to QM_BEHIND_MAX, when a transaction does anything else, or when
- * somebody asks for what is stored. A store may therefore hold a log that goes further than
- * its author rows; whoever opens it applies the rest of the log to its records again.
+ * With QM_ENGINE_BEHIND a commit that did nothing but take batches writes the log alone, one of
+ * a local write only its row of the open run. What these changed stays decoded in the engine's
+ * arena and is saved once: when it has grown to QM_BEHIND_MAX (QM_BEHIND_OWN_MAX where it was
+ * written here), when a transaction does anything else, or when somebody asks for what is
+ * stored. A store may therefore hold a log that goes further than its author rows; whoever opens
+ * it applies the rest of the log, and then of the open run, to its records again. What waits is
+ * certain to be saved but for failures of the store: what might be refused does not wait.
  *
  * Rules for every other file of core/:
  *   - whoever asks the store for records or keys does so through the functions below, never
@@ -19,6 +21,8 @@
 
 /* Bytes of the records at hand. Bounds the memory, and what must be applied again after a crash. */
 #define QM_BEHIND_MAX ((size_t)15 << 20)
+
+#define QM_BEHIND_OWN_MAX ((size_t)4 << 20)
 
 /* Saves what waits: inside a transaction as part of it, otherwise in one of its own. Nothing
  * waits: no effect but that an open transaction will be saved whole. */
@@ -40,6 +44,8 @@ int qm__fold_scan(qm_space *s, const qm_id *after, size_t limit, qm_visit_record
                   void *payload);
 int qm__fold_load(qm_space *s, const qm_id *ids, size_t n, qm_visit_record visit, void *payload);
 int qm__fold_count(qm_space *s, uint64_t *out);
+int qm__fold_keys_stored(qm_space *s, uint32_t index, qm_slice key, qm_visit_id visit,
+                         void *payload); /* without what waits: folds nothing */
 int qm__fold_keys(qm_space *s, uint32_t index, qm_slice key, qm_visit_id visit, void *payload);
 
 #endif

@@ -163,7 +163,8 @@ static int check_ops(const qm_segment *s, const qm_change *c, qm_error *e) {
 }
 
 int qm_segment_check(const qm_segment *s, qm_error *e) { /* S4.5 */
-  uint8_t seen[QM_AUTHORS_MAX / 8] = {0};
+  uint8_t seen[QM_AUTHORS_MAX / 8]; /* empty once somebody depends on anything */
+  int cleared = 0;
   uint64_t at = s->start;
   QM_TRY(check_head(s, e));
   for (uint32_t i = 0; i < s->n_changes; i++) {
@@ -177,6 +178,8 @@ int qm_segment_check(const qm_segment *s, qm_error *e) { /* S4.5 */
       return qm_fail(e, QM_EMALFORMED,
                      "change at counter %" PRIu64 " is not later than the one before", c->counter);
     }
+    if (c->n_deps && !cleared) memset(seen, 0, sizeof seen);
+    cleared |= c->n_deps != 0;
     QM_TRY(check_deps(s, c, seen, e));
     QM_TRY(check_ops(s, c, e));
     at = c->next;

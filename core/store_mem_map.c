@@ -182,7 +182,7 @@ static qm__map_node *sorted(qm__map_node *n) {
 }
 
 static qm__map_kind *kind_of(qm__map *m, qm_slice key) {
-  return &m->kinds[key.p[0] % QM__MAP_KINDS];
+  return &m->kinds[key.n ? key.p[0] % QM__MAP_KINDS : 0]; /* none begins with 0 */
 }
 
 /* The kind of the key, all of it in its place. */

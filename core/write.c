@@ -672,7 +672,7 @@ int qm_write_commit(qm_write *w, qm_durability durability) {
     return QM_OK;
   }
   if (rc == QM_OK) rc = finish(w);
-  for (uint32_t i = 0; i < w->n_touched; i++) w->touched[i].l->touched = 0;
+  for (uint32_t i = 0; rc == QM_OK && i < w->n_touched; i++) w->touched[i].l->touched = 0;
   qm_free(e->env, w);
   if (rc == QM_OK) return qm_engine_commit(e, durability, NULL, NULL);
   qm_engine_rollback(e);

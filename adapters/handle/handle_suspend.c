@@ -66,7 +66,6 @@ int32_t qm_suspend(qm_db *db, uint32_t deadline_ms, qm_error *e) {
   struct timespec until = qm__handle_deadline(deadline_ms);
   int was = atomic_exchange(&db->suspended, 1); /* before the mutex: a long query ends by it */
   atomic_fetch_add(&db->cancels, 1);            /* and an enrolment */
-  qm__events_interrupt(db);
   int rc = lock_until(&db->mutex, deadline_ms);
   if (rc == QM_OK) {
     send_away(db);

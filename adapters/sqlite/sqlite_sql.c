@@ -280,7 +280,7 @@ static const qm__sql table[QM__SQL_COUNT] = {
     SQL(OPEN_PUT,
         "INSERT OR REPLACE INTO open_change (space, counter, change)"
         " VALUES (?1, ?2, ?3)"),
-    SQL(OPEN_LIST, 
+    SQL(OPEN_LIST,
         "SELECT counter, change FROM open_change WHERE space = ?1 AND counter >= ?2"
         " ORDER BY counter"),
     SQL(OPEN_DROP, "DELETE FROM open_change WHERE space = ?1"),

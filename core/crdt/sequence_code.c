@@ -211,7 +211,9 @@ void qm__sequence_encode(const qm_cell *cell, const qm_names *to, const qm_autho
   for (unsigned i = 0; i < COLUMNS; i++) qm_buf_free(&w.c[i]);
 }
 
-int qm__sequence_empty(const qm_cell *cell) { return !cell->content || !qm_sequence_of(cell)->first; }
+int qm__sequence_empty(const qm_cell *cell) {
+  return !cell->content || !qm_sequence_of(cell)->first;
+}
 
 int qm__sequence_names(const qm_cell *cell, qm_names *to, qm_arena *arena) {
   const qm_sequence *s = qm_sequence_of(cell);

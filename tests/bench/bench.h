@@ -16,9 +16,9 @@ typedef struct bench bench;
 /* One suite: adds its figures to b, `runs` times each. */
 typedef void bench_suite(bench *b, int runs);
 bench_suite bench_limits, bench_grid, bench_text, bench_scale, bench_township, bench_together;
-bench_suite bench_day;
-/* Parts of bench_limits. */
-bench_suite bench_limits_plain, bench_limits_tls;
+bench_suite bench_day, bench_village;
+/* A part of bench_limits. What OpenSSL does alone stands beside bench_day. */
+bench_suite bench_limits_plain;
 
 /* Says what a figure is; once, before its values. `target` 0: none. `more` 1: more is
  * better. `limit`: id of the figure that bounds it, or NULL. */
@@ -65,8 +65,9 @@ const char *bench_dir(const char *name);
 void bench_syncs(uint64_t *count, double *seconds);
 /* Greatest resident memory of this process so far, in bytes. */
 uint64_t bench_peak(void);
-/* From here on SQLite counts its fsyncs (bench_syncs). Once, before any store. */
-void bench_count_syncs(void);
+/* From here on SQLite counts its fsyncs (bench_syncs) and, with `made`, makes them. Once, before
+ * any store. */
+void bench_count_syncs(int made);
 /* Makes a trace by a generator of fixtures/traces (Node) in build/bench. NULL: no Node. */
 const char *bench_generate(const char *generator, const char *options, const char *name);
 

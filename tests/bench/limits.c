@@ -117,7 +117,6 @@ void bench_limits(bench *b, int runs) {
   bench_figure(b, "limit.zstd_pack", "MB/s", 0, 1, NULL);
   bench_figure(b, "limit.zstd_unpack", "MB/s", 0, 1, NULL);
   bench_limits_plain(b, runs);
-  bench_limits_tls(b, runs);
   for (int i = 0; i < runs; i++) {
     memory(b);
     packing(b);

@@ -14,6 +14,7 @@ static const struct {
 } suites[] = {
     {"limits", bench_limits},
     {"grid", bench_grid},
+    {"village", bench_village},
     {"text", bench_text},
     {"together", bench_together},
     {"scale", bench_scale},
@@ -31,7 +32,7 @@ static int run_suite(bench *b, bench_suite *suite, int runs) {
   if (child < 0) bench_fail("fork", QM_EIO);
   if (child == 0) {
     bench *own = bench_new();
-    bench_count_syncs();
+    bench_count_syncs(1);
     suite(own, runs);
     int rc = bench_write(own, figures);
     bench_free(own);

@@ -13,7 +13,7 @@ static void open_replica(village *v, village_replica *r, const qm_id *device, in
   qm_engine_options o = {.size = sizeof o, .device = *device};
   qm_error e = {0, ""};
   char path[600];
-  o.flags = QM_ENGINE_REPLAY | (hub ? QM_ENGINE_HUB | QM_ENGINE_BEHIND : 0u);
+  o.flags = QM_ENGINE_REPLAY | QM_ENGINE_BEHIND | (hub ? QM_ENGINE_HUB : 0u);
   if (v->dir) {
     snprintf(path, sizeof path, "%s/%s.db", v->dir, name);
     BENCH_OK(qm_store_sqlite_open(&v->env.env, path, QM_SQLITE_CREATE | v->sqlite, &r->store, &e));
@@ -154,7 +154,17 @@ static void give(village *v, uint32_t device, qm_engine *from, qm_engine *to, in
   qm_arena_free(&arena);
 }
 
+/* What a save left for later belongs to it. */
+static void fold_device(village *v, uint32_t d) {
+  double from = bench_cpu();
+  BENCH_OK(qm_engine_fold(v->devices[d].engine));
+  v->local += bench_cpu() - from;
+  v->saved = 1;
+  if (v->each) v->each(v, v->payload);
+}
+
 void village_play(village *v) {
+  qm_durability durability = v->sqlite & QM_SQLITE_RELAXED ? QM_RELAXED : QM_DURABLE;
   for (uint32_t i = 0; i < v->trace.n_lines;) {
     const qm_line *l = &v->trace.lines[i];
     uint32_t next = qm_trace_change_end(&v->trace, i);
@@ -162,6 +172,8 @@ void village_play(village *v) {
     qm_space *space = village_space(v, device, l->device);
     qm_error e = {0, ""};
     BENCH_CHECK(l->op != QM_LINE_RUSH);
+    if (l->op == QM_LINE_SYNC) fold_device(v, l->device);
+    v->saved = l->op != QM_LINE_SYNC;
     if (l->op == QM_LINE_SYNC && v->sessions) {
       double from = bench_cpu();
       BENCH_OK(village_talk(v, l->device).code);
@@ -170,9 +182,10 @@ void village_play(village *v) {
       BENCH_OK(qm_engine_push(device, space));
       give(v, l->device, device, v->hub.engine, 1);
       give(v, l->device, v->hub.engine, device, 0);
+      BENCH_OK(qm_engine_fold(device)); /* what it took is no matter of the saves after it */
     } else {
       double from = bench_cpu();
-      BENCH_OK(qm_trace_play(&v->trace, i, next, device, space, &e));
+      BENCH_OK(qm_trace_play_as(&v->trace, i, next, device, space, durability, &e));
       v->local += bench_cpu() - from;
       v->ops += next - i;
       v->changes++;
@@ -180,6 +193,7 @@ void village_play(village *v) {
     if (v->each) v->each(v, v->payload);
     i = next;
   }
+  for (uint32_t d = 0; d < v->trace.devices; d++) fold_device(v, d);
 }
 
 void village_merge(village *v, village_replica *hub, uint32_t from, uint32_t to) {
@@ -189,6 +203,42 @@ void village_merge(village *v, village_replica *hub, uint32_t from, uint32_t to)
     take(v, hub->engine, v->uploads[i].device, &peer, v->uploads[i].batch);
   }
   BENCH_OK(qm_engine_fold(hub->engine));
+}
+
+void village_merge_bulk(village *v, village_replica *hub) {
+  qm_arena arena;
+  qm_arena_init(&arena, &v->env.env, (size_t)1 << 30);
+  BENCH_OK(qm_engine_begin(hub->engine));
+  for (uint32_t i = 0; i < v->n_uploads; i++) {
+    const village_upload *u = &v->uploads[i];
+    qm_ingest in = {.check_author = 0};
+    qm_error why = {0, ""};
+    qm_trace_device(u->device, &in.peer);
+    BENCH_OK(qm_engine_ingest(hub->engine, village_space(v, hub->engine, u->device), u->batch, &in,
+                              &arena, &why));
+    BENCH_CHECK(!in.n_refusals && !in.parked);
+  }
+  BENCH_OK(qm_engine_commit(hub->engine, QM_DURABLE, NULL, NULL));
+  BENCH_OK(qm_engine_fold(hub->engine));
+  qm_arena_free(&arena);
+}
+
+uint64_t village_history(village *v, qm_engine *hub) {
+  uint64_t bytes = 0;
+  const qm_vv_list nothing = {NULL, 0};
+  qm_buf batch;
+  qm_buf_init(&batch, &v->env.env, QM_BATCH_MAX);
+  for (uint32_t i = 0; i < qm_engine_space_count(hub); i++) {
+    uint64_t cursor = 0;
+    for (;; bytes += batch.n) {
+      qm_buf_clear(&batch);
+      int rc = qm_engine_next_batch(hub, qm_engine_space_at(hub, i), nothing, &cursor, &batch);
+      if (rc == QM_ENOTFOUND) break;
+      BENCH_OK(rc);
+    }
+  }
+  qm_buf_free(&batch);
+  return bytes;
 }
 
 /* --- checking --- */

@@ -33,7 +33,8 @@ typedef struct village {
   double local; /* seconds of CPU */
   int sessions; /* 1: syncs are sessions (village_talk), their CPU seconds in `synced` */
   double synced;
-  /* Called at every change played, where given. */
+  /* Called after every save, after every fold of what saves left, and after every sync. */
+  int saved; /* 1: it was one of the first two */
   void (*each)(struct village *v, void *payload);
   void *payload;
 } village;
@@ -50,6 +51,10 @@ void village_close_replica(village_replica *r);
 double village_reopen(village *v, uint32_t device);
 /* Uploads [from, to) into a hub; then state and digest stand at its VV. */
 void village_merge(village *v, village_replica *hub, uint32_t from, uint32_t to);
+/* The same in one transaction. */
+void village_merge_bulk(village *v, village_replica *hub);
+/* Bytes of all that the hub's log holds, as it is given to who has nothing. */
+uint64_t village_history(village *v, qm_engine *hub);
 qm_space *village_space(const village *v, qm_engine *e, uint32_t device);
 /* VV and digest of a device's space are equal on both. */
 void village_same(const village *v, qm_engine *a, qm_engine *b, uint32_t device);

@@ -12,7 +12,7 @@
 #include "adapters/sqlite/store_sqlite.h"
 #include "core/state.h"
 
-enum { ROUNDS = 4, COMMITS_MAX = 200, PATH = 300 };
+enum { ROUNDS = 4, COMMITS_MAX = 200, PATH = 300, PARTS_MAX = 64 };
 enum { PHONE, HUB, JOINER };
 
 /* What rests in a store after its first, second… commit, as a hash over all of it. */
@@ -155,14 +155,14 @@ static void open_counted(node *n, const char *dir, unsigned which) {
 /* --- what is played --- */
 
 typedef struct state_parts {
-  qm_slice p[4];
+  qm_slice p[PARTS_MAX];
   uint32_t n;
   qm_arena arena;
 } state_parts;
 
 static int keep_part(void *payload, uint32_t part, qm_slice content_of) {
   state_parts *s = payload;
-  if (part != s->n || part >= 4) return QM_ELIMIT;
+  if (part != s->n || part >= PARTS_MAX) return QM_ELIMIT;
   s->p[s->n++] = qm_slice_of(qm_arena_copy(&s->arena, content_of.p, content_of.n), content_of.n);
   return QM_OK;
 }

@@ -185,7 +185,7 @@ void cut_state_sessions(unsigned step, unsigned *number) {
 
 /* --- states --- */
 
-enum { PARTS_MAX = 16 };
+enum { PARTS_MAX = 64 };
 
 typedef struct parts {
   qm_slice p[PARTS_MAX];

@@ -370,8 +370,9 @@ static int cut_fresh(relay *r, const place *x, const phone *was, const whole *re
   if (n_parts != ref->parts || n_joins != 1)
     broken("state cut at %llu: %u parts, then %u of %u; taken %u times", (unsigned long long)at,
            first, n_parts - first, ref->parts, n_joins);
-  /* Beside what other phones have brought since: a handshake and at most a part. */
-  uint64_t most = ref->down + ref->down / (ref->parts - 1) + 16384 + 4096 * (uint64_t)phones;
+  /* Beside what other phones have brought since: a handshake, and the parts that were under way
+     (S8.7.2: 8 are staged at once, and one may be cut). */
+  uint64_t most = ref->down + 9 * (uint64_t)QM_STATE_PART + 16384 + 4096 * (uint64_t)phones;
   if (down[0] + down[1] > most)
     broken("state cut at %llu: %llu and %llu bytes came of %llu", (unsigned long long)at,
            (unsigned long long)down[0], (unsigned long long)down[1],

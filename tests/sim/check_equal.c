@@ -30,7 +30,7 @@ static int known_to_differ(world *w, unsigned a, unsigned b, unsigned space) {
 void check_event(world *w, const node *n, const node *peer, const qm_event *ev) {
   if (n->liar || peer->liar) return;
   unsigned s = space_of_id(w, &ev->space);
-  if (forks_between(w, n, peer, s) && ev->kind != QM_EV_CLOSED) return;
+  if (forks_in(w, s) && ev->kind != QM_EV_CLOSED) return;
   switch (ev->kind) {
     case QM_EV_DIFFER:
       if (forks_in(w, s)) break; /* a state brings a second word without its chain */

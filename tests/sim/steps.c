@@ -179,8 +179,9 @@ static void step_upgrade(world *w, node *n, const step *x) {
   note(w, "space %u has schema %d", s, (int)version);
   w->fired[F_UPGRADE]++;
   w->schema_at[s] = (uint8_t)version;
-  node_spaces(n);
+  if (node_spaces(n) != QM_OK) n->sick = 1; /* tried again once it is open */
   net_leave(w);
+  node_after(n);
 }
 
 static void step_lie(world *w, node *n, const step *x) {

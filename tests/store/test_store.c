@@ -757,17 +757,13 @@ static int teardown(void **state) {
 }
 
 static const struct CMUnitTest suite[] = {
-    cmocka_unit_test(a_write_needs_a_transaction),
-    cmocka_unit_test(commit_calls_done_once),
+    cmocka_unit_test(a_write_needs_a_transaction), cmocka_unit_test(commit_calls_done_once),
     cmocka_unit_test(rollback_takes_everything_back),
     cmocka_unit_test(a_failed_write_leaves_only_rollback),
     cmocka_unit_test(a_refusal_leaves_the_transaction),
-    cmocka_unit_test(the_hook_sees_every_save),
-    cmocka_unit_test(meta_is_a_map),
-    cmocka_unit_test(spaces_stand_by_number),
-    cmocka_unit_test(a_dropped_space_is_empty),
-    cmocka_unit_test(authors_keep_every_bit),
-    cmocka_unit_test(records_are_loaded_by_id),
+    cmocka_unit_test(the_hook_sees_every_save), cmocka_unit_test(meta_is_a_map),
+    cmocka_unit_test(spaces_stand_by_number), cmocka_unit_test(a_dropped_space_is_empty),
+    cmocka_unit_test(authors_keep_every_bit), cmocka_unit_test(records_are_loaded_by_id),
     cmocka_unit_test(records_are_scanned_in_order),
     cmocka_unit_test(a_record_moves_and_goes),
     cmocka_unit_test(large_values_come_back),

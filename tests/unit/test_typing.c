@@ -27,7 +27,7 @@ static const char *const keys[] = {"a", "b", " ", "\xc3\xa9", "\xe5\x90\x8e", "\
 
 static void put_keys(page *g, unsigned at, unsigned cut, const char *key, unsigned n) {
   memmove(g->p[at + n], g->p[at + cut], (g->n - at - cut) * sizeof g->p[0]);
-  for (unsigned i = 0; i < n; i++) strcpy(g->p[at + i], key);
+  for (unsigned i = 0; i < n; i++) memcpy(g->p[at + i], key, strlen(key) + 1);
   g->n = g->n - cut + n;
   g->cursor = at + n;
 }
@@ -35,7 +35,7 @@ static void put_keys(page *g, unsigned at, unsigned cut, const char *key, unsign
 static void edit(qm_write *x, page *g, unsigned at, unsigned cut, const char *key, unsigned n) {
   char text[20 * POINT + 1] = "";
   qm_id r = rec("R");
-  for (unsigned i = 0; i < n; i++) strcat(text, key);
+  for (unsigned i = 0; i < n; i++) memcpy(text + strlen(text), key, strlen(key) + 1);
   int at_end = at == g->n && !cut && rig_below(&w, 4) == 0;
   ok(qm_write_splice(x, &r, F_NOTES, at_end ? UINT64_MAX : at, cut,
                      qm_slice_of(text, strlen(text)), none));

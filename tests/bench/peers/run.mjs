@@ -8,10 +8,10 @@ const [runs = '3', ...wanted] = process.argv.slice(2);
 const rows = new Map(), failed = [];
 const dir = new URL('.', import.meta.url).pathname;
 
-const run = (name, command, args) => {
+const run = (name, command, args, cwd = dir) => {
   process.stderr.write(`peers: ${name}\n`);
   const out = spawnSync(command, args, {
-    cwd: dir, maxBuffer: 1 << 26, timeout: 3600e3, stdio: ['ignore', 'pipe', 'inherit'],
+    cwd, maxBuffer: 1 << 26, timeout: 1800e3, stdio: ['ignore', 'pipe', 'inherit'],
   });
   if (out.status !== 0) {
     failed.push(name);
@@ -33,11 +33,12 @@ for (const p of ['yjs', 'loro', 'automerge', 'jsonjoy'])
     run(`${p}: hub`, 'node', ['grid.mjs', 'merge', p, uploads(p), runs]);
     run(`${p}: typing`, 'node', ['text.mjs', p, runs]);
   };
-for (const [p, command, args] of [
-  ['sqlite-sync', `${dir}/sqlite_sync`, [runs]],
-  ['cr-sqlite', 'node', ['crsqlite.mjs', runs]],
-])
-  suites[p] = () => run(p, command, args);
+const extension = `${dir}/node_modules/@sqliteai/sqlite-sync-linux-x86_64`;
+suites['cr-sqlite'] = () => run('cr-sqlite', 'node', ['crsqlite.mjs', runs]);
+suites['sqlite-sync'] = () => {
+  process.env.SQLITE_SYNC_VERSION = JSON.parse(fs.readFileSync(`${extension}/package.json`)).version;
+  run('sqlite-sync', process.env.SQLITE_SYNC, [`${extension}/cloudsync.so`, runs], process.env.QIANMO_ROOT);
+};
 
 for (const [name, suite] of Object.entries(suites))
   if (!wanted.length || wanted.includes(name)) suite();
