@@ -371,7 +371,7 @@ static int cut_fresh(relay *r, const place *x, const phone *was, const whole *re
     broken("state cut at %llu: %u parts, then %u of %u; taken %u times", (unsigned long long)at,
            first, n_parts - first, ref->parts, n_joins);
   /* Beside what other phones have brought since: a handshake, and the parts that were under way
-     (S8.7.2: 8 are staged at once, and one may be cut). */
+     (S8.7: 8 are staged at once, and one may be cut). */
   uint64_t most = ref->down + 9 * (uint64_t)QM_STATE_PART + 16384 + 4096 * (uint64_t)phones;
   if (down[0] + down[1] > most)
     broken("state cut at %llu: %llu and %llu bytes came of %llu", (unsigned long long)at,

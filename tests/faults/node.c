@@ -74,7 +74,8 @@ void node_schema(const qm_env *env, qm_buf *out) {
             {"steps", QM_FIELD_LOG, QM_VALUE_TEXT},    {"notes", QM_FIELD_TEXT, QM_VALUE_TEXT},
             {"head", QM_FIELD_REF, QM_VALUE_REF}};
   enum { FIELDS = sizeof of / sizeof of[0] };
-  const qm_enum_item items[] = {{.name = words("open"), .rank = 1}, {.name = words("closed"), .rank = 2}};
+  const qm_enum_item items[] = {{.name = words("open"), .rank = 1},
+                                {.name = words("closed"), .rank = 2}};
   qm_field_def f[FIELDS];
   qm_error e = {0, ""};
   for (uint32_t i = 0; i < FIELDS; i++)

@@ -27,7 +27,8 @@ static qm_field_def field(uint32_t number, const char *name, uint8_t type, uint8
 }
 
 void fuzz_schema_put(qm_buf *out) {
-  const qm_enum_item items[] = {{.name = words("open"), .rank = 1}, {.name = words("shut"), .rank = 2}};
+  const qm_enum_item items[] = {{.name = words("open"), .rank = 1},
+                                {.name = words("shut"), .rank = 2}};
   const qm_transition ways[] = {{0, 1}};
   qm_field_def f[] = {field(FUZZ_NAME, "name", QM_FIELD_REGISTER, QM_VALUE_TEXT),
                       field(FUZZ_LAST, "last", QM_FIELD_MAX, QM_VALUE_INT),

@@ -56,7 +56,10 @@ static int setup(void **state) {
 }
 
 static int teardown(void **state) {
+  char command[400];
   (void)state;
+  snprintf(command, sizeof command, "rm -rf '%s.files'", w.a.o.path);
+  assert_int_equal(system(command), 0);
   qm_close(w.a.db);
   qm_close(w.b.db);
   test_dir_remove(&w.dir);
