@@ -380,6 +380,15 @@ static const qm_help helps[] = {
       "device on an enrolled database.\n",
       "测量工具。带 --device N --db 文件 --hub 主机:端口 时，在已登记的数据库上\n"
       "只重放一台设备的内容。\n"}},
+    {"scenario",
+     {"FILE [--via memory|tls]", "文件 [--via memory|tls]"},
+     {"play a scenario and check what it expects", "演练一个场景并核对其预期"},
+     {"Makes the devices and spaces that the file names, plays who does what and who syncs\n"
+      "when, and says what is not as it expects, and why it should be (exit 1).\n\n"
+      "  qianmo scenario fixtures/scenarios/courtyard.json --via tls\n",
+      "按文件建立设备和空间，逐步演练谁做什么、谁何时同步，指出与预期不符之处及其\n"
+      "依据（退出码 1）。\n\n"
+      "  qianmo scenario fixtures/scenarios/courtyard.json --via tls\n"}},
     {"help",
      {"[VERB]", "[命令]"},
      {"show this, or what a verb does", "显示总说明或某个命令的说明"},

@@ -47,6 +47,7 @@ const qm_opt qm_options_table[QM_OPT_COUNT] = {
     [QM_OPT_VALUE] = {"value", 0, "VALUE", QM_SAY_OPT_VALUE},
     [QM_OPT_ALL] = {"all", 0, NULL, QM_SAY_OPT_ALL},
     [QM_OPT_OVERDUE] = {"overdue", 0, NULL, QM_SAY_OPT_OVERDUE},
+    [QM_OPT_VIA] = {"via", 0, "WAY", QM_SAY_OPT_VIA},
 };
 
 #define BIT QM_OPT_BIT
@@ -108,6 +109,7 @@ const qm_verb qm_verbs[] = {
     {"check", qm_verb_check, QM_SAY_HELP_OTHER, 0, 0, 0},
     {"keep", qm_verb_keep, QM_SAY_HELP_OTHER, 0, 2, 0},
     {"rebuild", qm_verb_rebuild, QM_SAY_HELP_OTHER, 0, 0, 0},
+    {"scenario", qm_verb_scenario, QM_SAY_HELP_OTHER, 1, 1, BIT(QM_OPT_VIA)},
     {"replay", NULL, QM_SAY_HELP_OTHER, 0, -1, 0},
     {"help", qm_verb_help, QM_SAY_HELP_OTHER, 0, 1, 0},
     {"version", qm_verb_version, QM_SAY_HELP_OTHER, 0, 0, 0},
