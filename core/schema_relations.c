@@ -368,7 +368,8 @@ static const char *check_based(const qm_schema *s, const qm_collection_def *d, u
   const qm_collection_def *target = qm_schema_collection(s, ref->target);
   if (!target || !target->relations || !target->relations->basis)
     return "record must point into a collection of bases";
-  if (b->purpose.n > QM_NAME_MAX || !qm_utf8_check(b->purpose, NULL)) return "the purpose is not well-formed";
+  if (b->purpose.n > QM_NAME_MAX || !qm_utf8_check(b->purpose, NULL))
+    return "the purpose is not well-formed";
   if (b->purpose.n && !target->relations->basis->purpose) return "bases there name no purpose";
   return check_birth(s, d, b);
 }

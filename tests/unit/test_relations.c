@@ -42,14 +42,12 @@ static const qm_schema *load(const char *json, qm_error *e) {
 /* A copy with the first `from` replaced by `to`. */
 static char *with(const char *text, const char *from, const char *to) {
   const char *at = strstr(text, from);
-  char *out = malloc(strlen(text) + strlen(to) + 1);
+  size_t size = strlen(text) + strlen(to) + 1;
+  char *out = malloc(size);
   if (!at) print_error("not in the schema: %s\n", from);
   assert_non_null(at);
   assert_non_null(out);
-  size_t head = (size_t)(at - text);
-  memcpy(out, text, head);
-  strcpy(out + head, to);
-  strcat(out, at + strlen(from));
+  (void)snprintf(out, size, "%.*s%s%s", (int)(at - text), text, to, at + strlen(from));
   return out;
 }
 
