@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/fold.h"
+#include "core/relation.h"
 
 #define NOTE 'r'
 #define WHOLE 'v' /* the index is whole; its value: how it is made */
@@ -290,6 +291,8 @@ static int of_class(review *v, const qm_record_class *of) {
   QM_TRY(of_edges(v));
   QM_TRY(of_key(v));
   QM_TRY(qm_class_view(of, &v->s->authors, QM_CLASS_ALL, &v->arena, &view));
+  QM_TRY(qm_relations_hide(v->e, v->s, v->c.collection, view, QM_CLASS_COMMITTED, &v->arena,
+                           &view));
   for (uint32_t i = 0; i < v->c.collection->n_fields; i++)
     QM_TRY(of_field(v, view, &v->c.collection->fields[i]));
   return QM_OK;

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/space.h"
+
 #define REVIEW_LIMIT 100u
 
 /* What one space's conflicts are written with. */
@@ -79,6 +81,8 @@ int qm__review_title(qm_space *s, const qm_collection_def *c, const qm_record_cl
   const qm_record *view;
   int rc = qm_class_view(of, qm_space_authors(s), QM_CLASS_ALL, arena, &view);
   qm_buf_init(&title, out->env, QM_RECORD_MAX);
+  if (rc == QM_OK)
+    rc = qm_relations_hide(s->engine, s, c, view, QM_CLASS_COMMITTED, arena, &view);
   for (uint32_t i = 0; rc == QM_OK && i < c->n_fields; i++)
     if (c->fields[i].number == c->key_field || c->fields[i].flags & QM_FIELD_NAMING)
       rc = add_shown(s, &c->fields[i], view, arena, &title);
