@@ -206,16 +206,26 @@ static int merge_fields(const extending *x, const spot *s, json_t *base, const j
   return QM_OK;
 }
 
+static int append_all(const extending *x, json_t *base, const char *key, const json_t *list) {
+  json_t *into, *entry;
+  size_t i;
+  QM_TRY(list_of(x, base, key, &into));
+  json_array_foreach(list, i, entry) QM_TRY(append(x, into, entry));
+  return QM_OK;
+}
+
 static int merge_collection(const extending *x, const spot *s, json_t *base, json_t *more,
                             range fields) {
-  static const char *const may[] = {"writers", "review", NULL};
+  static const char *const may[] = {"writers", "review", "basis", "referral", NULL};
+  static const char *const lists[] = {"limits", "duplicates", "covers", "clashes", NULL};
+  static const char *const nameless[] = {"based", "when", NULL};
   const char *key;
   json_t *value;
   json_object_foreach(more, key, value) {
     if (strcmp(key, "name") == 0) continue;
     if (strcmp(key, "fields") == 0) QM_TRY(merge_fields(x, s, base, value, fields));
-    else if (strcmp(key, "limits") == 0 || strcmp(key, "duplicates") == 0)
-      QM_TRY(add_named(x, s, base, key, value));
+    else if (word_in(lists, key)) QM_TRY(add_named(x, s, base, key, value));
+    else if (word_in(nameless, key)) QM_TRY(append_all(x, base, key, value));
     else if (!word_in(may, key) || json_object_get(base, key)) return bad(x, s, IN_BASE);
     else if (json_object_set(base, key, value) != 0) return no_memory(x);
   }
@@ -412,28 +422,67 @@ static void cut_needs(const json_t *fields, json_t *f) {
   }
 }
 
-static int names_all(const json_t *fields, const json_t *names) {
+/* One member: a text or a list of texts that name fields, or objects with "field". */
+static int names_absent(const json_t *fields, const json_t *member) {
   json_t *entry;
   size_t i;
-  json_array_foreach(names, i, entry) {
+  if (json_is_string(member)) return !among(fields, json_string_value(member));
+  json_array_foreach(member, i, entry) {
     const char *name = json_is_object(entry) ? json_string_value(json_object_get(entry, "field"))
                                              : json_string_value(entry);
-    if (name && !among(fields, name)) return 0;
+    if (name && !among(fields, name)) return 1;
   }
-  return 1;
+  return 0;
 }
 
-/* Rules and limits that look at a field which is not there. */
-static void cut_rules(const json_t *fields, json_t *c, const char *list) {
+/* Takes out of a list of names of fields those that are not there. */
+static void cut_names(const json_t *fields, json_t *owner, const char *key) {
+  json_t *names = json_object_get(owner, key);
+  for (size_t i = json_array_size(names); i-- > 0;)
+    if (!among(fields, json_string_value(json_array_get(names, i)))) (void)json_array_remove(names, i);
+  if (json_is_array(names) && !json_array_size(names)) (void)json_object_del(owner, key);
+}
+
+/* Rules, limits and relations that rest on a field which is not there go with it. What only
+ * lists fields, lists fewer; where none is left, it says nothing. */
+static void cut_rules(const json_t *fields, json_t *c, const char *list, const char *const *rests,
+                      const char *const *lists) {
   json_t *rules = json_object_get(c, list);
   for (size_t i = json_array_size(rules); i-- > 0;) {
-    const json_t *r = json_array_get(rules, i);
-    const char *start = json_string_value(json_object_get(r, "start"));
-    if (!names_all(fields, json_object_get(r, "when")) ||
-        !names_all(fields, json_object_get(r, "by")) || (start && !among(fields, start)))
-      (void)json_array_remove(rules, i);
+    json_t *r = json_array_get(rules, i);
+    int gone = 0, left = !lists[0];
+    for (size_t k = 0; rests[k]; k++) gone |= names_absent(fields, json_object_get(r, rests[k]));
+    for (size_t k = 0; lists[k]; k++) {
+      cut_names(fields, r, lists[k]);
+      left |= json_object_get(r, lists[k]) != NULL;
+    }
+    if (gone || !left) (void)json_array_remove(rules, i);
   }
   if (rules && !json_array_size(rules)) (void)json_object_del(c, list);
+}
+
+static void cut_relations(const json_t *fields, json_t *c) {
+  static const char *const none[] = {NULL}, *const based[] = {"record", "of", NULL},
+                                *const based_lists[] = {"fields", NULL},
+                                *const when[] = {"field", NULL},
+                                *const when_lists[] = {"empty", "filled", NULL},
+                                *const cover[] = {"amount", "account", "state", NULL},
+                                *const clash[] = {"same", "from", "to", "state", NULL},
+                                *const rule[] = {"when", NULL},
+                                *const limit[] = {"start", "state", "by", "extend", NULL};
+  static const char *const refers[] = {"from", "to", "answer"};
+  json_t *referral = json_object_get(c, "referral");
+  cut_rules(fields, c, "duplicates", rule, none);
+  cut_rules(fields, c, "limits", limit, none);
+  cut_rules(fields, c, "based", based, based_lists);
+  cut_rules(fields, c, "when", when, when_lists);
+  cut_rules(fields, c, "covers", cover, none);
+  cut_rules(fields, c, "clashes", clash, none);
+  for (size_t i = 0; referral && i < 3; i++)
+    if (names_absent(fields, json_object_get(referral, refers[i]))) {
+      (void)json_object_del(c, "referral");
+      referral = NULL;
+    }
 }
 
 static int cut_collection(const extending *x, const spot *s, const json_t *kind, json_t *c) {
@@ -444,8 +493,7 @@ static int cut_collection(const extending *x, const spot *s, const json_t *kind,
     if (!is_field_of(kind, json_array_get(fields, i))) (void)json_array_remove(fields, i);
   if (key && !among(fields, key)) return bad(x, s, "its key is of no class of this kind of space");
   json_array_foreach(fields, i, f) cut_needs(fields, f);
-  cut_rules(fields, c, "duplicates");
-  cut_rules(fields, c, "limits");
+  cut_relations(fields, c);
   return QM_OK;
 }
 
