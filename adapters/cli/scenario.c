@@ -69,6 +69,12 @@ const char *qm_scenario_label_of(const qm_scenario *s, qm_slice id) {
   return NULL;
 }
 
+const char *qm_scenario_space_id(const qm_scenario *s, const char *name) {
+  for (uint32_t i = 0; i < s->n_spaces; i++)
+    if (strcmp(s->space_names[i], name) == 0) return s->space_ids[i];
+  return NULL;
+}
+
 qm_scenario_device *qm_scenario_device_named(const qm_scenario *s, const char *name) {
   for (uint32_t i = 0; i < s->n_devices; i++)
     if (strcmp(s->devices[i].name, name) == 0) return &s->devices[i];
@@ -157,6 +163,10 @@ static int each_space(void *payload, const qm_node *n, const qm_scenario_vars *v
   char **more = realloc(s->space_names, (s->n_spaces + 1) * sizeof *more);
   if (!more) return QM_ENOMEM;
   s->space_names = more;
+  more = realloc(s->space_ids, (s->n_spaces + 1) * sizeof *more);
+  if (!more) return QM_ENOMEM;
+  s->space_ids = more;
+  s->space_ids[s->n_spaces] = NULL;
   int rc = text_member(n, "name", v, &name, e);
   if (rc != QM_OK) return rc;
   s->space_names[s->n_spaces++] = name;
@@ -172,6 +182,25 @@ static int each_space(void *payload, const qm_node *n, const qm_scenario_vars *v
   return rc;
 }
 
+/* The ids of its spaces, which space-refs are made of. */
+static int note_spaces(qm_scenario *s, qm_scenario_device *d, qm_error *e) {
+  qm_text t = {0};
+  qm_tree tree = QM_TREE_INIT;
+  qm_slice line;
+  int rc = qm_spaces(d->db, &t, e);
+  qm_slice rest = qm_slice_of(t.p, t.n);
+  while (rc == QM_OK && qm_next_line(&rest, &line)) {
+    rc = qm_tree_read(&tree, line);
+    const char *id = qm_node_string(qm_node_get(tree.root, "id"));
+    for (uint32_t i = 0; rc == QM_OK && i < s->n_spaces; i++)
+      if (!s->space_ids[i] && qm_node_is(qm_node_get(tree.root, "name"), s->space_names[i]))
+        s->space_ids[i] = copy(id, strlen(id));
+  }
+  qm_tree_free(&tree);
+  qm_text_free(&t);
+  return rc;
+}
+
 static int open_device(qm_scenario *s, qm_scenario_device *d, uint32_t i, qm_error *e) {
   char path[QM_SCENARIO_PATH + 32];
   qm_options o = QM_OPTIONS_INIT;
@@ -182,7 +211,8 @@ static int open_device(qm_scenario *s, qm_scenario_device *d, uint32_t i, qm_err
   o.now_ms = now_ms;
   o.history_days = 0;
   int rc = qm_open(&o, &d->db, e);
-  return rc == QM_OK ? s->world->ops->join(s->world, d, e) : rc;
+  if (rc == QM_OK) rc = s->world->ops->join(s->world, d, e);
+  return rc == QM_OK ? note_spaces(s, d, e) : rc;
 }
 
 /* ---- reporting ---- */
@@ -435,8 +465,12 @@ static void scenario_free(qm_scenario *s) {
       free(l->name);
       free(l);
     }
-  for (uint32_t i = 0; i < s->n_spaces; i++) free(s->space_names[i]);
+  for (uint32_t i = 0; i < s->n_spaces; i++) {
+    free(s->space_names[i]);
+    free(s->space_ids[i]);
+  }
   free(s->space_names);
+  free(s->space_ids);
   qm_tree_free(&s->tree);
 }
 

@@ -69,7 +69,7 @@ typedef struct qm_scenario {
   qm_scenario_device *devices;
   uint32_t n_devices;
   uint32_t n_spaces;
-  char **space_names;
+  char **space_names, **space_ids; /* n_spaces; an id once a device has the space */
   qm_scenario_label *labels[QM_SCENARIO_BUCKETS];
   uint64_t now_ms; /* true time of the scenario */
   int32_t utc_minutes;
@@ -98,6 +98,8 @@ int qm_scenario_label_put(qm_scenario *s, const char *name, qm_slice space, qm_s
 const qm_scenario_label *qm_scenario_label_find(const qm_scenario *s, const char *name);
 /* What the file calls the record with this id; NULL. */
 const char *qm_scenario_label_of(const qm_scenario *s, qm_slice id);
+/* Of a space by name; NULL. */
+const char *qm_scenario_space_id(const qm_scenario *s, const char *name);
 qm_scenario_device *qm_scenario_device_named(const qm_scenario *s, const char *name);
 
 /* A record as the file names it: a label, or "COLLECTION key:VALUE". space: what the step says,

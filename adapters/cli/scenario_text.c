@@ -98,7 +98,9 @@ static int reference(const qm_scenario *s, const char *name, qm_line *out, qm_er
     qm_line_json(out, qm_str(l->id));
     return QM_OK;
   }
-  qm_line_format(out, "\"%s/%s\"", l->space, l->id);
+  const char *space = qm_scenario_space_id(s, l->space);
+  if (!space) return qm_fail(e, QM_EUSAGE, "nobody has the space of %.100s", name + 1);
+  qm_line_format(out, "\"%s/%s\"", space, l->id);
   return QM_OK;
 }
 
