@@ -171,8 +171,9 @@ static int each_space(void *payload, const qm_node *n, const qm_scenario_vars *v
   if (rc != QM_OK) return rc;
   s->space_names[s->n_spaces++] = name;
   const char *slash = strrchr(s->path, '/');
-  qm_line_bytes(&schema, s->path, slash ? (size_t)(slash + 1 - s->path) : 0);
-  qm_line_add(&schema, qm_node_string(qm_node_get(s->tree.root, "schema")));
+  const char *file = qm_node_string(qm_node_get(s->tree.root, "schema"));
+  if (file[0] != '/') qm_line_bytes(&schema, s->path, slash ? (size_t)(slash + 1 - s->path) : 0);
+  qm_line_add(&schema, file);
   if (qm_node_get(n, "kind")) {
     qm_line_add(&schema, "#");
     qm_line_add(&schema, qm_node_string(qm_node_get(n, "kind")));

@@ -220,16 +220,26 @@ static int on_record(doing *x, const qm_scenario_vars *v, const char *verb,
   }
   for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
     if (strcmp(verbs[i].name, verb) == 0) return fields(x, v, r, list, verbs[i].verb, e);
-  return fault(x, qm_fail(e, QM_EUSAGE, "nobody can \"%.40s\"", verb));
+  return fault(x, qm_fail(e, QM_EINTERNAL, "%s", verb));
+}
+
+/* The member that says what is done, wherever it stands. */
+static const qm_node *verb_of(const qm_node *a) {
+  static const char *const others[] = {"new", "delete", "restore", "inc", "attach", "reverse"};
+  const qm_node *found = NULL;
+  for (size_t i = 0; !found && i < sizeof others / sizeof *others; i++)
+    found = qm_node_get(a, others[i]);
+  for (size_t i = 0; !found && i < sizeof verbs / sizeof *verbs; i++)
+    found = qm_node_get(a, verbs[i].name);
+  return found;
 }
 
 static int action(void *payload, const qm_node *a, const qm_scenario_vars *v, qm_error *e) {
   doing *x = payload;
   qm_scenario_record r = {QM_LINE_INIT, QM_LINE_INIT, QM_LINE_INIT};
-  const qm_node *verb = a->child;
+  const qm_node *verb = verb_of(a);
   char name[24];
-  while (verb && strcmp((const char *)verb->key.p, "repeat") == 0) verb = verb->next;
-  if (!verb) return fault(x, qm_fail(e, QM_EUSAGE, "an action without a verb"));
+  if (!verb) return fault(x, qm_fail(e, QM_EUSAGE, "an action that does nothing known"));
   x->s->writes++;
   (void)snprintf(name, sizeof name, "%.*s", (int)verb->key.n, (const char *)verb->key.p);
   if (strcmp(name, "new") == 0) return make(x, v, a, e);

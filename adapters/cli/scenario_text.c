@@ -169,41 +169,43 @@ int qm_scenario_time(const qm_scenario *s, const char *text, uint64_t *out, qm_e
 /* ---- repeating ---- */
 
 typedef struct repeating {
-  const qm_node *n, *variables;
+  const qm_node *n;
+  const qm_node *variables[QM_SCENARIO_VARS];
+  uint32_t n_variables;
   qm_scenario_each what;
   void *payload;
 } repeating;
 
-static int over(repeating *r, const qm_node *var, const qm_scenario_vars *v, qm_error *e);
+static int over(repeating *r, uint32_t at, const qm_scenario_vars *v, qm_error *e);
 
-static int with(repeating *r, const qm_node *var, const qm_scenario_vars *v, int64_t value,
-                qm_error *e) {
+static int with(repeating *r, uint32_t at, const qm_scenario_vars *v, int64_t value, qm_error *e) {
   qm_scenario_vars inner = *v;
   inner.v[inner.n++].value = value;
-  return over(r, var->next, &inner, e);
+  return over(r, at + 1, &inner, e);
 }
 
-/* "1..64", "3,9,21", "1..8+i%3" */
-static int each_part(repeating *r, const qm_node *var, const qm_scenario_vars *v, qm_slice part,
+/* "1..64", "7", "1..8+i%3" */
+static int each_part(repeating *r, uint32_t at, const qm_scenario_vars *v, qm_slice part,
                      qm_error *e) {
   const char *p = (const char *)part.p;
-  size_t at = 0;
+  size_t dots = 0;
   int64_t first, last;
-  while (at + 1 < part.n && !(p[at] == '.' && p[at + 1] == '.')) at++;
-  size_t n = at + 1 < part.n ? at : part.n;
+  while (dots + 1 < part.n && !(p[dots] == '.' && p[dots + 1] == '.')) dots++;
+  size_t n = dots + 1 < part.n ? dots : part.n;
   int rc = qm_scenario_number(v, qm_slice_of(p, n), &first, e);
   if (rc != QM_OK) return rc;
   last = first;
   if (n < part.n) rc = qm_scenario_number(v, qm_slice_of(p + n + 2, part.n - n - 2), &last, e);
   if (rc == QM_OK && last - first > 100000) rc = qm_fail(e, QM_EUSAGE, "repeat: too often");
-  for (int64_t i = first; rc == QM_OK && i <= last; i++) rc = with(r, var, v, i, e);
+  for (int64_t i = first; rc == QM_OK && i <= last; i++) rc = with(r, at, v, i, e);
   return rc;
 }
 
-static int over(repeating *r, const qm_node *var, const qm_scenario_vars *v, qm_error *e) {
+static int over(repeating *r, uint32_t at, const qm_scenario_vars *v, qm_error *e) {
   qm_scenario_vars named = *v;
-  if (!var) return r->what(r->payload, r->n, v, e);
-  if (v->n == QM_SCENARIO_VARS || var->key.n == 0 || var->key.n >= sizeof named.v[0].name ||
+  if (at == r->n_variables) return r->what(r->payload, r->n, v, e);
+  const qm_node *var = r->variables[at];
+  if (v->n == QM_SCENARIO_VARS || !var->key.n || var->key.n >= sizeof named.v[0].name ||
       var->type != QM_NODE_STRING)
     return qm_fail(e, QM_EUSAGE, "repeat: a name of small letters and \"FIRST..LAST\"; at most %u",
                    QM_SCENARIO_VARS);
@@ -212,15 +214,29 @@ static int over(repeating *r, const qm_node *var, const qm_scenario_vars *v, qm_
   const char *p = qm_node_string(var);
   for (;;) {
     size_t n = strcspn(p, ",");
-    int rc = each_part(r, var, &named, qm_slice_of(p, n), e);
+    int rc = each_part(r, at, &named, qm_slice_of(p, n), e);
     if (rc != QM_OK || !p[n]) return rc;
     p += n + 1;
   }
 }
 
+static int gather(repeating *r, const qm_node *object, qm_error *e) {
+  for (const qm_node *n = object->child; n; n = n->next) {
+    if (r->n_variables == QM_SCENARIO_VARS)
+      return qm_fail(e, QM_EUSAGE, "repeat: more than %u names", QM_SCENARIO_VARS);
+    r->variables[r->n_variables++] = n;
+  }
+  return QM_OK;
+}
+
 int qm_scenario_repeat(const qm_node *n, const qm_scenario_vars *outer, qm_scenario_each what,
                        void *payload, qm_error *e) {
   const qm_node *list = qm_node_get(n, "repeat");
-  repeating r = {.n = n, .variables = list, .what = what, .payload = payload};
-  return over(&r, list ? list->child : NULL, outer, e);
+  repeating r = {.n = n, .what = what, .payload = payload};
+  int rc = QM_OK;
+  if (list && list->type == QM_NODE_OBJECT) rc = gather(&r, list, e);
+  else
+    for (const qm_node *o = list ? list->child : NULL; o && rc == QM_OK; o = o->next)
+      rc = gather(&r, o, e);
+  return rc == QM_OK ? over(&r, 0, outer, e) : rc;
 }
