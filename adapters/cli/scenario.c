@@ -275,7 +275,8 @@ static void judge_refusal(qm_scenario *s, const char *device, const qm_node *ref
   if (rc == QM_OK) qm_line_add(&got, "OK");
   else qm_line_format(&got, "%s: %s", qm_err_name(rc), e->message);
   if (refused || !ok)
-    qm_scenario_judge(s, qm_line_text(&what), qm_line_text(&wanted), ok ? NULL : qm_line_text(&got));
+    qm_scenario_judge(s, qm_line_text(&what), qm_line_text(&wanted),
+                      ok ? NULL : qm_line_text(&got));
   qm_line_free(&what);
   qm_line_free(&wanted);
   qm_line_free(&got);

@@ -83,8 +83,8 @@ int qm_scenario_text(const qm_scenario_vars *v, qm_slice in, qm_line *out, qm_er
 int qm_scenario_number(const qm_scenario_vars *v, qm_slice expression, int64_t *out, qm_error *e);
 /* JSON of a node: texts with braces filled in; "=EXPRESSION" a number; "@LABEL" the record's id,
  * "@@LABEL" SPACE/RECORD; "@now" the clock in milliseconds. */
-int qm_scenario_json(const qm_scenario *s, const qm_scenario_vars *v, const qm_node *n, qm_line *out,
-                     qm_error *e);
+int qm_scenario_json(const qm_scenario *s, const qm_scenario_vars *v, const qm_node *n,
+                     qm_line *out, qm_error *e);
 /* "2026-03-02 08:30", at the scenario's offset. QM_EUSAGE. */
 int qm_scenario_time(const qm_scenario *s, const char *text, uint64_t *out, qm_error *e);
 /* Calls `what` for each combination of "repeat" of the node (none: once). Stops at an error. */

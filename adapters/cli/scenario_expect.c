@@ -62,7 +62,7 @@ static int equal(const qm_node *a, const qm_node *b) {
   if (a->type != b->type) return 0;
   switch (a->type) {
     case QM_NODE_NUMBER: return equal_numbers(a->text, b->text);
-    case QM_NODE_STRING: return a->text.n == b->text.n && memcmp(a->text.p, b->text.p, a->text.n) == 0;
+    case QM_NODE_STRING: return qm_node_is(a, qm_node_string(b));
     case QM_NODE_ARRAY: return equal_arrays(a, b);
     case QM_NODE_OBJECT: return equal_objects(a, b);
     default: return 1;

@@ -23,7 +23,8 @@ static int term(const qm_scenario_vars *v, const char **at, const char *end, int
   const char *p = *at;
   *out = 0;
   if (p < end && is_digit(*p)) {
-    while (p < end && is_digit(*p) && *out < INT64_C(1000000000000)) *out = *out * 10 + (*p++ - '0');
+    while (p < end && is_digit(*p) && *out < INT64_C(1000000000000))
+      *out = *out * 10 + (*p++ - '0');
     *at = p;
     return 0;
   }
@@ -114,14 +115,15 @@ static int put_text(const qm_scenario *s, const qm_scenario_vars *v, qm_slice te
     return rc;
   }
   int rc = qm_scenario_text(v, text, &l, e);
-  if (rc == QM_OK && text.n > 1 && text.p[0] == '@') rc = reference(s, qm_line_text(&l) + 1, out, e);
+  if (rc == QM_OK && text.n > 1 && text.p[0] == '@')
+    rc = reference(s, qm_line_text(&l) + 1, out, e);
   else if (rc == QM_OK) qm_line_json(out, qm_line_slice(&l));
   qm_line_free(&l);
   return rc;
 }
 
-int qm_scenario_json(const qm_scenario *s, const qm_scenario_vars *v, const qm_node *n, qm_line *out,
-                     qm_error *e) {
+int qm_scenario_json(const qm_scenario *s, const qm_scenario_vars *v, const qm_node *n,
+                     qm_line *out, qm_error *e) {
   static const char *const words[] = {"null", "false", "true"};
   int object = n && n->type == QM_NODE_OBJECT;
   if (!n || n->type <= QM_NODE_TRUE) {

@@ -439,7 +439,7 @@ static int names_absent(const json_t *fields, const json_t *member) {
 static void cut_names(const json_t *fields, json_t *owner, const char *key) {
   json_t *names = json_object_get(owner, key);
   for (size_t i = json_array_size(names); i-- > 0;)
-    if (!among(fields, json_string_value(json_array_get(names, i)))) (void)json_array_remove(names, i);
+    if (!among(fields, name_of(json_array_get(names, i)))) (void)json_array_remove(names, i);
   if (json_is_array(names) && !json_array_size(names)) (void)json_object_del(owner, key);
 }
 

@@ -125,7 +125,8 @@ void fuzz_schema_pack(qm_slice in) {
     uint32_t lines = 0;
     for (size_t i = 0; i < out.n; i++) lines += out.p[i] == '\n';
     for (size_t i = 0; i < schema.n; i++) lines -= schema.p[i] == '\n';
-    FUZZ_CHECK(lines == 0 || is_composed(schema)); /* what follows stands on the line on which it stood */
+    /* what follows stands on the line on which it stood */
+    FUZZ_CHECK(lines == 0 || is_composed(schema));
     FUZZ_OK(qm_schema_json_pack(&again, qm_buf_slice(&out), NULL, any_file, &in, &e));
     FUZZ_SAME(qm_buf_slice(&again), qm_buf_slice(&out)); /* nothing is left to put in */
   } else {
