@@ -12,12 +12,10 @@ typedef struct ending {
   const qm_record *view;
 } ending;
 
-static int is_nil(qm_slice value) { return value.n == 1 && value.p[0] == 0xc0; }
-
 /* The op puts something there. */
 static int adds(const qm_op *op) {
   switch (op->shape) {
-    case QM_SIBLINGS: return !is_nil(op->value);
+    case QM_SIBLINGS: return !qm__value_blank(op->value);
     case QM_KEYED: return op->kind == QM_KIND_ADD;
     case QM_SEQUENCE: return op->kind == QM_KIND_INSERT;
     default: return op->shape != QM_PRESENCE;

@@ -245,6 +245,7 @@
     "有 %s 个新版数据结构的字段未显示。\n")                                                                    \
   X(CARD_DELETED, "(deleted)", "（已删除）")                                                         \
   X(CARD_PROPOSED, "(to be confirmed)", "（待确认）")                                                \
+  X(CARD_HIDDEN, "(not shown: no basis, or against a condition)", "（不显示：缺少依据或与条件矛盾）") \
   X(CARD_MERGED, "  merged with %s\n", "  与 %s 合并\n")                                              \
   X(CARD_MERGED_HINT, "\n`%s unmerge %s RECORD` takes one out again.\n",                        \
     "\n“%s unmerge %s 记录”可将其中一条重新分开。\n")                                                         \
