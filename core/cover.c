@@ -133,7 +133,7 @@ static int stands_before(const request *a, const request *b) {
 
 /* Of every other request on the account, once, into its place. */
 static int gather(const reader *x, const request *own, const qm_record_class *of,
-                  const qm_id *ids, uint32_t n, request *list, uint32_t *count) {
+                  const qm_id *ids, uint32_t n, int written, request *list, uint32_t *count) {
   for (uint32_t i = 0; i < n; i++) {
     qm_record_class other;
     request r;
@@ -143,7 +143,8 @@ static int gather(const reader *x, const request *own, const qm_record_class *of
     if (rc == QM_ENOTFOUND) continue;
     QM_TRY(rc);
     if (qm_record_collection(other.members[0]) != x->c->number) continue;
-    if (qm_class_visible(&other)) QM_TRY(read_request(x, &other, &r, &counts));
+    /* What the open transaction wrote has its marks at the end. */
+    if (written || qm_class_visible(&other)) QM_TRY(read_request(x, &other, &r, &counts));
     if (!counts || qm_slice_cmp(r.account, own->account) != 0) continue;
     for (uint32_t k = 0; k < *count; k++) known |= qm_id_cmp(&list[k].id, &r.id) == 0;
     if (known) continue;
@@ -155,7 +156,7 @@ static int gather(const reader *x, const request *own, const qm_record_class *of
 }
 
 int qm_cover_of(qm_engine *e, qm_space *s, const qm_record_class *of, const qm_cover_def *def,
-                const qm_id *also, uint32_t n_also, int waiting, unsigned flags, qm_arena *arena,
+                const qm_id *also, uint32_t n_also, int writing, unsigned flags, qm_arena *arena,
                 qm_cover *out, int *counts) {
   reader x = {e, s, NULL, def, flags, arena};
   request own;
@@ -173,10 +174,11 @@ int qm_cover_of(qm_engine *e, qm_space *s, const qm_record_class *of, const qm_c
                   &ids, &n));
   request *list = qm_arena_array(arena, (size_t)n + n_also, sizeof *list);
   if (!list) return QM_ENOMEM;
-  QM_TRY(gather(&x, &own, of, ids, n, list, &count));
-  QM_TRY(gather(&x, &own, of, also, n_also, list, &count));
+  QM_TRY(gather(&x, &own, of, ids, n, 0, list, &count));
+  QM_TRY(gather(&x, &own, of, also, n_also, 1, list, &count));
   QM_TRY(read_balance(&x, &out->account, &out->balance));
-  if (waiting) own.settled = 0;
+  if (writing && !own.settled) own.time = UINT64_MAX; /* who asks stands behind who has asked */
+  if (writing) own.settled = 0;
   out->amount = own.amount;
   out->left = out->balance;
   /* Granted ones count whatever there is; of those that wait what does not fit is passed over. */

@@ -20,10 +20,10 @@ typedef struct qm_cover {
 } qm_cover;
 
 /* Does the class ask for something of its account, or was it granted? *counts. `also`: records
- * that the open transaction wrote, which no index has yet. In the arena. `waiting`: takes its
- * place by time even where it was granted (S25.13). */
+ * that the open transaction wrote, which no index has yet. In the arena. `writing`: as
+ * its writer is judged (S25.13). */
 int qm_cover_of(qm_engine *e, qm_space *s, const qm_record_class *of, const qm_cover_def *def,
-                const qm_id *also, uint32_t n_also, int waiting, unsigned flags, qm_arena *arena,
+                const qm_id *also, uint32_t n_also, int writing, unsigned flags, qm_arena *arena,
                 qm_cover *out, int *counts);
 /* The records that the class clashes with, by the ids that their classes are shown under:
  * ascending, each once. */
