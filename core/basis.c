@@ -24,7 +24,7 @@ static int shown(const reader *x, const qm_collection_def *c, const qm_record *v
   *out = qm_slice_of(NULL, 0);
   if (!cell) return QM_OK;
   QM_TRY(qm_read_contest(x->s, f, cell, x->arena, &contest));
-  if (contest.shown && contest.shown->value.p[0] != 0xc0) *out = contest.shown->value;
+  if (contest.shown && !qm__value_blank(contest.shown->value)) *out = contest.shown->value;
   return QM_OK;
 }
 
@@ -119,7 +119,7 @@ static int ended(const qm_collection_def *c, const qm_basis_def *d, const qm_rec
   for (uint32_t i = 0; v && i < v->n; i++) {
     uint32_t item;
     if (v->p[i].hidden) continue;
-    if (!d->n_ended && v->p[i].value.n && v->p[i].value.p[0] != 0xc0) return 1;
+    if (!d->n_ended && !qm__value_blank(v->p[i].value)) return 1;
     if (d->n_ended && qm_field_item(f, v->p[i].value, &item) == QM_OK &&
         qm__numbers_have(d->ended, d->n_ended, item))
       return 1;

@@ -230,7 +230,8 @@ typedef struct qm_explanation {
   const char *reason;  /* a word that stays the same: "id-check", "code-moved", "length", … */
   const char *en, *zh; /* the reason for people */
   qm_slice field;      /* its name */
-  qm_slice detail;     /* what would be right, where that can be said: the code in use; or empty */
+  qm_slice detail;     /* what would be right, or what it hangs on: the code in use; a field, a
+                          purpose, what is left; or empty */
 } qm_explanation;
 #define QM_EXPLANATION_INIT \
   { (uint32_t)sizeof(qm_explanation), NULL, NULL, NULL, {NULL, 0}, {NULL, 0} }

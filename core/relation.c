@@ -10,7 +10,7 @@ int qm__numbers_have(const uint32_t *list, uint32_t n, uint32_t number) {
   return 0;
 }
 
-static int is_blank(qm_slice value) {
+int qm__value_blank(qm_slice value) {
   return !value.n || value.p[0] == 0xc0 || (value.n == 1 && value.p[0] == 0xa0);
 }
 
@@ -23,7 +23,7 @@ int qm_field_filled(const qm_space *s, const qm_field_def *f, const qm_record *v
   switch (cell->shape) {
     case QM_SIBLINGS:
       QM_TRY(qm_read_contest(s, f, cell, arena, &contest));
-      *out = contest.shown && !is_blank(contest.shown->value);
+      *out = contest.shown && !qm__value_blank(contest.shown->value);
       return QM_OK;
     case QM_KEYED: *out = qm_keyed_of(cell)->n > 0; return QM_OK;
     case QM_ENTRIES: *out = qm_entries_of(cell)->n > 0; return QM_OK;

@@ -35,6 +35,8 @@ typedef int (*qm_visit_based)(void *payload, const qm_collection_def *c, uint32_
                               const qm_based_def *b);
 int qm_based_on(const qm_schema *s, uint32_t collection, qm_visit_based visit, void *payload);
 
+/* 1: nil or an empty text. */
+int qm__value_blank(qm_slice value);
 /* 1 where the list of numbers has it. */
 int qm__numbers_have(const uint32_t *list, uint32_t n, uint32_t number);
 

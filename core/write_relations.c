@@ -1,8 +1,9 @@
 /* What a schema's relations ask of a change when it ends (S25.5, S25.7): of each record that it
  * wrote, what its class shows then. */
+#include <stdio.h>
 #include <string.h>
 
-#include "core/relation.h"
+#include "core/tie.h"
 #include "core/write_int.h"
 
 typedef struct ending {
@@ -12,12 +13,10 @@ typedef struct ending {
   const qm_record *view;
 } ending;
 
-static int is_nil(qm_slice value) { return value.n == 1 && value.p[0] == 0xc0; }
-
 /* The op puts something there. */
 static int adds(const qm_op *op) {
   switch (op->shape) {
-    case QM_SIBLINGS: return !is_nil(op->value);
+    case QM_SIBLINGS: return !qm__value_blank(op->value);
     case QM_KEYED: return op->kind == QM_KIND_ADD;
     case QM_SEQUENCE: return op->kind == QM_KIND_INSERT;
     default: return op->shape != QM_PRESENCE;
@@ -72,6 +71,32 @@ static int check_when(const ending *x, const qm_when_def *r) {
   return check_fields(x, r, 1);
 }
 
+/* Other records that this change wrote: no index has them yet. */
+static int also(const qm_write *w, const qm_id **out, uint32_t *n) {
+  qm_id *ids = qm_arena_array(&w->e->arena, w->n_touched, sizeof *ids);
+  if (!ids) return QM_ENOMEM;
+  for (uint32_t i = 0; i < w->n_touched; i++) ids[i] = w->touched[i].l->record.id;
+  *out = ids;
+  *n = w->n_touched;
+  return QM_OK;
+}
+
+static int check_cover(const ending *x, const qm_cover_def *def) {
+  const uint32_t fields[] = {def->amount, def->account, def->state};
+  qm_write *w = x->w;
+  const qm_id *ids;
+  qm_cover cover;
+  uint32_t n;
+  int counts;
+  char left[24];
+  if (!written(x, fields, 3, 0)) return QM_OK;
+  QM_TRY(also(w, &ids, &n));
+  QM_TRY(qm_cover_of(w->e, w->s, x->of, def, ids, n, 1, 0, qm__write_arena(w), &cover, &counts));
+  if (!counts || cover.covered) return QM_OK;
+  (void)snprintf(left, sizeof left, "%lld", (long long)(cover.left > 0 ? cover.left : 0));
+  return refuse(x, def->amount, QM_REASON_COVER, qm_slice_of(left, strlen(left)));
+}
+
 static int check_record(qm_write *w, const qm_id *record) {
   qm_record_class of;
   int rc = qm_class_read(w->e, w->s, record, 0, qm__write_arena(w), &of);
@@ -83,6 +108,7 @@ static int check_record(qm_write *w, const qm_id *record) {
   QM_TRY(qm_class_view(&of, &w->s->authors, QM_CLASS_ALL, qm__write_arena(w), &x.view));
   for (uint32_t i = 0; i < r->n_based; i++) QM_TRY(check_based(&x, &r->based[i]));
   for (uint32_t i = 0; i < r->n_whens; i++) QM_TRY(check_when(&x, &r->whens[i]));
+  for (uint32_t i = 0; i < r->n_covers; i++) QM_TRY(check_cover(&x, &r->covers[i]));
   return QM_OK;
 }
 

@@ -226,6 +226,8 @@ const char *qm__handle_conflict(qm_conflict_class c) {
     case QM_CONFLICT_SAME_KEY: return "same-key";
     case QM_CONFLICT_MERGE: return "merge";
     case QM_CONFLICT_UNMERGED: return "unmerged";
+    case QM_CONFLICT_CLASH: return "clash";
+    case QM_CONFLICT_OVERDRAWN: return "overdrawn";
     default: return "sibling";
   }
 }
