@@ -89,6 +89,9 @@ int qm_write_remove(qm_write *w, const qm_id *record, uint32_t field, qm_slice e
                     qm_slice token);
 int qm_write_inc(qm_write *w, const qm_id *record, uint32_t field, int64_t delta);
 int qm_write_append(qm_write *w, const qm_id *record, uint32_t field, qm_slice value); /* log */
+/* Ledger: appends the entry that reverses the one called `entry`. QM_ENOTFOUND: no such entry. */
+int qm_write_reverse(qm_write *w, const qm_id *record, uint32_t field, qm_slice entry,
+                     qm_slice reason);
 /* Text: at visible code point `at` (UINT64_MAX: the end) take `cut` out, then put `text`
  * in. With a token: refused
  * with QM_ESTALE where the text has changed since. */

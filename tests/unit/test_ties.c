@@ -354,6 +354,8 @@ static void bookings_clash_while_they_overlap(void **state) {
     assert_int_equal(found, cases[i].clashes);
     assert_int_equal(listed(&w.b, "\"class\":\"clash\""), cases[i].clashes);
     assert_int_equal(listed(&w.a, "\"severity\":\"normal\""), cases[i].clashes);
+    assert_int_equal(table(&w.a, "SELECT 'n' || count(*) FROM booking_twice_clash", "n2"),
+                     cases[i].clashes);
     assert_int_equal(PUT(&w.b, "booking", id, "state=dropped"), QM_OK);
     both();
     assert_false(listed(&w.a, "clash"));
