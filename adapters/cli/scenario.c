@@ -289,7 +289,8 @@ static int step_write(qm_scenario *s, const qm_node *n, const qm_scenario_vars *
   int bad = 0, rc = device_of(s, v, qm_node_get(n, "device"), &d, e);
   if (rc != QM_OK) return rc;
   set_clock(s, d);
-  rc = qm_scenario_do(s, v, d, n, &bad, &why);
+  rc = qm_node_get(n, "does") ? qm_scenario_do(s, v, d, n, &bad, &why)
+                              : qm_scenario_refer(s, v, d, n, &bad, &why);
   if (bad) return qm_fail(e, QM_EUSAGE, "%s", why.message);
   s->because = qm_node_get(n, "because");
   if (refused && !qm_node_get(s->because, "section"))
@@ -395,7 +396,7 @@ static int each_step(void *payload, const qm_node *n, const qm_scenario_vars *v,
   int rc = move_clock(s, n, v, e);
   if (rc != QM_OK || inner) return rc == QM_OK ? steps(s, inner, v, e) : rc;
   s->steps++;
-  if (qm_node_get(n, "does")) rc = step_write(s, n, v, e);
+  if (qm_node_get(n, "device")) rc = step_write(s, n, v, e);
   if (rc == QM_OK && sync) rc = step_sync(s, sync, v, e);
   if (rc == QM_OK && expect) rc = step_expect(s, expect, v, e);
   return rc;

@@ -117,6 +117,9 @@ void qm_scenario_record_free(qm_scenario_record *r);
  * is no refusal by the library. */
 int qm_scenario_do(qm_scenario *s, const qm_scenario_vars *v, qm_scenario_device *d,
                    const qm_node *step, int *bad, qm_error *e);
+/* Refers a record, or brings answers down, as the step says. */
+int qm_scenario_refer(qm_scenario *s, const qm_scenario_vars *v, qm_scenario_device *d,
+                      const qm_node *step, int *bad, qm_error *e);
 /* Checks one entry of "expect"; counts, and reports what is not so. Errors: of the file. */
 int qm_scenario_expect(qm_scenario *s, const qm_scenario_vars *v, const qm_node *check,
                        qm_error *e);

@@ -249,6 +249,48 @@ static int action(void *payload, const qm_node *a, const qm_scenario_vars *v, qm
   return rc;
 }
 
+/* ---- to and from an upper space: transactions of their own ---- */
+
+static int refer(qm_scenario *s, const qm_scenario_vars *v, qm_scenario_device *d,
+                 const qm_node *step, const qm_scenario_record *r, int *bad, qm_error *e) {
+  qm_line to = QM_LINE_INIT, label = QM_LINE_INIT;
+  qm_text t = {0};
+  qm_tree tree = QM_TREE_INIT;
+  int rc = qm_scenario_text(v, qm_node_text(qm_node_get(step, "to")), &to, e);
+  if (rc == QM_OK) rc = qm_scenario_text(v, qm_node_text(qm_node_get(step, "as")), &label, e);
+  *bad = rc != QM_OK;
+  if (rc == QM_OK)
+    rc = qm_refer(d->db, qm_line_slice(&r->space), qm_line_slice(&r->collection),
+                  qm_line_slice(&r->record), qm_line_slice(&to), &t, e);
+  if (rc == QM_OK) rc = qm_tree_read(&tree, qm_slice_of(t.p, t.n));
+  if (rc == QM_OK && label.n)
+    rc = qm_scenario_label_put(s, qm_line_text(&label), qm_line_slice(&to),
+                               qm_line_slice(&r->collection),
+                               qm_node_string(qm_node_get(tree.root, "id")));
+  qm_tree_free(&tree);
+  qm_text_free(&t);
+  qm_line_free(&to);
+  qm_line_free(&label);
+  return rc;
+}
+
+int qm_scenario_refer(qm_scenario *s, const qm_scenario_vars *v, qm_scenario_device *d,
+                      const qm_node *step, int *bad, qm_error *e) {
+  qm_scenario_record r = {QM_LINE_INIT, QM_LINE_INIT, QM_LINE_INIT};
+  const qm_node *up = qm_node_get(step, "refer"), *in = qm_node_get(step, "in");
+  qm_text t = {0};
+  s->writes++;
+  int rc = qm_scenario_record_of(s, v, up ? up : qm_node_get(step, "answers"), in, &r, e);
+  *bad = rc != QM_OK;
+  if (rc == QM_OK && up) rc = refer(s, v, d, step, &r, bad, e);
+  else if (rc == QM_OK)
+    rc = qm_answers(d->db, qm_line_slice(&r.space), qm_line_slice(&r.collection),
+                    qm_line_slice(&r.record), &t, e);
+  qm_text_free(&t);
+  qm_scenario_record_free(&r);
+  return rc;
+}
+
 int qm_scenario_do(qm_scenario *s, const qm_scenario_vars *v, qm_scenario_device *d,
                    const qm_node *step, int *bad, qm_error *e) {
   doing x = {.s = s, .d = d, .in = qm_node_get(step, "in"), .space = QM_LINE_INIT, .bad = bad};

@@ -156,10 +156,32 @@ static int shows(const check *x, const qm_node *record, const char *list, const 
   return rc;
 }
 
+/* The texts of what came back: entries of a log of maps that say "of" which answer they are. */
+static int check_answered(const check *x, qm_line *what, const qm_node *record, const qm_node *want,
+                          qm_error *e) {
+  qm_line texts = QM_LINE_INIT;
+  qm_tree t = QM_TREE_INIT;
+  const qm_node *fields = qm_node_get(record, "fields");
+  qm_line_add(&texts, "[");
+  for (const qm_node *f = fields ? fields->child : NULL; f; f = f->next)
+    for (const qm_node *n = f->type == QM_NODE_ARRAY ? f->child : NULL; n; n = n->next) {
+      const qm_node *value = plain(n);
+      if (!qm_node_get(value, "of")) continue;
+      if (texts.n > 1) qm_line_add(&texts, ",");
+      qm_line_json(&texts, qm_node_text(qm_node_get(value, "text")));
+    }
+  qm_line_add(&texts, "]");
+  int rc = qm_tree_read(&t, qm_line_slice(&texts));
+  if (rc == QM_OK) rc = judge_nodes(x, qm_line_text(what), want, t.root, e);
+  qm_tree_free(&t);
+  qm_line_free(&texts);
+  return rc;
+}
+
 static int check_record(const check *x, qm_error *e) {
   qm_scenario_record r = {QM_LINE_INIT, QM_LINE_INIT, QM_LINE_INIT};
   const qm_node *name = qm_node_get(x->n, "record"), *is = qm_node_get(x->n, "is"),
-                *proposed = qm_node_get(x->n, "proposed");
+                *proposed = qm_node_get(x->n, "proposed"), *hidden = qm_node_get(x->n, "hidden");
   qm_text t = {0};
   qm_tree tree = QM_TREE_INIT;
   qm_error why = {0, ""};
@@ -186,6 +208,10 @@ static int check_record(const check *x, qm_error *e) {
     rc = shows(x, tree.root, "conflicts", qm_node_get(x->n, "beside"), qm_node_text(name), e);
   if (rc == QM_OK && tree.root && proposed)
     rc = judge_nodes(x, qm_line_text(&what), proposed, qm_node_get(tree.root, "proposed"), e);
+  const qm_node *answered = qm_node_get(x->n, "answered");
+  if (rc == QM_OK && tree.root && answered) rc = check_answered(x, &what, tree.root, answered, e);
+  if (rc == QM_OK && tree.root && hidden)
+    rc = judge_nodes(x, qm_line_text(&what), hidden, qm_node_get(tree.root, "hidden"), e);
   qm_line_free(&what);
   qm_tree_free(&tree);
   qm_text_free(&t);
