@@ -412,9 +412,9 @@ QM_API int32_t qm_list(qm_db *db, qm_slice space, qm_slice collection, qm_slice 
  * "same-key" (two records show one key: the others are values too; or one was created twice
  * with other naming fields), and "unmerged" (taken out by one while another merged it: its id
  * is the value; qm_merge or qm_unmerge settles), "clash" (two that cannot both stand: their ids
- * are the values, "clash":NAME the rule) and "overdrawn" (a request for more than there is: "account",
- * "amount", "left"). "contradict" has "against":[FIELD,…] where others are filled or empty against a
- * condition on this field.
+ * are the values, "clash":NAME the rule) and "overdrawn" (a request for more than there is:
+ * "account", "amount", "left"). "contradict" has "against":[FIELD,…] where others are filled or
+ * empty against a condition on this field.
  * What nobody settles within the schema's review time the hub settles for the value shown.
  * collection empty: of all. Costs what is in conflict, not what there is. */
 QM_API int32_t qm_conflicts(qm_db *db, qm_slice space, qm_slice collection, qm_text *out,

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/class_ref.h"
+#include "core/fold.h"
 #include "core/ledger.h"
 #include "core/member.h"
 #include "core/space.h"
@@ -462,8 +463,7 @@ int qm_refer_answers(qm_engine *e, qm_space *lower, const qm_collection_def *c,
   if (e->open) return qm_fail(err, QM_ESTATE, "answers: a transaction is open");
   QM_TRY(may(lower, c, err));
   if (!record) {
-    rc = e->store->ops->record_scan(e->store, lower->number, c->number, NULL, SIZE_MAX >> 1,
-                                    take_row, &l);
+    rc = qm__fold_scan(lower, NULL, SIZE_MAX >> 1, take_row, &l);
     if (rc != QM_OK) (void)qm_fail(err, rc, "answers: %s", qm_err_text(rc));
   }
   qm_arena_init(&arena, e->env, QM_RECORD_ARENA * 2);

@@ -33,7 +33,8 @@ enum {
 int qm_write_begin(qm_write **out, qm_engine *e, qm_space *s, unsigned flags);
 /* Whether the change as it stands has what the states it sets need (S7.10): else
  * QM_EINCOMPLETE; and what the schema's relations ask (§25): else QM_ESCHEMA. qm_write_error
- * says what is missing; the change goes on. A commit asks the same. Failures of this replica leave only cancel. */
+ * says what is missing; the change goes on. A commit asks the same. Failures of this
+ * replica leave only cancel. */
 int qm_write_check(qm_write *w);
 /* Durable as asked; nothing written: no change is made, QM_OK. Frees w. */
 int qm_write_commit(qm_write *w, qm_durability durability);

@@ -163,7 +163,8 @@ static const qm_help helps[] = {
      {"COLLECTION RECORD SPACE", "集合 记录 空间"},
      {"refer a record to an upper space", "把一条记录上报到上级空间"},
      {"Makes a record there with the fields that the schema lets cross, and notes each in the\n"
-      "other. Works offline where this device holds both spaces. Nobody above can read the rest.\n\n"
+      "other. Works offline where this device holds both spaces. Nobody above can read the\n"
+      "rest.\n\n"
       "  qianmo refer incident 4Q0Z village-7 --space grid-3\n",
       "在上级空间建一条记录，只带数据结构允许上报的字段，两边互相注明。本机同时有两个空间时\n"
       "离线也可上报。其余内容上级看不到。\n\n"

@@ -88,7 +88,8 @@ static void put_op(listing *l, const qm_op *op, qm_line *out) {
   int hidden = 0;
   if (qm_field_hidden(l->engine, l->space, &op->record, op->field, 0, &arena, &hidden) != QM_OK)
     hidden = 1;
-  if (op->value.n && !hidden && qm_value_json(&value, op->value) == QM_OK && qm_buf_status(&value) == QM_OK)
+  if (op->value.n && !hidden && qm_value_json(&value, op->value) == QM_OK &&
+      qm_buf_status(&value) == QM_OK)
     qm_line_bytes(out, value.p, value.n);
   else
     qm_line_add(out, "null");

@@ -1,6 +1,6 @@
-/* project_refs.c: the rows of records that refer to merged ones (S3.21), or to a basis (S25.4). A column of kind ref
- * holds the id that is shown, and has an index: so whoever is shown otherwise once a class has
- * changed is found by the id that was shown before. */
+/* project_refs.c: the rows of records that refer to merged ones (S3.21), or to a basis (S25.4).
+ * A column of kind ref holds the id that is shown, and has an index: so whoever is shown otherwise
+ * once a class has changed is found by the id that was shown before. */
 #include <string.h>
 
 #include "adapters/sqlite/project_impl.h"
