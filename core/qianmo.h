@@ -209,10 +209,10 @@ QM_API int32_t qm_schema_text(qm_db *db, qm_slice space, qm_text *out, qm_error 
  * (may be NULL): {"schema","version","collections":N,"fields":N,"sensitive":BOOL}.
  * QM_ESCHEMA: e says the line, the place and the reason of the first fault. */
 QM_API int32_t qm_schema_validate(qm_slice schema, qm_text *out, qm_error *e);
-/* A schema in JSON form, read from `path` (NUL-terminated), with the files that its tables of
- * codes and calendars name ("file": NAME, seen from the directory of path) in their places: all
- * other functions take a schema only so. Lines stay what they are. QM_ENOTFOUND: no such file;
- * QM_ESCHEMA: it holds something else. */
+/* A schema in JSON form, read from `path` (NUL-terminated), with the files that it names (seen
+ * from the directory of path) in their places: all other functions take a schema only so. Of
+ * tables of codes and calendars lines stay what they are; what extends another is put together
+ * anew (SPEC S7.12). "FILE#KIND": of that kind of space (S7.13). QM_ENOTFOUND, QM_ESCHEMA. */
 QM_API int32_t qm_schema_pack(qm_slice schema, const char *path, qm_text *out, qm_error *e);
 /* What differs between two schemas in JSON form, a line a difference,
  *   {"change":WORD,"refused":BOOL,"why":TEXT,"collection","field","item","old","new"}
@@ -466,6 +466,17 @@ QM_API int32_t qm_settles(qm_db *db, qm_slice space, qm_text *out, qm_error *e);
  * beside the settle stays. QM_ENOTFOUND; QM_EAMBIGUOUS; QM_ESTALE: somebody has written over
  * it; QM_EINVISIBLE: the record was deleted; QM_EACCESS. */
 QM_API int32_t qm_undo(qm_db *db, qm_slice item, qm_error *e);
+
+/* Steps that wait to be confirmed (SPEC S7.10), and values that stand there although their field's
+ * check speaks against them (S22.2), of a space (empty: of all): a line each,
+ *   {"space":ID,"space_name","collection","id","title","field","value",who}
+ * or, in place of who, "reason":WORD,"detail","en","zh" (as of qm_explain), and then
+ * {"proposals"|"unfit":N in all,"more":BOOL}. At most `limit` (0: 100; 1000) after the first
+ * `offset`. Reads all records of the collections that can have such. QM_ENOTFOUND: no such space. */
+QM_API int32_t qm_proposals(qm_db *db, qm_slice space, uint32_t limit, uint32_t offset,
+                            qm_text *out, qm_error *e);
+QM_API int32_t qm_unfit(qm_db *db, qm_slice space, uint32_t limit, uint32_t offset, qm_text *out,
+                        qm_error *e);
 
 enum { QM_UNREAD = 1 /* qm_inbox: only what was not marked as read */ };
 

@@ -320,7 +320,13 @@ static int check_count(const check *x, const char *key, qm_error *e) {
 
 /* ---- lists that the library gives: as ["LABEL", "LABEL.FIELD", …] ---- */
 
-typedef enum listed { LIST_CONFLICTS, LIST_OVERDUE, LIST_REFUSED } listed;
+typedef enum listed {
+  LIST_CONFLICTS,
+  LIST_OVERDUE,
+  LIST_REFUSED,
+  LIST_PROPOSALS,
+  LIST_UNFIT
+} listed;
 
 static void put_place(const check *x, qm_line *l, const qm_node *n, listed kind) {
   qm_line name = QM_LINE_INIT;
@@ -329,7 +335,8 @@ static void put_place(const check *x, qm_line *l, const qm_node *n, listed kind)
   else
     qm_line_format(&name, "%s %.8s", qm_node_string(qm_node_get(n, "collection")),
                    qm_node_string(qm_node_get(n, "id")));
-  if (kind == LIST_CONFLICTS && qm_node_text(qm_node_get(n, "field")).n)
+  int fields = kind == LIST_CONFLICTS || kind >= LIST_PROPOSALS;
+  if (fields && qm_node_text(qm_node_get(n, "field")).n)
     qm_line_format(&name, ".%s", qm_node_string(qm_node_get(n, "field")));
   else if (kind == LIST_CONFLICTS)
     qm_line_format(&name, " %s", qm_node_string(qm_node_get(n, "class")));
@@ -363,6 +370,8 @@ static int ask(const check *x, listed kind, qm_text *t, qm_error *e) {
   o.limit = 10000;
   switch (kind) {
     case LIST_CONFLICTS: return qm_review(x->d->db, space, &o, t, e);
+    case LIST_PROPOSALS: return qm_proposals(x->d->db, space, 1000, 0, t, e);
+    case LIST_UNFIT: return qm_unfit(x->d->db, space, 1000, 0, t, e);
     case LIST_OVERDUE: return qm_due(x->d->db, space, QM_OVERDUE, 1000, 0, t, e);
     default: return qm_export_refused(x->d->db, t, e);
   }
@@ -596,18 +605,17 @@ static int check_alike(const check *x, qm_error *e) {
 static int one_device(check *x, qm_error *e) {
   static const char *const counts_of[] = {"count", "sum"};
   static const char *const bytes[] = {"never_held", "held"};
+  /* As in `listed`. */
+  static const char *const lists[] = {"conflicts", "overdue",   "set_aside",
+                                      "proposals", "unfit", NULL};
   int known = 0, rc = QM_OK;
   if (qm_node_get(x->n, "record")) known = 1, rc = check_record(x, e);
   for (int i = 0; i < 2 && rc == QM_OK; i++)
     if (qm_node_get(x->n, counts_of[i])) known = 1, rc = check_count(x, counts_of[i], e);
   for (int i = 0; i < 2 && rc == QM_OK; i++)
     if (qm_node_get(x->n, bytes[i])) known = 1, rc = check_bytes(x, bytes[i], e);
-  if (rc == QM_OK && qm_node_get(x->n, "conflicts"))
-    known = 1, rc = check_list(x, "conflicts", LIST_CONFLICTS, e);
-  if (rc == QM_OK && qm_node_get(x->n, "overdue"))
-    known = 1, rc = check_list(x, "overdue", LIST_OVERDUE, e);
-  if (rc == QM_OK && qm_node_get(x->n, "set_aside"))
-    known = 1, rc = check_list(x, "set_aside", LIST_REFUSED, e);
+  for (int i = 0; lists[i] && rc == QM_OK; i++)
+    if (qm_node_get(x->n, lists[i])) known = 1, rc = check_list(x, lists[i], (listed)i, e);
   if (rc == QM_OK && qm_node_get(x->n, "due")) known = 1, rc = check_due(x, e);
   if (rc == QM_OK && qm_node_get(x->n, "finds")) known = 1, rc = check_lines(x, "finds", e);
   if (rc == QM_OK && qm_node_get(x->n, "inbox")) known = 1, rc = check_lines(x, "inbox", e);

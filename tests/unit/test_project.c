@@ -133,7 +133,8 @@ static void views_come_from_the_schema(void **state) {
 static void views_know_the_right_time(void **state) {
   static const char fields[] =
       "{\"name\":\"at\",\"number\":16,\"type\":\"register\",\"value\":\"int\",\"class\":\"work\"},"
-      "{\"name\":\"day\",\"number\":17,\"type\":\"register\",\"value\":\"date\",\"class\":\"work\"},"
+      "{\"name\":\"day\",\"number\":17,\"type\":\"register\",\"value\":\"date\","
+      "\"class\":\"work\"},"
       "{\"name\":\"state\",\"number\":18,\"type\":\"state\",\"class\":\"work\",\"items\":["
       "{\"name\":\"open\",\"rank\":1},{\"name\":\"done\",\"rank\":2}],"
       "\"transitions\":[[\"open\",\"done\"]]}";
