@@ -445,6 +445,30 @@ static void test_record_status(void **state) {
                    QM_ENOTFOUND);
 }
 
+/* ---- storage ---- */
+
+/* The app need not know that the database was opened again. */
+static void test_storage_fails(void **state) {
+  world *w = *state;
+  app *a = &w->a;
+  char id[27];
+  qm_text t;
+  qm_tx *tx;
+  app_make(a, "1", id);
+  app_fail_save(a);
+  assert_true(app_shows(a, id, "\"no\":\"1\""));
+  app_fail_save(a);
+  app_make(a, "2", id);
+  ok(qm_list(a->db, NONE, S("household"), NONE, 0, 0, &t, &a->e));
+  assert_true(text_holds(&t, "\"no\":\"1\"") && text_holds(&t, "\"no\":\"2\""));
+  qm_text_free(&t);
+  app_fail_save(a);
+  ok(qm_begin(a->db, NONE, &tx, &a->e));
+  qm_cancel(tx);
+  ok(qm_check(a->db, &t, &a->e));
+  qm_text_free(&t);
+}
+
 static void test_error_texts(void **state) {
   (void)state;
 #define ROW(name, number, cls, text) number,
@@ -470,6 +494,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(test_events, app_setup, app_teardown),
       cmocka_unit_test_setup_teardown(test_listen, app_setup, app_teardown),
       cmocka_unit_test_setup_teardown(test_record_status, app_setup, app_teardown),
+      cmocka_unit_test_setup_teardown(test_storage_fails, app_setup, app_teardown),
       cmocka_unit_test(test_error_texts),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
