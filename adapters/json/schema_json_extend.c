@@ -49,6 +49,7 @@ static const char *name_of(const json_t *o) {
 static json_t *named(const json_t *list, const char *name) {
   json_t *entry;
   size_t i;
+  if (!name) return NULL;
   json_array_foreach(list, i, entry) if (strcmp(name_of(entry), name) == 0) return entry;
   return NULL;
 }
@@ -127,11 +128,16 @@ static int list_of(const extending *x, json_t *owner, const char *key, json_t **
   return *out && json_object_set_new(owner, key, *out) == 0 ? QM_OK : no_memory(x);
 }
 
+static int need_list(const extending *x, const spot *s, const json_t *list) {
+  return json_is_array(list) ? QM_OK : bad(x, s, "a list is expected there");
+}
+
 /* Adds entries with names of their own. */
 static int add_named(const extending *x, const spot *s, json_t *base, const char *key,
                      const json_t *list) {
   json_t *into, *entry;
   size_t i;
+  QM_TRY(need_list(x, s, list));
   QM_TRY(list_of(x, base, key, &into));
   json_array_foreach(list, i, entry) {
     spot at = {key, i, s, name_of(entry)};
@@ -158,6 +164,7 @@ static int merge_items(const extending *x, const spot *s, json_t *field, const j
   static const char *const steps[] = {"by", "confirm", "needs", NULL};
   json_t *into, *item;
   size_t i;
+  QM_TRY(need_list(x, s, items));
   QM_TRY(list_of(x, field, "items", &into));
   json_array_foreach(items, i, item) {
     spot at = {"items", i, s, name_of(item)};
@@ -172,6 +179,7 @@ static int merge_items(const extending *x, const spot *s, json_t *field, const j
 static int merge_transitions(const extending *x, const spot *s, json_t *field, const json_t *more) {
   json_t *into = json_object_get(field, "transitions"), *pair;
   size_t i;
+  QM_TRY(need_list(x, s, more));
   if (!into) return bad(x, s, "the base lists no transitions, so all are allowed");
   json_array_foreach(more, i, pair) QM_TRY(append(x, into, pair));
   return QM_OK;
@@ -195,6 +203,7 @@ static int merge_fields(const extending *x, const spot *s, json_t *base, const j
                         range fields) {
   json_t *into, *f;
   size_t i;
+  QM_TRY(need_list(x, s, more));
   QM_TRY(list_of(x, base, "fields", &into));
   json_array_foreach(more, i, f) {
     spot at = {"fields", i, s, name_of(f)};
@@ -209,6 +218,7 @@ static int merge_fields(const extending *x, const spot *s, json_t *base, const j
 static int append_all(const extending *x, json_t *base, const char *key, const json_t *list) {
   json_t *into, *entry;
   size_t i;
+  QM_TRY(need_list(x, NULL, list));
   QM_TRY(list_of(x, base, key, &into));
   json_array_foreach(list, i, entry) QM_TRY(append(x, into, entry));
   return QM_OK;
@@ -236,6 +246,7 @@ static int merge_collections(const extending *x, json_t *base, const json_t *mor
                              range collections, range fields) {
   json_t *into, *c;
   size_t i;
+  QM_TRY(need_list(x, NULL, more));
   QM_TRY(list_of(x, base, "collections", &into));
   json_array_foreach(more, i, c) {
     spot at = {"collections", i, NULL, name_of(c)};
@@ -251,6 +262,7 @@ static int merge_collections(const extending *x, json_t *base, const json_t *mor
 static int merge_spaces(const extending *x, json_t *base, const json_t *more) {
   json_t *into, *kind, *name;
   size_t i, k;
+  QM_TRY(need_list(x, NULL, more));
   QM_TRY(list_of(x, base, "spaces", &into));
   json_array_foreach(more, i, kind) {
     spot at = {"spaces", i, NULL, name_of(kind)};
@@ -404,7 +416,9 @@ static int is_field_of(const json_t *kind, const json_t *f) {
   const json_t *classes = json_object_get(kind, "classes"), *target = json_object_get(f, "target");
   const char *cls = json_string_value(json_object_get(f, "class"));
   if (classes && (!cls || !among(classes, cls))) return 0;
-  return !target || among(json_object_get(kind, "collections"), json_string_value(target));
+  /* What is no name is told by who reads the schema. */
+  return !json_is_string(target) ||
+         among(json_object_get(kind, "collections"), json_string_value(target));
 }
 
 /* Needs of a step on a field that is not there go with it. */

@@ -132,6 +132,9 @@ void fuzz_schema_pack(qm_slice in) {
   } else {
     FUZZ_CHECK(e.message[0]);
   }
+  qm_buf_clear(&again);
+  if (qm_schema_json_pack(&again, schema, "k", any_file, &in, &e) != QM_OK)
+    FUZZ_CHECK(e.message[0]);
   qm_buf_free(&out);
   qm_buf_free(&again);
 }

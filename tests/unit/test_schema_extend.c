@@ -244,6 +244,11 @@ static void what_an_extension_may_not(void **state) {
        "(new): names a collection that there is not"},
       {EXTENSION(",\"spaces\":[{\"name\":\"new\",\"colour\":1,\"collections\":[]}]"),
        "(new): has a key that no kind"},
+      {EXTENSION(",\"collections\":7"), "a list is expected there"},
+      {EXTENSION(",\"collections\":[{\"name\":\"matter\",\"fields\":7}]"),
+       "collections[0] (matter): a list is expected there"},
+      {EXTENSION(",\"collections\":[{\"name\":\"matter\",\"limits\":{}}]"), "a list is expected"},
+      {EXTENSION(",\"tables\":\"x\""), "a list is expected there"},
       {EXTENSION(",\"colour\":1"), "a key that an extension does not have"},
       {"{\"schema\":\"m\",\"version\":1,\"extends\":\"base.json\"}", "numbers: needs"},
       {"{\"schema\":\"m\",\"version\":1,\"extends\":\"base.json\",\"numbers\":"
