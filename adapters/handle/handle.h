@@ -47,6 +47,7 @@
 #define QM_META_NAME "handle/name"           /* of the device */
 #define QM_META_TEST_DATA "handle/test-data" /* present: yes */
 #define QM_META_SYNC "handle/sync"           /* [last success ms, last try ms, code] */
+#define QM_META_CLOCK "handle/clock"         /* what views reckon with: int64, as `offset` */
 #define QM_META_REFUSED "handle/refused/"    /* + space, author: [counter, code, message, ms] */
 #define QM_META_KEEP "handle/keep"           /* [days, MB] */
 #define QM_META_CAPPED "handle/capped"       /* [ms of the last cut by size, bytes over] */

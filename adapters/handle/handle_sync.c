@@ -401,9 +401,11 @@ static int note_time(qm_db *db, int rc, int complete) {
   qm_mp_uint(&b, complete ? now : success);
   qm_mp_uint(&b, now);
   qm_mp_int(&b, rc);
-  qm_meta_pair pair = {qm_str(QM_META_SYNC), qm_buf_slice(&b)};
+  int64_t offset_ms = qm_engine_offset_get(db->engine);
+  qm_meta_pair pairs[] = {{qm_str(QM_META_SYNC), qm_buf_slice(&b)},
+                          {qm_str(QM_META_CLOCK), qm_slice_of(&offset_ms, sizeof offset_ms)}};
   int noted = qm_buf_status(&b);
-  if (noted == QM_OK) noted = qm__handle_meta_put(db, &pair, 1);
+  if (noted == QM_OK) noted = qm__handle_meta_put(db, pairs, 2);
   qm_buf_free(&b);
   return noted;
 }
