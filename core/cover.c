@@ -146,7 +146,9 @@ static int gather(const reader *x, const request *own, const qm_record_class *of
     /* What the open transaction wrote has its marks at the end. */
     if (written || qm_class_visible(&other)) QM_TRY(read_request(x, &other, &r, &counts));
     if (!counts || qm_slice_cmp(r.account, own->account) != 0) continue;
-    for (uint32_t k = 0; k < *count; k++) known |= qm_id_cmp(&list[k].id, &r.id) == 0;
+    /* Only merged records are found by several ids, and only a change's own are found twice. */
+    for (uint32_t k = 0; k < *count && (other.n > 1 || written); k++)
+      known |= qm_id_cmp(&list[k].id, &r.id) == 0;
     if (known) continue;
     uint32_t at = (*count)++;
     for (; at && stands_before(&r, &list[at - 1]); at--) list[at] = list[at - 1];
