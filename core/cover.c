@@ -131,14 +131,15 @@ static int stands_before(const request *a, const request *b) {
   return qm_id_cmp(&a->id, &b->id) < 0;
 }
 
-/* Of every other request on the account, once, into its place. */
+/* Of every request on the account but the class's own (of: NULL: of every one), once, into its
+ * place. */
 static int gather(const reader *x, const request *own, const qm_record_class *of,
                   const qm_id *ids, uint32_t n, int written, request *list, uint32_t *count) {
   for (uint32_t i = 0; i < n; i++) {
     qm_record_class other;
     request r;
     int counts = 0, known = 0;
-    if (qm_class_has(of, &ids[i])) continue;
+    if (of && qm_class_has(of, &ids[i])) continue;
     int rc = qm_class_read(x->e, x->s, &ids[i], x->flags, x->arena, &other);
     if (rc == QM_ENOTFOUND) continue;
     QM_TRY(rc);
@@ -146,11 +147,58 @@ static int gather(const reader *x, const request *own, const qm_record_class *of
     /* What the open transaction wrote has its marks at the end. */
     if (written || qm_class_visible(&other)) QM_TRY(read_request(x, &other, &r, &counts));
     if (!counts || qm_slice_cmp(r.account, own->account) != 0) continue;
-    for (uint32_t k = 0; k < *count; k++) known |= qm_id_cmp(&list[k].id, &r.id) == 0;
+    /* Only merged records are found by several ids, and only a change's own are found twice. */
+    for (uint32_t k = 0; k < *count && (other.n > 1 || written); k++)
+      known |= qm_id_cmp(&list[k].id, &r.id) == 0;
     if (known) continue;
     uint32_t at = (*count)++;
     for (; at && stands_before(&r, &list[at - 1]); at--) list[at] = list[at - 1];
     list[at] = r;
+  }
+  return QM_OK;
+}
+
+static int account_id(const request *r, qm_id *out) {
+  qm_cur c;
+  qm_cur_init(&c, r->account);
+  return qm_cur_bin_n(&c, out->b, QM_ID_SIZE) == QM_OK;
+}
+
+int qm_cover_account(qm_engine *e, qm_space *s, const qm_record_class *of,
+                     const qm_cover_def *def, unsigned flags, qm_arena *arena, qm_id *account,
+                     int64_t *amount, int *counts) {
+  reader x = {e, s, NULL, def, flags, arena};
+  request own;
+  x.c = qm_schema_collection(s->schema, qm_record_collection(of->members[0]));
+  QM_TRY(read_request(&x, of, &own, counts));
+  *counts = *counts && account_id(&own, account);
+  if (*counts) *amount = own.amount;
+  return QM_OK;
+}
+
+int qm_overdrawn_of(qm_engine *e, qm_space *s, const qm_record_class *of, const qm_cover_def *def,
+                    unsigned flags, qm_arena *arena, qm_id *account, qm_overdrawn **out,
+                    uint32_t *n, int *counts) {
+  reader x = {e, s, NULL, def, flags, arena};
+  request own;
+  qm_id *ids;
+  uint32_t n_ids, count = 0;
+  int64_t left;
+  *n = 0;
+  x.c = qm_schema_collection(s->schema, qm_record_collection(of->members[0]));
+  QM_TRY(read_request(&x, of, &own, counts));
+  *counts = *counts && account_id(&own, account);
+  if (!*counts) return QM_OK;
+  QM_TRY(qm__tied(e, s, x.c, qm_collection_field(x.c, def->account), own.account, flags, arena,
+                  &ids, &n_ids));
+  request *list = qm_arena_array(arena, n_ids, sizeof *list);
+  *out = qm_arena_array(arena, n_ids, sizeof **out);
+  if (!list || !*out) return QM_ENOMEM;
+  QM_TRY(gather(&x, &own, NULL, ids, n_ids, 0, list, &count));
+  QM_TRY(read_balance(&x, account, &left));
+  for (uint32_t i = 0; i < count; i++) {
+    if (list[i].amount > left) (*out)[(*n)++] = (qm_overdrawn){list[i].id, left};
+    if (list[i].settled || list[i].amount <= left) left = add(left, -list[i].amount);
   }
   return QM_OK;
 }
@@ -162,14 +210,15 @@ int qm_cover_of(qm_engine *e, qm_space *s, const qm_record_class *of, const qm_c
   request own;
   qm_id *ids;
   uint32_t n, count = 0;
-  qm_cur cur;
   memset(out, 0, sizeof *out);
   out->def = def;
   x.c = qm_schema_collection(s->schema, qm_record_collection(of->members[0]));
   QM_TRY(read_request(&x, of, &own, counts));
   if (!*counts) return QM_OK;
-  qm_cur_init(&cur, own.account);
-  if (qm_cur_bin_n(&cur, out->account.b, QM_ID_SIZE) != QM_OK) return QM_OK;
+  if (!account_id(&own, &out->account)) {
+    *counts = 0;
+    return QM_OK;
+  }
   QM_TRY(qm__tied(e, s, x.c, qm_collection_field(x.c, def->account), own.account, flags, arena,
                   &ids, &n));
   request *list = qm_arena_array(arena, (size_t)n + n_also, sizeof *list);

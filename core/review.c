@@ -229,7 +229,17 @@ typedef struct review {
   qm_visit_conflict visit;
   void *payload;
   qm_conflict c;
+  struct drawn *drawn; /* accounts looked at already: all their requests were, together */
+  uint32_t n_drawn, cap_drawn;
 } review;
+
+/* What is asked for on an account beyond what it has. */
+typedef struct drawn {
+  const qm_cover_def *def;
+  qm_id account;
+  qm_overdrawn *list;
+  uint32_t n;
+} drawn;
 
 static int tell(review *v, const qm_field_def *f, qm_conflict_class cls) {
   v->c.field = f;
@@ -303,14 +313,60 @@ static int of_clash(review *v, const qm_clash_def *clash) {
   return rc;
 }
 
+static void forget_drawn(review *v) {
+  for (uint32_t i = 0; i < v->n_drawn; i++) qm_free(v->e->env, v->drawn[i].list);
+  qm_free(v->e->env, v->drawn);
+}
+
+/* The account's: looked at once. */
+static int find_drawn(review *v, const qm_cover_def *def, const qm_id *account,
+                      const drawn **out) {
+  qm_overdrawn *list = NULL;
+  drawn x = {.def = def, .account = *account};
+  int counts;
+  for (uint32_t i = v->n_drawn; i-- > 0;)
+    if (v->drawn[i].def == def && qm_id_cmp(&v->drawn[i].account, account) == 0) {
+      *out = &v->drawn[i];
+      return QM_OK;
+    }
+  QM_TRY(qm_overdrawn_of(v->e, v->s, v->c.of, def, QM_CLASS_COMMITTED, &v->arena, &x.account,
+                         &list, &x.n, &counts));
+  if (v->n_drawn == v->cap_drawn) {
+    uint32_t cap = v->cap_drawn ? v->cap_drawn * 2 : 16;
+    drawn *p = qm_realloc_array(v->e->env, v->drawn, cap, sizeof *p);
+    if (!p) return QM_ENOMEM;
+    v->drawn = p;
+    v->cap_drawn = cap;
+  }
+  if (x.n) {
+    x.list = qm_alloc_array(v->e->env, x.n, sizeof *x.list);
+    if (!x.list) return QM_ENOMEM;
+    memcpy(x.list, list, x.n * sizeof *list);
+  }
+  v->drawn[v->n_drawn++] = x;
+  *out = &v->drawn[v->n_drawn - 1];
+  return QM_OK;
+}
+
+static const qm_overdrawn *overdrawn_at(const drawn *d, const qm_id *id) {
+  for (uint32_t i = 0; i < d->n; i++)
+    if (qm_id_cmp(&d->list[i].id, id) == 0) return &d->list[i];
+  return NULL;
+}
+
 static int of_cover(review *v, const qm_record *view, const qm_cover_def *def) {
   const qm_field_def *f = qm_collection_field(v->c.collection, def->amount);
-  qm_cover cover;
+  qm_cover cover = {.def = def};
   qm_contest contest;
+  const drawn *on;
   int counts;
-  QM_TRY(qm_cover_of(v->e, v->s, v->c.of, def, NULL, 0, 0, QM_CLASS_COMMITTED, &v->arena, &cover,
-                     &counts));
-  if (!counts || cover.covered) return QM_OK;
+  QM_TRY(qm_cover_account(v->e, v->s, v->c.of, def, QM_CLASS_COMMITTED, &v->arena,
+                          &cover.account, &cover.amount, &counts));
+  if (!counts) return QM_OK;
+  QM_TRY(find_drawn(v, def, &cover.account, &on));
+  const qm_overdrawn *x = overdrawn_at(on, &v->c.of->id);
+  if (!x) return QM_OK;
+  cover.left = x->left;
   QM_TRY(qm_read_contest(v->s, f, qm_record_cell(view, f->number, QM_SIBLINGS), &v->arena,
                          &contest));
   contest.n_others = 0; /* they are a conflict of their own */
@@ -435,6 +491,7 @@ static int run(review *v, int scan, const qm_id *record) {
   for (uint32_t i = 0; i < list.n && rc == QM_OK; i++) rc = of_record(v, &list.p[i]);
   qm_free(v->e->env, list.p);
   qm_free(v->e->env, v->classes.p);
+  forget_drawn(v);
   qm_arena_free(&v->arena);
   return rc == QM_STORE_STOP ? QM_OK : rc;
 }

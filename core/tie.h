@@ -25,6 +25,20 @@ typedef struct qm_cover {
 int qm_cover_of(qm_engine *e, qm_space *s, const qm_record_class *of, const qm_cover_def *def,
                 const qm_id *also, uint32_t n_also, int writing, unsigned flags, qm_arena *arena,
                 qm_cover *out, int *counts);
+/* A request that is not covered. */
+typedef struct qm_overdrawn {
+  qm_id id; /* that its class is shown under */
+  int64_t left;
+} qm_overdrawn;
+/* All of them on the account of this class, as a look at each would find; *counts as above, with
+ * *account. In the arena. */
+int qm_overdrawn_of(qm_engine *e, qm_space *s, const qm_record_class *of, const qm_cover_def *def,
+                    unsigned flags, qm_arena *arena, qm_id *account, qm_overdrawn **out,
+                    uint32_t *n, int *counts);
+/* The account that the class's request is on, as its field shows it; *counts. */
+int qm_cover_account(qm_engine *e, qm_space *s, const qm_record_class *of,
+                     const qm_cover_def *def, unsigned flags, qm_arena *arena, qm_id *account,
+                     int64_t *amount, int *counts);
 /* The records that the class clashes with, by the ids that their classes are shown under:
  * ascending, each once. */
 int qm_clashes_of(qm_engine *e, qm_space *s, const qm_record_class *of, const qm_clash_def *def,

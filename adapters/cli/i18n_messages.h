@@ -81,6 +81,7 @@
   X(DELTA_REVIEW, "level of review changed", "冲突的程度有变")                                        \
   X(DELTA_CHECK, "check changed", "校验有变")                                                      \
   X(DELTA_LIMITS, "limits on time changed", "时限有变")                                              \
+  X(DELTA_RELATIONS, "relations changed", "关联规则有变")                                            \
   X(DELTA_TABLES, "tables of codes changed", "代码表有变")                                           \
   X(DELTA_CALENDARS, "calendars changed", "工作日历有变")
 

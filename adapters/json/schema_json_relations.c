@@ -298,6 +298,13 @@ static int read_clash(const place *p, json_t *o, qm_clash_def *to) {
   return read_level(p, o, &to->review);
 }
 
+static place below(const place *p, const char *key) {
+  place to = *p;
+  size_t n = strlen(to.at);
+  (void)snprintf(to.at + n, sizeof to.at - n, ".%s", key);
+  return to;
+}
+
 static place under(const place *p, const char *key, uint32_t i) {
   place to = *p;
   size_t n = strlen(to.at);
@@ -343,15 +350,9 @@ static int read_lists(const place *p, const json_t *o, qm_relations *r) {
 
 static int read_relations(const place *p, const json_t *o, qm_relations *r) {
   json_t *basis = json_object_get(o, "basis"), *referral = json_object_get(o, "referral");
-  place at = *p;
-  if (basis) {
-    (void)snprintf(at.at, sizeof at.at, "%s.basis", p->at);
-    QM_TRY(read_basis(&at, basis, r));
-  }
-  if (referral) {
-    (void)snprintf(at.at, sizeof at.at, "%s.referral", p->at);
-    QM_TRY(read_referral(&at, referral, r));
-  }
+  const place at_basis = below(p, "basis"), at_referral = below(p, "referral");
+  if (basis) QM_TRY(read_basis(&at_basis, basis, r));
+  if (referral) QM_TRY(read_referral(&at_referral, referral, r));
   return read_lists(p, o, r);
 }
 
