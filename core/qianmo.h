@@ -210,10 +210,9 @@ QM_API int32_t qm_schema_text(qm_db *db, qm_slice space, qm_text *out, qm_error 
  * (may be NULL): {"schema","version","collections":N,"fields":N,"sensitive":BOOL}.
  * QM_ESCHEMA: e says the line, the place and the reason of the first fault. */
 QM_API int32_t qm_schema_validate(qm_slice schema, qm_text *out, qm_error *e);
-/* A schema in JSON form, read from `path` (NUL-terminated), with the files that its tables of
- * codes and calendars name ("file": NAME, seen from the directory of path) in their places: all
- * other functions take a schema only so. Lines stay what they are. QM_ENOTFOUND: no such file;
- * QM_ESCHEMA: it holds something else. */
+/* A schema in JSON form, read from `path` (NUL-terminated), with the files that it names (from the
+ * directory of path) in their places: all other functions take a schema only so. One that extends
+ * another is put together (SPEC S7.12); "FILE#KIND": S7.13. QM_ENOTFOUND, QM_ESCHEMA. */
 QM_API int32_t qm_schema_pack(qm_slice schema, const char *path, qm_text *out, qm_error *e);
 /* What differs between two schemas in JSON form, a line a difference,
  *   {"change":WORD,"refused":BOOL,"why":TEXT,"collection","field","item","old","new"}
@@ -338,8 +337,7 @@ QM_API int32_t qm_append(qm_tx *tx, qm_slice collection, qm_slice record, qm_sli
                          qm_slice value, uint32_t flags, qm_error *e);
 /* A ledger (a log with the check "entry"): takes an entry back by one of the opposite amount that
  * names it. entry: its name, as qm_get lists it ("entry"); reason: why, not empty. QM_ENOTFOUND: no
- * such entry here; QM_ESCHEMA: no ledger, or what qm_explain tells (reversed already, a
- * reversal). */
+ * such entry here; QM_ESCHEMA: no ledger, or what qm_explain tells (reversed already). */
 QM_API int32_t qm_reverse(qm_tx *tx, qm_slice collection, qm_slice record, qm_slice field,
                           qm_slice entry, qm_slice reason, qm_error *e);
 /* text: at position `at` takes `cut` out and puts `text` in; positions are code points of the
@@ -468,6 +466,15 @@ QM_API int32_t qm_settles(qm_db *db, qm_slice space, qm_text *out, qm_error *e);
  * it; QM_EINVISIBLE: the record was deleted; QM_EACCESS. */
 QM_API int32_t qm_undo(qm_db *db, qm_slice item, qm_error *e);
 
+/* Steps that wait to be confirmed (SPEC S7.10), and values against which their field's check speaks
+ * (S22.2): a line each, {"space":ID,"space_name","collection","id","title","field","value",who}, or
+ * in place of who "reason":WORD,"detail","en","zh" (as qm_explain), then {"proposals"|"unfit":N in
+ * all,"more":BOOL}. limit: 0: 100. Reads all records of the collections that can have such. */
+QM_API int32_t qm_proposals(qm_db *db, qm_slice space, uint32_t limit, uint32_t offset,
+                            qm_text *out, qm_error *e);
+QM_API int32_t qm_unfit(qm_db *db, qm_slice space, uint32_t limit, uint32_t offset, qm_text *out,
+                        qm_error *e);
+
 enum { QM_UNREAD = 1 /* qm_inbox: only what was not marked as read */ };
 
 /* What became of this device's own values: those that others put out of sight otherwise than by
@@ -562,10 +569,9 @@ QM_API int32_t qm_refer(qm_db *db, qm_slice space, qm_slice collection, qm_slice
                         qm_slice upper, qm_text *out, qm_error *e);
 /* Brings answers down: for each record of the collection (record: for that one; empty: for all)
  * that was referred to a space which is here, copies the entries of the upper record's log of
- * answers that its own lacks, with "of": the entry's name, "at": when (ms), "by": who, where that
- * is known. Answering is an entry in that log of the upper record (qm_append). *out:
- * {"answers":N}: so many were copied. Two devices that were apart may copy one answer each: both
- * stay and have one "of". The errors of qm_refer. */
+ * answers that its own lacks, with "of": the entry's name, "at": when (ms), "by": who, if known.
+ * Answering is an entry in that log of the upper record (qm_append). *out: {"answers":N}: so many
+ * were copied. Two devices apart may copy one each: both stay, with one "of". Errors: qm_refer. */
 QM_API int32_t qm_answers(qm_db *db, qm_slice space, qm_slice collection, qm_slice record,
                           qm_text *out, qm_error *e);
 

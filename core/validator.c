@@ -277,11 +277,13 @@ static int member(qm_slice map, const char *key, qm_mp_token *out) {
 }
 
 static qm_reason judge_entry(const options *o, qm_slice map) {
-  qm_mp_token t;
+  qm_mp_token t, of;
   if (!member(map, "amount", &t) || (t.type != QM_MP_UINT && t.type != QM_MP_NINT))
     return QM_REASON_ENTRY_AMOUNT;
   options nonzero = *o;
   nonzero.zero = 0;
+  /* A reversal has the opposite of an amount that was judged (core/ledger.h). */
+  if (member(map, "reverses", &of)) nonzero.least = -QM_MONEY_MOST, nonzero.most = QM_MONEY_MOST;
   qm_reason why = judge_number(&nonzero, &t);
   if (why != QM_REASON_NONE) return why;
   if (!member(map, "reason", &t) || !says_something(&t)) return QM_REASON_ENTRY_REASON;

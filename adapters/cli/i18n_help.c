@@ -311,13 +311,25 @@ static const qm_help helps[] = {
       "are not in it; they come with the next sync. The file is as secret as a key.\n",
       "用于只剩密钥和设置的中心（qianmod recover 目录 --from 文件）：包含本机各空间及其密钥、\n"
       "数据结构，以及其中登记的设备。记录不在其中，随下一次同步送达。此文件须像密钥一样保管。\n"}},
-    {"check",
+    {"proposals",
      {"", ""},
+     {"list steps that wait to be confirmed", "列出待确认的事项"},
+     {"What somebody has set whose role does not decide it; who does sets it again.\n\n"
+      "  qianmo proposals\n"
+      "  qianmo set incident 4Q0Z stage=assigned\n",
+      "由无权决定的人所设、等待有权者确认的办理步骤；有权者再设一次即确认。\n\n"
+      "  qianmo proposals\n"
+      "  qianmo set incident 4Q0Z stage=assigned\n"}},
+    {"check",
+     {"[--values]", "[--values]"},
      {"check that what is stored is what was written", "检查保存的内容是否与写入时一致"},
      {"Reads every record and compares it with its hash. What was lost or went bad (a worn disk)\n"
-      "is told, and replaced by the next syncs; what is not sent yet stays.\n",
+      "is told, and replaced by the next syncs; what is not sent yet stays. With --values, lists\n"
+      "stored values that the schema's checks speak against: from before a check, or from an\n"
+      "older phone.\n",
       "读取每条记录并与其校验值比对。丢失或损坏的记录（例如磁盘老化）会指出，并在以后的同步中\n"
-      "替换；尚未送出的内容保留。\n"}},
+      "替换；尚未送出的内容保留。带 --values 时列出已存但校验不通过的值：校验加上之前录入的，\n"
+      "或来自旧版手机的。\n"}},
     {"keep",
      {"[days=N] [mb=N]", "[days=天数] [mb=MB数]"},
      {"how much history this device keeps", "本机保留多少修改记录"},
@@ -407,6 +419,15 @@ static const qm_help helps[] = {
       "device on an enrolled database.\n",
       "测量工具。带 --device N --db 文件 --hub 主机:端口 时，在已登记的数据库上\n"
       "只重放一台设备的内容。\n"}},
+    {"scenario",
+     {"FILE [--via memory|tls]", "文件 [--via memory|tls]"},
+     {"play a scenario and check what it expects", "演练一个场景并核对其预期"},
+     {"Makes the devices and spaces that the file names, plays who does what and who syncs\n"
+      "when, and says what is not as it expects, and why it should be (exit 1).\n\n"
+      "  qianmo scenario fixtures/scenarios/courtyard.json --via tls\n",
+      "按文件建立设备和空间，逐步演练谁做什么、谁何时同步，指出与预期不符之处及其\n"
+      "依据（退出码 1）。\n\n"
+      "  qianmo scenario fixtures/scenarios/courtyard.json --via tls\n"}},
     {"help",
      {"[VERB]", "[命令]"},
      {"show this, or what a verb does", "显示总说明或某个命令的说明"},

@@ -5,13 +5,14 @@
 
 #include "adapters/cli/i18n_messages_due.h"
 #include "adapters/cli/i18n_messages_review.h"
+#include "adapters/cli/i18n_messages_scenario.h"
 #include "adapters/cli/i18n_messages_view.h"
 
 #define QM_MESSAGES(X)                                                                          \
   QM_MESSAGES_HELP(X) QM_MESSAGES_ERRORS(X) QM_MESSAGES_RESULTS(X) QM_MESSAGES_WORDS(X)         \
   QM_MESSAGES_STATUS(X) QM_MESSAGES_SCHEMA(X) QM_MESSAGES_CHANGES(X)   \
   QM_MESSAGES_VIEW(X)                                                                          \
-  QM_MESSAGES_REVIEW(X) QM_MESSAGES_DUE(X)
+  QM_MESSAGES_REVIEW(X) QM_MESSAGES_DUE(X) QM_MESSAGES_SCENARIO(X)
 
 #define QM_MESSAGES_CHANGES(X)                                                                  \
   X(BAD_CURSOR, "--since takes a cursor that `changes` showed", "--since 须是 changes 显示过的游标")      \

@@ -3,6 +3,11 @@
 #define QM_I18N_MESSAGES_DUE_H
 
 #define QM_MESSAGES_DUE(X)                                                                      \
+  X(OPT_VALUES, "list values that a check speaks against", "列出校验不通过的值")                  \
+  X(PROPOSALS_NONE, "nothing waits to be confirmed\n", "没有待确认的事项\n")                        \
+  X(PROPOSALS_COUNT, "%s to be confirmed\n", "共 %s 项待确认\n")                                    \
+  X(UNFIT_NONE, "no value that a check speaks against\n", "没有校验不通过的值\n")                  \
+  X(UNFIT_COUNT, "%s values that a check speaks against\n", "共 %s 个值校验不通过\n")              \
   X(WORD_CHECK, "check %s", "校验 %s")                                                             \
   X(OPT_OVERDUE, "only what is overdue", "只看已超期的")                                              \
   X(REFUSED_VALUE, "field %s: %s", "字段“%s”：%s")                                                 \

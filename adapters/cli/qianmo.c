@@ -47,6 +47,8 @@ const qm_opt qm_options_table[QM_OPT_COUNT] = {
     [QM_OPT_VALUE] = {"value", 0, "VALUE", QM_SAY_OPT_VALUE},
     [QM_OPT_ALL] = {"all", 0, NULL, QM_SAY_OPT_ALL},
     [QM_OPT_OVERDUE] = {"overdue", 0, NULL, QM_SAY_OPT_OVERDUE},
+    [QM_OPT_VIA] = {"via", 0, "WAY", QM_SAY_OPT_VIA},
+    [QM_OPT_VALUES] = {"values", 0, NULL, QM_SAY_OPT_VALUES},
 };
 
 #define BIT QM_OPT_BIT
@@ -94,6 +96,7 @@ const qm_verb qm_verbs[] = {
      BIT(QM_OPT_SINCE) | BIT(QM_OPT_FOLLOW) | BIT(QM_OPT_LIMIT)},
     {"due", qm_verb_due, QM_SAY_HELP_READ, 0, 0,
      BIT(QM_OPT_OVERDUE) | BIT(QM_OPT_LIMIT) | BIT(QM_OPT_PAGE)},
+    {"proposals", qm_verb_proposals, QM_SAY_HELP_READ, 0, 0, BIT(QM_OPT_LIMIT) | BIT(QM_OPT_PAGE)},
     {"duplicates", qm_verb_duplicates, QM_SAY_HELP_READ, 0, 3,
      BIT(QM_OPT_DISMISS) | BIT(QM_OPT_DISMISSED) | BIT(QM_OPT_UNDO) | BIT(QM_OPT_LIMIT) |
          BIT(QM_OPT_PAGE)},
@@ -108,9 +111,11 @@ const qm_verb qm_verbs[] = {
     {"sync", qm_verb_sync, QM_SAY_HELP_SYNC, 0, 0, BIT(QM_OPT_STAY)},
     {"export-refused", qm_verb_export_refused, QM_SAY_HELP_SYNC, 0, 0, 0},
     {"export-hub", qm_verb_export_hub, QM_SAY_HELP_SYNC, 1, 1, 0},
-    {"check", qm_verb_check, QM_SAY_HELP_OTHER, 0, 0, 0},
+    {"check", qm_verb_check, QM_SAY_HELP_OTHER, 0, 0,
+     BIT(QM_OPT_VALUES) | BIT(QM_OPT_LIMIT) | BIT(QM_OPT_PAGE)},
     {"keep", qm_verb_keep, QM_SAY_HELP_OTHER, 0, 2, 0},
     {"rebuild", qm_verb_rebuild, QM_SAY_HELP_OTHER, 0, 0, 0},
+    {"scenario", qm_verb_scenario, QM_SAY_HELP_OTHER, 1, 1, BIT(QM_OPT_VIA)},
     {"replay", NULL, QM_SAY_HELP_OTHER, 0, -1, 0},
     {"help", qm_verb_help, QM_SAY_HELP_OTHER, 0, 1, 0},
     {"version", qm_verb_version, QM_SAY_HELP_OTHER, 0, 0, 0},

@@ -36,12 +36,23 @@ static int pack_files(qm_buf *file, const char *path, qm_error *e) {
   return QM_OK;
 }
 
+/* FILE, or FILE#KIND. */
+static int read_schema(const char *path, qm_buf *to, qm_error *e) {
+  char own[4096];
+  const char *kind = qm_schema_json_kind(path);
+  size_t n = kind ? (size_t)(kind - 1 - path) : strlen(path);
+  if (n >= sizeof own) return qm_fail(e, QM_EINVAL, "the path is too long");
+  memcpy(own, path, n);
+  own[n] = 0;
+  return hub_read_path(own, to, e);
+}
+
 /* JSON, or (from replay) the MessagePack form as it travels. */
 static int schema_load(loaded_schema *s, hub_dir *d, const char *path, qm_error *e) {
   qm_buf_init(&s->file, &d->env, QM_SCHEMA_JSON_MAX);
   qm_buf_init(&s->blob, &d->env, QM_SCHEMA_MAX);
   qm_arena_init(&s->arena, &d->env, (size_t)64 << 20);
-  QM_TRY(hub_read_path(path, &s->file, e));
+  QM_TRY(read_schema(path, &s->file, e));
   int rc = QM_OK;
   if (s->file.n && s->file.p[0] >= 0x80) {
     qm_buf_add(&s->blob, s->file.p, s->file.n);

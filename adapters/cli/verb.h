@@ -53,6 +53,8 @@ typedef enum qm_option {
   QM_OPT_VALUE,
   QM_OPT_ALL,
   QM_OPT_OVERDUE,
+  QM_OPT_VIA,
+  QM_OPT_VALUES,
   QM_OPT_COUNT
 } qm_option;
 
@@ -191,6 +193,9 @@ int qm_verb_spaces_count(qm_ctx *c);
 int qm_verb_conflict_collection(qm_ctx *c, const char *prefix, qm_line *out);
 
 int qm_verb_due(qm_ctx *c);
+int qm_verb_scenario(qm_ctx *c);
+int qm_verb_proposals(qm_ctx *c);
+int qm_verb_unfit(qm_ctx *c); /* check --values */
 int qm_verb_duplicates(qm_ctx *c);
 /* Likely duplicates of a record just made: a remark each; or ,"duplicates":[…]. Nothing where
  * the collection has no rules. */

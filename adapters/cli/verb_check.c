@@ -45,6 +45,7 @@ int qm_verb_check(qm_ctx *c) {
   qm_error e = {0};
   qm_tree t = QM_TREE_INIT;
   qm_slice rest, line;
+  if (c->values[QM_OPT_VALUES]) return qm_verb_unfit(c);
   int exit_code = qm_verb_open(c, 0);
   if (exit_code) return exit_code;
   int rc = qm_check(c->db, &text, &e);

@@ -22,11 +22,23 @@ static int pack(qm_ctx *c, const char *path, qm_line *schema) {
   return schema->failed ? qm_cli_fail(&c->cli, QM_ENOMEM, "") : QM_EXIT_DONE;
 }
 
+/* FILE, or FILE#KIND where no file has that whole name. */
+static FILE *open_schema(const char *path) {
+  qm_line file = QM_LINE_INIT;
+  FILE *in = fopen(path, "rb");
+  const char *mark = strrchr(path, '#');
+  if (in || !mark || strchr(mark, '/')) return in;
+  qm_line_bytes(&file, path, (size_t)(mark - path));
+  in = fopen(qm_line_text(&file), "rb");
+  qm_line_free(&file);
+  return in;
+}
+
 int qm_verb_read_file(qm_ctx *c, const char *path, qm_line *out) {
   char part[8192];
   size_t n = 0;
   int failed;
-  FILE *in = fopen(path, "rb");
+  FILE *in = open_schema(path);
   if (!in) return qm_cli_refuse(&c->cli, QM_EUSAGE, QM_SAY_NO_FILE, path, strerror(errno));
   errno = 0;
   while (out->n <= (size_t)SCHEMA_MIB << 20 && (n = fread(part, 1, sizeof part, in)) > 0)

@@ -23,15 +23,21 @@ int qm_schema_json_load(const qm_schema **out, qm_slice json, qm_arena *arena, q
 int qm_schema_json_compile(qm_buf *out, qm_slice json, qm_error *e);
 /* Reads the file that a schema names; its content is appended. */
 typedef int (*qm_schema_file)(void *payload, const char *name, qm_buf *to, qm_error *e);
-/* Appends the schema with the files that its tables and calendars name ("file": NAME) in their
- * places, each on the line of its name, so that lines stay true. Of a file's object the members
- * that the table or calendar lacks are taken; "standard", "source" and "note" are for people. A
- * text that is no JSON is appended as it is. Errors of `read`; QM_ESCHEMA. */
-int qm_schema_json_pack(qm_buf *out, qm_slice json, qm_schema_file read, void *payload,
-                        qm_error *e);
+/* Appends the schema with the files that it names in their places: those of its tables and
+ * calendars ("file": NAME), each on the line of its name, so that lines stay true; of a file's
+ * object the members that the table or calendar lacks are taken; "standard", "source" and "note"
+ * are for people. A schema that extends another one, or tells kinds of spaces apart, is put
+ * together first (S7.11, S7.12); the text is then a new one. kind: of space, or NULL for all
+ * collections. A text that is no JSON is appended as it is. Errors of `read`; QM_ESCHEMA. */
+int qm_schema_json_pack(qm_buf *out, qm_slice json, const char *kind, qm_schema_file read,
+                        void *payload, qm_error *e);
 /* The same with files as they lie on disk, seen from the directory of `path`, where the schema
- * itself was read. QM_ENOTFOUND: there is no such file; QM_EIO, QM_EOVERSIZE. */
+ * itself was read: "FILE" or "FILE#KIND". QM_ENOTFOUND: there is no such file; QM_EIO,
+ * QM_EOVERSIZE. */
 int qm_schema_json_pack_beside(qm_buf *out, qm_slice json, char *path, qm_error *e);
+/* Where the kind begins in such a path, behind the `#`; NULL: it names none. A file whose whole
+ * name this is comes first. */
+const char *qm_schema_json_kind(const char *path);
 /* Appends a checked schema as JSON, a field a line, LF at the end; loading that gives
  * an equal schema. Errors stick in out. */
 void qm_schema_json_print(qm_buf *out, const qm_schema *s);

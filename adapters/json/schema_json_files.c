@@ -33,6 +33,13 @@ static int read_beside(void *payload, const char *name, qm_buf *to, qm_error *e)
   return rc;
 }
 
+const char *qm_schema_json_kind(const char *path) {
+  const char *slash = strrchr(path, '/'), *mark = strrchr(slash ? slash : path, '#');
+  FILE *in = mark ? fopen(path, "rb") : NULL;
+  if (in) (void)fclose(in);
+  return mark && mark[1] && !in ? mark + 1 : NULL;
+}
+
 int qm_schema_json_pack_beside(qm_buf *out, qm_slice json, char *path, qm_error *e) {
-  return qm_schema_json_pack(out, json, read_beside, path, e);
+  return qm_schema_json_pack(out, json, qm_schema_json_kind(path), read_beside, path, e);
 }

@@ -29,6 +29,11 @@ void qm__schema_json_put_check(qm_buf *out, const qm_field_def *f);
 void qm__schema_json_put_limits(qm_buf *out, const qm_collection_def *c);
 void qm__schema_json_put_relations(qm_buf *out, const qm_schema *s, const qm_collection_def *c);
 
+/* Puts what *root extends under it, and leaves what a space of `kind` (NULL: any) has; *changed:
+ * it was no plain schema. Checks only what a reader of the result could not say. */
+int qm__schema_json_resolve(json_t **root, const char *kind, const qm_env *env,
+                            qm_schema_file read, void *payload, int *changed, qm_error *e);
+
 /* Where a place stands in the text; NULL where it does not. */
 const uint8_t *qm__schema_json_at(qm_slice json, const char *place);
 /* Behind the member that begins there. */

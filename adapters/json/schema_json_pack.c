@@ -111,15 +111,29 @@ static int pack_list(packing *p, const json_t *root, const char *list,
   return QM_OK;
 }
 
-int qm_schema_json_pack(qm_buf *out, qm_slice json, qm_schema_file read, void *payload,
-                        qm_error *e) {
+/* The text of what was put together: a schema that a person may read. */
+static int put_resolved(packing *p, const json_t *root) {
+  char *text = json_dumps(root, JSON_INDENT(1) | JSON_ENCODE_ANY);
+  if (!text) return qm_fail(p->e, QM_ENOMEM, "%s", qm_err_text(QM_ENOMEM));
+  qm_buf_clear(&p->text);
+  qm_buf_add(&p->text, text, strlen(text));
+  free(text);
+  return qm_buf_status(&p->text);
+}
+
+int qm_schema_json_pack(qm_buf *out, qm_slice json, const char *kind, qm_schema_file read,
+                        void *payload, qm_error *e) {
   packing p = {.read = read, .payload = payload, .e = e};
   json_t *root = NULL;
+  int changed = 0;
   if (json.n <= QM_SCHEMA_JSON_MAX && json.n)
     root = json_loadb((const char *)json.p, json.n, JSON_REJECT_DUPLICATES, NULL);
   qm_buf_init(&p.text, out->env, QM_SCHEMA_JSON_MAX);
   qm_buf_add(&p.text, json.p, json.n);
   int rc = qm_buf_status(&p.text) == QM_ENOMEM ? QM_ENOMEM : QM_OK;
+  if (rc == QM_OK && json_is_object(root))
+    rc = qm__schema_json_resolve(&root, kind, out->env, read, payload, &changed, e);
+  if (rc == QM_OK && changed) rc = put_resolved(&p, root);
   if (rc == QM_OK) rc = pack_list(&p, root, "tables", table_members);
   if (rc == QM_OK) rc = pack_list(&p, root, "calendars", calendar_members);
   if (rc == QM_OK && p.text.status == QM_OK) qm_buf_add(out, p.text.p, p.text.n);

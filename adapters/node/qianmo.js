@@ -36,7 +36,7 @@ const SIGNATURES = {
   inbox: 'vdsuTE', inbox_seen: 'vdsE', inbox_restore: 'vdsE', history: 'vdsssTE', status: 'vduTE',
   record_status: 'vdsssTE', export_hub: 'vdTE', check: 'vdTE', keep: 'vduuE', changes: 'vdsuTE',
   changes_wait: 'vdsuE', interrupt: '-d', events: 'vduTE', events_fd: 'vdNE', sql: 'vdssqqTE',
-  search: 'vdsssuuTE', due: 'vdsuuuTE', rebuild: 'vdE', attachments: 'vdsssTE',
+  search: 'vdsssuuTE', due: 'vdsuuuTE', proposals: 'vdsuuTE', unfit: 'vdsuuTE', rebuild: 'vdE', attachments: 'vdsssTE',
   sync_run: 'vdQSE', sync_cancel: '-d', export_refused: 'vdTE', explain: 'vXY',
 };
 
@@ -47,7 +47,7 @@ const OF_TRANSACTION = ['shown', 'delete', 'restore', 'merge', 'unmerge', 'disti
 const OF_DATABASE = ['suspend', 'resume', 'enroll', 'space_create', 'spaces', 'schema_text', 'get',
   'list', 'conflicts', 'duplicates', 'settles', 'undo', 'inbox', 'inbox_seen', 'inbox_restore',
   'history', 'status', 'record_status', 'refer', 'answers', 'check', 'keep', 'changes',
-  'changes_wait', 'events', 'sql', 'search', 'due', 'rebuild', 'attachments', 'export_refused'];
+  'changes_wait', 'events', 'sql', 'search', 'due', 'proposals', 'unfit', 'rebuild', 'attachments', 'export_refused'];
 const RESULT = ['refused', 'bytes_up', 'bytes_down', 'segments_up', 'segments_down', 'spaces',
   'spaces_differing', 'clock_offset_ms', 'renewed', 'code', 'repaired', 'repaired_states', 'more'];
 

@@ -106,6 +106,7 @@ _SIGNATURES = {
     "open": "vppE", "close": "-d", "suspend": "vduE", "resume": "vdE",
     "enroll": "vdsssE", "space_create": "vdsssE", "spaces": "vdTE", "schema_text": "vdsTE",
     "schema_pack": "vszTE", "explain": "vpp", "point_shown": "vppvv", "due": "vdsuuuTE",
+    "proposals": "vdsuuTE", "unfit": "vdsuuTE",
     "schema_validate": "vsTE", "schema_compare": "vssTE",
     "begin": "vdspE", "commit": "vtE", "cancel": "-t", "written": "ut", "shown": "vtsE",
     "new": "vtssTpE", "delete": "vtssE", "restore": "vtssE", "merge": "vtsssE",
@@ -618,6 +619,12 @@ class Database:
 
     def search(self, space, collection, text, limit=0, offset=0):
         return self._do("search", space, collection, text, limit, offset, out=True)
+
+    def proposals(self, space="", limit=0, offset=0):
+        return self._do("proposals", space, limit, offset, out=True)
+
+    def unfit(self, space="", limit=0, offset=0):
+        return self._do("unfit", space, limit, offset, out=True)
 
     def due(self, space="", flags=0, limit=0, offset=0):
         return self._do("due", space, flags, limit, offset, out=True)

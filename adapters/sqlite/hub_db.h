@@ -205,7 +205,8 @@ int qm_hubdb_code_add(qm_hubdb *h, const qm_hub_code *row, const qm_id *spaces, 
  *   QM_ECODEEXPIRED                         } these three take one of the code's tries
  *   QM_EREVOKED     the device was revoked  }
  * The device that used the code gets QM_OK again until the code expires: the answer to
- * its first try may have been lost on the way; then only not_after_ms changes. A device
+ * its first try may have been lost on the way; then only not_after_ms changes. The first use
+ * of a code gives the address its try back. A device
  * that enrols again with its key keeps what was noted of its sessions and takes member,
  * role and spaces of the
  * new code. QM_EINVAL: address or key over its maximum (nothing is counted). */

@@ -58,6 +58,14 @@ static int attempt_count(qm_hubdb *h, uint64_t now_ms, const char *address) {
                     QM__ARGS(qm__text(address), qm__u64(a.window_start), qm__int(a.tries + 1)));
 }
 
+/* A code that was good was no guess: an office enrols its phones one after the other. */
+static int attempt_refund(qm_hubdb *h, uint64_t now_ms, const char *address) {
+  attempt a = {now_ms, 0};
+  QM_TRY(qm__hub_one(h, QM__SQL_ATTEMPT_GET, QM__ARGS(qm__text(address)), attempt_out, &a));
+  return qm__db_run(&h->db, QM__SQL_ATTEMPT_PUT,
+                    QM__ARGS(qm__text(address), qm__u64(a.window_start), qm__int(a.tries - 1)));
+}
+
 /* ---- using ---- */
 
 typedef struct code_state {
@@ -139,6 +147,7 @@ static int use(qm_hubdb *h, const qm_hash *code, uint64_t now_ms, const char *ad
   if (rc != QM_OK && rc != QM_ENOTFOUND) return rc;
   if (rc == QM_OK && c.used_ms) return answer_again(h, &known, device);
   if (rc == QM_OK) keep_notes(&known, device);
+  QM_TRY(attempt_refund(h, now_ms, address));
   return enrol(h, code, &c, now_ms, device);
 }
 

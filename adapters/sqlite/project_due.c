@@ -39,7 +39,8 @@ static void put_view(qm_buf *b, const qm__object *o, const qm__object *limit,
   qm__layout_put(b, " AS l JOIN ");
   qm__layout_name(b, main->name);
   qm__layout_put(b, " AS t ON t._row = l._row"
-                    " WHERE l.due <= CAST(strftime('%s', 'now') AS INTEGER) * 1000");
+                    " WHERE l.due <= CAST(strftime('%s', 'now') AS INTEGER) * 1000"
+                    " + (SELECT offset_ms FROM _clock)");
 }
 
 static const char *named(qm__layout *l, qm_buf *b, const char *before, const char *name,

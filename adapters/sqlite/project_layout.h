@@ -10,7 +10,7 @@
 #include "adapters/sqlite/sqlite_db.h"
 #include "core/schema.h"
 
-#define QM__PROJECT_VERSION 4      /* rises when the same schema gives other tables */
+#define QM__PROJECT_VERSION 5      /* rises when the same schema gives other tables */
 #define QM__PROJECT_COLUMNS 1900u  /* of one table; SQLite's limit is 2,000 */
 #define QM__PROJECT_SPACES (1u << 20)
 #define QM__PROJECT_TABLES 2048u   /* ordinals */

@@ -84,9 +84,10 @@ static void put_open(qm_buf *b, const qm_field_def *f, const qm__ptable *t) {
 
 /* Today where the schema's first calendar is, else at UTC+8: never in the device's zone. */
 static void put_today(qm_buf *b, const qm__lineage *g) {
-  char text[48];
+  char text[96];
   int offset = g->schema->n_calendars ? (int)g->schema->calendars[0].offset : QM_OFFSET_DEFAULT;
-  sqlite3_snprintf(sizeof text, text, "date('now', '%+d minutes')", offset);
+  sqlite3_snprintf(sizeof text, text, "date('now', '%+d minutes', (SELECT offset_ms / 1000"
+                                      " FROM _clock) || ' seconds')", offset);
   qm__layout_put(b, text);
 }
 

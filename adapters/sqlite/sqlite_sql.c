@@ -121,6 +121,9 @@ static const char *const store_steps[] = {
     "  ELSE CAST(substr(record, 1, 2) || substr(record, 15, 2) AS BLOB) END, seq, X''"
     "  FROM log_record;"
     "DROP TABLE log_record;",
+    /* The clock's offset, as views reckon with it. */
+    "CREATE TABLE _clock (offset_ms INTEGER NOT NULL);"
+    "INSERT INTO _clock VALUES (0);",
 };
 
 const qm__sql_schema qm__sql_store = {0x514d7374, "qianmo store", store_steps,
@@ -179,6 +182,7 @@ static const qm__sql table[QM__SQL_COUNT] = {
     SQL(META_PUT,
         "INSERT INTO meta (key, value) VALUES (?1, ?2)"
         " ON CONFLICT (key) DO UPDATE SET value = excluded.value"),
+    SQL(CLOCK_PUT, "UPDATE _clock SET offset_ms = ?1 WHERE offset_ms <> ?1"),
     SQL(META_DELETE, "DELETE FROM meta WHERE key = ?1"),
     SQL(META_SCAN, "SELECT key, value FROM meta WHERE key >= ?1 ORDER BY key"),
     SQL(SPACE_LIST, "SELECT space, id, blob FROM space ORDER BY space"),
@@ -389,7 +393,7 @@ static const qm__sql table[QM__SQL_COUNT] = {
         "SELECT t.collection_name, s.id, s.name FROM _tables t, _spaces s"
         " WHERE t.ordinal = ?1 AND s._space = ?2"),
     SQL(TABLES_NAMES, "SELECT name FROM _tables UNION ALL SELECT '_tables'"
-                      " UNION ALL SELECT '_spaces'"),
+                      " UNION ALL SELECT '_spaces' UNION ALL SELECT '_clock'"),
     SQL(OTHER_NAMES,
         "SELECT name FROM sqlite_schema WHERE name NOT IN (SELECT name FROM _tables)"
         " UNION SELECT name FROM pragma_module_list"),

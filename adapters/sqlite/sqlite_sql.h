@@ -21,6 +21,7 @@ typedef enum qm__sql_id {
   /* store: meta, spaces, authors */
   QM__SQL_META_GET,
   QM__SQL_META_PUT,
+  QM__SQL_CLOCK_PUT,
   QM__SQL_META_DELETE,
   QM__SQL_META_SCAN,
   QM__SQL_SPACE_LIST,

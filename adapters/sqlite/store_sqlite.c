@@ -2,6 +2,8 @@
  * SQLite store. Records are in store_sqlite_record.c, the log in store_sqlite_log.c. */
 #include "adapters/sqlite/store_sqlite.h"
 
+#include <string.h>
+
 #include "adapters/sqlite/store_sqlite_impl.h"
 
 _Static_assert(QM_SQLITE_CREATE == (int)QM__DB_CREATE, "flags pass through");
@@ -114,9 +116,18 @@ static int sqlite_meta_get(qm_store *store, qm_slice key, qm_buf *out) {
   return rc;
 }
 
+/* The offset of the clock (S12.3) stands where views can reckon with it, too. */
+static int note_clock(sqlite_store *s, qm_slice key, qm_slice value) {
+  int64_t offset_ms;
+  if (key.n != 6 || memcmp(key.p, "offset", 6) != 0 || value.n != sizeof offset_ms) return QM_OK;
+  memcpy(&offset_ms, value.p, sizeof offset_ms);
+  return qm__db_run(&s->db, QM__SQL_CLOCK_PUT, QM__ARGS(qm__int(offset_ms)));
+}
+
 static int sqlite_meta_put(qm_store *store, qm_slice key, qm_slice value) {
   sqlite_store *s = self(store);
   QM_TRY(writing(s));
+  QM_TRY(note_clock(s, key, value));
   if (value.n == 0)
     return wrote(s, qm__db_run(&s->db, QM__SQL_META_DELETE, QM__ARGS(qm__slice(key))));
   return wrote(s, qm__db_run(&s->db, QM__SQL_META_PUT, QM__ARGS(qm__slice(key), qm__slice(value))));

@@ -29,7 +29,7 @@ both() { phone east sync && phone west sync && phone east sync; }
 tuesday=1772499600000
 swapped=1771034400000
 
-echo "1..52"
+echo "1..56"
 "$BUILD/qianmo" schema check fixtures/schemas/limits.json >"$dir/out" 2>"$dir/err"
 check $? "the schema is in order"
 "$BUILD/qianmo" schema pack fixtures/schemas/limits.json >"$dir/packed.json" 2>"$dir/err"
@@ -111,6 +111,14 @@ check $? "what was written before the checks came stays"
 phone east get incident key:1 --json; says '"area":"519901002"' && says '"contact":"123"'
 check $? "and is on the other phone, as it was written"
 phone east set incident key:1 area=519901002; check $? "saving it as it is writes nothing"
+phone east check --values
+says '1 桥头垃圾 .*519901002 .*no longer in use' && says 'Phone .*12[xy] .*no telephone'
+check $? "what a check speaks against is listed"
+phone east check --values --lang zh --limit 1; says '共 [0-9]* 个值校验不通过' && says '更多\|--page 2'
+check $? "in Chinese, a page at a time"
+phone east check --values --json; says '"reason":"code-moved","detail":"519901001"' && says '"more":false'
+check $? "and for programs"
+phone east proposals; says 'nothing waits to be confirmed'; check $? "nothing is proposed"
 refused 'field contact: this is no telephone' east set incident key:1 contact=12a
 check $? "changing it must be to something good"
 refused 'field contact: this is no telephone' east settle incident key:9 contact=12z

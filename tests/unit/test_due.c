@@ -323,7 +323,7 @@ static void files_go_into_their_places(void **state) {
     qm_error e = {0, ""};
     qm_buf out;
     qm_buf_init(&out, &env, QM_SCHEMA_JSON_MAX);
-    int rc = qm_schema_json_pack(&out, str(rows[i].in), read_fake, NULL, &e);
+    int rc = qm_schema_json_pack(&out, str(rows[i].in), NULL, read_fake, NULL, &e);
     if (rc != rows[i].code) fail_msg("row %u: %s", (unsigned)i, e.message);
     if (rc == QM_OK) assert_int_equal(qm_slice_cmp(qm_buf_slice(&out), str(rows[i].out)), 0);
     else assert_non_null(strstr(e.message, rows[i].why));

@@ -431,6 +431,17 @@ static void an_address_has_ten_tries_a_minute(void **state) {
   OK(use(1, now - MINUTE, "192.0.2.1", 5)); /* the hub's clock was set back */
 }
 
+static void good_codes_take_no_try(void **state) {
+  (void)state;
+  for (uint8_t i = 1; i <= 3 * QM_HUB_ADDRESS_TRIES; i++) {
+    add_code(i, 100 * MINUTE);
+    OK(use(i, 10 + i, "192.0.2.1", (uint8_t)(60 + i)));
+  }
+  /* The same device again takes one: who has a code cannot ask for ever. */
+  for (uint8_t i = 0; i < QM_HUB_ADDRESS_TRIES; i++) OK(use(1, 100 + i, "192.0.2.1", 61));
+  GIVES(QM_ETRIES, use(1, 200, "192.0.2.1", 61));
+}
+
 static void an_enrolled_device_enrols_again(void **state) {
   (void)state;
   qm_hub_device d = device_of(5, "old");
@@ -680,6 +691,7 @@ int main(int argc, char **argv) {
       TEST(bad_codes_are_refused),
       TEST(a_code_survives_five_tries),
       TEST(an_address_has_ten_tries_a_minute),
+      TEST(good_codes_take_no_try),
       TEST(an_enrolled_device_enrols_again),
       TEST(one_of_many_wins_the_code),
       TEST(old_codes_are_swept),

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -128,12 +129,49 @@ static void views_come_from_the_schema(void **state) {
   says(a, "SELECT entries, balance FROM task_paid_balance WHERE entries", "[2,1.5]\n");
 }
 
+/* What is due is reckoned from the clock as the hub corrected it (S23.5). */
+static void views_know_the_right_time(void **state) {
+  static const char fields[] =
+      "{\"name\":\"at\",\"number\":16,\"type\":\"register\",\"value\":\"int\",\"class\":\"work\"},"
+      "{\"name\":\"day\",\"number\":17,\"type\":\"register\",\"value\":\"date\","
+      "\"class\":\"work\"},"
+      "{\"name\":\"state\",\"number\":18,\"type\":\"state\",\"class\":\"work\",\"items\":["
+      "{\"name\":\"open\",\"rank\":1},{\"name\":\"done\",\"rank\":2}],"
+      "\"transitions\":[[\"open\",\"done\"]]}";
+  static const char limits[] =
+      "\"limits\":[{\"name\":\"soon\",\"start\":\"at\",\"state\":\"state\","
+      "\"rows\":[{\"hours\":2}]}]";
+  app *a = &((world *)*state)->a;
+  char schema[1200], at[32], day[32];
+  const char *const one[][2] = {{"at", at}, {"day", day}, {"state", "open"}};
+  time_t now = time(NULL), tomorrow = now + 26 * 3600 + 8 * 3600;
+  snprintf(schema, sizeof schema,
+           "{\"schema\":\"clock\",\"version\":1,\"collections\":[{\"name\":\"job\",\"number\":1,"
+           "\"purpose\":\"p\",\"retention\":\"P1Y\",\"fields\":[%s],%s}]}", fields, limits);
+  snprintf(at, sizeof at, "%lld", (long long)now * 1000);
+  strftime(day, sizeof day, "%Y-%m-%d", gmtime(&tomorrow));
+  space(a, "x", schema);
+  make(a, "x", "job", one, COUNT(one));
+  says(a, "SELECT count(*) FROM job_soon_overdue", "[0]\n");
+  says(a, "SELECT count(*) FROM job_day_due", "[0]\n");
+  assert_int_equal(qm_engine_offset(a->db->engine, 3 * 3600000), QM_OK);
+  says(a, "SELECT count(*) FROM job_soon_overdue", "[1]\n");
+  assert_int_equal(qm_engine_offset(a->db->engine, 48 * 3600000), QM_OK);
+  says(a, "SELECT count(*) FROM job_day_due", "[1]\n");
+  says(a, "SELECT offset_ms FROM _clock", "[172800000]\n");
+  app_reopen(a);
+  says(a, "SELECT count(*) FROM job_day_due", "[1]\n");
+  assert_int_equal(qm_engine_offset(a->db->engine, -48 * 3600000), QM_OK);
+  says(a, "SELECT count(*) FROM job_soon_overdue", "[0]\n");
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, app_setup, app_teardown)
       T(names_are_never_those_of_others),
       T(spaces_share_the_tables_of_a_schema),
       T(views_come_from_the_schema),
+      T(views_know_the_right_time),
 #undef T
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -173,7 +173,7 @@ static void settings_are_as_promised(void **state) {
     const char *pragma, *value;
   } wanted[] = {{"PRAGMA journal_mode", "wal"},
                 {"PRAGMA page_size", "4096"},
-                {"PRAGMA user_version", "9"},
+                {"PRAGMA user_version", "10"},
                 {"PRAGMA application_id", "1364030324"}};
   for (size_t i = 0; i < COUNT(wanted); i++) {
     assert_int_equal(sqlite3_prepare_v2(h, wanted[i].pragma, -1, &st, NULL), SQLITE_OK);
@@ -252,7 +252,7 @@ static void a_newer_file_is_refused(void **state) {
   refused(QM_ENEWER, QM_SQLITE_READONLY, "update qianmo");
   sql("PRAGMA user_version = 0");
   refused(QM_ECORRUPT, 0, "no version");
-  sql("PRAGMA user_version = 9");
+  sql("PRAGMA user_version = 10");
   qm_store *s = open_ok(0);
   expect(s, "made");
   s->ops->close(s);

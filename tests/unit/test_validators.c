@@ -337,6 +337,7 @@ static void fields_that_name_a_check(void **state) {
       {"fund", "{\"amount\":2000.5,\"reason\":\"r\",\"receipt\":\"R\"}", R(ENTRY_AMOUNT), ""},
       {"fund", "{\"amount\":0,\"reason\":\"r\",\"receipt\":\"R\"}", R(ZERO), ""},
       {"fund", "{\"amount\":5001,\"reason\":\"r\",\"receipt\":\"R\"}", R(MOST), ""},
+      {"fund", "{\"amount\":5001,\"reason\":\"r\",\"receipt\":\"R\",\"reverses\":\"a:1\"}", OK, ""},
       {"fund", "{\"reason\":\"r\",\"receipt\":\"R\"}", R(ENTRY_AMOUNT), ""},
       {"fund", "{\"amount\":1,\"receipt\":\"R\"}", R(ENTRY_REASON), ""},
       {"fund", "{\"amount\":1,\"reason\":\"  \",\"receipt\":\"R\"}", R(ENTRY_REASON), ""},
