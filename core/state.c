@@ -18,7 +18,7 @@
 static uint32_t stage_out(const qm_space *s) { return s->number | QM_STAGE_OUT; }
 
 static int ready(const qm_engine *e) {
-  if (e->poisoned) return QM_EINTERNAL;
+  if (e->poisoned) return QM_EIO;
   return e->open ? QM_ESTATE : QM_OK;
 }
 
@@ -328,7 +328,7 @@ int qm_state_offered_from(qm_engine *e, qm_space *s, qm_vv_list peer, qm_vv_list
 int qm_state_part(qm_engine *e, qm_space *s, const uint8_t manifest_hash[16], uint32_t part,
                   qm_buf *out) {
   qm_buf manifest;
-  if (e->poisoned) return QM_EINTERNAL;
+  if (e->poisoned) return QM_EIO;
   if (!may_give(s)) return QM_EACCESS;
   int rc = kept_manifest(s, &manifest);
   if (rc == QM_OK && !qm__manifest_is(qm_buf_slice(&manifest), manifest_hash)) rc = QM_ENOTFOUND;
