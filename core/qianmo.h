@@ -288,8 +288,9 @@ QM_API int32_t qm_restore(qm_tx *tx, qm_slice collection, qm_slice record, qm_er
 /* Says that two records are of one thing: from then on either id means both, shown as one under
  * the smaller id: all values, the sets together, counters added, logs in one order, texts one
  * after the other. Each keeps what it has. Records merged already: nothing is written, but what
- * is listed as "unmerged" is settled. QM_EINVAL: one and the same record; QM_ESCHEMA: of two
- * collections; QM_ELIMIT: too many in one. */
+ * is listed as "unmerged" is settled. QM_EINVAL: a record with itself, unless it is merged (two
+ * natural keys may mean one record by then); QM_ESCHEMA: of two collections; QM_ELIMIT: too many
+ * in one. */
 QM_API int32_t qm_merge(qm_tx *tx, qm_slice collection, qm_slice a, qm_slice b, qm_error *e);
 /* Takes this record out again: it shows what it has itself, and so do those that stay together.
  * One that is merged with none: nothing. */
