@@ -9,7 +9,7 @@ $(BUILD)/apple/node_modules/tree-sitter-wasms/package.json:
 
 .PHONY: check-apple
 check-apple: deps  ## check the module map, the privacy manifest and the syntax of the Swift layer
-	@command -v clang python3 node npm >/dev/null || $(MAKE) deps DEPS='$(APPLE_DEPS)'
+	@for t in clang python3 node npm; do command -v $$t >/dev/null || exec $(MAKE) deps DEPS='$(APPLE_DEPS)'; done
 	@$(MAKE) -j$(JOBS) all
 	@$(MAKE) $(BUILD)/apple/node_modules/tree-sitter-wasms/package.json
 	@BUILD=$(BUILD) tests/run -j $(JOBS) tests/apple/check-module.sh tests/apple/check-swift.js

@@ -48,8 +48,9 @@ $(JAVA)/kotlin.done: $(KOTLIN_LAYER) $(KOTLIN_TESTS) $(JAVA)/tests.done | $(KOTL
 
 .PHONY: check-java check-java-run
 check-java: deps  ## run calls, a round with a hub, threads, leaks and a sample through the Java binding
-	@test -e "$$(dirname "$$(readlink -f "$$(command -v javac)")")/../include/jni.h" && \
-	  command -v java npm >/dev/null || $(MAKE) deps DEPS='$(JAVA_DEPS)'
+	@test -e "$$(dirname "$$(readlink -f "$$(command -v javac)")")/../include/jni.h" || \
+	  $(MAKE) deps DEPS='$(JAVA_DEPS)'
+	@for t in java npm; do command -v $$t >/dev/null || exec $(MAKE) deps DEPS='$(JAVA_DEPS)'; done
 	@$(MAKE) -j$(JOBS) all
 	@$(MAKE) check-java-run
 
