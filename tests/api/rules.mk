@@ -10,3 +10,7 @@ $(CALLS): $(call objects,$(CALLS_SRC)) $(LIB)
 extra-tests: $(CALLS)
 
 -include $(patsubst %.o,%.d,$(call objects,$(CALLS_SRC)))
+
+.PHONY: cold
+cold: $(BUILD)/tests/test_phone  ## start an app on 100,000 records and show what that reads (a minute)
+	@QM_COLD_RECORDS=100000 $(BUILD)/tests/test_phone
