@@ -136,7 +136,7 @@ static int child_writes(const app *parent, int number) {
   mine.o.busy_ms = 60000;
   if (qm_open(&mine.o, &mine.db, &mine.e) != QM_OK) return 1;
   for (int i = 0; i < EACH; i++) {
-    char key[16];
+    char key[32];
     qm_text id = {NULL, 0};
     qm_tx *tx;
     int rc;
