@@ -437,7 +437,7 @@ int qm_state_join(qm_engine *e, qm_space *s, const qm_slice *pieces, uint32_t n,
   if (rc == QM_OK && n - 1 > parts) rc = QM_ETRAILING;
   for (uint32_t part = next; rc == QM_OK && part < parts && part < n - 1; part++)
     rc = qm_state_stage_part(e, s, NULL, part, pieces[part + 1]);
-  if (rc == QM_OK) return qm_state_take(e, s, NULL, joined, err);
+  if (rc == QM_OK) return qm_state_take(e, s, NULL, 0, joined, err);
   if (!e->open) (void)qm_state_drop(e, s);
   return qm_fail(err, rc, "state: %s", qm_err_text(rc));
 }
