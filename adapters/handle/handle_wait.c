@@ -1,5 +1,5 @@
 /* handle_wait.c: two ways. Where pthreads have no monotonic clock, a wait is made of short ones on
- * the wall's: setting the date then costs at most one of these. tests/unit/test_wait.c runs both. */
+ * that of the wall: setting the date costs one of these at most. test_wait.c runs both ways. */
 #include "adapters/handle/handle_wait.h"
 
 #include <errno.h>
