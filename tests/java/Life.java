@@ -166,9 +166,16 @@ final class Life {
     Tap.check(caught.get() instanceof IllegalStateException, "what it throws goes to its handler");
     Tap.check(codes[0].equals("ESTATE") && codes[1].equals("ESTATE"),
         "it can neither unlisten nor close");
-    db.listen(event -> { });
+    caught.set(null);
+    CountDownLatch busy = new CountDownLatch(1);
+    db.listen(event -> {
+      busy.countDown();
+      for (;;) db.status(Qianmo.FAST);
+    });
+    db.transaction("grid", tx -> tx.create("household", "last"));
+    busy.await();
     db.close();
-    Tap.check(true, "closing ends listening");
+    Tap.check(caught.get() == null, "closing ends a listener that is at work");
   }
 
   private static void hooks(Path directory) throws Exception {

@@ -9,7 +9,8 @@ JAVA_TESTS := $(wildcard tests/java/*.java tests/java/sample/*.java)
 KOTLIN_LAYER := $(wildcard adapters/java/kotlin/*.kt)
 KOTLIN_TESTS := $(wildcard tests/java/*.kt)
 KOTLINC := $(JAVA)/node_modules/kotlin-compiler
-JAVAC = javac --release 8 -encoding UTF-8 -Xlint:all -Werror
+# (Of options: newer JDKs say that 8 is old.)
+JAVAC = javac --release 8 -encoding UTF-8 -Xlint:all,-options -Werror
 # Where the javac that is found keeps jni.h.
 JNI_FLAGS = $(shell d=$$(dirname "$$(readlink -f "$$(command -v javac)")")/../include; \
               echo "-I$$d -I$$d/linux")

@@ -80,11 +80,12 @@ private fun Database.waitForChange(cursor: String) {
 }
 
 /* Runs a call that blocks, and ends it where the coroutine is cancelled: again and again, as it
- * may only be about to begin. It has returned when this does. */
+ * may only be about to begin. It has returned when this does; of one that was cancelled nobody
+ * wants to know how. */
 private suspend fun <T> blocking(call: () -> T, end: () -> Unit): T = coroutineScope {
-  val running = async(Dispatchers.IO) { call() }
+  val running = async(Dispatchers.IO) { runCatching(call) }
   try {
-    running.await()
+    running.await().getOrThrow()
   } finally {
     withContext(NonCancellable) { endOf(running, end) }
   }

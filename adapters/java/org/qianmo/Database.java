@@ -4,6 +4,7 @@ import java.lang.ref.PhantomReference;
 import java.lang.ref.ReferenceQueue;
 import java.util.HashSet;
 import java.util.Set;
+import java.util.concurrent.atomic.AtomicBoolean;
 
 /**
  * An open database. {@link #close} it; one that is forgotten is closed when the next one is opened.
@@ -11,7 +12,8 @@ import java.util.Set;
  */
 public final class Database implements AutoCloseable {
   /** Of {@link #listen}: on the library's own thread, one event (a JSON object) at a time. It may
-   * call the database, but not close or unlisten. */
+   * call the database, but not close or unlisten. Where the database is being closed meanwhile,
+   * its calls end the listener (ESTATE), which nobody hears of. */
   public interface Listener {
     void told(String event);
   }
@@ -42,10 +44,30 @@ public final class Database implements AutoCloseable {
     }
   }
 
+  /* Knows nothing of the Database, which may be forgotten while it listens. */
+  private static final class Listening implements Listener {
+    private static final int ESTATE = -5;
+    private final Listener listener;
+    private final AtomicBoolean closing;
+
+    Listening(Listener listener, AtomicBoolean closing) {
+      this.listener = listener;
+      this.closing = closing;
+    }
+
+    @Override public void told(String event) {
+      try {
+        listener.told(event);
+      } catch (QianmoException e) {
+        if (e.code != ESTATE || !closing.get()) throw e;
+      }
+    }
+  }
+
   private static final ReferenceQueue<Database> gone = new ReferenceQueue<Database>();
   private static final Set<Left> all = new HashSet<Left>();
   final long peer;
-  private volatile boolean closed;
+  private final AtomicBoolean closing = new AtomicBoolean();
 
   private Database(String path, Options options) {
     Hooks hooks = new Hooks(options.copy());
@@ -78,12 +100,17 @@ public final class Database implements AutoCloseable {
 
   /** Again: no effect. */
   @Override public void close() {
-    nClose(peer);
-    closed = true;
+    boolean was = closing.getAndSet(true);
+    try {
+      nClose(peer);
+    } catch (QianmoException e) { // from a hook or a listener
+      closing.set(was);
+      throw e;
+    }
   }
 
   boolean isClosed() {
-    return closed;
+    return closing.get();
   }
 
   public void suspend(int deadlineMs) {
@@ -242,7 +269,7 @@ public final class Database implements AutoCloseable {
 
   public void listen(Listener listener) {
     if (listener == null) throw new NullPointerException();
-    nListen(peer, listener);
+    nListen(peer, new Listening(listener, closing));
   }
 
   /** When it returns, the listener is not running and will not run; not from the listener. */
