@@ -551,9 +551,10 @@ QM_API int32_t qm_keep(qm_db *db, uint32_t days, uint32_t mb, qm_error *e);
  * says that anything of the space may be shown otherwise (a new schema, another member), and
  *   {"cursor","all":true}
  * that anything may: the first line where `since` is empty, or of another database or of one
- * that was restored. Read on from the last line's cursor (an opaque text that may be kept);
- * an empty result: nothing changed. A record stands there once, however often it was written,
- * and a line is there only once its whole change is: qm_get and qm_list show it.
+ * that was restored, or from before this device's clock was set back by far. Read on from the last
+ * line's cursor (an opaque text that may be kept); an empty result: nothing changed. A record
+ * stands there once, however often it was written, and a line is there only once its whole change
+ * is: qm_get and qm_list show it.
  * limit: at most so many lines, 0: 1000. QM_EINVAL: `since` is no cursor. */
 QM_API int32_t qm_changes(qm_db *db, qm_slice since, uint32_t limit, qm_text *out, qm_error *e);
 /* Waits until qm_changes would give something, at most timeout_ms (UINT32_MAX: for ever).
