@@ -288,8 +288,9 @@ QM_API int32_t qm_restore(qm_tx *tx, qm_slice collection, qm_slice record, qm_er
 /* Says that two records are of one thing: from then on either id means both, shown as one under
  * the smaller id: all values, the sets together, counters added, logs in one order, texts one
  * after the other. Each keeps what it has. Records merged already: nothing is written, but what
- * is listed as "unmerged" is settled. QM_EINVAL: one and the same record; QM_ESCHEMA: of two
- * collections; QM_ELIMIT: too many in one. */
+ * is listed as "unmerged" is settled. QM_EINVAL: a record with itself, unless it is merged (two
+ * natural keys may mean one record by then); QM_ESCHEMA: of two collections; QM_ELIMIT: too many
+ * in one. */
 QM_API int32_t qm_merge(qm_tx *tx, qm_slice collection, qm_slice a, qm_slice b, qm_error *e);
 /* Takes this record out again: it shows what it has itself, and so do those that stay together.
  * One that is merged with none: nothing. */
@@ -591,9 +592,10 @@ QM_API int32_t qm_answers(qm_db *db, qm_slice space, qm_slice collection, qm_sli
  * says that anything of the space may be shown otherwise (a new schema, another member), and
  *   {"cursor","all":true}
  * that anything may: the first line where `since` is empty, or of another database or of one
- * that was restored. Read on from the last line's cursor (an opaque text that may be kept);
- * an empty result: nothing changed. A record stands there once, however often it was written,
- * and a line is there only once its whole change is: qm_get and qm_list show it.
+ * that was restored, or from before this device's clock was set back by far. Read on from the last
+ * line's cursor (an opaque text that may be kept); an empty result: nothing changed. A record
+ * stands there once, however often it was written, and a line is there only once its whole change
+ * is: qm_get and qm_list show it.
  * limit: at most so many lines, 0: 1000. QM_EINVAL: `since` is no cursor. */
 QM_API int32_t qm_changes(qm_db *db, qm_slice since, uint32_t limit, qm_text *out, qm_error *e);
 /* Waits until qm_changes would give something, at most timeout_ms (UINT32_MAX: for ever).
