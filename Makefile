@@ -39,7 +39,7 @@ LINK = $(CC) $(CFLAGS) $(SANITIZERS) $(LDFLAGS) -Wl,--as-needed
 CORE_SRC := $(wildcard core/*.c core/crdt/*.c)
 LIB_SRC := $(CORE_SRC) $(wildcard sync/*.c sync/uv/*.c adapters/sqlite/*.c adapters/json/*.c \
            adapters/handle/*.c)
-# QM_NO_NET=1: without libuv, sockets and TLS; stand-ins take their place (SPEC S24.9).
+# QM_NO_NET=1: without libuv, sockets and TLS; stand-ins take their place (SPEC S24.10).
 ifdef QM_NO_NET
 LIB_MODULES := $(filter-out libuv libssl zlib,$(LIB_MODULES))
 LIB_SRC := $(filter-out sync/uv/% sync/tls%,$(LIB_SRC)) $(wildcard adapters/handle/no_net/*.c)

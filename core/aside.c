@@ -314,7 +314,7 @@ static int read_entry(void *payload, qm_slice key, qm_slice value) {
 int qm_engine_aside_read(qm_engine *e, qm_space *s, qm_aside_counts peer, qm_arena *arena,
                          qm_buf *out, qm_aside_counts *after) {
   qm_buf body;
-  if (e->poisoned) return QM_EINTERNAL;
+  if (e->poisoned) return QM_EIO;
   qm_buf_init(&body, e->env, QM_ASIDE_BLOB_MAX + 4096);
   reading r = {.peer = peer, .n_after = peer.n, .out = &body};
   r.after = qm_arena_zero(arena, ((size_t)peer.n + s->n_aside_counts) * sizeof *r.after);

@@ -196,7 +196,7 @@ static int scan_from(scan *x, const uint8_t *prefix, size_t n) {
 
 int qm_engine_aside_copies(qm_engine *e, qm_space *s, qm_visit_copy visit, void *payload) {
   qm_arena arena;
-  if (e->poisoned) return QM_EINTERNAL;
+  if (e->poisoned) return QM_EIO;
   qm_arena_init(&arena, e->env, COPY_ARENA);
   scan x = {.s = s, .visit = visit, .payload = payload, .arena = &arena};
   int rc = scan_from(&x, (const uint8_t *)"c", 1);

@@ -51,7 +51,7 @@ int qm__engine_epoch(qm_engine *e) {
 }
 
 int qm_engine_new_epoch(qm_engine *e) {
-  if (e->poisoned) return QM_EINTERNAL;
+  if (e->poisoned) return QM_EIO;
   if (e->open) return QM_ESTATE;
   /* What the old author wrote stays its own: it is closed first, so that it travels. */
   for (uint32_t i = 0; i < e->n_spaces; i++) QM_TRY(qm_engine_push(e, e->spaces[i]));
@@ -224,8 +224,12 @@ void qm_engine_project(qm_engine *e, const qm_projector *p) {
 
 /* --- transactions --- */
 
+int qm_engine_status(const qm_engine *e) {
+  return e->poisoned ? QM_EIO : e->store->ops->status(e->store);
+}
+
 int qm_engine_begin(qm_engine *e) {
-  if (e->poisoned) return QM_EINTERNAL;
+  if (e->poisoned) return QM_EIO;
   if (e->open) return QM_ESTATE;
   QM_TRY(e->store->ops->begin(e->store));
   e->open = 1;

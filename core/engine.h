@@ -92,6 +92,10 @@ int qm_engine_begin(qm_engine *e);
  * memory stands as before begin. */
 int qm_engine_commit(qm_engine *e, qm_durability durability, qm_store_done done, void *payload);
 void qm_engine_rollback(qm_engine *e);
+/* QM_OK, or QM_EIO: storage failed in a way after which the engine cannot go on, and every other
+ * call that asks the store gives this too. Close engine and store and open them again: what was
+ * committed is there. */
+int qm_engine_status(const qm_engine *e);
 /* Rises whenever this replica writes a change of its own, or makes or takes a set-aside
  * entry, in whatever space; what is rolled back counts as well. 0 after open. */
 uint64_t qm_engine_own_writes(const qm_engine *e);

@@ -87,7 +87,7 @@ static int index_anew(qm_checker *c) {
 
 int qm_engine_check(qm_engine *e, qm_space *s, qm_error *err) {
   qm_checker c = {.s = s, .err = err};
-  if (e->poisoned) return qm_fail(err, QM_EINTERNAL, "check: the engine must be opened again");
+  if (e->poisoned) return qm_fail(err, QM_EIO, "check: the engine must be opened again");
   if (e->open) return qm_fail(err, QM_ESTATE, "check: a transaction is open");
   qm_arena_init(&c.arena, e->env, QM_RECORD_ARENA);
   int rc = scan(&c, check_record);

@@ -40,7 +40,7 @@ static int cut_log(qm_space *s, const qm_vv *vv, qm_vv *floor) {
 
 int qm_engine_cut(qm_engine *e, qm_space *s, const qm_vv *vv) {
   qm_vv below = {NULL, 0, 0}, floor = {NULL, 0, 0};
-  if (e->poisoned) return QM_EINTERNAL;
+  if (e->poisoned) return QM_EIO;
   if (e->open) return QM_ESTATE;
   int rc = qm__fold(e); /* what waits is in the log alone */
   if (rc == QM_OK) rc = limited(s, vv, &below);

@@ -132,7 +132,7 @@ static int close_segment(qm_run *r, uint32_t first, uint32_t n) {
 }
 
 int qm_engine_push(qm_engine *e, qm_space *s) {
-  if (e->poisoned) return QM_EINTERNAL;
+  if (e->poisoned) return QM_EIO;
   if (e->open) return QM_ESTATE;
   if (s->own == QM_NO_AUTHOR || s->states[s->own].closed == qm_vv_get(&s->vv, s->own)) return QM_OK;
   QM_TRY(qm_engine_begin(e));
@@ -154,7 +154,7 @@ int qm_engine_push(qm_engine *e, qm_space *s) {
 /* --- VVs --- */
 
 int qm_engine_heads(qm_engine *e, qm_space *s, qm_arena *arena, qm_vv_list *out) {
-  if (e->poisoned) return QM_EINTERNAL;
+  if (e->poisoned) return QM_EIO;
   qm_vv_entry *p = qm_arena_array(arena, s->authors.n, sizeof *p);
   uint32_t n = 0;
   if (!p) return QM_ENOMEM;
@@ -208,12 +208,12 @@ static int vv_hash(const qm_space *s, int with_schema, uint8_t out[16]) {
 }
 
 int qm_engine_sync_digest(qm_engine *e, qm_space *s, uint8_t out[16]) {
-  if (e->poisoned) return QM_EINTERNAL;
+  if (e->poisoned) return QM_EIO;
   return vv_hash(s, 1, out);
 }
 
 int qm_engine_vv_digest(qm_engine *e, qm_space *s, uint8_t out[16]) {
-  if (e->poisoned) return QM_EINTERNAL;
+  if (e->poisoned) return QM_EIO;
   return vv_hash(s, 0, out);
 }
 
@@ -221,7 +221,7 @@ int qm_engine_compare(qm_engine *e, qm_space *s, qm_vv_list peer, int *own_ahead
                       qm_author *forked) {
   int rc = QM_OK;
   *own_ahead = 0;
-  if (e->poisoned) return QM_EINTERNAL;
+  if (e->poisoned) return QM_EIO;
   for (uint32_t i = 0; i < peer.n; i++) {
     const qm_vv_entry *p = &peer.p[i];
     uint32_t a;
@@ -316,7 +316,7 @@ static int offer_suspects(qm_space *s, qm_vv *vv) {
 int qm_engine_next_held(qm_engine *e, qm_space *s, qm_vv_list peer, uint64_t *cursor,
                         qm_buf *out) {
   qm_vv vv = {NULL, 0, 0};
-  if (e->poisoned) return QM_EINTERNAL;
+  if (e->poisoned) return QM_EIO;
   int rc = peer_vv(s, peer, &vv);
   for (uint32_t a = 0; rc == QM_OK && a < s->floor.n; a++)
     if (qm_vv_get(&vv, a) < s->floor.next[a]) rc = qm_vv_set(e->env, &vv, a, UINT64_MAX);
@@ -329,7 +329,7 @@ int qm_engine_next_held(qm_engine *e, qm_space *s, qm_vv_list peer, uint64_t *cu
 int qm_engine_next_batch(qm_engine *e, qm_space *s, qm_vv_list peer, uint64_t *cursor,
                          qm_buf *out) {
   qm_vv vv = {NULL, 0, 0};
-  if (e->poisoned) return QM_EINTERNAL;
+  if (e->poisoned) return QM_EIO;
   int rc = peer_vv(s, peer, &vv);
   if (rc == QM_OK && below_floor(s, &vv)) rc = QM_ECUT;
   if (rc == QM_OK) rc = qm__space_log_next(s, &vv, cursor, out);
@@ -396,7 +396,7 @@ int qm_engine_unsent(qm_engine *e, qm_space *s, uint64_t *changes, uint64_t *old
   qm_count k = {s, 0, 0, 0};
   qm_vv vv = {NULL, 0, 0};
   *changes = *oldest_ms = 0;
-  if (e->poisoned) return QM_EINTERNAL;
+  if (e->poisoned) return QM_EIO;
   int rc = e->store->ops->open_list(e->store, s->number, count_open, &k);
   if (rc == QM_OK) rc = others_vv(s, &vv);
   while (rc == QM_OK) rc = e->store->ops->log_after(e->store, s->number, &vv, k.seq, count_row, &k);

@@ -107,7 +107,7 @@ int qm_engine_space_put(qm_engine *e, const qm_space_info *info, qm_error *err) 
   qm_space_info next = *info;
   qm_arena arena;
   qm_buf blob;
-  if (e->poisoned) return qm_fail(err, QM_EINTERNAL, "space: the engine must be opened again");
+  if (e->poisoned) return qm_fail(err, QM_EIO, "space: the engine must be opened again");
   if (e->open) return qm_fail(err, QM_ESTATE, "space: a transaction is open");
   if (qm_id_is_zero(&info->id)) return qm_fail(err, QM_EINVAL, "space: id is zero");
   qm_arena_init(&arena, e->env, 16u << 20);
@@ -150,7 +150,7 @@ int qm_engine_digest_check(qm_engine *e, qm_space *s, const uint8_t vv_digest[16
                            const uint8_t digest[16], qm_compare *out) {
   uint8_t vv[16], mine[16];
   *out = QM_COMPARE_NONE;
-  if (e->poisoned) return QM_EINTERNAL;
+  if (e->poisoned) return QM_EIO;
   if (s->dirty) return QM_OK; /* S18.6 */
   QM_TRY(qm_engine_vv_digest(e, s, vv));
   if (memcmp(vv, vv_digest, 16) == 0) {
@@ -195,7 +195,7 @@ static int write_vv(qm_space *s, const char *name, const qm_vv *v) {
 int qm_engine_acknowledged(qm_engine *e, qm_space *s, qm_vv_list vv, int safe) {
   qm_vv *held = safe ? &s->safe : &s->acknowledged, fresh = {NULL, 0, 0};
   int rc = QM_OK;
-  if (e->poisoned) return QM_EINTERNAL;
+  if (e->poisoned) return QM_EIO;
   if (e->open) return QM_ESTATE;
   for (uint32_t i = 0; i < vv.n && rc == QM_OK; i++) {
     uint32_t number;

@@ -49,7 +49,7 @@ static int fold_open(qm_engine *e) {
 int qm__fold(qm_engine *e) {
   e->whole = 1;
   if (!e->behind) return QM_OK;
-  if (e->poisoned) return QM_EINTERNAL;
+  if (e->poisoned) return QM_EIO;
   if (e->open) return fold_open(e);
   QM_TRY(qm_engine_begin(e));
   return qm_engine_commit(e, QM_RELAXED, NULL, NULL);

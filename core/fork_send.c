@@ -25,7 +25,7 @@ int qm_engine_next_apart(qm_engine *e, qm_space *s, const qm_id *peer, uint64_t 
                          qm_vv_list theirs, uint64_t *cursor, qm_buf *out) {
   qm_id key = qm__fork_peer_key(peer, session);
   qm_vv vv = {NULL, 0, 0};
-  if (e->poisoned) return QM_EINTERNAL;
+  if (e->poisoned) return QM_EIO;
   int rc = wanted(s, &key, theirs, &vv);
   if (rc == QM_OK) rc = qm__space_log_next(s, &vv, cursor, out);
   qm_vv_free(e->env, &vv);

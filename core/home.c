@@ -309,7 +309,7 @@ static int members_commit(qm_engine *e, qm_space *s, const qm_member *members, s
 
 int qm_home_members(qm_engine *e, qm_space *s, const qm_member *members, size_t n) {
   int any = 0;
-  if (e->poisoned) return QM_EINTERNAL;
+  if (e->poisoned) return QM_EIO;
   if (e->open) return QM_ESTATE;
   for (size_t i = 0; i < n; i++) {
     const qm_member *m = &members[i];

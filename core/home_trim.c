@@ -263,7 +263,7 @@ int qm_home_trim(qm_engine *e, qm_space *s, const qm_vv_list *live, uint32_t n_l
   trimmer t = {.e = e, .s = s, .left = limit, .out = out};
   memset(out, 0, sizeof *out);
   if (after) out->last = *after;
-  if (e->poisoned) return QM_EINTERNAL;
+  if (e->poisoned) return QM_EIO;
   if (e->open) return QM_ESTATE;
   if (!s->writable) return QM_EACCESS;
   qm_arena_init(&t.arena, e->env, QM_RECORD_ARENA);

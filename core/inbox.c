@@ -444,11 +444,11 @@ static int change(qm_engine *e, qm_space *s, pick *k, uint64_t before_ms) {
 
 int qm_inbox_read(qm_engine *e, qm_space *s, const qm_dot *dot) {
   pick k = {.only = dot, .unread = 1};
-  return e->poisoned ? QM_EINTERNAL : change(e, s, &k, 0);
+  return e->poisoned ? QM_EIO : change(e, s, &k, 0);
 }
 
 int qm_inbox_prune(qm_engine *e, qm_space *s, uint64_t before_ms) {
   pick k = {.p = NULL};
-  if (e->poisoned) return QM_EINTERNAL;
+  if (e->poisoned) return QM_EIO;
   return e->open ? QM_ESTATE : change(e, s, &k, before_ms);
 }

@@ -765,7 +765,7 @@ int qm_engine_ingest(qm_engine *e, qm_space *s, qm_slice batch, qm_ingest *in, q
   in->refusals = NULL;
   in->n_refusals = 0;
   if (!e->open) return qm_fail(err, QM_ESTATE, "ingest: no transaction is open");
-  if (e->poisoned) return qm_fail(err, QM_EINTERNAL, "ingest: the engine must be opened again");
+  if (e->poisoned) return qm_fail(err, QM_EIO, "ingest: the engine must be opened again");
   /* What it puts out of sight is told against what is stored (inbox.h). */
   int rc = e->flags & QM_ENGINE_INBOX && e->behind ? qm__fold(e) : QM_OK;
   if (rc == QM_OK) rc = ingest_one(&j, batch, &taken);

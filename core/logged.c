@@ -411,7 +411,7 @@ int qm_engine_history(qm_engine *e, qm_space *s, const qm_id *record, qm_visit_p
                       void *payload, int *whole) {
   uint32_t n = s->authors.n;
   replay r = {.e = e, .s = s, .id = record, .visit = visit, .payload = payload};
-  if (e->poisoned) return QM_EINTERNAL;
+  if (e->poisoned) return QM_EIO;
   r.record.id = *record;
   qm_arena_init(&r.arena, e->env, LOGGED_ARENA);
   qm_arena_init(&r.batch, e->env, LOGGED_ARENA);

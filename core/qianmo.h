@@ -25,7 +25,8 @@
  * Functions return 0 or a negative QM_E… code (err.h: qm_err_class says what a caller can
  * do about it, qm_error_text says it to a person) and then say more in *e, which may be NULL. A
  * result is set only on success; a failed call has no effect unless it says otherwise. Any call
- * may return QM_ENOMEM, QM_EINTERNAL (close the handle), an error of class STORAGE, QM_ECORRUPT or
+ * may return QM_ENOMEM, QM_EINTERNAL (close the handle), an error of class STORAGE (the next call
+ * opens the database again by itself, with what was committed), QM_ECORRUPT or
  * QM_EBUSY (another process writes), and QM_ESUSPENDED between qm_suspend and qm_resume.
  *
  * Records. A record is named by its id: 26 characters of Crockford's base32 (either case,

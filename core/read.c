@@ -27,7 +27,7 @@ static int take_row(void *payload, const qm_record_row *row) {
 int qm_engine_read(qm_engine *e, qm_space *s, const qm_id *id, qm_arena *arena,
                    const qm_record **out) {
   *out = NULL;
-  if (e->poisoned) return QM_EINTERNAL;
+  if (e->poisoned) return QM_EIO;
   if (e->open) {
     qm_loaded *l;
     QM_TRY(qm__space_record(s, id, &l));

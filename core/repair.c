@@ -349,7 +349,7 @@ static int take_records(taking *t, qm_cur *c) {
 
 /* From here on the store and the digest say all that was committed. */
 static int ready(qm_engine *e) {
-  if (e->poisoned) return QM_EINTERNAL;
+  if (e->poisoned) return QM_EIO;
   return e->open ? QM_ESTATE : qm__fold(e);
 }
 

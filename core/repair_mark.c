@@ -55,7 +55,7 @@ static int sum(qm_space *s, int anew, qm_digest *out) {
 int qm__repair_sum(qm_space *s, qm_digest *out) { return sum(s, 0, out); }
 
 int qm_engine_digest_now(qm_engine *e, qm_space *s, qm_digest *out) {
-  if (e->poisoned) return QM_EINTERNAL;
+  if (e->poisoned) return QM_EIO;
   return e->open ? QM_ESTATE : sum(s, 1, out);
 }
 

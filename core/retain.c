@@ -150,7 +150,7 @@ int qm_engine_aged(qm_engine *e, qm_space *s, const char *name, uint64_t age_ms,
   marks m = {.s = s, .name = name};
   uint64_t now = qm_engine_now(e);
   memset(out, 0, sizeof *out);
-  if (e->poisoned) return QM_EINTERNAL;
+  if (e->poisoned) return QM_EIO;
   if (e->open) return QM_ESTATE;
   int rc = qm__fold(e);
   if (rc == QM_OK) rc = marks_turn(&m, now, age_ms);
@@ -164,7 +164,7 @@ int qm_engine_retain(qm_engine *e, qm_space *s, const qm_retention *r, int *floo
   marks m = {.s = s, .name = "marks"};
   uint64_t now = qm_engine_now(e);
   if (floor_moved) *floor_moved = 0;
-  if (e->poisoned) return QM_EINTERNAL;
+  if (e->poisoned) return QM_EIO;
   if (e->open) return QM_ESTATE;
   if (!r->keep_ms) return cut_at(e, s, r, NULL, floor_moved);
   int rc = marks_turn(&m, now, r->keep_ms);

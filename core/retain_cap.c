@@ -101,7 +101,7 @@ int qm_engine_cap(qm_engine *e, uint64_t bytes_max, qm_capped *out) {
   uint32_t n = qm_engine_space_count(e);
   int rc = QM_OK;
   *out = (qm_capped){0, 0, 0};
-  if (e->poisoned) return QM_EINTERNAL;
+  if (e->poisoned) return QM_EIO;
   if (e->flags & QM_ENGINE_HUB) return QM_EINVAL;
   if (e->open) return QM_ESTATE;
   log_size *l = qm_alloc_array(e->env, n, sizeof *l);

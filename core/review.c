@@ -146,7 +146,7 @@ static int make_alone(qm_space *s) {
 }
 
 int qm_review_rebuild(qm_engine *e, qm_space *s) {
-  if (e->poisoned) return QM_EINTERNAL;
+  if (e->poisoned) return QM_EIO;
   return e->open ? QM_ESTATE : make_alone(s);
 }
 
@@ -335,7 +335,7 @@ static int all_ids(qm_space *s, const qm_id *after, ids *out) {
 /* Of one record, or of those after v->after, v->limit of them. */
 static int run(review *v, int scan, const qm_id *record) {
   ids list = {.env = v->e->env, .most = v->limit};
-  if (v->e->poisoned) return QM_EINTERNAL;
+  if (v->e->poisoned) return QM_EIO;
   QM_TRY(qm__fold(v->e)); /* the notes are written with the records */
   qm_class_refresh(v->s);
   v->classes.env = v->e->env;

@@ -198,7 +198,7 @@ struct qm_engine {
   int wrote;      /* it is of a local write */
   int whole;      /* and did more than that: all of it is saved at the end */
   int behind;     /* a space is behind its log (fold.h) */
-  int poisoned;   /* reload after a rollback failed: nothing goes any more */
+  int poisoned;   /* reload after a rollback failed: qm_engine_status */
   qm_arena arena;   /* of the open transaction */
   qm_arena records; /* the records loaded; where state is behind, of several transactions */
   qm_projector projector; /* all NULL: none */

@@ -18,7 +18,7 @@
 static uint32_t stage_out(const qm_space *s) { return s->number | QM_STAGE_OUT; }
 
 static int ready(const qm_engine *e) {
-  if (e->poisoned) return QM_EINTERNAL;
+  if (e->poisoned) return QM_EIO;
   return e->open ? QM_ESTATE : QM_OK;
 }
 
@@ -328,7 +328,7 @@ int qm_state_offered_from(qm_engine *e, qm_space *s, qm_vv_list peer, qm_vv_list
 int qm_state_part(qm_engine *e, qm_space *s, const uint8_t manifest_hash[16], uint32_t part,
                   qm_buf *out) {
   qm_buf manifest;
-  if (e->poisoned) return QM_EINTERNAL;
+  if (e->poisoned) return QM_EIO;
   if (!may_give(s)) return QM_EACCESS;
   int rc = kept_manifest(s, &manifest);
   if (rc == QM_OK && !qm__manifest_is(qm_buf_slice(&manifest), manifest_hash)) rc = QM_ENOTFOUND;
@@ -437,7 +437,7 @@ int qm_state_join(qm_engine *e, qm_space *s, const qm_slice *pieces, uint32_t n,
   if (rc == QM_OK && n - 1 > parts) rc = QM_ETRAILING;
   for (uint32_t part = next; rc == QM_OK && part < parts && part < n - 1; part++)
     rc = qm_state_stage_part(e, s, NULL, part, pieces[part + 1]);
-  if (rc == QM_OK) return qm_state_take(e, s, NULL, joined, err);
+  if (rc == QM_OK) return qm_state_take(e, s, NULL, 0, joined, err);
   if (!e->open) (void)qm_state_drop(e, s);
   return qm_fail(err, rc, "state: %s", qm_err_text(rc));
 }

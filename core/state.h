@@ -59,11 +59,13 @@ int qm_state_stage_part(qm_engine *e, qm_space *s, const uint8_t *manifest_hash,
 /* Joins what is staged, in one durable transaction, and drops it. *joined = 0: the state
  * holds nothing that is not here. On a dirty replica it takes the place of what is here, and
  * what the log holds beyond it is replayed; QM_ECUT where the log does not go on from it.
- * A state that goes on behind our back (another head at one counter of some author) is
- * QM_EFORK; one that does not read QM_EFORMAT, QM_ECANON… with *err: nothing changes but that
- * the stage is dropped. QM_ETRUNCATED: parts are missing. QM_ENOTFOUND as above. */
-int qm_state_take(qm_engine *e, qm_space *s, const uint8_t *manifest_hash, int *joined,
-                  qm_error *err);
+ * A state that goes on behind our back (another head at one counter of some author, or one in
+ * doubt, S21.1) is QM_EFORK; but where of_home says that the home hub gave it, and the author is
+ * another device's, it takes the place of what is here (S21.7). One that does not read is
+ * QM_EFORMAT, QM_ECANON… with *err: nothing changes but that the stage is dropped.
+ * QM_ETRUNCATED: parts are missing. QM_ENOTFOUND as above. */
+int qm_state_take(qm_engine *e, qm_space *s, const uint8_t *manifest_hash, int of_home,
+                  int *joined, qm_error *err);
 int qm_state_drop(qm_engine *e, qm_space *s);
 
 /* --- both at once, for callers that hold a whole snapshot --- */

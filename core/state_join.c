@@ -24,6 +24,7 @@ typedef struct qm_run {
   uint64_t start, next;
   uint8_t head[QM_HEAD_SIZE];
   uint8_t mine[QM_HEAD_SIZE]; /* the author's here, before the state */
+  uint8_t other;              /* what is here of it may be another branch */
 } qm_run;
 
 typedef struct qm_joining {
@@ -39,6 +40,7 @@ typedef struct qm_joining {
   qm_run *runs;   /* by place */
   uint32_t n_map;
   qm_vv old, theirs; /* VVs of both sides before the join */
+  int of_home;       /* it is the home hub's */
   int replace;       /* not joined: the records here are not to be trusted */
   qm__retained base; /* where replace: the state's clock rows and heads, by local number */
   qm_id page[PAGE];  /* ids here, not walked yet */
@@ -72,6 +74,25 @@ static int read_author(qm_joining *j, uint32_t i, qm_author *id, qm_hash *head, 
   return j->next[i] > NEXT_MAX ? QM_ERANGE : QM_OK;
 }
 
+/* 0: here is another branch of this author, or may be, and the state cannot be joined. Where it
+ * is another device's, the home hub's own state takes the place of what is here: what the hub
+ * holds stands, and what else there is that device will show it (S21.2). */
+static int is_one_branch(qm_joining *j, uint32_t place) {
+  const qm_space *s = j->s;
+  uint32_t a = j->map[place];
+  uint64_t next = j->next[place];
+  const qm_author *author = &s->authors.ids[a];
+  const qm_hash *head = &j->heads[place];
+  uint64_t mine = qm_vv_get(&j->old, a);
+  int differs = next == mine && memcmp(head->b, s->states[a].head.b, QM_HASH_SIZE) != 0;
+  qm_id device;
+  if (!next || !mine || (!differs && !qm__fork_is_suspect(s, author))) return 1;
+  qm_author_device(author, &device);
+  if (!j->of_home || next < mine || qm_id_cmp(&device, &j->e->device) == 0) return 0;
+  j->replace = j->runs[place].other = 1;
+  return 1;
+}
+
 /* Another head at one counter: the state goes on behind our back. */
 static int take_author(qm_joining *j, uint32_t place, qm_time time) {
   qm_space *s = j->s;
@@ -80,9 +101,12 @@ static int take_author(qm_joining *j, uint32_t place, qm_time time) {
   const qm_hash *head = &j->heads[place];
   qm_author_state *st = &s->states[a];
   uint64_t mine = qm_vv_get(&j->old, a);
-  if (next && next == mine && memcmp(head->b, st->head.b, QM_HASH_SIZE) != 0) return QM_EFORK;
-  if (next && mine && qm__fork_is_suspect(s, &s->authors.ids[a])) return QM_EFORK;
-  if (j->replace && next == mine) st->time = time;
+  if (!is_one_branch(j, place)) return QM_EFORK;
+  if (j->runs[place].other) QM_TRY(qm__fork_clear(s, &s->authors.ids[a]));
+  if (j->replace && next == mine) {
+    st->time = time;
+    st->head = *head;
+  }
   if (next <= mine) return QM_OK;
   memcpy(j->runs[place].mine, st->head.b, QM_HEAD_SIZE);
   if (qm_author_cmp(&s->authors.ids[a], &j->e->author) == 0)
@@ -349,7 +373,7 @@ static int pick(qm_joining *j, const uint32_t *places, qm_batch *batch) {
     run->next = g->next;
     memcpy(run->head, g->head, QM_HEAD_SIZE);
     uint64_t mine = qm_vv_get(&j->old, g->author);
-    if (g->next <= mine) continue;
+    if (g->next <= mine || run->other) continue;
     if (g->start < mine) return QM_EFORK;
     if (g->start == mine && memcmp(g->previous, run->mine, QM_HEAD_SIZE) != 0) return QM_EFORK;
     if (!run->start) run->start = g->start + 1; /* 0: none kept */
@@ -419,9 +443,9 @@ static int move_floor(qm_joining *j) {
     const qm_run *run = &j->runs[i];
     int ends = run->next == next && !memcmp(run->head, j->heads[i].b, QM_HEAD_SIZE);
     if (run->next && !ends) return QM_EFORMAT;
-    if (next <= mine) continue;
+    if (next < mine || (next == mine && !run->other)) continue;
     if (run->start) from = run->start - 1;
-    if (from == mine) continue; /* the log here goes on without a gap */
+    if (from == mine && !run->other) continue; /* the log here goes on without a gap */
     QM_TRY(move_base(s, a, from, next));
     QM_TRY(qm_vv_set(j->e->env, &s->floor, a, from));
     s->floor_moved = 1;
@@ -499,8 +523,9 @@ static int is_ours(int rc) {
          qm_err_class(rc) == QM_CLASS_STORAGE;
 }
 
-static int join_staged(qm_engine *e, qm_space *s, const uint8_t *manifest_hash, int *joined) {
-  qm_joining j = {.e = e, .s = s};
+static int join_staged(qm_engine *e, qm_space *s, const uint8_t *manifest_hash, int of_home,
+                       int *joined) {
+  qm_joining j = {.e = e, .s = s, .of_home = of_home};
   qm_arena_init(&j.keep, e->env, (size_t)64 << 20);
   qm_buf_init(&j.manifest, e->env, QM_STATE_MANIFEST_MAX);
   qm__feed_init(&j.feed, s, s->number, &j.m);
@@ -528,14 +553,14 @@ static int join_staged(qm_engine *e, qm_space *s, const uint8_t *manifest_hash, 
   return rc;
 }
 
-int qm_state_take(qm_engine *e, qm_space *s, const uint8_t *manifest_hash, int *joined,
-                  qm_error *err) {
+int qm_state_take(qm_engine *e, qm_space *s, const uint8_t *manifest_hash, int of_home,
+                  int *joined, qm_error *err) {
   *joined = 0;
   int rc = qm_engine_push(e, s);
   if (rc == QM_OK && e->open) rc = QM_ESTATE;
   if (rc == QM_OK) rc = qm__fold(e); /* the arena is reset on the way */
   if (rc != QM_OK) return qm_fail(err, rc, "state: %s", qm_err_text(rc));
-  rc = join_staged(e, s, manifest_hash, joined);
+  rc = join_staged(e, s, manifest_hash, of_home, joined);
   if (rc != QM_OK) *joined = 0;
   /* What cannot be joined is not kept: it would be offered to itself for ever. */
   if (rc == QM_OK ? !*joined : !is_ours(rc)) (void)qm_state_drop(e, s);

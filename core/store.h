@@ -264,6 +264,9 @@ typedef struct qm_store_ops {
 
   /* Checks the store itself (pages, indexes). QM_ECORRUPT with detail. */
   int (*check)(qm_store *s, qm_error *e);
+  /* QM_OK, or QM_EIO: after a write or an fsync that failed nobody can say what is on disk,
+   * and every other call gives this until the store is closed and opened again. */
+  int (*status)(const qm_store *s);
 } qm_store_ops;
 
 /* The head of every implementation's struct. */

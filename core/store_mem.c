@@ -199,6 +199,11 @@ static int mem_check(qm_store *s, qm_error *e) {
   return QM_OK;
 }
 
+static int mem_status(const qm_store *s) {
+  (void)s;
+  return QM_OK;
+}
+
 static const qm_store_ops mem_ops = {
     .version = QM_STORE_VERSION,
     .begin = mem_begin,
@@ -251,6 +256,7 @@ static const qm_store_ops mem_ops = {
     .stage_swap = qm__mem_stage_swap,
     .stage_drop = qm__mem_stage_drop,
     .check = mem_check,
+    .status = mem_status,
 };
 
 int qm_store_mem_open(const qm_env *env, qm_store **out) {

@@ -273,7 +273,7 @@ int qm_settled_prune(qm_engine *e, qm_space *s, uint64_t before_ms) {
   qm_store *store = e->store;
   qm_arena arena;
   ageing g = {.arena = &arena};
-  if (e->poisoned) return QM_EINTERNAL;
+  if (e->poisoned) return QM_EIO;
   if (e->open) return QM_ESTATE;
   qm_arena_init(&arena, e->env, (size_t)64 << 20);
   int rc = qm_settled_each(e, s, take_age, &g);

@@ -256,7 +256,7 @@ static int run_state_stage(qm_answer *a, const qm_event *ev, qm_space *sp, qm_an
 static int run_state_join(qm_answer *a, const qm_event *ev, qm_space *sp, qm_answered *out) {
   int joined;
   QM_TRY(may_take(a, ev));
-  QM_TRY(qm_state_take(a->engine, sp, ev->digest, &joined, &out->error));
+  QM_TRY(qm_state_take(a->engine, sp, ev->digest, peer_is_hub(a, ev), &joined, &out->error));
   if (!(a->flags & QM_ANSWER_HUB)) return QM_OK;
   return a->policy->recover(a->policy->payload, &ev->peer, &ev->space, 1);
 }

@@ -9,8 +9,9 @@
  * 3. Readers decode records from the store themselves and not through the engine, so that
  *    they see what was committed also while a transaction is open.
  * 4. The engine is closed and opened again where another process has written (QM_EBUSY for
- *    good, see adapters/sqlite/store_sqlite.h), but never while a transaction or a sync
- *    holds on to it. Where opening again failed, `engine` is NULL until it succeeds.
+ *    good, see adapters/sqlite/store_sqlite.h) and at the next call after storage failed under
+ *    it (qm_engine_status), but never while a transaction or a sync holds on to it: a sync ends
+ *    for it. Where opening again failed, `engine` is NULL until it succeeds.
  * 5. While `suspended`, and nothing of before runs any more, nothing is open (handle_suspend.c). */
 #ifndef QM_HANDLE_H
 #define QM_HANDLE_H

@@ -641,7 +641,8 @@ static void pause_for(qm__sync *run, uint32_t ms) {
 static int stay_again(qm__sync *run, int rc, uint32_t *pause, qm_error *e) {
   qm_db *db = run->db;
   if (rc == QM_EBUSY) return qm__handle_reopen(db, e); /* another process has written */
-  if (rc != QM_OK && qm_err_class(rc) != QM_CLASS_RETRY) return rc;
+  int failed = db->engine && qm_engine_status(db->engine) != QM_OK;
+  if (rc != QM_OK && qm_err_class(rc) != QM_CLASS_RETRY && !failed) return rc;
   if (run->was_live) *pause = STAY_PAUSE_MS;
   if (rc != QM_OK) {
     if (run->said_live) qm__happened(db, QM_HAPPENED_LOST, rc);
@@ -664,7 +665,8 @@ static int stay(qm__sync *run, qm_error *e) {
     while (db->tx) pthread_cond_wait(&db->ended, &db->mutex);
     if (is_interrupted(run)) return QM_OK;
     run->was_live = 0;
-    int rc = db->engine ? QM_OK : qm__handle_reopen(db, e);
+    int there = db->engine && qm_engine_status(db->engine) == QM_OK;
+    int rc = there ? QM_OK : qm__handle_reopen(db, e);
     if (rc == QM_OK) rc = qm__sync_check_clock(db, e);
     if (rc == QM_OK) rc = sync_all(run, NULL, e);
     if (is_interrupted(run)) return QM_OK;

@@ -273,6 +273,10 @@ static int sqlite_author_put(qm_store *store, uint32_t space, const qm_author_ro
 
 static int sqlite_check(qm_store *s, qm_error *e) { return qm__db_check(&self(s)->db, 1, e); }
 
+static int sqlite_status(const qm_store *s) {
+  return ((const sqlite_store *)s)->db.poisoned ? QM_EIO : QM_OK;
+}
+
 static const qm_store_ops sqlite_ops = {
     .version = QM_STORE_VERSION,
     .begin = sqlite_begin,
@@ -325,6 +329,7 @@ static const qm_store_ops sqlite_ops = {
     .stage_swap = qm__sqlite_stage_swap,
     .stage_drop = qm__sqlite_stage_drop,
     .check = sqlite_check,
+    .status = sqlite_status,
 };
 
 int qm_store_sqlite_open(const qm_env *env, const char *path, unsigned flags, qm_store **out,

@@ -71,11 +71,12 @@ static void check_calendar(qm_slice *in) {
     off[i].last = off[i].first + (int32_t)fuzz_below(in, 400);
   }
   if (qm_calendar_check(&c)) return;
-  int64_t start = (int64_t)fuzz_number(in) - (int64_t)fuzz_number(in);
+  int64_t start = (int64_t)(fuzz_number(in) - fuzz_number(in)); /* of any size */
   uint32_t amount = 1 + fuzz_below(in, QM_LIMIT_AMOUNT_MAX);
   qm_unit unit = (qm_unit)(1 + fuzz_below(in, 4));
   if (qm_calendar_deadline(&c, start, amount, unit, &d) != QM_OK) return;
   FUZZ_CHECK(d.ms >= start);
+  if (start > INT64_MAX - 1000) return;
   if (qm_calendar_deadline(&c, start + 1000, amount, unit, &later) == QM_OK)
     FUZZ_CHECK(later.ms >= d.ms);
 }

@@ -334,10 +334,14 @@ static int keep_part(void *payload, uint32_t part, qm_slice content) {
 
 int join(device *to, device *from) {
   snapshot s = {.n = 0, .w = to->world};
-  int joined;
+  int joined, of_home = (from->flags & QM_ENGINE_HUB) != 0;
+  uint32_t next, parts;
   qm_error e = {0, ""};
   ok(qm_state_write(from->engine, from->space, keep_part, &s));
-  if (qm_state_join(to->engine, to->space, s.parts, s.n, &joined, &e) != QM_OK)
+  ok(qm_state_stage(to->engine, to->space, s.parts[0], &next, &parts));
+  for (; next < parts; next++)
+    ok(qm_state_stage_part(to->engine, to->space, NULL, next, s.parts[next + 1]));
+  if (qm_state_take(to->engine, to->space, NULL, of_home, &joined, &e) != QM_OK)
     fail_msg("%s", e.message);
   return joined;
 }

@@ -231,6 +231,47 @@ static void a_fork_beyond_a_cut_at_the_hub(void **state) {
   world_close(&w);
 }
 
+/* (S21.7) B holds the copy's branch and has heard of the other. The hub has cut its log below
+ * both and has a state only, which takes the place of what B holds; what B wrote itself stays. */
+static void in_doubt_where_the_hub_has_but_a_state(void **state) {
+  const qm_author *suspects;
+  (void)state;
+  open4(14);
+  ok(put_new(A, "R"));
+  ok(put_inc(A, "R", 1));
+  world_talk(&w);
+  copy_unnoticed(Z, A);
+  ok(put_inc(A, "R", 10));
+  ok(put_inc(Z, "R", 100));
+  talk(Z, B);
+  talk(A, B);
+  assert_int_equal(qm_space_forks(B->space, &suspects), 1);
+  ok(put_new(B, "S"));
+  ok(put(B, "S", F_TEL, "own"));
+  talk(A, H);
+  ok(put_inc(A, "R", 1000));
+  talk(A, H);
+  all_is_safe(H);
+  shows(B, "R", F_VISITS, "101");
+  for (int i = 0; i < 2; i++) talk(B, H);
+  shows(B, "R", F_VISITS, "1011");
+  shows(H, "S", F_TEL, "own");
+  assert_int_equal(qm_space_forks(B->space, &suspects), 0);
+  uint8_t vb[16], vh[16];
+  ok(qm_engine_vv_digest(B->engine, B->space, vb));
+  ok(qm_engine_vv_digest(H->engine, H->space, vh));
+  assert_memory_equal(vb, vh, 16);
+  qm_digest db, dh;
+  qm_space_digest(B->space, &db);
+  qm_space_digest(H->space, &dh);
+  assert_true(qm_digest_eq(&db, &dh));
+  ok(put_inc(A, "R", 10000)); /* and its chain goes on */
+  talk(A, H);
+  talk(B, H);
+  shows(B, "R", F_VISITS, "11011");
+  world_close(&w);
+}
+
 static void a_fork_at_the_floor(void **state) {
   (void)state;
   open4(9);
@@ -474,6 +515,7 @@ int main(void) {
       cmocka_unit_test(what_was_written_upon_it_moves_too),
       cmocka_unit_test(a_run_closed_twice_across_a_cut),
       cmocka_unit_test(a_fork_beyond_a_cut_at_the_hub),
+      cmocka_unit_test(in_doubt_where_the_hub_has_but_a_state),
       cmocka_unit_test(a_fork_at_the_floor),
       cmocka_unit_test(a_phone_whose_log_is_cut),
       cmocka_unit_test(what_the_hub_has_not_seen_stays),

@@ -217,20 +217,21 @@ static void is_poisoned(session *s) {
   qm_id id = rec("R");
   qm_write *x;
   qm_buf out;
-  assert_int_equal(qm_engine_begin(d->engine), QM_EINTERNAL);
-  assert_int_equal(qm_write_begin(&x, d->engine, d->space, 0), QM_EINTERNAL);
-  assert_int_equal(qm_engine_heads(d->engine, d->space, &s->arena, &list), QM_EINTERNAL);
-  assert_int_equal(qm_engine_sync_digest(d->engine, d->space, b), QM_EINTERNAL);
-  assert_int_equal(qm_engine_vv_digest(d->engine, d->space, b), QM_EINTERNAL);
-  assert_int_equal(qm_engine_unsent(d->engine, d->space, &n, &n), QM_EINTERNAL);
-  assert_int_equal(qm_engine_read(d->engine, d->space, &id, &s->arena, &r), QM_EINTERNAL);
-  assert_int_equal(qm_engine_push(d->engine, d->space), QM_EINTERNAL);
-  assert_int_equal(qm_engine_new_epoch(d->engine), QM_EINTERNAL);
-  assert_int_equal(qm_engine_check(d->engine, d->space, NULL), QM_EINTERNAL);
-  assert_int_equal(qm_engine_space_put(d->engine, &s->info, NULL), QM_EINTERNAL);
-  assert_int_equal(qm_engine_acknowledged(d->engine, d->space, s->hub, 0), QM_EINTERNAL);
+  assert_int_equal(qm_engine_status(d->engine), QM_EIO);
+  assert_int_equal(qm_engine_begin(d->engine), QM_EIO);
+  assert_int_equal(qm_write_begin(&x, d->engine, d->space, 0), QM_EIO);
+  assert_int_equal(qm_engine_heads(d->engine, d->space, &s->arena, &list), QM_EIO);
+  assert_int_equal(qm_engine_sync_digest(d->engine, d->space, b), QM_EIO);
+  assert_int_equal(qm_engine_vv_digest(d->engine, d->space, b), QM_EIO);
+  assert_int_equal(qm_engine_unsent(d->engine, d->space, &n, &n), QM_EIO);
+  assert_int_equal(qm_engine_read(d->engine, d->space, &id, &s->arena, &r), QM_EIO);
+  assert_int_equal(qm_engine_push(d->engine, d->space), QM_EIO);
+  assert_int_equal(qm_engine_new_epoch(d->engine), QM_EIO);
+  assert_int_equal(qm_engine_check(d->engine, d->space, NULL), QM_EIO);
+  assert_int_equal(qm_engine_space_put(d->engine, &s->info, NULL), QM_EIO);
+  assert_int_equal(qm_engine_acknowledged(d->engine, d->space, s->hub, 0), QM_EIO);
   qm_buf_init(&out, &s->env, 1000);
-  assert_int_equal(qm_engine_next_batch(d->engine, d->space, s->hub, &cursor, &out), QM_EINTERNAL);
+  assert_int_equal(qm_engine_next_batch(d->engine, d->space, s->hub, &cursor, &out), QM_EIO);
   qm_buf_free(&out);
 }
 

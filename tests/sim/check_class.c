@@ -95,10 +95,10 @@ static int stands(const view *v, int field, const char *value) {
   return 0;
 }
 
-/* Removing an element brings back the member that held it: what else that save wrote may stand
- * on two records. */
+/* Removing an element brings back the member that held it, and a review settles a field on the
+ * member where the values stood: what else that save wrote may stand on two records. */
 static int is_apart(const save *s) {
-  return s->remove[0] || s->edits[SEQ_TEXT].n_cut || s->edits[SEQ_LIST].n_cut;
+  return s->remove[0] || s->review || s->edits[SEQ_TEXT].n_cut || s->edits[SEQ_LIST].n_cut;
 }
 
 static int answered(const group *g, const save *i, int field) {

@@ -134,6 +134,10 @@ void check_held(world *w, node *client, node *server, held_list *out) {
   }
 }
 
+/* Storage failed under it, in a save beside the session: what is in memory says nothing until
+ * it is opened again, and the session ends when it next asks it. */
+static int is_blind(const node *n) { return !n->up || qm_engine_status(n->engine) != QM_OK; }
+
 static void check_brought(world *w, node *client, node *server, const held_list *held) {
   for (uint32_t i = 0; held && i < held->n; i++) {
     const held_row *x = &held->p[i];
@@ -144,7 +148,7 @@ static void check_brought(world *w, node *client, node *server, const held_list 
     qm_author_device(&x->author, &device);
     const node *author = node_of_id(w, &device);
     if (!s || !author || author->liar || !device_may(w, to->index, x->space)) continue;
-    if (forks_in(w, x->space)) continue; /* what depends on the other word waits */
+    if (is_blind(to) || forks_in(w, x->space)) continue; /* what depends on the other word waits */
     uint64_t has = qm_authors_find(&s->authors, &x->author, &a) == QM_OK ? qm_vv_get(&s->vv, a) : 0;
     if (has < x->next)
       violation(w, "nodes %u and %u: their session ended well, %u has %llu of %llu in space %u",
@@ -178,6 +182,7 @@ static const qm_author *lacks(const node *from, const qm_space *x, const qm_spac
 void check_rest(world *w, node *client, node *server) {
   if (!client->up || !server->up || client->liar || client->sick || server->sick) return;
   if (disk_dead(client->disk) || disk_dead(server->disk)) return;
+  if (is_blind(client) || is_blind(server)) return;
   for (unsigned s = 0; s < SPACES; s++) {
     const qm_space *x = node_space(client, s), *y = node_space(server, s);
     if (!x || !y || !device_may(w, client->index, s) || !w->writable[client->index][s]) continue;

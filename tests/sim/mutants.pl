@@ -152,9 +152,7 @@ sub plant {
   open my $out, '>', "$dir/mutant.c" or die "$dir: $!\n";
   print $out $_;
   close $out;
-  my $packages = `pkg-config --cflags libuv sqlite3 msgpack libssl libcrypto libzstd libutf8proc`;
-  my $libs = `pkg-config --libs libuv sqlite3 msgpack libssl libcrypto libzstd zlib libutf8proc jansson`;
-  chomp($packages, $libs);
+  my ($packages, $libs) = @ENV{qw(PKG_CFLAGS PKG_LIBS)};
   my $wrap = join ',', map { "--wrap=$_" } qw(open close fsync stat unlink);
   my $posix = $file =~ m{^adapters/} ? '-D_POSIX_C_SOURCE=200809L' : '';
   my $rc = system("$cc $cflags -std=c11 $posix -I. $packages -w -c -o $dir/mutant.o $dir/mutant.c"

@@ -45,6 +45,7 @@ sim: $(BUILD)/sim  ## simulate SEEDS worlds from SEED on, DAYS days each; or SCR
 	@SEED=$(SEED) SEEDS=$(SEEDS) DAYS=$(DAYS) KEEP=fixtures/crash $(BUILD)/sim $(SCRIPT)
 
 sim-mutants: $(BUILD)/sim  ## plant every bug of tests/sim/mutants.pl and see that the simulator finds it
-	@BUILD=$(BUILD) CC='$(CC)' CFLAGS='$(CFLAGS)' perl tests/sim/mutants.pl
+	@BUILD=$(BUILD) CC='$(CC)' CFLAGS='$(CFLAGS)' PKG_CFLAGS='$(PKG_CFLAGS)' \
+	  PKG_LIBS='$(PKG_LIBS)' perl tests/sim/mutants.pl $(MUTANTS)
 
 -include $(patsubst %.o,%.d,$(call objects,$(SIM_SRC)))

@@ -1,6 +1,7 @@
 #include "tests/unit/support_handle.h"
 
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -8,6 +9,7 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <sys/resource.h>
 
 #define F(name, number, type, more) \
   "{\"name\":\"" name "\",\"number\":" #number ",\"type\":\"" type "\",\"class\":\"work\"" more "}"
@@ -88,6 +90,23 @@ int app_one(app *a, app_verb v, const char *record, const char *field, const cha
   int rc = v(tx, S("household"), S(record), S(field), S(value), flags, &a->e);
   assert_int_equal(qm_commit(tx, NULL), QM_OK);
   return rc;
+}
+
+void app_fail_save(app *a) {
+  struct rlimit old, none;
+  qm_text id;
+  qm_tx *tx = app_begin(a);
+  assert_int_equal(qm_new(tx, S("household"), NONE, &id, NULL, &a->e), QM_OK);
+  qm_text_free(&id);
+  assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+  none = old;
+  none.rlim_cur = 1;
+  void (*handler)(int) = signal(SIGXFSZ, SIG_IGN);
+  assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+  int rc = qm_commit(tx, &a->e);
+  assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+  signal(SIGXFSZ, handler);
+  assert_int_equal(rc, QM_EIO);
 }
 
 void app_make(app *a, const char *key, char id[27]) {

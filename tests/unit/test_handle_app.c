@@ -285,17 +285,14 @@ static void test_suspend_ends_a_transaction(void **state) {
 
 typedef struct waiting {
   qm_db *db;
+  char cursor[64];
   int rc;
 } waiting;
 
+/* Threads only note what came: an assertion in them would end the program. */
 static void *wait_for_change(void *payload) {
   waiting *x = payload;
-  qm_text t;
-  assert_int_equal(qm_changes(x->db, NONE, 0, &t, NULL), QM_OK);
-  char cursor[64];
-  text_member(&t, "\"cursor\":\"", cursor, sizeof cursor);
-  qm_text_free(&t);
-  x->rc = qm_changes_wait(x->db, S(cursor), UINT32_MAX, NULL);
+  x->rc = qm_changes_wait(x->db, S(x->cursor), UINT32_MAX, NULL);
   return NULL;
 }
 
@@ -313,7 +310,11 @@ static void *query_long(void *payload) {
 static void test_suspend_others_leave(void **state) {
   world *w = *state;
   pthread_t t[2];
-  waiting x = {w->a.db, 0}, y = {w->a.db, 0};
+  waiting x = {.db = w->a.db}, y = {.db = w->a.db};
+  qm_text changes;
+  ok(qm_changes(w->a.db, NONE, 0, &changes, &w->a.e));
+  text_member(&changes, "\"cursor\":\"", x.cursor, sizeof x.cursor);
+  qm_text_free(&changes);
   assert_int_equal(pthread_create(&t[0], NULL, wait_for_change, &x), 0);
   assert_int_equal(pthread_create(&t[1], NULL, query_long, &y), 0);
   while (x.rc == 0 && locks_held() < 2) poll(NULL, 0, 1);
@@ -444,6 +445,30 @@ static void test_record_status(void **state) {
                    QM_ENOTFOUND);
 }
 
+/* ---- storage ---- */
+
+/* The app need not know that the database was opened again. */
+static void test_storage_fails(void **state) {
+  world *w = *state;
+  app *a = &w->a;
+  char id[27];
+  qm_text t;
+  qm_tx *tx;
+  app_make(a, "1", id);
+  app_fail_save(a);
+  assert_true(app_shows(a, id, "\"no\":\"1\""));
+  app_fail_save(a);
+  app_make(a, "2", id);
+  ok(qm_list(a->db, NONE, S("household"), NONE, 0, 0, &t, &a->e));
+  assert_true(text_holds(&t, "\"no\":\"1\"") && text_holds(&t, "\"no\":\"2\""));
+  qm_text_free(&t);
+  app_fail_save(a);
+  ok(qm_begin(a->db, NONE, &tx, &a->e));
+  qm_cancel(tx);
+  ok(qm_check(a->db, &t, &a->e));
+  qm_text_free(&t);
+}
+
 static void test_error_texts(void **state) {
   (void)state;
 #define ROW(name, number, cls, text) number,
@@ -469,6 +494,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(test_events, app_setup, app_teardown),
       cmocka_unit_test_setup_teardown(test_listen, app_setup, app_teardown),
       cmocka_unit_test_setup_teardown(test_record_status, app_setup, app_teardown),
+      cmocka_unit_test_setup_teardown(test_storage_fails, app_setup, app_teardown),
       cmocka_unit_test(test_error_texts),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -326,6 +326,27 @@ static void test_suspend_while_staying(void **state) {
   ok(qm_sync(a->db, NULL, &a->e));
 }
 
+/* What stays lets go of the database, which is opened again, and connects anew. */
+static void test_storage_fails_while_staying(void **state) {
+  hub_world *w = *state;
+  app *a = &w->p.a;
+  qm_text t;
+  pthread_t thread;
+  open_phone(w, 0);
+  staying s = {a->db, 0};
+  (void)qm_events(a->db, 0, &t, NULL);
+  assert_int_equal(pthread_create(&thread, NULL, stay, &s), 0);
+  await_live(a->db);
+  app_fail_save(a);
+  await_live(a->db);
+  write_one(a->db, "Household (invented)");
+  qm_interrupt(a->db);
+  pthread_join(thread, NULL);
+  ok(s.rc);
+  ok(qm_sync(a->db, NULL, &a->e));
+  assert_int_equal(unsent(a->db), 0);
+}
+
 /* --- keys and opinions --- */
 
 static void test_signer(void **state) {
@@ -487,13 +508,33 @@ static void test_link_hub_refuses(void **state) {
   ok(qm_link_close(l, NULL, &a->e));
 }
 
+static void test_storage_fails_under_a_link(void **state) {
+  hub_world *w = *state;
+  app *a = &w->p.a;
+  qm_link *l;
+  uint8_t to[512];
+  size_t used;
+  open_phone(w, 0);
+  ok(qm_sync(a->db, NULL, &a->e)); /* the space comes */
+  ok(qm_link_open(a->db, &l, &a->e));
+  ok(qm_link_take(l, to, sizeof to, &used, &a->e));
+  app_fail_save(a);
+  assert_int_equal(qm_link_feed(l, NONE, &used, &a->e), QM_EIO);
+  assert_int_equal(qm_link_over(l), 1);
+  assert_int_equal(qm_link_close(l, NULL, &a->e), QM_EIO);
+  write_one(a->db, "Household (invented)");
+  ok(qm_sync(a->db, NULL, &a->e));
+  assert_int_equal(unsent(a->db), 0);
+}
+
 #define t(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void) {
   const struct CMUnitTest tests[] = {
       t(test_run),    t(test_budget_and_cancel), t(test_suspend_while_staying),
       t(test_signer), t(test_opinion),           t(test_link),
-      t(test_link_hub_refuses),
+      t(test_link_hub_refuses), t(test_storage_fails_while_staying),
+      t(test_storage_fails_under_a_link),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

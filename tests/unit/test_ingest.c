@@ -449,6 +449,7 @@ typedef struct naming {
   qm_op op;
 } naming;
 
+/* [34] An op names only what its writer's context covers: no two can name each other's. */
 static void names_what_was_not_seen(void **state) {
   static qm_dot dots[] = {{0, 0}, {0, 0}};
   static qm_range range = {1, 2, 0};

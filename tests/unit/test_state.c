@@ -217,14 +217,14 @@ static void a_stage_resumes(void **state) {
   reopen(C);
   ok(put_new(C, "own")); /* and goes on working */
   for (uint32_t part = 1; part < n_parts; part++) {
-    assert_int_equal(qm_state_take(C->engine, C->space, NULL, &joined, &e), QM_ETRUNCATED);
+    assert_int_equal(qm_state_take(C->engine, C->space, NULL, 0, &joined, &e), QM_ETRUNCATED);
     ok(qm_state_stage(C->engine, C->space, s.p[0], &next, &n_parts));
     assert_int_equal(next, part);
     ok(qm_state_stage_part(C->engine, C->space, NULL, part, s.p[part + 1]));
   }
-  ok(qm_state_take(C->engine, C->space, NULL, &joined, &e));
+  ok(qm_state_take(C->engine, C->space, NULL, 0, &joined, &e));
   assert_true(joined);
-  assert_int_equal(qm_state_take(C->engine, C->space, NULL, &joined, &e), QM_ENOTFOUND);
+  assert_int_equal(qm_state_take(C->engine, C->space, NULL, 0, &joined, &e), QM_ENOTFOUND);
   check_memory(C);
   assert_true(visible(C, "own") && visible(C, "r3"));
   /* Another snapshot in its place begins anew. */
@@ -238,7 +238,7 @@ static void a_stage_resumes(void **state) {
   qm_hash old;
   qm_sha256(s.p[0].p, s.p[0].n, &old);
   assert_int_equal(qm_state_stage_part(B->engine, B->space, old.b, 1, s.p[2]), QM_ENOTFOUND);
-  assert_int_equal(qm_state_take(B->engine, B->space, old.b, &joined, &e), QM_ENOTFOUND);
+  assert_int_equal(qm_state_take(B->engine, B->space, old.b, 0, &joined, &e), QM_ENOTFOUND);
   ok(qm_state_stage(B->engine, B->space, other.p[0], &next, &n_parts));
 }
 
@@ -399,7 +399,7 @@ static void a_join_in_bounded_memory(void **state) {
     ok(piece_of(A, &o, i, &piece));
     ok(qm_state_stage_part(C->engine, C->space, NULL, i, piece));
   }
-  if (qm_state_take(C->engine, C->space, NULL, &joined, &e) != QM_OK) fail_msg("%s", e.message);
+  if (qm_state_take(C->engine, C->space, NULL, 0, &joined, &e) != QM_OK) fail_msg("%s", e.message);
   assert_true(joined);
   if (counted.most > 9u << 20) fail_msg("%zu bytes for %u parts", counted.most, n_parts);
   check_memory(C);

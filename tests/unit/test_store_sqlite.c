@@ -407,6 +407,7 @@ static void a_full_store_keeps_what_it_has(void **state) {
 /* Every call of a store that can no longer be trusted. */
 static void is_dead(qm_store *s) {
   uint64_t n;
+  GIVES(QM_EIO, s->ops->status(s));
   GIVES(QM_EIO, s->ops->begin(s));
   GIVES(QM_EIO, s->ops->barrier(s));
   GIVES(QM_EIO, s->ops->record_count(s, 1, 0, &n));

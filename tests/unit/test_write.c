@@ -225,6 +225,7 @@ static void settles_what_it_read(void **state) {
   lists(C, "R", F_TEL, "");
 }
 
+/* [43] (S3.10) The form's second write of one field shows the first as listed. */
 static void several_fields_of_one_form(void **state) {
   (void)state;
   qm_id r = rec("R");
