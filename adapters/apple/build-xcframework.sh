@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes qianmo.xcframework (static, only qm_* visible) for the Swift package beside this file.
+# Makes qianmo.xcframework (static, only qm_* visible) for the Swift package beside this file (XCFRAMEWORK.md).
 #   adapters/apple/build-xcframework.sh [OUT.xcframework]
 # From the repository's root, on macOS with Xcode, GNU make 4 (MAKE=gmake), cmake and tclsh; the
 # sources of the dependencies in build/deps/src, copied from a Debian system where
