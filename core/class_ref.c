@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "core/relation.h"
 #include "core/space.h"
 
 typedef struct qm_refs {
@@ -150,6 +151,7 @@ int qm_class_resolve(qm_engine *e, qm_space *s, const qm_collection_def *c,
                      const qm_record **out) {
   const qm_refs x = {e, s, flags, arena};
   qm_record *copy = NULL;
+  QM_TRY(qm_relations_hide(e, s, c, record, flags, arena, &record));
   *out = record;
   if (!c || (s->edges == QM_EDGES_NONE && !s->n_edges_touched)) return QM_OK;
   for (uint32_t i = 0; i < record->n_cells; i++) {

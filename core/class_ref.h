@@ -16,7 +16,8 @@ int qm_class_ref_value(qm_engine *e, qm_space *s, qm_slice value, unsigned flags
 /* Do two such values show the same? */
 int qm_class_ref_same(qm_engine *e, qm_space *s, qm_slice a, qm_slice b, qm_arena *arena,
                       int *same);
-/* What is shown of a record (or the view of a class), with its references as they are shown:
+/* What is shown of a record (or the view of a class): without what its schema's relations hide
+ * (core/relation.h), and with its references as they are shown:
  * siblings, set elements (two that show the same become one) and log entries. The elements of
  * sequences are left as they are: map each value of qm_sequence_values. c may be NULL. Gives
  * `record` itself where nothing differs. */

@@ -7,6 +7,7 @@
 #include "core/mp.h"
 #include "core/repair.h"
 #include "core/review.h"
+#include "core/tie.h"
 #include "core/space.h"
 
 /* --- info: [name, role, secret bin32, readable, writable, schema bin] --- */
@@ -97,7 +98,13 @@ static int put_info(qm_engine *e, qm_space *held, const qm_id *id, qm_slice blob
     qm__engine_space_add(e, fresh);
     return QM_OK;
   }
-  if (rc == QM_OK) qm__space_info_swap(held, fresh);
+  if (rc == QM_OK) {
+    uint32_t ties = qm__ties_version(held->schema);
+    qm__space_info_swap(held, fresh);
+    /* Indexes that follow the schema; where they cannot be made now, every record is looked at
+       until the next opening. */
+    if (ties != qm__ties_version(held->schema)) (void)qm__review_open(held);
+  }
   qm__space_free(fresh);
   return rc;
 }

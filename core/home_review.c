@@ -92,7 +92,7 @@ static int take(void *payload, const qm_conflict *c) {
   collecting *k = payload;
   item x = {.cls = c->cls, .record = c->of->id, .visible = qm_class_visible(c->of)};
   int due = 0;
-  if (c->contest) QM_TRY(of_field(k, c, &x, &due));
+  if (c->contest && c->contest->n_others && !c->cover) QM_TRY(of_field(k, c, &x, &due));
   if (c->member) due = is_first(c) && marks_due(k, c->of);
   if (c->unmerged) {
     x.record = *c->unmerged;

@@ -231,7 +231,8 @@ typedef struct qm_explanation {
   const char *reason;  /* a word that stays the same: "id-check", "code-moved", "length", … */
   const char *en, *zh; /* the reason for people */
   qm_slice field;      /* its name */
-  qm_slice detail;     /* what would be right, where that can be said: the code in use; or empty */
+  qm_slice detail;     /* what would be right, or what it hangs on: the code in use; a field, a
+                          purpose, what is left; or empty */
 } qm_explanation;
 #define QM_EXPLANATION_INIT \
   { (uint32_t)sizeof(qm_explanation), NULL, NULL, NULL, {NULL, 0}, {NULL, 0} }
@@ -335,6 +336,12 @@ QM_API int32_t qm_inc(qm_tx *tx, qm_slice collection, qm_slice record, qm_slice 
 /* log: an entry; text: at its end; list: one element, at its end. */
 QM_API int32_t qm_append(qm_tx *tx, qm_slice collection, qm_slice record, qm_slice field,
                          qm_slice value, uint32_t flags, qm_error *e);
+/* A ledger (a log with the check "entry"): takes an entry back by one of the opposite amount that
+ * names it. entry: its name, as qm_get lists it ("entry"); reason: why, not empty. QM_ENOTFOUND: no
+ * such entry here; QM_ESCHEMA: no ledger, or what qm_explain tells (reversed already, a
+ * reversal). */
+QM_API int32_t qm_reverse(qm_tx *tx, qm_slice collection, qm_slice record, qm_slice field,
+                          qm_slice entry, qm_slice reason, qm_error *e);
 /* text: at position `at` takes `cut` out and puts `text` in; positions are code points of the
  * text shown; at UINT64_MAX is the end. QM_ESTALE: it has changed since; QM_EINVAL: a position
  * beyond the end. */
@@ -384,7 +391,9 @@ enum {
  * "sibling" (a concurrent value), "unread" (overwritten by somebody who had not seen it),
  * "contradict" (a state that cannot be reached from the shown one), "merge" (of another of the
  * merged records). "merged":[ID,…] the others where records are merged (qm_merge); "id" is then
- * the smallest. "collision":true where one deleted what another edited; "unknown":N fields of a
+ * the smallest. "collision":true where one deleted what another edited; "proposed":[FIELD,…]
+ * states that wait to be confirmed; "hidden":[FIELD,…] those that have something which may not be
+ * shown: no basis holds for it, or it is against a condition; "unknown":N fields of a
  * newer schema. QM_ENOTFOUND; QM_EINVISIBLE: deleted
  * (QM_DELETED shows it). */
 QM_API int32_t qm_get(qm_db *db, qm_slice space, qm_slice collection, qm_slice record,
@@ -404,7 +413,10 @@ QM_API int32_t qm_list(qm_db *db, qm_slice space, qm_slice collection, qm_slice 
  * class "deleted" (one deleted what another edited: qm_restore or qm_delete settles) and
  * "same-key" (two records show one key: the others are values too; or one was created twice
  * with other naming fields), and "unmerged" (taken out by one while another merged it: its id
- * is the value; qm_merge or qm_unmerge settles).
+ * is the value; qm_merge or qm_unmerge settles), "clash" (two that cannot both stand: their ids
+ * are the values, "clash":NAME the rule) and "overdrawn" (a request for more than there is:
+ * "account", "amount", "left"). "contradict" has "against":[FIELD,…] where others are filled or
+ * empty against a condition on this field.
  * What nobody settles within the schema's review time the hub settles for the value shown.
  * collection empty: of all. Costs what is in conflict, not what there is. */
 QM_API int32_t qm_conflicts(qm_db *db, qm_slice space, qm_slice collection, qm_text *out,
@@ -536,6 +548,29 @@ QM_API int32_t qm_check(qm_db *db, qm_text *out, qm_error *e);
  * at most 36,500) and MB (0: any amount; at most 1,000,000). It shows after the next sync.
  * QM_EINVAL, QM_EREADONLY. */
 QM_API int32_t qm_keep(qm_db *db, uint32_t days, uint32_t mb, qm_error *e);
+
+/* ---- referring to another space ---- */
+
+/* A matter that goes up, from one grid to its village or from a village to its street: makes a
+ * record of the same collection in the space `upper`, with the fields that the schema marks
+ * `refer` and no others, and notes each in the other ("to" and "from" of the schema's referral:
+ * SPACE/RECORD). On a device that holds both spaces, also offline; durable when it returns.
+ * space: of the record (empty: where there is one). *out: {"id":ID of the upper record,
+ * "existing":BOOL}: true where it was referred there before, by whichever device; then nothing is
+ * copied again. Opens its own transactions, two: QM_EBUSY while another one is open.
+ * QM_EINVAL: no record, no space, or one and the same; QM_ESCHEMA: the collection is not referred,
+ * or the upper space's has other fields, or refuses a value (qm_explain); QM_EACCESS: the role may
+ * not write in both; QM_ENOTFOUND, QM_EINVISIBLE. */
+QM_API int32_t qm_refer(qm_db *db, qm_slice space, qm_slice collection, qm_slice record,
+                        qm_slice upper, qm_text *out, qm_error *e);
+/* Brings answers down: for each record of the collection (record: for that one; empty: for all)
+ * that was referred to a space which is here, copies the entries of the upper record's log of
+ * answers that its own lacks, with "of": the entry's name, "at": when (ms), "by": who, where that
+ * is known. Answering is an entry in that log of the upper record (qm_append). *out:
+ * {"answers":N}: so many were copied. Two devices that were apart may copy one answer each: both
+ * stay and have one "of". The errors of qm_refer. */
+QM_API int32_t qm_answers(qm_db *db, qm_slice space, qm_slice collection, qm_slice record,
+                          qm_text *out, qm_error *e);
 
 /* ---- what changed ---- */
 

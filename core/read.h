@@ -19,7 +19,10 @@ typedef enum qm_conflict_class {
   QM_CONFLICT_DELETED = 4, /* edited by one, deleted by another (a record, not a field) */
   QM_CONFLICT_SAME_KEY = 5, /* created twice under one natural key, naming fields differ */
   QM_CONFLICT_MERGE = 6,    /* another record of the class has it (core/class.h) */
-  QM_CONFLICT_UNMERGED = 7  /* merged by one, taken out of the class by another */
+  QM_CONFLICT_UNMERGED = 7, /* merged by one, taken out of the class by another */
+  /* Of relations (core/tie.h); a collection says no level for these. */
+  QM_CONFLICT_CLASH = 8,    /* two records that cannot both stand */
+  QM_CONFLICT_OVERDRAWN = 9 /* a request for more than its account has */
 } qm_conflict_class;
 
 /* A sibling with where it stands. */

@@ -79,6 +79,16 @@
   X(ENTRY_OPPOSITE, "entry-opposite", "a reversal must have the opposite amount",                 \
     "冲正金额须与原流水相反")                                                                     \
   X(ENTRY_TWICE, "entry-twice", "the entry was reversed already", "该流水已被冲正")               \
+  X(BASIS, "basis", "the field needs a basis: consent or statutory duty",                         \
+    "该字段须有依据：同意或法定职责")                                                             \
+  X(BASIS_INCOMPLETE, "basis-incomplete", "the basis lacks what its kind needs", "依据缺少必填内容") \
+  X(BASIS_PURPOSE, "basis-purpose", "the basis is for another purpose", "依据的用途不符")         \
+  X(BASIS_ENDED, "basis-ended", "the basis has ended: it was withdrawn", "依据已终止（已撤回）")  \
+  X(BASIS_GUARDIAN, "basis-guardian", "of a child under 14 the guardian's consent is needed",     \
+    "不满十四周岁的儿童须有监护人同意，并注明同意日期")                                           \
+  X(WHEN_EMPTY, "when-empty", "the field must be empty here", "此时该字段须为空")                 \
+  X(WHEN_FILLED, "when-filled", "the field must be filled here", "此时该字段必填")                \
+  X(COVER, "cover", "this is more than there is left", "超出尚可使用的额度")                      \
   X(TABLE, "table", "the schema lacks the list of codes that this check names",                   \
     "数据结构缺少该校验所用的代码表")
 /* clang-format on */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/fold.h"
+#include "core/tie.h"
 
 #define NOTE 'r'
 #define WHOLE 'v' /* the index is whole; its value: how it is made */
@@ -19,10 +20,20 @@ static int put_note(qm_space *s, const qm_id *id, int on) {
                                           qm_slice_of(yes, on ? 1 : 0));
 }
 
+/* How the index was made; and by which schema, where it depends on one. */
+static size_t made_by(const qm_space *s, uint8_t out[5]) {
+  uint32_t v = qm__ties_version(s->schema);
+  out[0] = VERSION;
+  for (int i = 0; i < 4; i++) out[1 + i] = (uint8_t)(v >> (24 - 8 * i));
+  return v ? 5 : 1;
+}
+
 static int put_whole(qm_space *s) {
-  static const uint8_t key[1] = {WHOLE}, version[1] = {VERSION};
+  static const uint8_t key[1] = {WHOLE};
+  uint8_t version[5];
+  size_t n = made_by(s, version);
   return s->engine->store->ops->local_put(s->engine->store, s->number, qm_slice_of(key, 1),
-                                          qm_slice_of(version, 1));
+                                          qm_slice_of(version, n));
 }
 
 static int values_differ(const qm_siblings *v) {
@@ -54,6 +65,7 @@ int qm__review_share(void *sharing, const qm_id *id) {
 int qm__review_save(qm_space *s, const qm_record *r, int shared, int stored) {
   if (s->engine->flags & QM_ENGINE_REPLAY) return QM_OK;
   int on = shared || may_conflict(r);
+  if (!on) QM_TRY(qm__ties_noted(s, r, &s->engine->arena, &on));
   return on || stored ? put_note(s, &r->id, on) : QM_OK;
 }
 
@@ -76,6 +88,7 @@ static int fill_row(void *payload, const qm_record_row *row) {
   int rc = qm_record_decode(&r, &row->id, row->state, &f->s->authors, &f->arena);
   if (rc != QM_OK) return rc == QM_ENOMEM ? rc : QM_ECORRUPT;
   QM_TRY(qm__space_keys(f->s, &r, &f->arena, &keys, &n));
+  QM_TRY(qm__ties_save(f->s, &r, &f->arena));
   qm__sharing shared = {f->s, &r.id, 0};
   for (uint32_t i = 0; i < n; i++)
     QM_TRY(qm__fold_keys(f->s, qm_record_collection(&r), keys[i], qm__review_share, &shared));
@@ -152,7 +165,9 @@ int qm_review_rebuild(qm_engine *e, qm_space *s) {
 
 static int take_whole(void *payload, qm_slice key, qm_slice value) {
   qm_space *s = payload;
-  s->review_whole = key.n == 1 && value.n == 1 && value.p[0] == VERSION;
+  uint8_t version[5];
+  size_t n = made_by(s, version);
+  s->review_whole = key.n == 1 && qm_slice_cmp(value, qm_slice_of(version, n)) == 0;
   return QM_OK;
 }
 
@@ -180,8 +195,11 @@ static qm_severity field_rank(const qm_collection_def *c, const qm_field_def *f)
 }
 
 static qm_severity class_rank(const qm_collection_def *c, qm_conflict_class cls) {
-  if (c->review[cls - 1]) return (qm_severity)c->review[cls - 1];
+  if (cls <= (int)QM_CONFLICT_CLASSES && c->review[cls - 1])
+    return (qm_severity)c->review[cls - 1];
   switch (cls) {
+    case QM_CONFLICT_CLASH:
+    case QM_CONFLICT_OVERDRAWN:
     case QM_CONFLICT_CONTRADICT:
     case QM_CONFLICT_DELETED:
     case QM_CONFLICT_SAME_KEY: return QM_SEVERITY_HIGH;
@@ -211,7 +229,17 @@ typedef struct review {
   qm_visit_conflict visit;
   void *payload;
   qm_conflict c;
+  struct drawn *drawn; /* accounts looked at already: all their requests were, together */
+  uint32_t n_drawn, cap_drawn;
 } review;
+
+/* What is asked for on an account beyond what it has. */
+typedef struct drawn {
+  const qm_cover_def *def;
+  qm_id account;
+  qm_overdrawn *list;
+  uint32_t n;
+} drawn;
 
 static int tell(review *v, const qm_field_def *f, qm_conflict_class cls) {
   v->c.field = f;
@@ -233,16 +261,128 @@ static qm_conflict_class gravest(const qm_contest *c) {
   return cls;
 }
 
-static int of_field(review *v, const qm_record *view, const qm_field_def *f) {
-  qm_contest contest;
+/* The fields that are not as this one wants them, each once. `whole`: nothing is hidden in it. */
+static int find_against(review *v, const qm_record *whole, const qm_field_def *f) {
+  const qm_collection_def *c = v->c.collection;
+  uint32_t most = 0, *list;
+  for (uint32_t i = 0; c->relations && i < c->relations->n_whens; i++)
+    most += c->relations->whens[i].n_empty + c->relations->whens[i].n_filled;
+  v->c.n_against = 0;
+  if (!most) return QM_OK;
+  v->c.against = list = qm_arena_array(&v->arena, most, sizeof *list);
+  if (!list) return QM_ENOMEM;
+  for (uint32_t i = 0; i < c->relations->n_whens; i++) {
+    const qm_when_def *w = &c->relations->whens[i];
+    if (w->field != f->number || !qm_when_holds(c, whole, w)) continue;
+    for (uint32_t k = 0; k < w->n_empty + w->n_filled; k++) {
+      int filled, wanted = k >= w->n_empty;
+      uint32_t field = wanted ? w->filled[k - w->n_empty] : w->empty[k];
+      QM_TRY(qm_field_filled(v->s, qm_collection_field(c, field), whole, &v->arena, &filled));
+      if (filled != wanted && !qm__numbers_have(list, v->c.n_against, field))
+        list[v->c.n_against++] = field;
+    }
+  }
+  return QM_OK;
+}
+
+static int of_field(review *v, const qm_record *view, const qm_record *whole,
+                    const qm_field_def *f) {
+  qm_contest contest = {NULL, 0, NULL, 0};
   const qm_cell *cell = qm_record_cell(view, f->number, QM_SIBLINGS);
-  if (!cell || qm_field_shape(f) != QM_SIBLINGS) return QM_OK;
-  QM_TRY(qm_read_contest(v->s, f, cell, &v->arena, &contest));
-  if (!contest.n_others) return QM_OK;
-  v->c.contest = &contest;
-  int rc = tell(v, f, gravest(&contest));
+  QM_TRY(find_against(v, whole, f));
+  if (cell && qm_field_shape(f) == QM_SIBLINGS)
+    QM_TRY(qm_read_contest(v->s, f, cell, &v->arena, &contest));
+  if (!contest.n_others && !v->c.n_against) return QM_OK;
+  v->c.contest = contest.shown ? &contest : NULL;
+  int rc = tell(v, f, v->c.n_against ? QM_CONFLICT_CONTRADICT : gravest(&contest));
+  v->c.contest = NULL;
+  v->c.n_against = 0;
+  return rc;
+}
+
+static int of_clash(review *v, const qm_clash_def *clash) {
+  QM_TRY(qm_clashes_of(v->e, v->s, v->c.of, clash, QM_CLASS_COMMITTED, &v->arena, &v->c.clashing,
+                       &v->c.n_clashing));
+  if (!v->c.n_clashing) return QM_OK;
+  v->c.clash = clash;
+  v->c.field = NULL;
+  v->c.cls = QM_CONFLICT_CLASH;
+  v->c.severity = clash->review ? (qm_severity)clash->review : QM_SEVERITY_HIGH;
+  int rc = v->visit(v->payload, &v->c);
+  v->c.clash = NULL;
+  return rc;
+}
+
+static void forget_drawn(review *v) {
+  for (uint32_t i = 0; i < v->n_drawn; i++) qm_free(v->e->env, v->drawn[i].list);
+  qm_free(v->e->env, v->drawn);
+}
+
+/* The account's: looked at once. */
+static int find_drawn(review *v, const qm_cover_def *def, const qm_id *account,
+                      const drawn **out) {
+  qm_overdrawn *list = NULL;
+  drawn x = {.def = def, .account = *account};
+  int counts;
+  for (uint32_t i = v->n_drawn; i-- > 0;)
+    if (v->drawn[i].def == def && qm_id_cmp(&v->drawn[i].account, account) == 0) {
+      *out = &v->drawn[i];
+      return QM_OK;
+    }
+  QM_TRY(qm_overdrawn_of(v->e, v->s, v->c.of, def, QM_CLASS_COMMITTED, &v->arena, &x.account,
+                         &list, &x.n, &counts));
+  if (v->n_drawn == v->cap_drawn) {
+    uint32_t cap = v->cap_drawn ? v->cap_drawn * 2 : 16;
+    drawn *p = qm_realloc_array(v->e->env, v->drawn, cap, sizeof *p);
+    if (!p) return QM_ENOMEM;
+    v->drawn = p;
+    v->cap_drawn = cap;
+  }
+  if (x.n) {
+    x.list = qm_alloc_array(v->e->env, x.n, sizeof *x.list);
+    if (!x.list) return QM_ENOMEM;
+    memcpy(x.list, list, x.n * sizeof *list);
+  }
+  v->drawn[v->n_drawn++] = x;
+  *out = &v->drawn[v->n_drawn - 1];
+  return QM_OK;
+}
+
+static const qm_overdrawn *overdrawn_at(const drawn *d, const qm_id *id) {
+  for (uint32_t i = 0; i < d->n; i++)
+    if (qm_id_cmp(&d->list[i].id, id) == 0) return &d->list[i];
+  return NULL;
+}
+
+static int of_cover(review *v, const qm_record *view, const qm_cover_def *def) {
+  const qm_field_def *f = qm_collection_field(v->c.collection, def->amount);
+  qm_cover cover = {.def = def};
+  qm_contest contest;
+  const drawn *on;
+  int counts;
+  QM_TRY(qm_cover_account(v->e, v->s, v->c.of, def, QM_CLASS_COMMITTED, &v->arena,
+                          &cover.account, &cover.amount, &counts));
+  if (!counts) return QM_OK;
+  QM_TRY(find_drawn(v, def, &cover.account, &on));
+  const qm_overdrawn *x = overdrawn_at(on, &v->c.of->id);
+  if (!x) return QM_OK;
+  cover.left = x->left;
+  QM_TRY(qm_read_contest(v->s, f, qm_record_cell(view, f->number, QM_SIBLINGS), &v->arena,
+                         &contest));
+  contest.n_others = 0; /* they are a conflict of their own */
+  v->c.cover = &cover;
+  v->c.contest = contest.shown ? &contest : NULL;
+  int rc = tell(v, f, QM_CONFLICT_OVERDRAWN);
+  v->c.cover = NULL;
   v->c.contest = NULL;
   return rc;
+}
+
+static int of_ties(review *v, const qm_record *view) {
+  const qm_relations *r = v->c.collection->relations;
+  for (uint32_t i = 0; r && i < r->n_clashes; i++) QM_TRY(of_clash(v, &r->clashes[i]));
+  for (uint32_t i = 0; r && i < r->n_covers; i++) QM_TRY(of_cover(v, view, &r->covers[i]));
+  return QM_OK;
 }
 
 static int of_marks(review *v) {
@@ -279,7 +419,7 @@ static int of_key(review *v) {
 
 static int of_class(review *v, const qm_record_class *of) {
   const qm_schema *schema = qm_space_schema(v->s);
-  const qm_record *view;
+  const qm_record *view, *whole;
   uint32_t number = qm_record_collection(of->members[0]);
   memset(&v->c, 0, sizeof v->c);
   v->c.collection = schema ? qm_schema_collection(schema, number) : NULL;
@@ -289,10 +429,12 @@ static int of_class(review *v, const qm_record_class *of) {
   if (!qm_class_visible(of)) return QM_OK;
   QM_TRY(of_edges(v));
   QM_TRY(of_key(v));
-  QM_TRY(qm_class_view(of, &v->s->authors, QM_CLASS_ALL, &v->arena, &view));
+  QM_TRY(qm_class_view(of, &v->s->authors, QM_CLASS_ALL, &v->arena, &whole));
+  QM_TRY(qm_relations_hide(v->e, v->s, v->c.collection, whole, QM_CLASS_COMMITTED, &v->arena,
+                           &view));
   for (uint32_t i = 0; i < v->c.collection->n_fields; i++)
-    QM_TRY(of_field(v, view, &v->c.collection->fields[i]));
-  return QM_OK;
+    QM_TRY(of_field(v, view, whole, &v->c.collection->fields[i]));
+  return of_ties(v, view);
 }
 
 /* --- all of a space --- */
@@ -349,6 +491,7 @@ static int run(review *v, int scan, const qm_id *record) {
   for (uint32_t i = 0; i < list.n && rc == QM_OK; i++) rc = of_record(v, &list.p[i]);
   qm_free(v->e->env, list.p);
   qm_free(v->e->env, v->classes.p);
+  forget_drawn(v);
   qm_arena_free(&v->arena);
   return rc == QM_STORE_STOP ? QM_OK : rc;
 }
@@ -405,6 +548,11 @@ static void add_values(qm_sha *sha, const qm_space *s, const qm_conflict *c) {
   for (uint32_t i = 0; c->same_key && i < c->same_key->n_others; i++)
     qm_sha_add(sha, c->same_key->others[i].b, QM_ID_SIZE);
   if (c->unmerged) qm_sha_add(sha, c->unmerged->b, QM_ID_SIZE);
+  for (uint32_t i = 0; i < c->n_against; i++) add_u64(sha, c->against[i]);
+  for (uint32_t i = 0; c->clash && i < c->n_clashing; i++)
+    qm_sha_add(sha, c->clashing[i].b, QM_ID_SIZE);
+  if (c->clash) qm_sha_add(sha, c->clash->name.p, c->clash->name.n);
+  if (c->cover) qm_sha_add(sha, c->cover->account.b, QM_ID_SIZE);
 }
 
 void qm_conflict_code(const qm_space *s, const qm_conflict *c, uint8_t out[QM_CONFLICT_CODE]) {
@@ -415,7 +563,7 @@ void qm_conflict_code(const qm_space *s, const qm_conflict *c, uint8_t out[QM_CO
   qm_sha_add(&sha, s->id.b, QM_ID_SIZE);
   qm_sha_add(&sha, id->b, QM_ID_SIZE);
   add_u64(&sha, c->field ? c->field->number : 0);
-  add_u64(&sha, c->field ? 0 : (uint64_t)c->cls);
+  add_u64(&sha, c->field && !c->cover ? 0 : (uint64_t)c->cls);
   add_values(&sha, s, c);
   qm_sha_end(&sha, &hash);
   memcpy(out, hash.b, QM_CONFLICT_CODE);

@@ -9,7 +9,7 @@
 #ifndef QM_REVIEW_H
 #define QM_REVIEW_H
 
-#include "core/class.h"
+#include "tie.h"
 
 /* How much a conflict matters: the schema says it by field and by class (S20.2). */
 typedef enum qm_severity {
@@ -29,6 +29,13 @@ typedef struct qm_conflict {
   const qm_record *member;     /* deleted: whose marks collide */
   const qm_same_key *same_key; /* same-key */
   const qm_id *unmerged;       /* unmerged: who was taken out */
+  const uint32_t *against;     /* contradict: fields that may not be as they are while this one
+                                  is what it is (S25.8) */
+  uint32_t n_against;
+  const qm_clash_def *clash; /* clash: which, and with whom */
+  const qm_id *clashing;
+  uint32_t n_clashing;
+  const qm_cover *cover; /* overdrawn */
 } qm_conflict;
 
 /* One that does not return QM_OK stops (QM_STORE_STOP: yields QM_OK). It may read, not write. */

@@ -11,7 +11,8 @@
  *   collection = [number, name, label_zh, label_en, purpose, retention, [field…]
  *                 | key_field (0: none), key_form (0), [writer…] (none), [rule…] (none),
  *                   [level…] (none), [check…] (none),    schema_checks.c
- *                   [limit…] (none)]                     schema_limits.c
+ *                   [limit…] (none),                     schema_limits.c
+ *                   relations (none)]                    schema_relations.c
  *                fields ascending by number; up to 16 further positions, of a newer form,
  *                are kept as they are
  *   rule       = [name, weight, [condition…] | most (32), label_zh (""), label_en ("")]
@@ -38,7 +39,7 @@
 #define COLLECTION_FIXED 7u
 #define SCHEMA_FIXED 7u
 #define SCHEMA_ALL 9u
-#define COLLECTION_ALL 14u
+#define COLLECTION_ALL 15u
 #define FIELD_FIXED 4u
 #define FIELD_ALL 13u
 #define ITEM_FIXED 1u
@@ -167,6 +168,7 @@ static void read_collection(qm_cur *c, qm_collection_def *d, qm_arena *arena) {
   if (n > 11) read_levels(c, d);
   if (n > 12) qm__checks_read(c, fields, d->n_fields);
   if (n > 13) qm__limits_read(c, d, arena);
+  if (n > 14) qm__relations_read(c, d, arena);
   if (n > COLLECTION_ALL) d->n_more = n - COLLECTION_ALL;
   read_more(c, d->n_more, &d->more);
 }
@@ -297,7 +299,8 @@ static int has_levels(const qm_collection_def *d) {
 static void put_collection(qm_buf *out, const qm_collection_def *d) {
   uint32_t checks = qm__checks_count(d);
   size_t n = d->n_more       ? COLLECTION_ALL + d->n_more
-             : d->n_limits   ? COLLECTION_ALL
+             : d->relations  ? COLLECTION_ALL
+             : d->n_limits   ? 14
              : checks        ? 13
              : has_levels(d) ? 12
              : d->n_rules    ? 11
@@ -327,6 +330,7 @@ static void put_collection(qm_buf *out, const qm_collection_def *d) {
   }
   if (n > 12) qm__checks_put(out, d);
   if (n > 13) qm__limits_put(out, d);
+  if (n > 14) qm__relations_put(out, d);
   if (n > COLLECTION_ALL) qm_mp_raw(out, d->more);
 }
 

@@ -37,6 +37,8 @@
 #define QM_SCHEMA_LIMITS_MAX 8u      /* on time, of a collection */
 #define QM_LIMIT_FIELDS_MAX 4u       /* that a limit depends on */
 #define QM_LIMIT_ROWS_MAX 1024u      /* of a limit */
+#define QM_RELATIONS_MAX 16u         /* of a kind, of a collection */
+#define QM_RELATION_FIELDS_MAX 64u   /* that one names */
 
 typedef enum qm_field_type {
   QM_FIELD_REGISTER = 1,
@@ -186,6 +188,95 @@ typedef struct qm_limit_def {
   uint32_t n_rows;
 } qm_limit_def;
 
+/* --- relations (SPEC S7.11): what ties fields and records together --- */
+
+/* How records of one kind say that a value may be there. */
+typedef struct qm_basis_kind {
+  uint32_t item;          /* of the kind field */
+  const uint32_t *filled; /* fields that must be filled */
+  uint32_t n_filled;
+  uint32_t guardian; /* field that must be filled for a child; 0: not asked for */
+} qm_basis_kind;
+
+/* The collection's records are bases: consent, statutory duty. */
+typedef struct qm_basis_def {
+  uint32_t kind;    /* field: an enum */
+  uint32_t purpose; /* field: a text, enum, or set of them; 0: for any purpose */
+  uint32_t given;   /* field: the day on which a child's age is reckoned; 0: no kind asks */
+  uint32_t ends;    /* field: a state, or what is empty while the basis holds; 0: it never ends */
+  const uint32_t *ended; /* a state: items in which it has ended; ascending */
+  uint32_t n_ended;
+  const qm_basis_kind *kinds;
+  uint32_t n_kinds;
+} qm_basis_def;
+
+/* Fields that need a basis. */
+typedef struct qm_based_def {
+  const uint32_t *fields; /* ascending */
+  uint32_t n_fields;
+  uint32_t record;  /* field: ref, or set of refs, into a collection of bases */
+  qm_slice purpose; /* that the basis must name; empty: any */
+  uint32_t birth;   /* field: date, text (YYYY, YYYY-MM, YYYY-MM-DD) or int (year); 0: nobody is
+                       a child */
+  uint32_t of;      /* field: ref to the record that has `birth`; 0: the record itself */
+} qm_based_def;
+
+/* While a field shows one of these values, others are empty, or filled. */
+typedef struct qm_when_def {
+  uint32_t field;
+  const qm_slice *is; /* values */
+  uint32_t n_is;
+  const uint32_t *empty, *filled; /* fields; ascending */
+  uint32_t n_empty, n_filled;
+} qm_when_def;
+
+/* How records are referred to an upper space. */
+typedef struct qm_referral_def {
+  uint32_t from;   /* field: space-ref, in the upper record */
+  uint32_t to;     /* field: space-ref or set of them, in the lower one */
+  uint32_t answer; /* field: log, in both */
+} qm_referral_def;
+
+/* Requests that may not ask for more than their account has. */
+typedef struct qm_cover_def {
+  qm_slice name;
+  uint32_t amount;  /* field: int */
+  uint32_t account; /* field: ref */
+  uint32_t balance; /* field of the account's collection: int, counter, or ledger */
+  const qm_slice *by; /* a ledger: roles whose entries count; none listed = all */
+  uint32_t n_by;
+  uint32_t state; /* field */
+  const uint32_t *holds, *settled; /* items in which the amount is asked for, is granted */
+  uint32_t n_holds, n_settled;     /* ascending */
+} qm_cover_def;
+
+/* Two records that cannot both stand: they show the same, at the same time. */
+typedef struct qm_clash_def {
+  qm_slice name, label_zh, label_en;
+  const uint32_t *same; /* fields, 1 to 4 */
+  uint32_t n_same;
+  uint32_t from, to; /* fields: dates (the last day counts) or ints (the end does not); 0: always */
+  uint32_t state;    /* field; 0: whatever the state */
+  const uint32_t *items; /* of the state, in which a record counts; ascending */
+  uint32_t n_items;
+  uint8_t review; /* level, 1 to 3; 0: high */
+} qm_clash_def;
+
+#define QM_CLASH_FIELDS_MAX 4u
+
+typedef struct qm_relations {
+  const qm_basis_def *basis; /* NULL: records are no bases */
+  const qm_based_def *based;
+  uint32_t n_based;
+  const qm_when_def *whens;
+  uint32_t n_whens;
+  const qm_referral_def *referral; /* NULL: records are not referred */
+  const qm_cover_def *covers;
+  uint32_t n_covers;
+  const qm_clash_def *clashes;
+  uint32_t n_clashes;
+} qm_relations;
+
 /* Classes of conflicts, numbered as in core/read.h. */
 #define QM_CONFLICT_CLASSES 7u
 #define QM_REVIEW_LEVELS 3u
@@ -203,6 +294,7 @@ typedef struct qm_collection_def {
   uint32_t n_rules;
   const qm_limit_def *limits;
   uint32_t n_limits;
+  const qm_relations *relations; /* NULL: none */
   qm_slice more; /* positions of a newer form, MessagePack as it came: kept, without effect */
   uint32_t n_more;
   uint8_t review[QM_CONFLICT_CLASSES]; /* the least level of class i + 1; 0: the usual one */
@@ -257,6 +349,7 @@ int qm_schema_grows(const qm_schema *older, const qm_schema *newer, qm_error *e)
   X(WRITERS, "writers", NULL)                                                                   \
   X(DUPLICATES, "duplicates", NULL)                                                             \
   X(LIMITS, "limits", NULL)                                                                     \
+  X(RELATIONS, "relations", NULL)                                                               \
   X(CHECK, "check", NULL)                                                                       \
   X(TABLES, "tables", NULL)                                                                     \
   X(CALENDARS, "calendars", NULL)                                                               \

@@ -327,6 +327,15 @@ static int check_rules(const place *at, const qm_collection_def *c, qm_error *e)
                  qm__width(name), qm__chars(name), why);
 }
 
+/* After all fields of all collections: relations look into others. */
+static int check_relations(const place *at, const qm_collection_def *c, qm_error *e) {
+  char in[QM__RULE_PLACE];
+  const char *why;
+  if (qm__relations_check(at->s, c, in, &why) == QM_OK) return QM_OK;
+  return qm_fail(e, QM_ESCHEMA, "collections[%u]%s (%.*s): %s", (unsigned)at->collection, in,
+                 qm__width(c->name), qm__chars(c->name), why);
+}
+
 static int check_collection(place *at, const qm_collection_def *c, qm_error *e) {
   if (!name_ok(c->name, 0)) return bad(at, e, "the name is not well-formed");
   if (c->number == 0 || c->number > QM_NUMBER_MAX) {
@@ -394,6 +403,7 @@ int qm_schema_check(const qm_schema *s, qm_error *e) {
   for (uint32_t i = 0; i < s->n_collections; i++) {
     at.collection = i;
     QM_TRY(check_steps(&at, &s->collections[i], e));
+    QM_TRY(check_relations(&at, &s->collections[i], e));
   }
   return QM_OK;
 }

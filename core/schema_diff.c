@@ -154,6 +154,7 @@ static int diff_collection(walk *w) {
   QM_TRY(tell_if(w, writers_differ(a, b), QM_DELTA_WRITERS));
   QM_TRY(tell_if(w, qm__rules_differ(a, b), QM_DELTA_DUPLICATES));
   QM_TRY(tell_if(w, qm__limits_differ(a, b), QM_DELTA_LIMITS));
+  QM_TRY(tell_if(w, qm__relations_differ(a, b), QM_DELTA_RELATIONS));
   QM_TRY(tell_if(w, memcmp(a->review, b->review, sizeof a->review) != 0, QM_DELTA_REVIEW));
   QM_TRY(tell_if(w, a->n_more != b->n_more || !qm__same(a->more, b->more), QM_DELTA_UNKNOWN));
   QM_TRY(tell_if(w, labels_differ(a->label_zh, a->label_en, b->label_zh, b->label_en),

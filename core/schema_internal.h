@@ -52,6 +52,15 @@ int qm__limits_check(const qm_schema *s, const qm_collection_def *d, char place[
                      const char **why);
 int qm__limits_differ(const qm_collection_def *a, const qm_collection_def *b);
 
+/* ---- schema_relations.c: what ties fields and records together ---- */
+
+void qm__relations_read(qm_cur *c, qm_collection_def *d, qm_arena *arena);
+void qm__relations_put(qm_buf *out, const qm_collection_def *d);
+/* As qm__rules_check: ".based[1]". After the fields of all collections. */
+int qm__relations_check(const qm_schema *s, const qm_collection_def *d,
+                        char place[QM__RULE_PLACE], const char **why);
+int qm__relations_differ(const qm_collection_def *a, const qm_collection_def *b);
+
 /* ---- schema_tables.c: tables of codes, calendars ---- */
 
 void qm__tables_read(qm_cur *c, qm_schema *s, qm_arena *arena);

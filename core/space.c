@@ -9,6 +9,7 @@
 #include "core/fold.h"
 #include "core/inbox_int.h"
 #include "core/review.h"
+#include "core/tie.h"
 #include "core/wide.h"
 
 /* Records that are saved in one call to the store. */
@@ -443,6 +444,7 @@ static int save_keys(qm_space *s, const qm_record *r, int stored) {
   QM_TRY(qm__space_keys(s, r, &s->engine->arena, &keys, &n));
   if (c && c->key_field)
     QM_TRY(store->ops->key_put(store, s->number, c->number, &r->id, keys, n));
+  if (!(s->engine->flags & QM_ENGINE_REPLAY)) QM_TRY(qm__ties_save(s, r, &s->engine->arena));
   qm__sharing shared = {s, &r->id, 0};
   for (uint32_t i = 0; i < n; i++)
     QM_TRY(store->ops->key_find(store, s->number, c->number, keys[i], qm__review_share, &shared));

@@ -647,6 +647,7 @@ static int finish(qm_write *w) {
   qm_buf row;
   QM_TRY(qm__write_typed(w));
   QM_TRY(qm__write_steps_end(w));
+  QM_TRY(qm__write_relations_end(w));
   QM_TRY(decide_marks(w));
   qm_buf_init(&row, w->e->env, QM_CHANGE_MAX);
   qm_change_row(c, &s->authors, &row);

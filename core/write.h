@@ -32,8 +32,9 @@ enum {
  * space is not writable. */
 int qm_write_begin(qm_write **out, qm_engine *e, qm_space *s, unsigned flags);
 /* Whether the change as it stands has what the states it sets need (S7.10): else
- * QM_EINCOMPLETE, and qm_write_error says what is missing; the change goes on. A commit asks
- * the same. Failures of this replica leave only cancel. */
+ * QM_EINCOMPLETE; and what the schema's relations ask (§25): else QM_ESCHEMA. qm_write_error
+ * says what is missing; the change goes on. A commit asks the same. Failures of this
+ * replica leave only cancel. */
 int qm_write_check(qm_write *w);
 /* Durable as asked; nothing written: no change is made, QM_OK. Frees w. */
 int qm_write_commit(qm_write *w, qm_durability durability);
@@ -89,6 +90,9 @@ int qm_write_remove(qm_write *w, const qm_id *record, uint32_t field, qm_slice e
                     qm_slice token);
 int qm_write_inc(qm_write *w, const qm_id *record, uint32_t field, int64_t delta);
 int qm_write_append(qm_write *w, const qm_id *record, uint32_t field, qm_slice value); /* log */
+/* Ledger: appends the entry that reverses the one called `entry`. QM_ENOTFOUND: no such entry. */
+int qm_write_reverse(qm_write *w, const qm_id *record, uint32_t field, qm_slice entry,
+                     qm_slice reason);
 /* Text: at visible code point `at` (UINT64_MAX: the end) take `cut` out, then put `text`
  * in. With a token: refused
  * with QM_ESTALE where the text has changed since. */

@@ -61,6 +61,7 @@ struct qm_write {
   qm_typing typing;
   qm_step_taken *steps;
   uint32_t n_steps, cap_steps;
+  int moved;  /* by a split: values that stood there already */
   int broken; /* only cancel is left */
   qm_error error;
 };
@@ -109,6 +110,10 @@ int qm__write_step(qm_write *w, const qm_target *t, qm_slice *value);
 int qm__write_step_taken(qm_write *w, const qm_target *t, qm_slice value);
 /* At the end: QM_EINCOMPLETE, with what is missing. */
 int qm__write_steps_end(qm_write *w);
+/* --- write_relations.c: §25 --- */
+
+/* At the end: QM_ESCHEMA, with field and reason. */
+int qm__write_relations_end(qm_write *w);
 int qm__write_may(qm_write *w, const qm_collection_def *c);
 int qm__write_random_id(qm_write *w, qm_id *out);
 /* The `new` of a record whose id is decided. */

@@ -371,6 +371,7 @@ int qm_write_split(qm_write *w, const qm_id *record, const qm_id *device, qm_id 
   *fields = NULL;
   *n = 0;
   int rc = split(w, record, device, out, fields, n);
+  if (rc == QM_OK) w->moved = 1;
   /* It wrote some of it: half a split is none. */
   if (rc != QM_OK && w->change.n_ops) w->broken = 1;
   return qm__write_fail(w, rc, "split");

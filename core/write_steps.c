@@ -236,5 +236,6 @@ int qm_write_check(qm_write *w) {
   memset(&w->error, 0, sizeof w->error);
   int rc = qm__write_typed(w);
   if (rc == QM_OK) rc = qm__write_steps_end(w);
-  return rc == QM_EINCOMPLETE ? rc : qm__write_fail(w, rc, "steps");
+  if (rc == QM_OK) rc = qm__write_relations_end(w);
+  return rc == QM_EINCOMPLETE || rc == QM_ESCHEMA ? rc : qm__write_fail(w, rc, "steps");
 }

@@ -150,6 +150,33 @@ static const qm_help helps[] = {
       "合并后两个编号都指同一对象，显示为一条。各自的内容都保留：\n"
       "“qianmo unmerge”可随时分开，同步之后也可以。内容不同之处列入“qianmo conflicts”。\n\n"
       "  qianmo merge household key:12 key:13\n"}},
+    {"reverse",
+     {"COLLECTION RECORD FIELD ENTRY REASON", "集合 记录 字段 流水 事由"},
+     {"take back an entry of a ledger by one of the opposite amount", "以相反金额冲正一笔流水"},
+     {"ENTRY is its place in the log as `qianmo get` shows it, from 1, or its name (`--json`:\n"
+      "\"entry\"). Nothing is deleted; an entry is reversed once.\n\n"
+      "  qianmo reverse resident key:12 points 2 'entered twice'\n",
+      "“流水”是“qianmo get”所示的第几条（从 1 起），或其名称（--json 的“entry”）。\n"
+      "原流水保留；每笔只能冲正一次。\n\n"
+      "  qianmo reverse resident key:12 points 2 重复录入\n"}},
+    {"refer",
+     {"COLLECTION RECORD SPACE", "集合 记录 空间"},
+     {"refer a record to an upper space", "把一条记录上报到上级空间"},
+     {"Makes a record there with the fields that the schema lets cross, and notes each in the\n"
+      "other. Works offline where this device holds both spaces. Nobody above can read the\n"
+      "rest.\n\n"
+      "  qianmo refer incident 4Q0Z village-7 --space grid-3\n",
+      "在上级空间建一条记录，只带数据结构允许上报的字段，两边互相注明。本机同时有两个空间时\n"
+      "离线也可上报。其余内容上级看不到。\n\n"
+      "  qianmo refer incident 4Q0Z village-7 --space grid-3\n"}},
+    {"answers",
+     {"COLLECTION [RECORD]", "集合 [记录]"},
+     {"bring back what was answered to referred records", "取回对上报事项的答复"},
+     {"Copies the answers of the upper records into the log of the lower ones. The upper space\n"
+      "answers by `qianmo append`, in the field that its schema names.\n\n"
+      "  qianmo answers incident --space grid-3\n",
+      "把上级记录中的答复抄入下级记录的日志。上级用“qianmo append”在数据结构指定的字段中答复。\n\n"
+      "  qianmo answers incident --space grid-3\n"}},
     {"unmerge",
      {"COLLECTION RECORD", "集合 记录"},
      {"take a record out of those it is merged with", "将一条记录从合并中分开"},

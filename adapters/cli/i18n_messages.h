@@ -80,6 +80,7 @@
   X(DELTA_REVIEW, "level of review changed", "冲突的程度有变")                                        \
   X(DELTA_CHECK, "check changed", "校验有变")                                                      \
   X(DELTA_LIMITS, "limits on time changed", "时限有变")                                              \
+  X(DELTA_RELATIONS, "relations changed", "关联规则有变")                                            \
   X(DELTA_TABLES, "tables of codes changed", "代码表有变")                                           \
   X(DELTA_CALENDARS, "calendars changed", "工作日历有变")
 
@@ -245,6 +246,7 @@
     "有 %s 个新版数据结构的字段未显示。\n")                                                                    \
   X(CARD_DELETED, "(deleted)", "（已删除）")                                                         \
   X(CARD_PROPOSED, "(to be confirmed)", "（待确认）")                                                \
+  X(CARD_HIDDEN, "(not shown: no basis, or against a condition)", "（不显示：缺少依据或与条件矛盾）") \
   X(CARD_MERGED, "  merged with %s\n", "  与 %s 合并\n")                                              \
   X(CARD_MERGED_HINT, "\n`%s unmerge %s RECORD` takes one out again.\n",                        \
     "\n“%s unmerge %s 记录”可将其中一条重新分开。\n")                                                         \
@@ -320,6 +322,10 @@
   X(CLASS_DELETED, "deleted by one, edited by another", "一方删除，另一方修改")                           \
   X(CLASS_SAME_KEY, "one key, created twice", "同一个键录入了两次")                                      \
   X(CLASS_MERGE, "merged records differ", "合并的记录内容不同")                                         \
+  X(CLASS_CLASH, "two that cannot both stand", "互相冲突")                                             \
+  X(CLASS_OVERDRAWN, "more than there is", "超出额度")                                                 \
+  X(CLASS_AGAINST, "against a condition on", "与条件矛盾：")                                           \
+  X(CLASS_LEFT, "%s left", "尚余 %s")                                                               \
   X(CLASS_UNMERGED, "taken out by one, merged by another", "一方分开，另一方合并")                        \
   X(HOW_MOVED, "moved", "已移走")                                                                  \
   X(HOW_COPIED, "in both", "两边都有")                                                              \

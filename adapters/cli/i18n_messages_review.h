@@ -79,6 +79,11 @@
   X(INBOX_RESTORED, "written again; to take that back: %s undo\n", "已重新写入；撤回：%s undo\n")        \
   X(INBOX_BAD, "inbox [read [ITEM] | restore ITEM], not \"%s\"",                                \
     "inbox [read [条目] | restore 条目]，没有“%s”")                                                 \
+  X(REFERRED, "referred to %s: record %s there\n", "已上报到 %s：那里的记录 %s\n")                     \
+  X(REFERRED_BEFORE, "referred to %s before: record %s there\n", "此前已上报到 %s：那里的记录 %s\n")   \
+  X(ANSWERS, "%s answers came back\n", "收回 %s 条答复\n")                                          \
+  X(NO_ENTRY, "the log has no such entry", "该日志没有这一条")                                      \
+  X(REVERSED, "reversed; the balance counts both\n", "已冲正；余额计入两笔\n")                       \
   X(ST_INBOX, "inbox", "收件")                                                                    \
   X(ST_INBOX_UNREAD, "%s unread (`%s inbox`)", "%s 条未读（“%s inbox”）")                            \
   X(ST_CONFLICTS_BY, "%s (%s)", "%s（%s）")

@@ -199,6 +199,8 @@
   X(CLASS_DELETED, "deleted by one, edited by another", "一方删除，另一方修改")                         \
   X(CLASS_SAME_KEY, "one key, created twice", "同一个键录入了两次")                                    \
   X(CLASS_MERGE, "merged records differ", "合并的记录内容不同")                                       \
+  X(CLASS_CLASH, "two that cannot both stand", "互相冲突")                                             \
+  X(CLASS_OVERDRAWN, "more than there is", "超出额度")                                               \
   X(CLASS_UNMERGED, "taken out by one, merged by another", "一方分开，另一方合并")                      \
   X(SEVERITY_LOW, "low", "次要")                                                                \
   X(SEVERITY_NORMAL, "normal", "一般")                                                          \

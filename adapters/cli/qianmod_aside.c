@@ -8,6 +8,7 @@
 #include "core/aside.h"
 #include "core/hash.h"
 #include "core/read.h"
+#include "core/relation.h"
 #include "core/value.h"
 
 #define QUEUE "aside"       /* the note: decisions that wait */
@@ -84,7 +85,11 @@ static void put_op(listing *l, const qm_op *op, qm_line *out) {
   if (f) qm_line_json(out, f->name);
   else qm_line_add(out, "null");
   qm_line_format(out, ",\"op\":\"%s\",\"value\":", op_name(op));
-  if (op->value.n && qm_value_json(&value, op->value) == QM_OK && qm_buf_status(&value) == QM_OK)
+  int hidden = 0;
+  if (qm_field_hidden(l->engine, l->space, &op->record, op->field, 0, &arena, &hidden) != QM_OK)
+    hidden = 1;
+  if (op->value.n && !hidden && qm_value_json(&value, op->value) == QM_OK &&
+      qm_buf_status(&value) == QM_OK)
     qm_line_bytes(out, value.p, value.n);
   else
     qm_line_add(out, "null");

@@ -24,7 +24,8 @@ static qm_hub_text class_text(const qm_node *cls) {
     qm_hub_text text;
   } words[] = {{"unread", QM_HUB_CLASS_UNREAD},     {"contradict", QM_HUB_CLASS_CONTRADICT},
                {"deleted", QM_HUB_CLASS_DELETED},   {"same-key", QM_HUB_CLASS_SAME_KEY},
-               {"merge", QM_HUB_CLASS_MERGE},       {"unmerged", QM_HUB_CLASS_UNMERGED}};
+               {"merge", QM_HUB_CLASS_MERGE},       {"unmerged", QM_HUB_CLASS_UNMERGED},
+               {"clash", QM_HUB_CLASS_CLASH},       {"overdrawn", QM_HUB_CLASS_OVERDRAWN}};
   for (size_t i = 0; i < sizeof words / sizeof *words; i++)
     if (qm_node_is(cls, words[i].name)) return words[i].text;
   return QM_HUB_CLASS_SIBLING;

@@ -207,6 +207,9 @@ int qm_verb_export_hub(qm_ctx *c);
 void qm_verb_mending(const qm_ctx *c, qm_line *v, const qm_node *space);
 void qm_verb_repaired(const qm_ctx *c, qm_line *v, const qm_node *space);
 int qm_verb_keep(qm_ctx *c);
+int qm_verb_refer(qm_ctx *c);
+int qm_verb_answers(qm_ctx *c);
+int qm_verb_reverse(qm_ctx *c);
 int qm_verb_attach(qm_ctx *c);
 int qm_verb_attachments(qm_ctx *c);
 /* Below a record's card: where its files are. Nothing where it has none. */

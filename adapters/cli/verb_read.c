@@ -135,6 +135,21 @@ static void put_cleared(const qm_ctx *c, qm_line *l, const qm_node *record,
   }
 }
 
+/* What has something that may not be shown. */
+static void put_hidden(const qm_ctx *c, qm_line *l, const qm_node *record,
+                       const qm_node *collection, size_t indent) {
+  const qm_node *all = qm_node_get(record, "hidden");
+  for (const qm_node *n = all ? all->child : NULL; n; n = n->next) {
+    const qm_node *f = field_of(collection, n->text);
+    size_t from = l->n;
+    if (!f) continue;
+    qm_line_add(l, "  ");
+    qm_verb_titled(c, l, f);
+    qm_pad(l, from, indent);
+    qm_line_format(l, "%s\n", QM_SAY(c, CARD_HIDDEN));
+  }
+}
+
 /* The ids of the other records that are shown here as one with it. */
 static void put_merged(const qm_ctx *c, qm_line *l, const qm_node *merged) {
   for (const qm_node *n = merged ? merged->child : NULL; n; n = n->next)
@@ -159,6 +174,7 @@ static void put_card(const qm_ctx *c, qm_line *l, const qm_node *record,
     if (f) put_field(c, l, record, f, v, indent);
   }
   put_cleared(c, l, record, collection, indent);
+  put_hidden(c, l, record, collection, indent);
 }
 
 static void print_hints(const qm_ctx *c, const qm_node *record, const qm_node *collection) {

@@ -32,10 +32,34 @@ const char *qm_verb_class_word(const qm_ctx *c, const qm_node *class_name) {
                {"deleted", QM_SAY_CLASS_DELETED},
                {"same-key", QM_SAY_CLASS_SAME_KEY},
                {"merge", QM_SAY_CLASS_MERGE},
-               {"unmerged", QM_SAY_CLASS_UNMERGED}};
+               {"unmerged", QM_SAY_CLASS_UNMERGED},
+               {"clash", QM_SAY_CLASS_CLASH},
+               {"overdrawn", QM_SAY_CLASS_OVERDRAWN}};
   for (size_t i = 0; i < sizeof words / sizeof *words; i++)
     if (qm_node_is(class_name, words[i].name)) return qm_say(c->cli.lang, words[i].say);
   return qm_node_string(class_name);
+}
+
+/* The class of a conflict, and what a relation of the schema says of it. */
+static void put_why(const qm_ctx *c, qm_line *l, const qm_node *n) {
+  const qm_node *against = qm_node_get(n, "against"), *left = qm_node_get(n, "left");
+  if (against) {
+    qm_line_add(l, QM_SAY(c, CLASS_AGAINST));
+    for (const qm_node *f = against->child; f; f = f->next) {
+      qm_line_add(l, f == against->child ? " " : ", ");
+      qm_line_clean(l, f->text, " ");
+    }
+    return;
+  }
+  qm_line_add(l, qm_verb_class_word(c, qm_node_get(n, "class")));
+  if (qm_node_get(n, "clash")) {
+    qm_line_add(l, ": ");
+    qm_line_clean(l, qm_node_text(qm_node_get(n, "clash")), " ");
+  }
+  if (left && left->type == QM_NODE_NUMBER) {
+    qm_line_add(l, ": ");
+    qm_line_format(l, QM_SAY(c, CLASS_LEFT), (const char *)left->text.p);
+  }
 }
 
 static const char *severity_word(const qm_ctx *c, const qm_node *severity) {
@@ -118,7 +142,7 @@ static void put_row(const qm_ctx *c, listing *r, const qm_node *n, const qm_node
   cell(&r->table, l);
   qm_verb_time(l, qm_node_get(v, "time"), "");
   cell(&r->table, l);
-  if (number == 1) qm_line_add(l, qm_verb_class_word(c, of));
+  if (number == 1) put_why(c, l, n);
   else if (!qm_node_is(cls, qm_node_string(of)) && !marked)
     qm_line_add(l, qm_verb_class_word(c, cls));
   qm_verb_clock(c, l, v);
@@ -166,7 +190,10 @@ static void put_block_head(const qm_ctx *c, const listing *r, const qm_node *n, 
     qm_line_add(l, " · ");
     qm_line_clean(l, qm_verb_label(c, field), " ");
   }
-  qm_line_format(l, QM_SAY(c, CONFLICT_CLASS), qm_verb_class_word(c, qm_node_get(n, "class")));
+  qm_line why = QM_LINE_INIT;
+  put_why(c, &why, n);
+  qm_line_format(l, QM_SAY(c, CONFLICT_CLASS), qm_line_text(&why));
+  qm_line_free(&why);
   qm_line_add(l, c->cli.color ? "\033[0m\n" : "\n");
 }
 

@@ -90,7 +90,8 @@ static const char *words_of(const qm_ctx *c, qm_slice change) {
              SAY_OF(ITEM_ADDED),      SAY_OF(ITEM_CHANGED),    SAY_OF(RANK),
              SAY_OF(ITEM_LABEL),      SAY_OF(TRANSITIONS),     SAY_OF(REVIEW),
              SAY_OF(DUPLICATES),      SAY_OF(UNKNOWN),         SAY_OF(CHECK),
-             SAY_OF(LIMITS),          SAY_OF(TABLES),          SAY_OF(CALENDARS)};
+             SAY_OF(LIMITS),          SAY_OF(RELATIONS),       SAY_OF(TABLES),
+             SAY_OF(CALENDARS)};
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
     size_t k = 0;
     for (; k < change.n && all[i].name[k]; k++)

@@ -182,7 +182,7 @@ static int settle_unmerged(qm_ctx *c, const qm_reading *r) {
 
 static int settle_record(qm_ctx *c, const qm_reading *r, const qm_node *now, decision *d) {
   qm_slice cls = r->column[QM_READING_CLASS];
-  if (same(cls, qm_str("same-key")))
+  if (same(cls, qm_str("same-key")) || same(cls, qm_str("clash")))
     return qm_cli_refuse(&c->cli, QM_EUSAGE, QM_SAY_SETTLE_BY_HAND, c->args[0]);
   if (!c->values[QM_OPT_TAKE])
     return qm_cli_refuse(&c->cli, QM_EUSAGE, QM_SAY_SETTLE_NO_VALUE, c->args[0]);

@@ -27,6 +27,7 @@
 #include "core/member.h"
 #include "core/qianmo.h"
 #include "core/read.h"
+#include "core/relation.h"
 #include "core/write.h"
 #include "sync/crypto.h"
 
@@ -281,7 +282,7 @@ typedef int (*qm_visit_effect)(void *payload, const qm_change *change, const qm_
 /* All effects of the log and then of the open run, in order of arrival. */
 int qm__handle_effects(qm_db *db, qm_space *s, qm_visit_effect visit, void *payload);
 /* "field":…,"op":…,"value":… */
-void qm__handle_put_effect(qm_buf *b, const qm_collection_def *c, const qm_op *op);
+void qm__handle_put_effect(qm_buf *b, const qm_collection_def *c, const qm_op *op, int hidden);
 
 /* ---- handle_refused.c ---- */
 

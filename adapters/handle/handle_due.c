@@ -46,7 +46,9 @@ int32_t qm_explain(const qm_error *e, qm_explanation *out) {
   if (!e) return QM_EINVAL;
   qm_reason r = qm_reason_find(e->message, &out->field, &out->detail);
   if (r == QM_REASON_NONE) return QM_ENOTFOUND;
-  if (r != QM_REASON_CODE_MOVED) out->detail = qm_slice_of(NULL, 0);
+  /* Of the others the detail is for who mends the schema. */
+  if (r != QM_REASON_CODE_MOVED && (r < QM_REASON_BASIS || r > QM_REASON_COVER))
+    out->detail = qm_slice_of(NULL, 0);
   out->reason = qm_reason_word(r);
   out->en = qm_reason_en(r);
   out->zh = qm_reason_zh(r);

@@ -128,7 +128,7 @@ static void put_inserted(qm_buf *b, const qm_field_def *f, qm_slice value) {
   qm_buf_byte(b, ']');
 }
 
-void qm__handle_put_effect(qm_buf *b, const qm_collection_def *c, const qm_op *op) {
+void qm__handle_put_effect(qm_buf *b, const qm_collection_def *c, const qm_op *op, int hidden) {
   const qm_field_def *f = c ? qm_collection_field(c, op->field) : NULL;
   uint64_t cut = 0;
   put_field(b, op, f);
@@ -145,6 +145,8 @@ void qm__handle_put_effect(qm_buf *b, const qm_collection_def *c, const qm_op *o
     for (uint32_t i = 0; i < op->cuts.n; i++) cut += op->cuts.p[i].len;
     qm__handle_put(b, ",\"count\":");
     qm__handle_put_u64(b, cut);
+  } else if (hidden) {
+    qm__handle_put(b, ",\"hidden\":true");
   } else if (op->flags & QM_OP_ERASED) {
     qm__handle_put(b, ",\"value\":{\"$erased\":true}");
   } else if (op->value.n && op->shape != QM_PRESENCE) {
@@ -165,8 +167,17 @@ typedef struct added {
   qm_slice value;
 } added;
 
+/* Whether a field may be shown, asked once. */
+typedef struct veil {
+  struct veil *next;
+  uint32_t field;
+  int hidden;
+} veil;
+
 typedef struct history {
+  qm_engine *engine;
   qm_space *s;
+  veil *veils;
   const qm_collection_def *c;
   qm_id record;
   qm_who who;
@@ -197,6 +208,22 @@ static void put_removed(history *h, const qm_op *op) {
       }
 }
 
+static int is_hidden(history *h, uint32_t field, int *out) {
+  veil *v = h->veils;
+  while (v && v->field != field) v = v->next;
+  if (!v) {
+    v = qm_arena_zero(&h->arena, sizeof *v);
+    if (!v) return QM_ENOMEM;
+    v->field = field;
+    QM_TRY(qm_field_hidden(h->engine, h->s, &h->record, field, QM_CLASS_COMMITTED, &h->arena,
+                           &v->hidden));
+    v->next = h->veils;
+    h->veils = v;
+  }
+  *out = v->hidden;
+  return QM_OK;
+}
+
 static void put_before(history *h, const qm_past *past) {
   const qm_op *op = past->op;
   const qm_field_def *f = h->c ? qm_collection_field(h->c, op->field) : NULL;
@@ -212,14 +239,15 @@ static int take_past(void *payload, const qm_past *past) {
   const qm_op *op = past->op;
   qm_buf *b = h->out;
   qm_dot dot = {op->counter, past->change->author};
-  int keyed = op->shape == QM_KEYED;
+  int keyed = op->shape == QM_KEYED, hidden;
+  QM_TRY(is_hidden(h, op->field, &hidden));
   if (keyed && op->kind == QM_KIND_ADD && op->value.n) QM_TRY(note_added(h, past->change, op));
   qm_buf_byte(b, '{');
   qm__handle_put_dot(b, &h->who, h->s, dot, past->change->time);
   qm_buf_byte(b, ',');
-  qm__handle_put_effect(b, h->c, op);
-  if (keyed && op->field && op->kind == QM_KIND_REMOVE) put_removed(h, op);
-  put_before(h, past);
+  qm__handle_put_effect(b, h->c, op, hidden);
+  if (keyed && op->field && op->kind == QM_KIND_REMOVE && !hidden) put_removed(h, op);
+  if (!hidden) put_before(h, past);
   int held = qm_vv_covers(qm_space_acknowledged(h->s), dot);
   qm__handle_put(b, held ? ",\"acknowledged\":true}\n" : ",\"acknowledged\":false}\n");
   return qm_buf_status(b) == QM_OK ? QM_OK : QM_ENOMEM;
@@ -238,7 +266,7 @@ static int is_known(qm_db *db, const history *h, int *out) {
 
 static int put_history(qm_db *db, qm_slice space, qm_slice collection, qm_slice name, qm_buf *b,
                        qm_error *e) {
-  history h = {.out = b};
+  history h = {.engine = db->engine, .out = b};
   int whole = 0, known = 0;
   QM_TRY(qm__handle_space(db, space, &h.s, e));
   QM_TRY(qm__handle_collection(h.s, collection, &h.c, e));

@@ -89,9 +89,14 @@ static void put_presence(qm_buf *b, qm_slice v) {
   qm__handle_put(b, v.n && v.p[0] == 0xc3 ? "\"edited\"" : "\"deleted\"");
 }
 
-static void put_value(qm_buf *b, const qm_field_def *f, uint32_t number, qm_slice v) {
-  if (number) qm__handle_put_value(b, f, v);
+static void put_value(qm_buf *b, const qm_field_def *f, uint32_t number, qm_slice v, int hidden) {
+  if (hidden) qm__handle_put(b, "null");
+  else if (number) qm__handle_put_value(b, f, v);
   else put_presence(b, v);
+}
+
+static int is_hidden(writer *w, const qm_id *record, uint32_t field, int *out) {
+  return qm_field_hidden(w->db->engine, w->s, record, field, QM_CLASS_COMMITTED, &w->arena, out);
 }
 
 /* What is shown of it now; nothing where the record is not there. */
@@ -125,22 +130,25 @@ static int put_entry(void *payload, const qm_inbox_entry *x) {
   qm_record_class of;
   const qm_field_def *f;
   size_t at = b->n;
+  int hidden;
   w->unread += !x->is_read;
   if (x->is_read && w->flags & QM_UNREAD) return QM_OK;
   qm_arena_reset(&w->arena);
+  QM_TRY(is_hidden(w, &x->record, x->field, &hidden));
   QM_TRY(put_place(w, x->dot, &x->record, x->field, &f, &of));
+  if (hidden) qm__handle_put(b, ",\"hidden\":true");
   qm__handle_put(b, ",\"reason\":\"");
   qm__handle_put(b, reasons[x->reason]);
   qm__handle_put(b, "\",\"before\":{\"value\":");
-  put_value(b, f, x->field, x->before);
+  put_value(b, f, x->field, x->before, hidden);
   qm_buf_byte(b, ',');
   qm__handle_put_dot(b, w->who, w->s, x->dot, x->before_time);
   qm__handle_put(b, "},\"after\":{\"value\":");
-  put_value(b, f, x->field, x->after);
+  put_value(b, f, x->field, x->after, hidden);
   qm_buf_byte(b, ',');
   qm__handle_put_dot(b, w->who, w->s, x->after_dot, x->after_time);
   qm_buf_byte(b, '}');
-  QM_TRY(put_now(w, x, f, &of));
+  if (!hidden) QM_TRY(put_now(w, x, f, &of));
   qm__handle_put(b, ",\"told\":");
   qm__handle_put_u64(b, x->told_ms);
   qm__handle_put(b, x->is_read ? ",\"read\":true}\n" : ",\"read\":false}\n");
@@ -167,16 +175,20 @@ static int put_settled(void *payload, const qm_settled *x) {
   qm_record_class of;
   const qm_field_def *f;
   const qm_sibling *now;
+  int hidden;
   size_t at = b->n;
   qm_arena_reset(&w->arena);
+  QM_TRY(is_hidden(w, &x->record, x->field, &hidden));
   QM_TRY(put_place(w, x->dot, &x->record, x->field, &f, &of));
   int open = is_open(x, &of, &now);
+  if (hidden) qm__handle_put(b, ",\"hidden\":true");
   qm__handle_put(b, ",\"value\":");
-  if (now) qm__handle_put_value(b, f, now->value);
+  if (now && !hidden) qm__handle_put_value(b, f, now->value);
   else qm__handle_put(b, "null");
   qm__handle_put(b, ",\"values\":[");
   for (uint32_t i = x->n; i-- > 0;) {
-    qm__handle_put_value(b, f, x->values[i]);
+    if (hidden) qm__handle_put(b, "null");
+    else qm__handle_put_value(b, f, x->values[i]);
     if (i) qm_buf_byte(b, ',');
   }
   qm__handle_put(b, "],\"time\":");

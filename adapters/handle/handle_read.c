@@ -226,6 +226,8 @@ const char *qm__handle_conflict(qm_conflict_class c) {
     case QM_CONFLICT_SAME_KEY: return "same-key";
     case QM_CONFLICT_MERGE: return "merge";
     case QM_CONFLICT_UNMERGED: return "unmerged";
+    case QM_CONFLICT_CLASH: return "clash";
+    case QM_CONFLICT_OVERDRAWN: return "overdrawn";
     default: return "sibling";
   }
 }
@@ -402,6 +404,22 @@ static int put_stored(qm_buf *b, qm_reading *r, const qm_collection_def *c, cons
   return QM_OK;
 }
 
+/* Fields that have something which is not shown (S25.4, S25.7). */
+static void put_hidden(qm_buf *b, const qm_collection_def *c, const qm_record *raw,
+                       const qm_record *shown) {
+  int any = 0;
+  for (uint32_t i = 0; c->relations && i < c->n_fields; i++) {
+    qm_shape_id shape = qm_field_shape(&c->fields[i]);
+    if (!qm_record_cell(raw, c->fields[i].number, shape) ||
+        qm_record_cell(shown, c->fields[i].number, shape))
+      continue;
+    qm__handle_put(b, any ? "," : ",\"hidden\":[");
+    qm_json_str(b, c->fields[i].name);
+    any = 1;
+  }
+  if (any) qm_buf_byte(b, ']');
+}
+
 /* record: what the class shows. */
 static int put_record(qm_buf *b, qm_reading *r, const qm_collection_def *c,
                       const qm_record_class *cls, const qm_record *record) {
@@ -416,6 +434,7 @@ static int put_record(qm_buf *b, qm_reading *r, const qm_collection_def *c,
   const qm_record *raw;
   QM_TRY(raw_of(r, cls, &raw));
   QM_TRY(put_stored(b, r, c, raw, record));
+  put_hidden(b, c, raw, record);
   if (qm_class_collides(cls)) qm__handle_put(b, ",\"collision\":true");
   if (unknown) {
     qm__handle_put(b, ",\"unknown\":");

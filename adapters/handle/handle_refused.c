@@ -134,7 +134,10 @@ static int put_refused(refused_export *x, const qm_change *change, const qm_op *
   qm_space_info info;
   const qm_collection_def *c;
   qm_buf *b = x->out;
+  int hidden = 0;
   QM_TRY(collection_of(x, op, arena, &c));
+  QM_TRY(qm_field_hidden(x->db->engine, x->s, &op->record, op->field, QM_CLASS_COMMITTED, arena,
+                         &hidden));
   if (!c) c = created_as(x, op);
   qm_space_info_get(x->s, &info);
   qm__handle_put(b, "{\"space\":");
@@ -147,7 +150,7 @@ static int put_refused(refused_export *x, const qm_change *change, const qm_op *
   qm__handle_put(b, ",\"id\":");
   qm__handle_put_id(b, &op->record);
   qm_buf_byte(b, ',');
-  qm__handle_put_effect(b, c, op);
+  qm__handle_put_effect(b, c, op, hidden);
   qm__handle_put(b, ",\"time\":");
   qm__handle_put_u64(b, qm_time_ms(change->time));
   qm__handle_put(b, ",\"code\":\"");

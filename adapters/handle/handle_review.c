@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/space.h"
+
 #define REVIEW_LIMIT 100u
 
 /* What one space's conflicts are written with. */
@@ -34,7 +36,7 @@ static const char *const severities[] = {"", "low", "normal", "high"};
 const char *qm__review_severity(qm_severity s) { return severities[s]; }
 
 qm_conflict_class qm__review_class(qm_slice name) {
-  for (int c = QM_CONFLICT_SIBLING; c <= QM_CONFLICT_UNMERGED; c++)
+  for (int c = QM_CONFLICT_SIBLING; c <= QM_CONFLICT_OVERDRAWN; c++)
     if (qm_slice_cmp(qm_str(qm__handle_conflict((qm_conflict_class)c)), name) == 0)
       return (qm_conflict_class)c;
   return 0;
@@ -79,6 +81,8 @@ int qm__review_title(qm_space *s, const qm_collection_def *c, const qm_record_cl
   const qm_record *view;
   int rc = qm_class_view(of, qm_space_authors(s), QM_CLASS_ALL, arena, &view);
   qm_buf_init(&title, out->env, QM_RECORD_MAX);
+  if (rc == QM_OK)
+    rc = qm_relations_hide(s->engine, s, c, view, QM_CLASS_COMMITTED, arena, &view);
   for (uint32_t i = 0; rc == QM_OK && i < c->n_fields; i++)
     if (c->fields[i].number == c->key_field || c->fields[i].flags & QM_FIELD_NAMING)
       rc = add_shown(s, &c->fields[i], view, arena, &title);
@@ -200,6 +204,34 @@ static void put_same_key(writer *w, const qm_conflict *c) {
     put_other(b, &c->same_key->others[i], "same-key", first);
 }
 
+/* This record and those that it clashes with. */
+static void put_clash(writer *w, const qm_conflict *c) {
+  put_other(&w->l->text, &c->of->id, "clash", 1);
+  for (uint32_t i = 0; i < c->n_clashing; i++)
+    put_other(&w->l->text, &c->clashing[i], "clash", 0);
+}
+
+/* What a relation says of it, behind its values. */
+static void put_relation(writer *w, const qm_conflict *c) {
+  qm_buf *b = &w->l->text;
+  for (uint32_t i = 0; i < c->n_against; i++) {
+    qm__handle_put(b, i ? "," : ",\"against\":[");
+    qm_json_str(b, qm_collection_field(c->collection, c->against[i])->name);
+  }
+  if (c->n_against) qm_buf_byte(b, ']');
+  if (c->clash) {
+    qm__handle_put(b, ",\"clash\":");
+    qm_json_str(b, c->clash->name);
+  }
+  if (!c->cover) return;
+  qm__handle_put(b, ",\"account\":");
+  qm__handle_put_id(b, &c->cover->account);
+  qm__handle_put(b, ",\"amount\":");
+  qm__handle_put_i64(b, c->cover->amount);
+  qm__handle_put(b, ",\"left\":");
+  qm__handle_put_i64(b, c->cover->left);
+}
+
 static int put_token(writer *w, const qm_conflict *c) {
   qm_buf token, *b = &w->l->text;
   char hex[3];
@@ -238,8 +270,11 @@ static int put_conflict(void *payload, const qm_conflict *c) {
   if (c->contest) put_contest(w, c);
   else if (c->member) put_marks(w, c->member);
   else if (c->same_key) put_same_key(w, c);
-  else put_other(b, c->unmerged, "unmerged", 1);
-  qm__handle_put(b, "],\"token\":\"");
+  else if (c->unmerged) put_other(b, c->unmerged, "unmerged", 1);
+  else if (c->clash) put_clash(w, c);
+  qm_buf_byte(b, ']');
+  put_relation(w, c);
+  qm__handle_put(b, ",\"token\":\"");
   QM_TRY(put_token(w, c));
   qm__handle_put(b, "\"}\n");
   QM_TRY(qm_buf_status(b));

@@ -95,7 +95,7 @@ int32_t qm_commit(qm_tx *tx, qm_error *e) {
   if (!was_ended(tx)) {
     uint32_t n = qm_write_count(tx->write);
     rc = qm_write_check(tx->write);
-    if (rc == QM_EINCOMPLETE) {
+    if (rc == QM_EINCOMPLETE || rc == QM_ESCHEMA) {
       missing = *qm_write_error(tx->write);
       qm_write_cancel(tx->write);
     } else {
@@ -107,6 +107,7 @@ int32_t qm_commit(qm_tx *tx, qm_error *e) {
     if (rc != QM_OK && db->wake && qm_engine_status(db->engine) != QM_OK) qm_client_poke(db->wake);
   }
   pthread_mutex_unlock(&db->mutex);
+  if (missing.code == QM_ESCHEMA) return qm_fail(e, rc, "%s", missing.message); /* qm_explain */
   if (missing.code) return qm_fail(e, rc, "nothing was saved: %s", missing.message);
   return rc == QM_OK ? rc : qm_fail(e, rc, "nothing was saved: %s", qm_err_text(rc));
 }

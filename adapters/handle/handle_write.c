@@ -649,6 +649,20 @@ int32_t qm_append(qm_tx *tx, qm_slice collection, qm_slice record, qm_slice fiel
   return run(tx, collection, record, field, value, flags, append, e);
 }
 
+int32_t qm_reverse(qm_tx *tx, qm_slice collection, qm_slice record, qm_slice field, qm_slice entry,
+                   qm_slice reason, qm_error *e) {
+  verb_target t;
+  if (!tx) return qm_fail(e, QM_EINVAL, "there is no transaction");
+  QM_TRY(qm__handle_tx_enter(tx, e));
+  int rc = find(tx, collection, record, &t, e);
+  if (rc == QM_OK) rc = qm__handle_field(t.collection, field, &t.field, e);
+  if (rc == QM_OK && !qm_utf8_check(reason, NULL)) rc = qm_fail(e, QM_EINVAL, "no UTF-8");
+  else if (rc == QM_OK)
+    rc = failed(tx, qm_write_reverse(tx->write, &t.record, t.field->number, entry, reason), e);
+  pthread_mutex_unlock(&tx->db->mutex);
+  return rc;
+}
+
 int32_t qm_put(qm_tx *tx, qm_slice collection, qm_slice record, qm_slice field, qm_slice value,
                uint32_t flags, qm_error *e) {
   return run(tx, collection, record, field, value, flags, put, e);

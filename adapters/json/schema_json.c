@@ -492,7 +492,9 @@ static int read_levels(const reader *r, const json_t *o, qm_collection_def *c) {
 static int read_collection(reader *r, json_t *o, qm_collection_def *c) {
   static const char *const known[] = {"name",   "number",     "label",    "purpose",
                                       "key",    "retention",  "key_form", "writers",
-                                      "fields", "duplicates", "review",   "limits", NULL};
+                                      "fields", "duplicates", "review",   "limits",
+                                      "basis",  "based",      "when",     "referral",
+                                      "covers", "clashes",    NULL};
   char at[32];
   json_t *list;
   void *memory;
@@ -551,6 +553,9 @@ static int read_schema(reader *r, qm_schema *s) {
     QM_TRY(read_collection(r, json_array_get(list, i), &collections[i]));
   }
   r->collection = NOWHERE;
+  for (uint32_t i = 0; i < s->n_collections; i++)
+    QM_TRY(qm__schema_json_relations(json_array_get(list, i), i, s, &collections[i], r->arena,
+                                     r->e));
   QM_TRY(qm__schema_json_tables(r->root, s, r->arena, r->e));
   QM_TRY(qm__schema_json_calendars(r->root, s, r->arena, r->e));
   return qm_schema_check(s, r->e);

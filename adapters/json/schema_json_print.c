@@ -188,6 +188,7 @@ static void add_collection(qm_buf *out, const qm_schema *s, const qm_collection_
     if (i + 1 == c->n_rules) add_text(out, "\n      ]");
   }
   qm__schema_json_put_limits(out, c);
+  qm__schema_json_put_relations(out, s, c);
   add_text(out, "\n    }");
 }
 

@@ -29,7 +29,8 @@ const SIGNATURES = {
   delete: 'vtssE', restore: 'vtssE', merge: 'vtsssE', unmerge: 'vtssE', distinct: 'vtsssE',
   not_distinct: 'vtsssE', split: 'vtsssTE', set: 'vtssssuE', settle: 'vtssssuE',
   raise: 'vtssssuE', lower: 'vtssssuE', add: 'vtssssuE', remove: 'vtssssuE', inc: 'vtsssiE',
-  append: 'vtssssuE', splice: 'vtsssqqsE', insert: 'vtsssqsuE', replace: 'vtsssqsuE',
+  append: 'vtssssuE', reverse: 'vtsssssE', refer: 'vdssssTE', answers: 'vdsssTE',
+  splice: 'vtsssqqsE', insert: 'vtsssqsuE', replace: 'vtsssqsuE',
   remove_at: 'vtsssqqE', put: 'vtssssuE', attach: 'vtssszTE', get: 'vdsssuTE', list: 'vdsssuuTE',
   conflicts: 'vdssTE', duplicates: 'vdsssuuuTE', review: 'vdsRTE', settles: 'vdsTE', undo: 'vdsE',
   inbox: 'vdsuTE', inbox_seen: 'vdsE', inbox_restore: 'vdsE', history: 'vdsssTE', status: 'vduTE',
@@ -42,11 +43,11 @@ const SIGNATURES = {
 // Methods of a handle that only pass on: [their arguments' defaults, from the last on].
 const OF_TRANSACTION = ['shown', 'delete', 'restore', 'merge', 'unmerge', 'distinct',
   'not_distinct', 'split', 'set', 'settle', 'raise', 'lower', 'add', 'remove', 'inc', 'append',
-  'splice', 'insert', 'replace', 'remove_at', 'put', 'attach'];
+  'reverse', 'splice', 'insert', 'replace', 'remove_at', 'put', 'attach'];
 const OF_DATABASE = ['suspend', 'resume', 'enroll', 'space_create', 'spaces', 'schema_text', 'get',
   'list', 'conflicts', 'duplicates', 'settles', 'undo', 'inbox', 'inbox_seen', 'inbox_restore',
-  'history', 'status', 'record_status', 'check', 'keep', 'changes', 'changes_wait', 'events',
-  'sql', 'search', 'due', 'rebuild', 'attachments', 'export_refused'];
+  'history', 'status', 'record_status', 'refer', 'answers', 'check', 'keep', 'changes',
+  'changes_wait', 'events', 'sql', 'search', 'due', 'rebuild', 'attachments', 'export_refused'];
 const RESULT = ['refused', 'bytes_up', 'bytes_down', 'segments_up', 'segments_down', 'spaces',
   'spaces_differing', 'clock_offset_ms', 'renewed', 'code', 'repaired', 'repaired_states', 'more'];
 

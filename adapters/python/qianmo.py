@@ -112,6 +112,7 @@ _SIGNATURES = {
     "unmerge": "vtssE", "distinct": "vtsssE", "not_distinct": "vtsssE", "split": "vtsssTE",
     "set": "vtssssuE", "settle": "vtssssuE", "raise": "vtssssuE", "lower": "vtssssuE",
     "add": "vtssssuE", "remove": "vtssssuE", "inc": "vtsssiE", "append": "vtssssuE",
+    "reverse": "vtsssssE", "refer": "vdssssTE", "answers": "vdsssTE",
     "splice": "vtsssqqsE", "insert": "vtsssqsuE", "replace": "vtsssqsuE",
     "remove_at": "vtsssqqE", "put": "vtssssuE", "attach": "vtssszTE",
     "get": "vdsssuTE", "list": "vdsssuuTE", "conflicts": "vdssTE",
@@ -307,6 +308,9 @@ class Transaction:
 
     def unmerge(self, collection, record):
         self._verb("unmerge", collection, record)
+
+    def reverse(self, collection, record, field, entry, reason):
+        self._verb("reverse", collection, record, field, entry, reason)
 
     def distinct(self, collection, a, b):
         self._verb("distinct", collection, a, b)
@@ -559,6 +563,12 @@ class Database:
 
     def status(self, flags=0):
         return self._do("status", flags, out=True)
+
+    def refer(self, space, collection, record, upper):
+        return self._do("refer", space, collection, record, upper, out=True)
+
+    def answers(self, space, collection, record=""):
+        return self._do("answers", space, collection, record, out=True)
 
     def record_status(self, space, collection, record):
         return self._do("record_status", space, collection, record, out=True)

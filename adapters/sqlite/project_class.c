@@ -114,13 +114,16 @@ static int put_touched(qm_projection *p, qm_space *s, const ids *touched, ids *b
       QM_TRY(add(p, before, &were[i]));
       QM_TRY(add(p, before, &cls.id)); /* what was another value there may be the same now */
     }
-    if (rc == QM_ENOTFOUND || (rc == QM_OK && !qm_class_has(&cls, &touched->p[i])))
+    if (rc == QM_ENOTFOUND || (rc == QM_OK && !qm_class_has(&cls, &touched->p[i]))) {
       QM_TRY(qm__project_drop(p, s, &touched->p[i]));
+      QM_TRY(qm__project_based(p, s, 0, &touched->p[i]));
+    }
     if (rc == QM_ENOTFOUND) continue;
     if (rc != QM_OK) return rc;
     if (has(&done, &cls.id)) continue;
     QM_TRY(add(p, &done, &cls.id));
     QM_TRY(put_class(p, s, &cls));
+    QM_TRY(qm__project_based(p, s, qm_record_collection(cls.members[0]), &cls.id));
   }
   return QM_OK;
 }
@@ -134,8 +137,10 @@ int qm__project_saved(qm_projection *p, qm_space *s, const qm_record *r) {
   int rc = qm_class_of(p->engine, s, r, QM_CLASS_COMMITTED, &p->classes, &cls);
   if (rc != QM_OK && rc != QM_ENOTFOUND) return rc;
   QM_TRY(add_shown(p, s, &r->id, &touched));
-  if (!touched.n && (rc != QM_OK || (cls.n == 1 && qm_id_cmp(&cls.id, &r->id) == 0)))
-    return qm__project_record(p, s, r); /* most are in no class */
+  if (!touched.n && (rc != QM_OK || (cls.n == 1 && qm_id_cmp(&cls.id, &r->id) == 0))) {
+    QM_TRY(qm__project_record(p, s, r)); /* most are in no class */
+    return qm__project_based(p, s, qm_record_collection(r), &r->id);
+  }
   QM_TRY(add(p, &touched, &r->id));
   QM_TRY(add_all(p, s, &touched));
   ids before = {NULL, 0, 0};

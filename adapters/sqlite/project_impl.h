@@ -56,5 +56,8 @@ int qm__project_limits_drop(qm_projection *p, qm__ptable *t, int64_t row);
 /* What referred to these ids, as they were shown, may show others: writes those rows, and
  * tells the feed. In the arena `classes`. */
 int qm__project_referrers(qm_projection *p, qm_space *s, const qm_id *shown, uint32_t n);
+/* The record shown under this id, of this collection (0: not known), changed: what other records
+ * may show by it is written anew, and told to the feed. In the arena `classes`. */
+int qm__project_based(qm_projection *p, qm_space *s, uint32_t collection, const qm_id *shown);
 
 #endif

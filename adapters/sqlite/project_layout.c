@@ -431,6 +431,7 @@ static int make_table(qm__layout *l, qm_buf *b, columns *cs, const qm__lineage *
   QM_TRY(make_statements(l, b, t, cs));
   for (uint32_t i = 0; i < t->n_fields; i++) QM_TRY(make_refs(l, b, t, &t->fields[i]));
   QM_TRY(qm__layout_views(l, g, c, t));
+  QM_TRY(qm__layout_clashes(l, g, c, t));
   return qm__layout_limits(l, g, c, t);
 }
 

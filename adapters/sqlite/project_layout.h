@@ -136,6 +136,9 @@ int qm__layout_object(qm__layout *l, const char *kind, const qm__lineage *g,
                       qm__object **out);
 /* ;CREATE INDEX of a column of the object, its n-th index. */
 void qm__layout_index(qm_buf *b, const qm__object *o, uint32_t n, const char *column);
+/* The views of a table's clashes (project_clash.c). */
+int qm__layout_clashes(qm__layout *l, const qm__lineage *g, const qm_collection_def *c,
+                       const qm__ptable *t);
 /* The tables of a table's limits, and their views (project_due.c). */
 int qm__layout_limits(qm__layout *l, const qm__lineage *g, const qm_collection_def *c,
                       qm__ptable *t);

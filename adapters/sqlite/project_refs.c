@@ -1,10 +1,11 @@
-/* project_refs.c: the rows of records that refer to merged ones (S3.21). A column of kind ref
- * holds the id that is shown, and has an index: so whoever is shown otherwise once a class has
- * changed is found by the id that was shown before. */
+/* project_refs.c: the rows of records that refer to merged ones (S3.21), or to a basis (S25.4).
+ * A column of kind ref holds the id that is shown, and has an index: so whoever is shown otherwise
+ * once a class has changed is found by the id that was shown before. */
 #include <string.h>
 
 #include "adapters/sqlite/project_impl.h"
 #include "core/class_ref.h"
+#include "core/relation.h"
 
 typedef struct referrer {
   qm_id record;
@@ -79,13 +80,53 @@ static int put_one(const referrers *x, const qm_id *id) {
   return rc;
 }
 
+static int put_all(const referrers *x) {
+  for (uint32_t i = 0; i < x->n; i++) {
+    QM_TRY(tell_feed(x, &x->list[i]));
+    if (!i || qm_id_cmp(&x->list[i - 1].record, &x->list[i].record) != 0)
+      QM_TRY(put_one(x, &x->list[i].record));
+  }
+  return QM_OK;
+}
+
 int qm__project_referrers(qm_projection *p, qm_space *s, const qm_id *shown, uint32_t n) {
   referrers x = {.p = p, .s = s};
   for (uint32_t i = 0; i < n; i++) QM_TRY(find_all(&x, &shown[i]));
-  for (uint32_t i = 0; i < x.n; i++) {
-    QM_TRY(tell_feed(&x, &x.list[i]));
-    if (!i || qm_id_cmp(&x.list[i - 1].record, &x.list[i].record) != 0)
-      QM_TRY(put_one(&x, &x.list[i].record));
+  return put_all(&x);
+}
+
+/* ---- fields that are shown where another record says that they may be ---- */
+
+typedef struct basing {
+  referrers x;
+  char id[32]; /* of the record that changed */
+} basing;
+
+/* Each of the relation's fields, of each record whose ref names it. */
+static int take_based(void *payload, const qm_collection_def *c, uint32_t ref,
+                      const qm_based_def *b) {
+  basing *y = payload;
+  const qm__pspace *at = qm__layout_space(&y->x.p->layout, y->x.s->number);
+  qm__ptable *t = qm__layout_table(at->lineage, c->number);
+  uint32_t first = y->x.n, n;
+  for (uint32_t k = 0; t && k < t->n_fields; k++)
+    if (t->fields[k].number == ref && t->fields[k].refs.text)
+      QM_TRY(find_in(&y->x, &t->fields[k], y->id));
+  n = y->x.n;
+  for (uint32_t i = first; i < n; i++) { /* what shows is not the ref, but these */
+    char id[32];
+    y->x.list[i].field = b->fields[0];
+    qm_base32(id, y->x.list[i].record.b, QM_ID_SIZE);
+    for (uint32_t k = 1; k < b->n_fields; k++) QM_TRY(add(&y->x, id, b->fields[k]));
   }
   return QM_OK;
+}
+
+int qm__project_based(qm_projection *p, qm_space *s, uint32_t collection, const qm_id *shown) {
+  basing y = {.x = {.p = p, .s = s}};
+  const qm__pspace *at = qm__layout_space(&p->layout, s->number);
+  if (!at || !at->lineage) return QM_OK;
+  qm_base32(y.id, shown->b, sizeof shown->b);
+  QM_TRY(qm_based_on(qm_space_schema(s), collection, take_based, &y));
+  return put_all(&y.x);
 }

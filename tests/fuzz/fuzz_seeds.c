@@ -294,6 +294,43 @@ static const char rich_schema[] =
     "\"pauses\":[\"a\"],\"rows\":"
     "[{\"when\":{\"at\":7},\"working_days\":3},{\"hours\":24}]}]}]}";
 
+/* One relation of each kind. */
+static const char relations_schema[] =
+    "{\"schema\":\"x\",\"version\":1,\"collections\":[{\"name\":\"b\",\"number\":1,\"purpose"
+    "\":\"p\",\"retention\":\"P1Y\",\"fields\":[{\"name\":\"k\",\"number\":16,\"type\":\"regi"
+    "ster\",\"class\":\"work\",\"value\":\"enum\",\"items\":[\"c\",\"d\"]},{\"name\":\"p\",\""
+    "number\":17,\"type\":\"set\",\"class\":\"work\",\"value\":\"text\"},{\"name\":\"g\",\"nu"
+    "mber\":18,\"type\":\"register\",\"class\":\"work\",\"value\":\"date\"},{\"name\":\"e\","
+    "\"number\":19,\"type\":\"state\",\"class\":\"work\",\"items\":[{\"name\":\"a\",\"rank\":"
+    "1},{\"name\":\"b\",\"rank\":2}]},{\"name\":\"h\",\"number\":20,\"type\":\"register\",\"c"
+    "lass\":\"work\",\"value\":\"text\"}],\"basis\":{\"kind\":\"k\",\"purpose\":\"p\",\"given"
+    "\":\"g\",\"ends\":\"e\",\"ended\":[\"b\"],\"kinds\":[{\"is\":\"c\",\"filled\":[\"h\"],\""
+    "guardian\":\"h\"},{\"is\":\"d\"}]}},{\"name\":\"t\",\"number\":2,\"purpose\":\"p\",\"ret"
+    "ention\":\"P1Y\",\"fields\":[{\"name\":\"r\",\"number\":16,\"type\":\"ref\",\"class\":\""
+    "work\",\"target\":\"b\"},{\"name\":\"s\",\"number\":17,\"type\":\"register\",\"class\":"
+    "\"sensitive\",\"value\":\"text\"},{\"name\":\"y\",\"number\":18,\"type\":\"register\",\""
+    "class\":\"work\",\"value\":\"int\"},{\"name\":\"st\",\"number\":19,\"type\":\"state\",\""
+    "class\":\"work\",\"items\":[{\"name\":\"a\",\"rank\":1},{\"name\":\"b\",\"rank\":2}]},{"
+    "\"name\":\"f\",\"number\":20,\"type\":\"ref\",\"class\":\"work\",\"value\":\"space-ref\""
+    "},{\"name\":\"to\",\"number\":21,\"type\":\"set\",\"class\":\"work\",\"value\":\"space-r"
+    "ef\"},{\"name\":\"l\",\"number\":22,\"type\":\"log\",\"class\":\"work\",\"value\":\"map"
+    "\",\"check\":\"entry\"},{\"name\":\"o\",\"number\":23,\"type\":\"ref\",\"class\":\"work"
+    "\",\"target\":\"t\"}],\"based\":[{\"fields\":[\"s\"],\"record\":\"r\",\"purpose\":\"x\","
+    "\"birth\":\"y\",\"of\":\"o\"}],\"when\":[{\"field\":\"st\",\"is\":[\"a\",\"b\"],\"empty"
+    "\":[\"s\"],\"filled\":[\"y\"]}],\"referral\":{\"from\":\"f\",\"to\":\"to\",\"answer\":\""
+    "l\"},\"covers\":[{\"name\":\"c\",\"amount\":\"y\",\"account\":\"o\",\"balance\":\"l\",\""
+    "by\":[\"q\"],\"state\":\"st\",\"holds\":[\"a\"],\"settled\":[\"b\"]}],\"clashes\":[{\"na"
+    "me\":\"c\",\"label\":{\"zh\":\"z\"},\"same\":[\"r\",\"y\"],\"from\":\"y\",\"to\":\"y\","
+    "\"state\":\"st\",\"while\":[\"a\"],\"review\":\"low\"}]}]}";
+
+static void relations(void) {
+  qm_buf json = anew(), packed = anew();
+  qm_buf_add(&json, relations_schema, sizeof relations_schema - 1);
+  FUZZ_OK(qm_schema_json_compile(&packed, qm_buf_slice(&json), NULL));
+  done("schema", &packed);
+  done("schema_json", &json);
+}
+
 static void checks(void) {
   qm_buf json = anew(), packed = anew();
   qm_buf_add(&json, rich_schema, sizeof rich_schema - 1);
@@ -452,6 +489,7 @@ static void all(qm_slice in) {
   tokens();
   schemas();
   checks();
+  relations();
   enrolment();
   texts();
   programs();

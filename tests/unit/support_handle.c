@@ -167,27 +167,33 @@ static void app_share(app *a, app *b) {
 }
 
 /* b takes what a has and b lacks. */
-void app_deliver(app *a, app *b) {
+static void deliver(app *a, qm_space *from, app *b, qm_space *to) {
   qm_arena arena;
   qm_buf batch;
   qm_vv_list vv;
   uint64_t cursor = 0;
   qm_arena_init(&arena, &a->db->env, 1u << 24);
   qm_buf_init(&batch, &a->db->env, QM_BATCH_MAX);
-  assert_int_equal(qm_engine_push(a->db->engine, app_space(a)), QM_OK);
-  assert_int_equal(qm_engine_heads(b->db->engine, app_space(b), &arena, &vv), QM_OK);
-  while (qm_engine_next_batch(a->db->engine, app_space(a), vv, &cursor, &batch) == QM_OK) {
+  assert_int_equal(qm_engine_push(a->db->engine, from), QM_OK);
+  assert_int_equal(qm_engine_heads(b->db->engine, to, &arena, &vv), QM_OK);
+  while (qm_engine_next_batch(a->db->engine, from, vv, &cursor, &batch) == QM_OK) {
     qm_ingest in = {.peer = *qm_key_device(a->db->key)};
     assert_int_equal(qm_engine_begin(b->db->engine), QM_OK);
     assert_int_equal(
-        qm_engine_ingest(b->db->engine, app_space(b), qm_buf_slice(&batch), &in, &arena, &b->e),
-        QM_OK);
+        qm_engine_ingest(b->db->engine, to, qm_buf_slice(&batch), &in, &arena, &b->e), QM_OK);
     assert_int_equal(in.n_refusals, 0);
     assert_int_equal(qm_engine_commit(b->db->engine, QM_DURABLE, NULL, NULL), QM_OK);
     qm_buf_clear(&batch);
   }
   qm_buf_free(&batch);
   qm_arena_free(&arena);
+}
+
+void app_deliver(app *a, app *b) { deliver(a, app_space(a), b, app_space(b)); }
+
+void app_deliver_space(app *a, app *b, const char *space) {
+  deliver(a, qm_engine_space_named(a->db->engine, S(space)), b,
+          qm_engine_space_named(b->db->engine, S(space)));
 }
 
 int app_setup(void **state) {

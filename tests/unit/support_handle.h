@@ -59,6 +59,7 @@ qm_space *app_space(app *a); /* the first */
 void app_second(world *w);
 /* b takes what a has and b lacks. */
 void app_deliver(app *a, app *b);
+void app_deliver_space(app *a, app *b, const char *space); /* by its name */
 
 /* A world with w->a started, for cmocka. */
 int app_setup(void **state);

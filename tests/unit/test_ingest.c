@@ -9,7 +9,6 @@
 #include <cmocka.h>
 #include "core/mp.h"
 #include "support_engine.h"
-
 #define ok(call) assert_int_equal(call, QM_OK)
 
 static rig w;
