@@ -757,10 +757,8 @@ QM_API void qm_sync_cancel(qm_db *db);
  * thread at a time. The program's loop: qm_link_take until nothing, and send; wait for bytes, at
  * most qm_link_wait; qm_link_feed (also with no bytes, when the time is over); until
  * qm_link_over; send what qm_link_take still gives; qm_link_close.
- * In a library built with QM_NO_NET the bytes are the session's own, and the program carries them
- * inside TLS 1.3 of its own: ALPN qianmo/1, the device's certificate (qm_status, QM_CERTIFICATES)
- * and key, and the hub's key compared. There qm_enroll, qm_sync, qm_sync_run and qm_sync_stay
- * give QM_ESTATE, and check_hub is not asked. */
+ * In a library built with QM_NO_NET the bytes are the session's own, for TLS of the program's
+ * (qm_status: QM_CERTIFICATES; SPEC S24.10), and the other calls that connect give QM_ESTATE. */
 typedef struct qm_link qm_link;
 /* QM_ENOTENROLLED, QM_ECLOCK, QM_ECERT…, QM_EBUSY. *out: close it with qm_link_close. */
 QM_API int32_t qm_link_open(qm_db *db, qm_link **out, qm_error *e);
