@@ -369,7 +369,8 @@ enum {
   QM_REVIEW = 4,  /* the token covers the conflicts too, as it was a reading of them */
   QM_FAST = 8,    /* qm_status: leaves out what needs a look at every record */
   QM_DISMISSED = 16, /* qm_duplicates: pairs said to be distinct, too */
-  QM_OVERDUE = 32 /* qm_due: only what is overdue */
+  QM_OVERDUE = 32, /* qm_due: only what is overdue */
+  QM_CERTIFICATES = 64 /* qm_status: the certificates too, for a program with TLS of its own */
 };
 
 /* In what follows *who* is "by":NAME,"device":ID,"own":BOOL,"time":MS, with the name of the
@@ -517,6 +518,8 @@ QM_API int32_t qm_history(qm_db *db, qm_slice space, qm_slice collection, qm_sli
  *    "spaces":[{"id","name","role","version","records","unsent","oldest_unsent","written",
  *               "acknowledged","safe","refused","set_aside","conflicts","conflicts_by","inbox",
  *               "mending","repaired","digest"},…]}
+ * certificate: with QM_CERTIFICATES also "pem", "ca" (the hub's, PEM) and "hub_key" (the hub's
+ * public key, SPKI in hex, or null); of a device that is not enrolled null.
  * unsent: changes not acknowledged by a hub; written, acknowledged, safe: effects written here
  * ever, held by the hub, and in a verified backup; null where there is nothing to say.
  * set_aside: own changes that the hub took without effect and has not approved; conflicts_by:
@@ -761,7 +764,9 @@ QM_API void qm_sync_cancel(qm_db *db);
  * carries them unread. From open to close it is this handle's sync: another gets QM_EBUSY. One
  * thread at a time. The program's loop: qm_link_take until nothing, and send; wait for bytes, at
  * most qm_link_wait; qm_link_feed (also with no bytes, when the time is over); until
- * qm_link_over; send what qm_link_take still gives; qm_link_close. */
+ * qm_link_over; send what qm_link_take still gives; qm_link_close.
+ * In a library built with QM_NO_NET the bytes are the session's own, for TLS of the program's
+ * (qm_status: QM_CERTIFICATES; SPEC S24.13), and the other calls that connect give QM_ESTATE. */
 typedef struct qm_link qm_link;
 /* QM_ENOTENROLLED, QM_ECLOCK, QM_ECERT…, QM_EBUSY. *out: close it with qm_link_close. */
 QM_API int32_t qm_link_open(qm_db *db, qm_link **out, qm_error *e);
