@@ -39,6 +39,11 @@ LINK = $(CC) $(CFLAGS) $(SANITIZERS) $(LDFLAGS) -Wl,--as-needed
 CORE_SRC := $(wildcard core/*.c core/crdt/*.c)
 LIB_SRC := $(CORE_SRC) $(wildcard sync/*.c sync/uv/*.c adapters/sqlite/*.c adapters/json/*.c \
            adapters/handle/*.c)
+# QM_NO_NET=1: without libuv, sockets and TLS; stand-ins take their place (SPEC S24.13).
+ifdef QM_NO_NET
+LIB_MODULES := $(filter-out libuv libssl zlib,$(LIB_MODULES))
+LIB_SRC := $(filter-out sync/uv/% sync/tls%,$(LIB_SRC)) $(wildcard adapters/handle/no_net/*.c)
+endif
 # One rule for adapters/cli: qianmod*.c is the hub's, i18n*.c and cli_*.c are shared,
 # the rest is the command's.
 CLI_ALL := $(wildcard adapters/cli/*.c)
@@ -49,6 +54,11 @@ CLI_COMMAND := $(filter-out $(CLI_SHARED) $(CLI_HUB),$(CLI_ALL))
 TEST_DIRS := unit store prop
 TEST_SRC := $(wildcard $(TEST_DIRS:%=tests/%/test_*.c))
 SUPPORT_SRC := $(wildcard $(TEST_DIRS:%=tests/%/support*.c))
+ifdef QM_NO_NET
+TEST_SRC := $(shell grep -LE 'sync/(uv/|tls)|support_(hub|live)|qianmod' $(TEST_SRC)) \
+            tests/unit/no_net_link.c
+SUPPORT_SRC := $(shell grep -LE 'sync/(uv/|tls)|support_(hub|live)' $(SUPPORT_SRC))
+endif
 E2E := $(wildcard tests/e2e/*.sh)
 
 objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
@@ -125,7 +135,7 @@ lint:  ## check the rules of layering and form
 
 $(LIB): $(call objects,$(LIB_SRC))
 	@rm -f $@
-	ar rcs $@ $^
+	$(AR) rcs $@ $^
 
 # Symbols carry a version, and nothing but the header's functions is there. (What a sanitizer
 # adds must stay visible.)
@@ -160,7 +170,8 @@ $(foreach t,$(TEST_SRC),$(eval $(call test_program,$(t))))
 posix_dirs := sync/uv/% adapters/% tests/%
 library_dirs := core/% sync/% adapters/sqlite/% adapters/json/% adapters/handle/%
 flags_of = $(if $(filter $(posix_dirs),$(1)),-D_POSIX_C_SOURCE=200809L,-Wconversion) \
-           $(if $(filter $(library_dirs),$(1)),-fPIC -fvisibility=hidden)
+           $(if $(filter $(library_dirs),$(1)),-fPIC -fvisibility=hidden) \
+           $(if $(QM_NO_NET),-DQM_NO_NET)
 
 $(BUILD)/obj/%.o: %.c Makefile
 	@mkdir -p $(@D)
@@ -182,7 +193,7 @@ install: all  ## install below $(DESTDIR)$(PREFIX)
 
 # Tests that are programs of another kind (simulator, fuzzers, fault runs) bring their own
 # targets, and add to EXTRA_TESTS what belongs to `make check`.
-include $(wildcard tests/*/rules.mk)
+include $(wildcard tests/*/rules.mk adapters/*/rules.mk)
 
 clean:  ## remove what was built
 	rm -rf $(BUILD)

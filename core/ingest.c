@@ -648,7 +648,7 @@ static qm_parked *parked_new(const qm_judge *j, qm_slice blob, size_t held) {
 /* The bound is the peer's, over all its sessions; that something was let go is the session's,
  * like what is parked. A batch comes twice where its transaction was rolled back. */
 static int park(qm_judge *j, qm_slice blob) {
-  size_t held = blob.n + j->n_waits * sizeof(qm_wait) + QM_PARKED_OP * j->ops, before = 0;
+  uint64_t held = blob.n + j->n_waits * sizeof(qm_wait) + QM_PARKED_OP * j->ops, before = 0;
   for (const qm_parked *p = j->s->parked; p; p = p->next) {
     if (p->spent || qm_id_cmp(&p->peer, &j->in->peer) != 0) continue;
     before += p->held;
@@ -658,10 +658,12 @@ static int park(qm_judge *j, qm_slice blob) {
   /* Let go: it was not acknowledged, so it comes again. That it was here is remembered, so
      that what follows it is no gap. */
   if (before && held > QM_PARKED_BYTES_MAX - before) {
-    blob.n = held = 0;
+    blob.n = 0;
+    held = 0;
     j->n_waits = 0;
   }
-  qm_parked *p = parked_new(j, blob, held < QM_PARKED_BYTES_MAX ? held : QM_PARKED_BYTES_MAX);
+  if (held > QM_PARKED_BYTES_MAX) held = QM_PARKED_BYTES_MAX;
+  qm_parked *p = parked_new(j, blob, (size_t)held);
   if (!p) return QM_ENOMEM;
   p->next = j->s->parked;
   j->s->parked = p;

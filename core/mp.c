@@ -21,6 +21,8 @@ static msgpack_packer packer(qm_buf *b) {
 static int fits(qm_buf *b, size_t n) {
 #if SIZE_MAX > UINT32_MAX
   if (n > UINT32_MAX && b->status == QM_OK) b->status = QM_ELIMIT;
+#else
+  (void)n;
 #endif
   return b->status == QM_OK;
 }

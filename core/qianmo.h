@@ -288,8 +288,9 @@ QM_API int32_t qm_restore(qm_tx *tx, qm_slice collection, qm_slice record, qm_er
 /* Says that two records are of one thing: from then on either id means both, shown as one under
  * the smaller id: all values, the sets together, counters added, logs in one order, texts one
  * after the other. Each keeps what it has. Records merged already: nothing is written, but what
- * is listed as "unmerged" is settled. QM_EINVAL: one and the same record; QM_ESCHEMA: of two
- * collections; QM_ELIMIT: too many in one. */
+ * is listed as "unmerged" is settled. QM_EINVAL: a record with itself, unless it is merged (two
+ * natural keys may mean one record by then); QM_ESCHEMA: of two collections; QM_ELIMIT: too many
+ * in one. */
 QM_API int32_t qm_merge(qm_tx *tx, qm_slice collection, qm_slice a, qm_slice b, qm_error *e);
 /* Takes this record out again: it shows what it has itself, and so do those that stay together.
  * One that is merged with none: nothing. */
@@ -336,8 +337,7 @@ QM_API int32_t qm_inc(qm_tx *tx, qm_slice collection, qm_slice record, qm_slice 
 QM_API int32_t qm_append(qm_tx *tx, qm_slice collection, qm_slice record, qm_slice field,
                          qm_slice value, uint32_t flags, qm_error *e);
 /* A ledger (a log with the check "entry"): takes an entry back by one of the opposite amount that
- * names it. entry: its name, as qm_get lists it ("entry"); reason: why, not empty. QM_ENOTFOUND: no
- * such entry here; QM_ESCHEMA: no ledger, or what qm_explain tells (reversed already). */
+ * names it. entry: its name, as in qm_get; reason: why. QM_ENOTFOUND: none here; QM_ESCHEMA. */
 QM_API int32_t qm_reverse(qm_tx *tx, qm_slice collection, qm_slice record, qm_slice field,
                           qm_slice entry, qm_slice reason, qm_error *e);
 /* text: at position `at` takes `cut` out and puts `text` in; positions are code points of the
@@ -368,7 +368,8 @@ enum {
   QM_REVIEW = 4,  /* the token covers the conflicts too, as it was a reading of them */
   QM_FAST = 8,    /* qm_status: leaves out what needs a look at every record */
   QM_DISMISSED = 16, /* qm_duplicates: pairs said to be distinct, too */
-  QM_OVERDUE = 32 /* qm_due: only what is overdue */
+  QM_OVERDUE = 32, /* qm_due: only what is overdue */
+  QM_CERTIFICATES = 64 /* qm_status: the certificates too, for a program with TLS of its own */
 };
 
 /* In what follows *who* is "by":NAME,"device":ID,"own":BOOL,"time":MS, with the name of the
@@ -516,6 +517,8 @@ QM_API int32_t qm_history(qm_db *db, qm_slice space, qm_slice collection, qm_sli
  *    "spaces":[{"id","name","role","version","records","unsent","oldest_unsent","written",
  *               "acknowledged","safe","refused","set_aside","conflicts","conflicts_by","inbox",
  *               "mending","repaired","digest"},…]}
+ * certificate: with QM_CERTIFICATES also "pem", "ca" (the hub's, PEM) and "hub_key" (the hub's
+ * public key, SPKI in hex, or null); of a device that is not enrolled null.
  * unsent: changes not acknowledged by a hub; written, acknowledged, safe: effects written here
  * ever, held by the hub, and in a verified backup; null where there is nothing to say.
  * set_aside: own changes that the hub took without effect and has not approved; conflicts_by:
@@ -555,23 +558,17 @@ QM_API int32_t qm_keep(qm_db *db, uint32_t days, uint32_t mb, qm_error *e);
 
 /* ---- referring to another space ---- */
 
-/* A matter that goes up, from one grid to its village or from a village to its street: makes a
- * record of the same collection in the space `upper`, with the fields that the schema marks
- * `refer` and no others, and notes each in the other ("to" and "from" of the schema's referral:
- * SPACE/RECORD). On a device that holds both spaces, also offline; durable when it returns.
- * space: of the record (empty: where there is one). *out: {"id":ID of the upper record,
- * "existing":BOOL}: true where it was referred there before, by whichever device; then nothing is
- * copied again. Opens its own transactions, two: QM_EBUSY while another one is open.
- * QM_EINVAL: no record, no space, or one and the same; QM_ESCHEMA: the collection is not referred,
- * or the upper space's has other fields, or refuses a value (qm_explain); QM_EACCESS: the role may
- * not write in both; QM_ENOTFOUND, QM_EINVISIBLE. */
+/* A matter that goes up: makes a record of the same collection in the space `upper`, with the
+ * fields that the schema marks `refer` and no others, and notes each in the other (SPACE/RECORD).
+ * On a device that holds both, also offline; durable when it returns. *out: {"id":ID of the upper
+ * record,"existing":BOOL}: true: referred before; nothing is copied again. Two transactions of its
+ * own: QM_EBUSY. QM_EINVAL; QM_ESCHEMA: not referred, or the upper schema refuses it (qm_explain);
+ * QM_EACCESS: the role may not write in both; QM_ENOTFOUND, QM_EINVISIBLE. */
 QM_API int32_t qm_refer(qm_db *db, qm_slice space, qm_slice collection, qm_slice record,
                         qm_slice upper, qm_text *out, qm_error *e);
-/* Brings answers down: for each record of the collection (record: for that one; empty: for all)
- * that was referred to a space which is here, copies the entries of the upper record's log of
- * answers that its own lacks, with "of": the entry's name, "at": when (ms), "by": who, if known.
- * Answering is an entry in that log of the upper record (qm_append). *out: {"answers":N}: so many
- * were copied. Two devices apart may copy one each: both stay, with one "of". Errors: qm_refer. */
+/* Brings answers down: for each record of the collection (record: for that one) that was referred
+ * to a space which is here, copies the map entries of the upper record's log of answers that its
+ * own lacks, with "of", "at", "by" (SPEC S25.10). *out: {"answers":N}. Errors: qm_refer. */
 QM_API int32_t qm_answers(qm_db *db, qm_slice space, qm_slice collection, qm_slice record,
                           qm_text *out, qm_error *e);
 
@@ -591,9 +588,10 @@ QM_API int32_t qm_answers(qm_db *db, qm_slice space, qm_slice collection, qm_sli
  * says that anything of the space may be shown otherwise (a new schema, another member), and
  *   {"cursor","all":true}
  * that anything may: the first line where `since` is empty, or of another database or of one
- * that was restored. Read on from the last line's cursor (an opaque text that may be kept);
- * an empty result: nothing changed. A record stands there once, however often it was written,
- * and a line is there only once its whole change is: qm_get and qm_list show it.
+ * that was restored, or from before this device's clock was set back by far. Read on from the last
+ * line's cursor (an opaque text that may be kept); an empty result: nothing changed. A record
+ * stands there once, however often it was written, and a line is there only once its whole change
+ * is: qm_get and qm_list show it.
  * limit: at most so many lines, 0: 1000. QM_EINVAL: `since` is no cursor. */
 QM_API int32_t qm_changes(qm_db *db, qm_slice since, uint32_t limit, qm_text *out, qm_error *e);
 /* Waits until qm_changes would give something, at most timeout_ms (UINT32_MAX: for ever).
@@ -759,7 +757,9 @@ QM_API void qm_sync_cancel(qm_db *db);
  * carries them unread. From open to close it is this handle's sync: another gets QM_EBUSY. One
  * thread at a time. The program's loop: qm_link_take until nothing, and send; wait for bytes, at
  * most qm_link_wait; qm_link_feed (also with no bytes, when the time is over); until
- * qm_link_over; send what qm_link_take still gives; qm_link_close. */
+ * qm_link_over; send what qm_link_take still gives; qm_link_close.
+ * In a library built with QM_NO_NET the bytes are the session's own, for TLS of the program's
+ * (qm_status: QM_CERTIFICATES; SPEC S24.13), and the other calls that connect give QM_ESTATE. */
 typedef struct qm_link qm_link;
 /* QM_ENOTENROLLED, QM_ECLOCK, QM_ECERT…, QM_EBUSY. *out: close it with qm_link_close. */
 QM_API int32_t qm_link_open(qm_db *db, qm_link **out, qm_error *e);

@@ -10,6 +10,7 @@
 #include "core/inbox_int.h"
 #include "core/review.h"
 #include "core/tie.h"
+#include "core/wide.h"
 
 /* Records that are saved in one call to the store. */
 #define SAVE_ROWS 64u
@@ -25,9 +26,9 @@ static uint64_t load64(const uint8_t *p) {
 
 /* Keyed, so that a peer who chooses record ids cannot choose collisions. */
 static uint32_t slot_of(const qm_space *s, const qm_id *id) {
-  __extension__ typedef unsigned __int128 word;
-  word m = (word)(load64(id->b) ^ s->engine->key[0]) * (load64(id->b + 8) ^ s->engine->key[1]);
-  return (uint32_t)((uint64_t)m ^ (uint64_t)(m >> 64)) & (s->table_cap - 1);
+  qm_wide m =
+      qm_wide_mul(load64(id->b) ^ s->engine->key[0], load64(id->b + 8) ^ s->engine->key[1]);
+  return (uint32_t)(m.lo ^ m.hi) & (s->table_cap - 1);
 }
 
 static inline int same_id(const qm_id *a, const qm_id *b) {

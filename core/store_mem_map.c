@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "core/wide.h"
+
 struct qm__map_node {
   uint8_t *key, *value; /* key: right behind the links, in the node's own memory */
   size_t value_n, value_cap;
@@ -32,13 +34,12 @@ void qm__map_init(qm__map *m, const qm_env *env) {
 /* Multiplies and folds, eight bytes at a time. Where the map lies is not known to who chooses
  * the keys, and no order comes from it. */
 static uint32_t hash_of(const qm__map *m, qm_slice key) {
-  __extension__ typedef unsigned __int128 word;
   uint64_t h = (uint64_t)(uintptr_t)m ^ UINT64_C(0x9e3779b97f4a7c15);
   for (size_t i = 0; i < key.n; i += 8) {
     uint64_t v = key.n;
     memcpy(&v, key.p + i, key.n - i < 8 ? key.n - i : 8);
-    word x = (word)(h ^ v) * UINT64_C(0xbf58476d1ce4e5b9);
-    h = (uint64_t)x ^ (uint64_t)(x >> 64) ^ key.n;
+    qm_wide x = qm_wide_mul(h ^ v, UINT64_C(0xbf58476d1ce4e5b9));
+    h = x.lo ^ x.hi ^ key.n;
   }
   return (uint32_t)(h ^ h >> 32);
 }

@@ -52,8 +52,8 @@ int qm_write_new(qm_write *w, uint32_t collection, const qm_id *id, qm_slice key
 int qm_write_delete(qm_write *w, const qm_id *record, qm_slice token);
 int qm_write_restore(qm_write *w, const qm_id *record);
 /* Joins the classes of two records (S3.16). One class already: nothing, but what is listed
- * as taken out by somebody else is settled. QM_EINVAL (one record), QM_ESCHEMA (two
- * collections), QM_ELIMIT. */
+ * as taken out by somebody else is settled. QM_EINVAL (one record, merged with none), QM_ESCHEMA
+ * (two collections), QM_ELIMIT. */
 int qm_write_merge(qm_write *w, const qm_id *a, const qm_id *b);
 /* Takes this record out of its class; what it connected stays connected (S3.18). */
 int qm_write_unmerge(qm_write *w, const qm_id *record);

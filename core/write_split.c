@@ -147,16 +147,17 @@ static int move_count(qm_splitting *x, uint32_t field, int64_t delta) {
 /* An op moves at most 63 bits; a sum beyond that, which people do not reach, takes several. */
 static int split_counter(qm_splitting *x, uint32_t field, const qm_cell *cell) {
   const qm_totals *v = qm_totals_of(cell);
-  qm_int128 sum = 0;
+  qm_wide sum = {0, 0};
   for (uint32_t i = 0; i < v->n; i++)
-    if (is_its(x, v->p[i].author)) sum += v->p[i].sum;
-  if (!sum) return QM_OK;
-  for (uint32_t ops = 0; sum; ops++) {
-    int64_t delta = sum > INT64_MAX ? INT64_MAX : sum < -INT64_MAX ? -INT64_MAX : (int64_t)sum;
+    if (is_its(x, v->p[i].author)) sum = qm_wide_add(sum, v->p[i].sum);
+  if (qm_wide_is_zero(sum)) return QM_OK;
+  for (uint32_t ops = 0; !qm_wide_is_zero(sum); ops++) {
+    int64_t most = qm_wide_is_negative(sum) ? -INT64_MAX : INT64_MAX;
+    int64_t delta = qm_wide_fits(sum) && qm_wide_int(sum) != INT64_MIN ? qm_wide_int(sum) : most;
     if (ops == COUNT_OPS_MAX)
       return qm_fail(&x->w->error, QM_ELIMIT, "the counter is too far out of range");
     QM_TRY(move_count(x, field, delta));
-    sum -= delta;
+    sum = qm_wide_add(sum, qm_wide_of(-delta));
   }
   return note(x, field, QM_SPLIT_MOVED);
 }

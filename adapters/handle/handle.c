@@ -180,27 +180,18 @@ static void destroy(qm_db *db) {
   free_handle(db);
 }
 
-/* On the monotonic clock: a person who sets the date must not stop a waiting thread. */
 static int init_locks(qm_db *db) {
-  pthread_condattr_t attributes;
   if (pthread_mutex_init(&db->query_mutex, NULL) != 0) return QM_ENOMEM;
   if (pthread_mutex_init(&db->mutex, NULL) != 0) {
     pthread_mutex_destroy(&db->query_mutex);
     return QM_ENOMEM;
   }
-  if (pthread_condattr_init(&attributes) == 0) {
-    int failed = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) != 0 ||
-                 pthread_cond_init(&db->ended, &attributes) != 0;
-    if (!failed && pthread_cond_init(&db->changed, &attributes) != 0) {
-      pthread_cond_destroy(&db->ended);
-      failed = 1;
-    }
-    pthread_condattr_destroy(&attributes);
-    if (!failed && qm__events_init(&db->events) == QM_OK) return QM_OK;
-    if (!failed) {
-      pthread_cond_destroy(&db->ended);
+  if (qm__wait_init(&db->ended) == QM_OK) {
+    if (qm__wait_init(&db->changed) == QM_OK) {
+      if (qm__events_init(&db->events) == QM_OK) return QM_OK;
       pthread_cond_destroy(&db->changed);
     }
+    pthread_cond_destroy(&db->ended);
   }
   pthread_mutex_destroy(&db->mutex);
   pthread_mutex_destroy(&db->query_mutex);
@@ -292,7 +283,7 @@ int qm__handle_enter_alone(qm_db *db, qm_error *e) {
   int waited = 0;
   pthread_mutex_lock(&db->mutex);
   while (db->tx && waited != ETIMEDOUT && db->options.busy_ms && !atomic_load(&db->suspended))
-    waited = pthread_cond_timedwait(&db->ended, &db->mutex, &until);
+    waited = qm__wait_until(&db->ended, &db->mutex, &until);
   if (db->tx && !atomic_load(&db->suspended)) {
     pthread_mutex_unlock(&db->mutex);
     return qm_fail(e, QM_EBUSY, "another transaction of this handle is open");

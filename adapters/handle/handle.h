@@ -19,6 +19,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "adapters/handle/handle_wait.h"
 #include "adapters/sqlite/project.h"
 #include "adapters/sqlite/query.h"
 #include "core/aside.h"

@@ -245,7 +245,7 @@ static int wait_locked(qm_db *db, const cursor *since, uint32_t timeout_ms) {
     int sooner = timeout_ms != UINT32_MAX &&
                  (until.tv_sec < next.tv_sec ||
                   (until.tv_sec == next.tv_sec && until.tv_nsec < next.tv_nsec));
-    (void)pthread_cond_timedwait(&db->changed, &db->mutex, sooner ? &until : &next);
+    (void)qm__wait_until(&db->changed, &db->mutex, sooner ? &until : &next);
     if (atomic_load(&db->suspended)) return QM_ESUSPENDED;
     if (!db->store) return QM_EINTERNAL; /* opening again failed while it slept */
   }

@@ -2,6 +2,8 @@
 #include "adapters/handle/handle.h"
 #include "core/repair.h"
 
+#define TRIES_MAX 8u /* while other processes write */
+
 void qm__handle_put_mending(qm_buf *b, const qm_space *s) {
   qm__handle_put(b, ",\"mending\":");
   qm__handle_put(b, qm_space_dirty(s) ? "\"state\"" : qm_space_suspect(s) ? "\"records\"" : "null");
@@ -54,14 +56,34 @@ static int check_all(qm_db *db, qm_buf *b, int *worst) {
   return rc;
 }
 
+/* Whether another process has written since this engine read what it compares with; one that only
+ * reads cannot tell, and looks twice. */
+static int is_behind(qm_db *db, unsigned tried) {
+  if (db->options.flags & QM_OPEN_READONLY) return !tried;
+  int rc = qm_engine_begin(db->engine);
+  if (rc == QM_OK) qm_engine_rollback(db->engine);
+  return rc == QM_EBUSY;
+}
+
+/* What does not agree is only believed where nobody wrote meanwhile. */
+static int check_surely(qm_db *db, qm_buf *b, int *worst, qm_error *e) {
+  for (unsigned tried = 0;; tried++) {
+    int rc = check_all(db, b, worst);
+    if (rc == QM_OK && *worst == QM_OK) return rc;
+    if (rc != QM_OK && rc != QM_EBUSY) return rc;
+    if (rc == QM_OK && (db->syncing || !is_behind(db, tried))) return rc;
+    if (tried == TRIES_MAX) return QM_EBUSY;
+    QM_TRY(qm__handle_reopen(db, e));
+  }
+}
+
 int32_t qm_check(qm_db *db, qm_text *out, qm_error *e) {
   qm_buf b;
   int worst = QM_OK;
   if (!out) return qm_fail(e, QM_EINVAL, "check: an argument is missing");
   QM_TRY(qm__handle_enter_alone(db, e));
   qm_buf_init(&b, &db->env, QM_HANDLE_TEXT_MAX);
-  int rc = check_all(db, &b, &worst);
-  if (rc == QM_EBUSY && qm__handle_reopen(db, e) == QM_OK) rc = check_all(db, &b, &worst);
+  int rc = check_surely(db, &b, &worst, e);
   qm__handle_leave(db);
   if (rc == QM_OK) rc = qm__handle_result(&b, out, e);
   else qm_buf_free(&b);

@@ -11,15 +11,9 @@
 #define TEXT_MAX 8192u
 
 int qm__events_init(qm_events_state *v) {
-  pthread_condattr_t attributes;
   v->fds[0] = v->fds[1] = -1;
   if (pthread_mutex_init(&v->mutex, NULL) != 0) return QM_ENOMEM;
-  if (pthread_condattr_init(&attributes) == 0) {
-    int failed = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) != 0 ||
-                 pthread_cond_init(&v->news, &attributes) != 0;
-    pthread_condattr_destroy(&attributes);
-    if (!failed) return QM_OK;
-  }
+  if (qm__wait_init(&v->news) == QM_OK) return QM_OK;
   pthread_mutex_destroy(&v->mutex);
   return QM_ENOMEM;
 }
@@ -133,7 +127,7 @@ static int await(qm_events_state *v, uint32_t timeout_ms) {
     if (v->interrupts != interrupts || v->leaving) return QM_ECLOSED;
     if (waited == ETIMEDOUT) return QM_ETIMEOUT;
     waited = timeout_ms == UINT32_MAX ? pthread_cond_wait(&v->news, &v->mutex)
-                                      : pthread_cond_timedwait(&v->news, &v->mutex, &until);
+                                      : qm__wait_until(&v->news, &v->mutex, &until);
   }
   return QM_OK;
 }

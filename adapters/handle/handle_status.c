@@ -156,6 +156,40 @@ static int put_meta(status *st, const char *name, const char *key, int *found) {
   return rc == QM_ENOTFOUND ? QM_OK : rc;
 }
 
+/* As PEM, for a program that has TLS of its own. */
+static int put_pem(status *st, const char *name, qm_slice der) {
+  qm_buf pem;
+  qm_buf_init(&pem, &st->db->env, SMALL_MAX + 2 * QM_CERT_SIZE_MAX);
+  int rc = qm_cert_to_pem(der, &pem);
+  qm__handle_put(st->out, name);
+  if (rc == QM_OK) qm_json_str(st->out, qm_buf_slice(&pem));
+  qm_buf_free(&pem);
+  return rc;
+}
+
+static int put_certificates(status *st, qm_slice cert) {
+  qm_buf b;
+  char hex[2 * QM_SPKI_SIZE + 1];
+  QM_TRY(put_pem(st, ",\"pem\":", cert));
+  qm_buf_init(&b, &st->db->env, QM_CERT_SIZE_MAX);
+  int rc = qm__handle_meta_get(st->db, QM_META_CA, &b);
+  if (rc == QM_OK) rc = put_pem(st, ",\"ca\":", qm_buf_slice(&b));
+  if (rc == QM_OK) {
+    qm_buf_clear(&b);
+    rc = qm__handle_meta_get(st->db, QM_META_HUB_KEY, &b);
+    qm__handle_put(st->out, ",\"hub_key\":");
+    if (rc == QM_OK && b.n == QM_SPKI_SIZE) {
+      qm_hex(hex, b.p, QM_SPKI_SIZE);
+      qm_json_str(st->out, qm_str(hex));
+    } else {
+      qm__handle_put(st->out, "null");
+    }
+    if (rc == QM_ENOTFOUND) rc = QM_OK;
+  }
+  qm_buf_free(&b);
+  return rc;
+}
+
 static int put_certificate(status *st) {
   qm_buf der;
   qm_cert cert;
@@ -171,6 +205,7 @@ static int put_certificate(status *st) {
       int64_t left = cert.not_after_ms >= now ? (int64_t)((cert.not_after_ms - now) / DAY_MS)
                                               : -(int64_t)((now - cert.not_after_ms) / DAY_MS) - 1;
       qm__handle_put_i64(st->out, left);
+      if (st->flags & QM_CERTIFICATES) rc = put_certificates(st, qm_buf_slice(&der));
       qm_buf_byte(st->out, '}');
     }
   } else if (rc == QM_ENOTFOUND) {

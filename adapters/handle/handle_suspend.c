@@ -10,19 +10,6 @@
 #include "adapters/handle/handle_sync.h"
 #include "sync/uv/client.h"
 
-/* A mutex that another call holds is waited for on the wall clock: POSIX has no other. */
-static int lock_until(pthread_mutex_t *mutex, uint32_t ms) {
-  struct timespec until;
-  clock_gettime(CLOCK_REALTIME, &until);
-  until.tv_sec += (time_t)(ms / 1000);
-  until.tv_nsec += (long)(ms % 1000) * 1000000L;
-  if (until.tv_nsec >= 1000000000L) {
-    until.tv_nsec -= 1000000000L;
-    until.tv_sec++;
-  }
-  return pthread_mutex_timedlock(mutex, &until) == 0 ? QM_OK : QM_ETIMEOUT;
-}
-
 static uint32_t left(const struct timespec *until) {
   struct timespec now = qm__handle_deadline(0);
   int64_t ms = (int64_t)(until->tv_sec - now.tv_sec) * 1000 +
@@ -44,17 +31,17 @@ static int wait_for_all(qm_db *db, const struct timespec *until, uint32_t deadli
   struct timespec half = qm__handle_deadline(deadline_ms / 2);
   int waited = 0;
   while (db->tx && waited != ETIMEDOUT)
-    waited = pthread_cond_timedwait(&db->ended, &db->mutex, &half);
+    waited = qm__wait_until(&db->ended, &db->mutex, &half);
   qm__handle_tx_end(db);
   qm__link_drop(db);
   waited = 0;
   while (db->syncing && waited != ETIMEDOUT)
-    waited = pthread_cond_timedwait(&db->ended, &db->mutex, until);
+    waited = qm__wait_until(&db->ended, &db->mutex, until);
   return db->syncing ? QM_ETIMEOUT : QM_OK;
 }
 
 static int close_query(qm_db *db, uint32_t ms) {
-  QM_TRY(lock_until(&db->query_mutex, ms));
+  QM_TRY(qm__wait_lock(&db->query_mutex, ms));
   qm_query_close(db->query);
   db->query = NULL;
   pthread_mutex_unlock(&db->query_mutex);
@@ -66,7 +53,7 @@ int32_t qm_suspend(qm_db *db, uint32_t deadline_ms, qm_error *e) {
   struct timespec until = qm__handle_deadline(deadline_ms);
   int was = atomic_exchange(&db->suspended, 1); /* before the mutex: a long query ends by it */
   atomic_fetch_add(&db->cancels, 1);            /* and an enrolment */
-  int rc = lock_until(&db->mutex, deadline_ms);
+  int rc = qm__wait_lock(&db->mutex, deadline_ms);
   if (rc == QM_OK) {
     send_away(db);
     rc = wait_for_all(db, &until, left(&until));

@@ -636,7 +636,7 @@ static void pause_for(qm__sync *run, uint32_t ms) {
   struct timespec until = qm__handle_deadline(ms + ms * draw / 512u);
   int waited = 0;
   while (!is_interrupted(run) && waited != ETIMEDOUT)
-    waited = pthread_cond_timedwait(&db->changed, &db->mutex, &until);
+    waited = qm__wait_until(&db->changed, &db->mutex, &until);
 }
 
 /* QM_OK: connect again, at once or after a pause. Without the mutex the caller is told. */

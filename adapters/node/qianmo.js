@@ -10,8 +10,12 @@
 //
 // Methods are named as the functions of qianmo.h, in camelCase and in their order of arguments;
 // what they do stands there. Texts are strings, results the JSON text; lines() reads one of an
-// object a line. An error throws qianmo.QianmoError. Hooks of qm_options are not bound here yet.
-// Since 0.1.0.
+// object a line. An error throws qianmo.QianmoError.
+//
+// Hooks of qm_options are functions given to Database: {nowMs, random, log, instance, keyLoad,
+// keySave, keyPoint, keySign, checkHub}; one that throws makes the call fail, a QianmoError with its
+// own code. They run on the main thread: while a sync of a database with hooks is under way, its
+// other calls are refused (EBUSY), for they could wait for a hook that waits for them. Since 0.1.0.
 'use strict';
 
 const CLASSES = ['ok', 'usage', 'absent', 'retry', 'refused', 'storage', 'corrupt', 'differ'];
@@ -19,7 +23,8 @@ const FOR_EVER = 0xffffffff;
 
 // Arguments by letter, as the header has them: d database, t transaction, l link, s slice,
 // z C string, u uint32, q uint64, i int64, T text out, E error out, O a handle out, N an int32
-// out, R review options, S sync options and result. First: what comes back, - nothing.
+// out, L a size_t out, D a double in and out, B a buffer, R review options, S sync options and
+// result. First: what comes back, - nothing.
 const SIGNATURES = {
   abi: 'u', version: 'z', error_text: 'zvz', err_name: 'zv', err_class: 'vv', columns: 'Zs',
   options_fill: '-Pn', text_free: '-F', open: 'vpOE', close: '-d', suspend: 'vduE', resume: 'vdE',
@@ -38,6 +43,8 @@ const SIGNATURES = {
   changes_wait: 'vdsuE', interrupt: '-d', events: 'vduTE', events_fd: 'vdNE', sql: 'vdssqqTE',
   search: 'vdsssuuTE', due: 'vdsuuuTE', proposals: 'vdsuuTE', unfit: 'vdsuuTE', rebuild: 'vdE', attachments: 'vdsssTE',
   sync_run: 'vdQSE', sync_cancel: '-d', export_refused: 'vdTE', explain: 'vXY',
+  link_open: 'vdOE', link_feed: 'vlsLE', link_take: 'vlBnLE', link_wait: 'ul', link_over: 'vl',
+  link_close: 'vlSE', point_shown: 'vDDvv',
 };
 
 // Methods of a handle that only pass on: [their arguments' defaults, from the last on].
@@ -91,7 +98,8 @@ module.exports = function bind(koffi, path = 'libqianmo.so.0') {
     N: koffi.out(koffi.pointer('int32_t')), p: koffi.pointer(options),
     P: koffi.out(koffi.pointer(options)), R: koffi.pointer(review), Q: koffi.pointer(run),
     S: koffi.inout(koffi.pointer(result)), X: koffi.pointer(error),
-    Y: koffi.inout(koffi.pointer(explanation)),
+    Y: koffi.inout(koffi.pointer(explanation)), l: handle, L: koffi.out(koffi.pointer('size_t')),
+    D: koffi.inout(koffi.pointer('double')), B: koffi.pointer('uint8_t'),
   };
   const c = {};
   for (const [name, letters] of Object.entries(SIGNATURES))
@@ -158,6 +166,64 @@ module.exports = function bind(koffi, path = 'libqianmo.so.0') {
     return out ? take(t, asBytes) : undefined;
   };
 
+  // ---- hooks ----
+
+  const EIO = -70, EINVAL = -1, ELIMIT = -4, ENOTFOUND = -60, EBUSY = -75;
+  const put = (to, data) => koffi.encode(to, koffi.array('uint8_t', data.length), [...data]);
+  const get = (p, n) => Buffer.from(koffi.decode(p, koffi.array('uint8_t', Number(n), 'Typed')));
+  const exactly = (to, n, data) => {
+    if (data.length !== Number(n)) return EINVAL;
+    put(to, data);
+    return 0;
+  };
+  const atMost = (to, n, data) => { // *n: the room, then how much it is
+    if (data === null || data === undefined) return ENOTFOUND;
+    if (data.length > Number(koffi.decode(n, 'size_t'))) return ELIMIT;
+    put(to, data);
+    koffi.encode(n, 'size_t', data.length);
+    return 0;
+  };
+  // name in qm_options: [the name here, its type, what calls the function].
+  const HOOKS = {
+    now_ms: ['nowMs', 'uint64_t(void *)', (f) => () => f()],
+    random: ['random', 'int32_t(void *, uint8_t *, size_t)', (f) => (_, to, n) => exactly(to, n, f(Number(n)))],
+    log: ['log', 'void(void *, int32_t, const char *)', (f) => (_, level, message) => { f(level, message); }],
+    instance: ['instance', 'int32_t(void *, uint8_t *)', (f) => (_, to) => exactly(to, 16, f())],
+    key_load: ['keyLoad', 'int32_t(void *, uint8_t *, size_t *)', (f) => (_, to, n) => atMost(to, n, f())],
+    key_save: ['keySave', 'int32_t(void *, const uint8_t *, size_t)', (f) => (_, key, n) => { f(get(key, n)); return 0; }],
+    key_point: ['keyPoint', 'int32_t(void *, uint8_t *)', (f) => (_, to) => exactly(to, 65, f())],
+    key_sign: ['keySign', 'int32_t(void *, const uint8_t *, uint8_t *, size_t *)',
+      (f) => (_, digest, to, n) => atMost(to, n, f(get(digest, 32)))],
+    check_hub: ['checkHub', 'int32_t(void *, const char *, void *, uint32_t)', (f) => (_, host, chain, n) => {
+      f(host, koffi.decode(chain, koffi.array(text, n)).map(bytesOf));
+      return 0;
+    }],
+  };
+  const prototypes = {};
+  for (const [name, [, type]] of Object.entries(HOOKS)) {
+    const [, back, parameters] = /^(\w+)\((.*)\)$/.exec(type);
+    prototypes[name] = koffi.pointer(koffi.proto(`qm_hook_${name}`, back, parameters.split(', ')));
+  }
+  // Nothing that is thrown may pass through the library.
+  const guarded = (name, f) => (...args) => {
+    try {
+      return f(...args);
+    } catch (e) {
+      if (name === 'now_ms') return Date.now();
+      return e instanceof QianmoError ? e.number : EIO;
+    }
+  };
+  // Puts them into the options; what is to be unregistered in the end.
+  const setHooks = (o, given) => {
+    const registered = [];
+    for (const [name, [key, , adapt]] of Object.entries(HOOKS)) {
+      if (given[key] === undefined) continue;
+      o[name] = koffi.register(guarded(name, adapt(given[key])), prototypes[name]);
+      registered.push(o[name]);
+    }
+    return registered;
+  };
+
   class Handle {
     #h;
     constructor(h) { this.#h = h; }
@@ -173,7 +239,21 @@ module.exports = function bind(koffi, path = 'libqianmo.so.0') {
     }
   }
 
-  class Transaction extends Handle {
+  // What belongs to a database, and ends with it at the latest.
+  class Part extends Handle {
+    #db;
+    constructor(db, h) {
+      super(h);
+      this.#db = db;
+    }
+    h() {
+      this.#db.h();
+      return super.h();
+    }
+    get ended() { return !this.open || !this.#db.open; }
+  }
+
+  class Transaction extends Part {
     new(collection, key = '') {
       const e = {}, t = {}, existing = [0];
       const rc = c.new(this.h(), sliceOf(collection), sliceOf(key), t, existing, e);
@@ -188,15 +268,58 @@ module.exports = function bind(koffi, path = 'libqianmo.so.0') {
       if (rc !== 0) throw new QianmoError(rc, e);
     }
     cancel() {
+      const ended = this.ended;
       const h = this.end();
-      if (h) c.cancel(h);
+      if (!ended) c.cancel(h);
     }
   }
   for (const name of OF_TRANSACTION)
     Transaction.prototype[camel(name)] = function verb(...args) { return call(name, this.h(), args); };
 
+  // A sync over the program's own transport; from Database.link.
+  class Link extends Part {
+    #released;
+    constructor(db, h, released) {
+      super(db, h);
+      this.#released = released;
+    }
+    // How many of the bytes were taken.
+    feed(bytes) {
+      const used = [0], e = {};
+      const rc = c.link_feed(this.h(), sliceOf(bytes), used, e);
+      if (rc !== 0) throw new QianmoError(rc, e);
+      return Number(used[0]);
+    }
+    take(room = 65536) {
+      const to = Buffer.alloc(room), n = [0], e = {};
+      const rc = c.link_take(this.h(), to, room, n, e);
+      if (rc !== 0) throw new QianmoError(rc, e);
+      return to.subarray(0, Number(n[0]));
+    }
+    wait() { return c.link_wait(this.h()); }
+    over() { return c.link_over(this.h()) === 1; }
+    // What it came to. After EBUSY to be called again.
+    close() {
+      const r = newResult(), e = {};
+      const rc = c.link_close(this.h(), r, e);
+      if (rc !== EBUSY) {
+        this.end();
+        this.#released(this);
+      }
+      if (rc !== 0) throw new QianmoError(rc, e);
+      return resultOf(r);
+    }
+  }
+
+  const newResult = () => ({ ...Object.fromEntries(RESULT.map((name) => [name, 0])),
+    size: koffi.sizeof(result), reserved: 0 });
+  const resultOf = (r) => Object.fromEntries(RESULT.map((name) => [name, Number(r[name])]));
+
   class Database extends Handle {
-    // more: {busyMs, timeoutMs, historyDays, historyMb}
+    #hooks;
+    #links = new Set();
+    #syncing = 0;
+    // more: {busyMs, timeoutMs, historyDays, historyMb}, and hooks
     constructor(file, flags = 0, more = {}) {
       const o = {}, out = [null], e = {};
       c.options_fill(o, koffi.sizeof(options));
@@ -205,19 +328,47 @@ module.exports = function bind(koffi, path = 'libqianmo.so.0') {
       for (const [key, member] of [['busyMs', 'busy_ms'], ['timeoutMs', 'timeout_ms'],
         ['historyDays', 'history_days'], ['historyMb', 'history_mb']])
         if (more[key] !== undefined) o[member] = more[key];
+      const hooks = setHooks(o, more);
       const rc = c.open(o, out, e);
-      if (rc !== 0) throw new QianmoError(rc, e);
+      if (rc !== 0) {
+        hooks.forEach((p) => koffi.unregister(p));
+        throw new QianmoError(rc, e);
+      }
       super(out[0]);
+      this.#hooks = hooks;
     }
+    h() {
+      const h = super.h();
+      if (this.#syncing && this.#hooks.length) throw new QianmoError(EBUSY);
+      return h;
+    }
+    // A sync must have ended.
     close() {
-      const h = this.end();
-      if (h) c.close(h);
+      if (!this.open) return;
+      if (this.#syncing) throw new QianmoError(EBUSY);
+      for (const link of [...this.#links]) {
+        try {
+          link.close();
+        } catch {
+          // it was cut
+        }
+      }
+      c.close(this.end());
+      this.#hooks.forEach((p) => koffi.unregister(p));
     }
     begin(space = '') {
       const out = [null], e = {};
       const rc = c.begin(this.h(), sliceOf(space), out, e);
       if (rc !== 0) throw new QianmoError(rc, e);
-      return new Transaction(out[0]);
+      return new Transaction(this, out[0]);
+    }
+    link() {
+      const out = [null], e = {};
+      const rc = c.link_open(this.h(), out, e);
+      if (rc !== 0) throw new QianmoError(rc, e);
+      const link = new Link(this, out[0], (ended) => this.#links.delete(ended));
+      this.#links.add(link);
+      return link;
     }
     transaction(space, work) {
       const tx = this.begin(space);
@@ -244,19 +395,18 @@ module.exports = function bind(koffi, path = 'libqianmo.so.0') {
       if (rc !== 0) throw new QianmoError(rc, e);
       return fd[0];
     }
-    syncCancel() { c.sync_cancel(this.h()); }
+    syncCancel() { if (this.open) c.sync_cancel(super.h()); }
     // A promise of what came of it; "more": 1 where the budget ended first.
     sync(budgetMs = 0) {
-      const r = Object.fromEntries(RESULT.map((name) => [name, 0]));
-      const e = {}, h = this.h();
-      r.size = koffi.sizeof(result);
-      r.reserved = 0;
+      const r = newResult(), e = {}, h = this.h();
       const o = { size: koffi.sizeof(run), budget_ms: budgetMs, payload: null, progress: null };
+      this.#syncing++;
       return new Promise((resolve, reject) => {
         c.sync_run.async(h, o, r, e, (failure, rc) => {
+          this.#syncing--;
           if (failure) reject(failure);
           else if (rc !== 0) reject(new QianmoError(rc, e));
-          else resolve(Object.fromEntries(RESULT.map((name) => [name, Number(r[name])])));
+          else resolve(resultOf(r));
         });
       });
     }
@@ -266,12 +416,19 @@ module.exports = function bind(koffi, path = 'libqianmo.so.0') {
 
   return {
     CREATE: 1, NEW: 2, READONLY: 4, CHECK: 8, TEST_DATA: 16, JSON: 1, AGAIN: 2,
-    DETAIL: 1, DELETED: 2, REVIEW: 4, FAST: 8, DISMISSED: 16, OVERDUE: 32, UNREAD: 1, FOR_EVER,
+    DETAIL: 1, DELETED: 2, REVIEW: 4, FAST: 8, DISMISSED: 16, OVERDUE: 32, UNREAD: 1, WGS84: 1, GCJ02: 2, FOR_EVER,
     Database, Transaction, QianmoError,
     version: () => c.version(),
     columns: (value) => Number(c.columns(sliceOf(value))),
     schemaValidate: (schema) => call('schema_validate', null, [schema]),
     schemaCompare: (older, newer) => call('schema_compare', null, [older, newer]),
+    // [latitude, longitude] in the datum of a map; for display only.
+    pointShown: (latitude, longitude, from, to) => {
+      const x = [latitude], y = [longitude];
+      const rc = c.point_shown(x, y, from, to);
+      if (rc !== 0) throw new QianmoError(rc);
+      return [x[0], y[0]];
+    },
     schemaPack: (schema, file) => call('schema_pack', null, [schema, file]),
     lines: (value) => value.split('\n').filter(Boolean).map((line) => JSON.parse(line)),
     layout: { slice, text, error, options, review, run, result, explanation },

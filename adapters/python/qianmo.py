@@ -16,6 +16,7 @@ thread; the library lets go of Python's lock while it works. Since 0.1.
 """
 import ctypes as c
 import json
+import weakref
 
 CREATE, NEW, READONLY, CHECK, TEST_DATA = 1, 2, 4, 8, 16  # flags of Database
 JSON, AGAIN = 1, 2                                        # of the verbs
@@ -250,10 +251,17 @@ def schema_compare(older, newer):
 
 
 class Transaction:
-    """From Database.begin. Short: while it is open others wait."""
+    """From Database.begin. Short: while it is open others wait. Ends with its database."""
 
-    def __init__(self, handle):
-        self._h = handle
+    def __init__(self, handle, database):
+        self._h, self._db = handle, database
+
+    def _open(self):
+        if not self._db._h:
+            self._h = None  # closing has cancelled it
+        if not self._h:
+            raise Error(-5, "the transaction has ended")
+        return self._h
 
     def __enter__(self):
         return self
@@ -266,33 +274,27 @@ class Transaction:
         return False
 
     def _verb(self, name, *args, out=False):
-        if not self._h:
-            raise Error(-5, "the transaction has ended")
-        return _run(name, self._h, *args, out=out)
+        return _run(name, self._open(), *args, out=out)
 
     def commit(self):
-        if not self._h:
-            raise Error(-5, "the transaction has ended")
-        h, self._h = self._h, None
+        h, self._h = self._open(), None
         _run("commit", h)
 
     def cancel(self):
         h, self._h = self._h, None
-        if h:
+        if h and self._db._h:
             _call("cancel", h)
 
     def written(self):
-        return _call("written", self._h)
+        return _call("written", self._open())
 
     def shown(self, token):
         self._verb("shown", token)
 
     def new(self, collection, key=""):
         """(id, whether it was there already)"""
-        if not self._h:
-            raise Error(-5, "the transaction has ended")
         e, text, existing = _Error(), _Text(), c.c_int32(0)
-        rc = _call("new", self._h, _slice(collection), _slice(key), c.byref(text),
+        rc = _call("new", self._open(), _slice(collection), _slice(key), c.byref(text),
                    c.byref(existing), c.byref(e))
         if rc != 0:
             raise Error(rc, e.message)
@@ -363,7 +365,7 @@ class Transaction:
 
     def attach(self, collection, record, field, path):
         e, text = _Error(), _Text()
-        rc = _call("attach", self._h, _slice(collection), _slice(record), _slice(field),
+        rc = _call("attach", self._open(), _slice(collection), _slice(record), _slice(field),
                    _bytes(path), c.byref(text), c.byref(e))
         if rc != 0:
             raise Error(rc, e.message)
@@ -371,34 +373,49 @@ class Transaction:
 
 
 class Link:
-    """A sync over the program's own transport; from Database.link."""
+    """A sync over the program's own transport; from Database.link. Ends with its database."""
 
     def __init__(self, handle, database):
         self._h, self._db = handle, database
 
+    def _open(self):
+        if not self._h:
+            raise Error(-5, "the link has ended")
+        return self._h
+
     def feed(self, data):
         """How many of the bytes were taken."""
         used = c.c_size_t(0)
-        _run("link_feed", self._h, bytes(data), c.byref(used))
+        _run("link_feed", self._open(), bytes(data), c.byref(used))
         return used.value
 
     def take(self, room=65536):
         to, n = c.create_string_buffer(room), c.c_size_t(0)
-        _run("link_take", self._h, c.cast(to, _p), room, c.cast(c.byref(n), _p))
+        _run("link_take", self._open(), c.cast(to, _p), room, c.cast(c.byref(n), _p))
         return to.raw[:n.value]
 
     def wait(self):
-        return _call("link_wait", self._h)
+        return _call("link_wait", self._open())
 
     def over(self):
-        return bool(_call("link_over", self._h))
+        return bool(_call("link_over", self._open()))
 
     def close(self):
-        h, r = self._h, _Result()
+        """What it came to. After EBUSY to be called again."""
+        h, r = self._open(), _Result()
         r.size = c.sizeof(r)
-        _run("link_close", h, c.byref(r))
-        self._h = None
+        try:
+            _run("link_close", h, c.byref(r))
+        except Error as e:
+            if e.name != "EBUSY":
+                self._end()
+            raise
+        self._end()
         return _fields(r)
+
+    def _end(self):
+        self._h = None
+        self._db._links.discard(self)
 
 
 def _fields(struct):
@@ -471,7 +488,7 @@ class Database:
 
     def __init__(self, path, flags=0, busy_ms=None, timeout_ms=None, history_days=None,
                  history_mb=None, **hooks):
-        self._h, self._told = None, None
+        self._h, self._told, self._tx, self._links = None, None, None, set()
         o = _Options()
         _call("options_fill", c.byref(o), c.sizeof(o))
         o.path, o.flags = _bytes(path), flags
@@ -485,9 +502,18 @@ class Database:
         self._h = handle.value
 
     def close(self):
+        if not self._h:
+            return
+        tx = self._tx and self._tx()
+        if self._links and tx:
+            tx.cancel()  # which a link would wait for
+        for link in list(self._links):
+            try:
+                link.close()
+            except Error:
+                pass  # it was cut
         h, self._h = self._h, None
-        if h:
-            _call("close", h)
+        _call("close", h)
 
     def __enter__(self):
         return self
@@ -525,7 +551,9 @@ class Database:
     def begin(self, space=""):
         tx = _p()
         self._do("begin", space, c.cast(c.byref(tx), _p))
-        return Transaction(tx.value)
+        made = Transaction(tx.value, self)
+        self._tx = weakref.ref(made)
+        return made
 
     def get(self, space, collection, record, flags=0):
         return self._do("get", space, collection, record, flags, out=True)
@@ -659,4 +687,6 @@ class Database:
     def link(self):
         link = _p()
         self._do("link_open", c.cast(c.byref(link), _p))
-        return Link(link.value, self)
+        made = Link(link.value, self)
+        self._links.add(made)
+        return made

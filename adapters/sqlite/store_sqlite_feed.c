@@ -64,7 +64,8 @@ int qm__sqlite_feed_after(qm_store *store, uint64_t after, size_t limit, qm_visi
   feed_visit v = {visit, payload, 0};
   QM_TRY(reading(s));
   if (after > INT64_MAX) return QM_OK;
-  qm__arg most = qm__int(limit > INT64_MAX ? INT64_MAX : (int64_t)limit);
+  uint64_t n = limit; /* which may be of 32 bits */
+  qm__arg most = qm__int(n > INT64_MAX ? INT64_MAX : (int64_t)n);
   return qm__store_each(s, QM__SQL_FEED_AFTER, QM__ARGS(qm__u64(after), most), feed_row, &v);
 }
 

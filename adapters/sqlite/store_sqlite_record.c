@@ -65,7 +65,8 @@ int qm__sqlite_record_scan(qm_store *store, uint32_t space, uint32_t collection,
   record_visit v = {visit, payload};
   /* Every id is greater than the empty blob. */
   qm__arg from = after ? id_arg(after) : qm__blob(NULL, 0);
-  qm__arg most = qm__int(limit > INT64_MAX ? INT64_MAX : (int64_t)limit);
+  uint64_t n = limit; /* which may be of 32 bits */
+  qm__arg most = qm__int(n > INT64_MAX ? INT64_MAX : (int64_t)n);
   if (!collection)
     return qm__store_each(s, QM__SQL_RECORD_SCAN, QM__ARGS(qm__int(space), from, most), record_row,
                           &v);

@@ -6,9 +6,6 @@
 /* State: [place, next, sum, …]; a sum beyond int64 stands as bin of 16 bytes,
  * big-endian two's complement. */
 
-/* Sums go round instead of overflowing: those of a state may be anything. */
-__extension__ typedef unsigned __int128 qm_word128;
-
 static qm_totals *content(qm_cell *cell, qm_arena *arena) {
   if (!cell->content) cell->content = qm_arena_zero(arena, sizeof(qm_totals));
   return cell->content;
@@ -45,11 +42,12 @@ static int apply(qm_cell *cell, const qm_apply *a, const qm_op *op) {
     qm_total *p = qm_array_open(a->arena, t->p, t->n, &t->cap, at, sizeof *p);
     if (!p) return QM_ENOMEM;
     t->p = p;
-    p[at] = (qm_total){author, 0, 0};
+    p[at] = (qm_total){author, 0, {0, 0}};
     t->n++;
   }
   t->p[at].next = op->counter + 1;
-  t->p[at].sum = (qm_int128)((qm_word128)t->p[at].sum + (qm_word128)delta);
+  /* Goes round instead of overflowing: the sum of a state may be anything. */
+  t->p[at].sum = qm_wide_add(t->p[at].sum, qm_wide_of(delta));
   return QM_OK;
 }
 
@@ -94,11 +92,12 @@ static int join(qm_cell *out, qm_side a, qm_side b, const qm_authors *authors, q
 }
 
 int qm_totals_sum(const qm_totals *t, int64_t *out) {
-  qm_int128 sum = 0;
+  qm_wide sum = {0, 0};
+  *out = 0;
   for (uint32_t i = 0; t && i < t->n; i++)
-    if (__builtin_add_overflow(sum, t->p[i].sum, &sum)) return *out = 0, QM_ERANGE;
-  *out = (int64_t)sum;
-  return sum >= INT64_MIN && sum <= INT64_MAX ? QM_OK : QM_ERANGE;
+    if (qm_wide_add_over(sum, t->p[i].sum, &sum)) return QM_ERANGE;
+  *out = qm_wide_int(sum);
+  return qm_wide_fits(sum) ? QM_OK : QM_ERANGE;
 }
 
 static int empty(const qm_cell *cell) { return !cell->content || qm_totals_of(cell)->n == 0; }
@@ -109,33 +108,36 @@ static int names(const qm_cell *cell, qm_names *to, qm_arena *arena) {
   return QM_OK;
 }
 
-static void put_sum(qm_buf *out, qm_int128 v) {
-  if (v >= INT64_MIN && v <= INT64_MAX) {
-    qm_mp_int(out, (int64_t)v);
+static void put_sum(qm_buf *out, qm_wide v) {
+  if (qm_wide_fits(v)) {
+    qm_mp_int(out, qm_wide_int(v));
     return;
   }
-  qm_word128 u = (qm_word128)v;
   uint8_t b[16];
-  for (int i = 0; i < 16; i++) b[i] = (uint8_t)(u >> (120 - 8 * i));
+  for (int i = 0; i < 8; i++) {
+    b[i] = (uint8_t)(v.hi >> (56 - 8 * i));
+    b[8 + i] = (uint8_t)(v.lo >> (56 - 8 * i));
+  }
   qm_mp_bin(out, b, sizeof b);
 }
 
-static int get_sum(qm_cur *in, qm_int128 *out) {
+static int get_sum(qm_cur *in, qm_wide *out) {
   qm_mp_type type = QM_MP_NIL;
-  *out = 0;
+  *out = qm_wide_of(0);
   QM_TRY(qm_cur_peek(in, &type));
   if (type != QM_MP_BIN) {
     int64_t v = 0;
     QM_TRY(qm_cur_int(in, &v));
-    *out = v;
+    *out = qm_wide_of(v);
     return QM_OK;
   }
   uint8_t b[16];
   QM_TRY(qm_cur_bin_n(in, b, sizeof b));
-  qm_word128 u = 0;
-  for (int i = 0; i < 16; i++) u = u << 8 | b[i];
-  *out = (qm_int128)u;
-  return *out >= INT64_MIN && *out <= INT64_MAX ? qm_cur_fail(in, QM_ECANON) : QM_OK;
+  for (int i = 0; i < 8; i++) {
+    out->hi = out->hi << 8 | b[i];
+    out->lo = out->lo << 8 | b[8 + i];
+  }
+  return qm_wide_fits(*out) ? qm_cur_fail(in, QM_ECANON) : QM_OK;
 }
 
 static void encode(const qm_cell *cell, const qm_names *to, const qm_authors *authors,
@@ -157,7 +159,7 @@ static int decode(qm_cell *cell, qm_cur *in, const qm_names *from, const qm_auth
   if (!t) return qm_cur_fail(in, QM_ENOMEM);
   for (uint32_t i = 0; i < count / 3; i++) {
     qm_dot d = {0, 0};
-    qm_total x = {0, 0, 0};
+    qm_total x = {0, 0, {0, 0}};
     QM_TRY(qm_get_dot(in, from, &d));
     QM_TRY(get_sum(in, &x.sum));
     x.author = d.author;

@@ -5,13 +5,12 @@
 #define QM_TOTALS_H
 
 #include "core/crdt/crdt.h"
-
-__extension__ typedef __int128 qm_int128;
+#include "core/wide.h"
 
 typedef struct qm_total {
   uint32_t author;
   uint64_t next;
-  qm_int128 sum;
+  qm_wide sum;
 } qm_total;
 
 typedef struct qm_totals {

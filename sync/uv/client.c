@@ -21,9 +21,10 @@ typedef struct sync_call {
   qm_id device;
   int due; /* the certificate wants renewing */
   int told, stopped;
+  int left; /* why this side said BYE; or QM_OK: it did not */
   qm_client_wake wake; /* of a call that stays */
   uv_timer_t poll;
-  uint8_t has_wake, has_poll, poked, left;
+  uint8_t has_wake, has_poll, poked;
   known *known;
   uint32_t n_known;
 } sync_call;
@@ -132,8 +133,7 @@ static int on_poke(sync_call *s) {
   if (rc == QM_OK) look(s, 1);
   leave(s);
   if (rc == QM_OK) return 0;
-  s->left = 1;
-  (void)qm_fail(&s->side.error, rc, "%s", qm_err_text(rc));
+  s->left = rc;
   qm_session_bye(s->side.session);
   return 1;
 }
@@ -142,8 +142,7 @@ static int on_poke(sync_call *s) {
 static int on_stop(sync_call *s) {
   int rc = s->call.stop_code;
   if (rc == QM_OK || s->left || s->side.over) return 0;
-  s->left = 1;
-  (void)qm_fail(&s->side.error, rc, "%s", qm_err_text(rc));
+  s->left = rc;
   qm_session_bye(s->side.session);
   return 1;
 }
@@ -275,11 +274,12 @@ static int make_config(sync_call *s, qm_tls_config **config, qm_error *e) {
   return rc == QM_OK ? QM_OK : qm_fail(e, rc, "certificate of this device: %s", qm_err_text(rc));
 }
 
-/* The session's own end counts for more than how the stream ended: it knows more. */
+/* The session's own end counts for more than how the stream ended: it knows more. Where this side
+ * left before all was exchanged, what the hub says to that is no reason of its own. */
 static int outcome(sync_call *s, int rc, qm_error *e) {
   if (!s->side.session) return rc;
   qm_device_count(&s->side);
-  if (s->left) return qm_fail(e, s->side.error.code, "%s", s->side.error.message);
+  if (s->left) return qm_fail(e, s->left, "%s", qm_err_text(s->left));
   if (s->side.over && s->side.code == QM_OK) {
     s->side.result->complete = 1;
     return QM_OK;

@@ -16,7 +16,7 @@ typedef struct bench bench;
 /* One suite: adds its figures to b, `runs` times each. */
 typedef void bench_suite(bench *b, int runs);
 bench_suite bench_limits, bench_grid, bench_text, bench_scale, bench_township, bench_together;
-bench_suite bench_day, bench_village;
+bench_suite bench_day, bench_village, bench_embed;
 /* A part of bench_limits. What OpenSSL does alone stands beside bench_day. */
 bench_suite bench_limits_plain;
 

@@ -20,6 +20,7 @@ static const struct {
     {"scale", bench_scale},
     {"township", bench_township},
     {"day", bench_day},
+    {"embed", bench_embed},
 };
 
 /* A process of its own: its memory is its own, and where it fails the others go on. */

@@ -7,7 +7,7 @@ $(BUILD)/node/node_modules/koffi/package.json:
 
 .PHONY: check-node
 check-node: deps  ## run the table of calls and a round with a hub through the Node binding
-	@command -v node >/dev/null && command -v npm >/dev/null || $(MAKE) deps DEPS='nodejs npm'
+	@for t in node npm openssl; do command -v $$t >/dev/null || exec $(MAKE) deps DEPS='nodejs npm openssl'; done
 	@$(MAKE) -j$(JOBS) all
 	@$(MAKE) $(BUILD)/node/node_modules/koffi/package.json
 	@BUILD=$(BUILD) tests/run -j $(JOBS) tests/node/table.js

@@ -3,7 +3,9 @@
 // real hub: offline, edit, sync, review. TAP. All names invented.
 'use strict';
 
+const crypto = require('node:crypto');
 const fs = require('node:fs');
+const net = require('node:net');
 const os = require('node:os');
 const path = require('node:path');
 const { execFileSync, spawn } = require('node:child_process');
@@ -103,6 +105,55 @@ function layout(directory) {
   check(wanted.filter((x) => !got.includes(x)).join(', '), 'structs lie as the compiler has them');
 }
 
+const refused = (f) => {
+  try {
+    f();
+  } catch (e) {
+    return e.code;
+  }
+  return 'OK';
+};
+
+const keeping = (seen) => ({
+  keyLoad: () => seen.key,
+  keySave(key) { seen.key = key; },
+  checkHub(host, chain) { seen.chains.push(chain); },
+  log(level, message) { seen.log.push(message); },
+  nowMs: () => BigInt(Date.now()),
+  random: (n) => crypto.randomBytes(n),
+});
+
+// A key that only signs. Node's own functions take no digest, so openssl's program does it.
+function signing(seen, directory) {
+  const pair = crypto.generateKeyPairSync('ec', { namedCurve: 'prime256v1' });
+  const file = path.join(directory, 'West.pem');
+  fs.writeFileSync(file, pair.privateKey.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600 });
+  return {
+    keyPoint: () => pair.publicKey.export({ type: 'spki', format: 'der' }).subarray(-65),
+    keySign(digest) {
+      seen.signed++;
+      return execFileSync('openssl', ['pkeyutl', '-sign', '-inkey', file], { input: digest });
+    },
+  };
+}
+
+// The program's own transport.
+async function carry(link, port) {
+  const socket = net.connect(port, '127.0.0.1');
+  const send = () => {
+    for (let data = link.take(); data.length; data = link.take()) socket.write(data);
+  };
+  send();
+  for await (let data of socket) {
+    while (data.length) {
+      data = data.subarray(link.feed(data));
+      send();
+    }
+    if (link.over()) break;
+  }
+  socket.destroy();
+}
+
 async function round(directory) {
   const hubPath = path.join(directory, 'hub');
   const hub = (...args) => execFileSync(BUILD + '/qianmod', args, { stdio: 'pipe' }).toString();
@@ -112,14 +163,20 @@ async function round(directory) {
   try {
     const line = await new Promise((done) => process_.stdout.once('data', done));
     const port = Number(line.toString().trim().split('\n')[0].split(':').pop());
+    const seen = { key: null, chains: [], log: [], signed: 0 };
+    const hooks = { East: keeping(seen), West: signing(seen, directory) };
     const phones = ['East', 'West'].map((who) => {
-      const db = new qianmo.Database(path.join(directory, who + '.db'), qianmo.CREATE);
+      const db = new qianmo.Database(path.join(directory, who + '.db'), qianmo.CREATE, hooks[who]);
       const out = hub('--json', 'enroll', hubPath, '--member', who, '--role', 'grid', '--space', 'grid');
       db.enroll(`127.0.0.1:${port}`, /"code":"([^"]*)"/.exec(out)[1], '');
       return db;
     });
     const [east, west] = phones;
-    await east.sync();
+    check(!seen.key || seen.chains[0]?.length !== 2 || !seen.signed,
+      'keys lie outside of the databases; the hub\'s certificates were shown');
+    const first = east.sync();
+    check(refused(() => east.status()) !== 'EBUSY', 'a hook\'s call is not waited for on the same thread');
+    await first;
     const status = (db) => JSON.parse(db.recordStatus('grid', 'household', 'key:101')).status;
     east.transaction('grid', (tx) => {
       const [id, existed] = tx.new('household', '101');
@@ -133,7 +190,12 @@ async function round(directory) {
     await west.sync();
     for (const [db, number] of [[east, '10000000011'], [west, '10000000022']])
       db.transaction('grid', (tx) => tx.set('household', 'key:101', 'phone', number));
-    for (const db of [east, west, east]) await db.sync();
+    await east.sync();
+    const link = west.link();
+    await carry(link, port);
+    const carried = link.close();
+    check(carried.segments_up !== 1 || carried.segments_down !== 1, 'the other syncs over a transport of its own');
+    await east.sync();
     const review = qianmo.lines(east.review('grid', { severity: 1 }));
     check(review.length !== 2 || review[0].values.length !== 2, 'what was written at the same time is listed');
     east.transaction('grid', (tx) => {
@@ -148,7 +210,22 @@ async function round(directory) {
     check(inbox[0].reason !== 'settled', 'and is told of it');
     const digests = phones.map((db) => JSON.parse(db.status()).spaces[0].digest);
     check(digests[0] !== digests[1], 'both hold the same');
+    const left = west.link(), open = west.begin('grid');
     for (const db of phones) db.close();
+    check(refused(() => open.commit()) !== 'ESTATE' || refused(() => left.take()) !== 'ESTATE',
+      'a transaction and a link end with their database');
+    open.cancel();
+    const key = seen.key;
+    seen.key = null;
+    const again = () => new qianmo.Database(path.join(directory, 'East.db'), 0, hooks.East);
+    check(refused(again) !== 'EACCESS', 'it does not open without its key');
+    check(refused(() => new qianmo.Database(path.join(directory, 'East.db'), 0,
+      { keyLoad() { throw new Error('locked'); }, keySave() {} })) !== 'EIO', 'a hook that throws is an error');
+    check(refused(() => new qianmo.Database(path.join(directory, 'East.db'), 0,
+      { keyLoad() { throw new qianmo.QianmoError(-46); }, keySave() {} })) !== 'EACCESS', 'or its own');
+    seen.key = key;
+    again().close();
+    check(seen.log.filter((m) => m.includes('王') || m.includes('10000000')).join(), 'no personal value is logged');
   } finally {
     process_.kill();
     await new Promise((done) => process_.once('exit', done));

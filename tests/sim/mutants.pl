@@ -43,7 +43,7 @@ my @mutants = (
   ['token-not-durable', 'core/token.c', 'a form names what a power cut can still take',
     sub { s/QM_TRY\(store->ops->barrier\(store\)\);/(void)store;/ }],
   ['counter-last', 'core/crdt/totals.c', 'a counter keeps only the last delta of an author',
-    sub { s/\(qm_word128\)t->p\[at\]\.sum \+ \(qm_word128\)delta/(qm_word128)delta/ }],
+    sub { s/qm_wide_add\(t->p\[at\]\.sum, qm_wide_of\(delta\)\)/qm_wide_of(delta)/ }],
   ['log-by-clock', 'core/write.c', 'a step stands by its clock alone',
     sub { s/if \(w->change\.time <= last && last < UINT64_MAX\)/if (last == UINT64_MAX)/ }],
   ['space-check-missing', 'sync/answer.c', 'a peer is offered spaces it may not read',

@@ -289,6 +289,42 @@ static void test_budget_and_cancel(void **state) {
   close(fd);
 }
 
+/* Takes so long over its first call that the sync looks whether it is to end, in its midst. */
+static void slow_progress(void *payload, const qm_sync_progress *g) {
+  phone *p = payload;
+  (void)g;
+  if (p->told++) return;
+  if (p->opinion) qm_sync_cancel(p->a.db);
+  (void)poll(NULL, 0, 250);
+}
+
+/* What the hub says to a session that ends before all was exchanged is not what the caller asks. */
+static void test_ends_in_the_midst(void **state) {
+  hub_world *w = *state;
+  app *a = &w->p.a;
+  qm_run_options o = QM_RUN_OPTIONS_INIT;
+  qm_sync_result r = QM_SYNC_RESULT_INIT;
+  open_phone(w, 0);
+  ok(qm_sync(a->db, &r, &a->e));
+  a->db->options.check_hub = NULL; /* its opinion is another one here */
+  o.payload = &w->p;
+  o.progress = slow_progress;
+  for (int cancelled = 0; cancelled < 2; cancelled++) {
+    write_one(a->db, "Household (invented)");
+    o.budget_ms = cancelled ? 0 : 20;
+    w->p.told = 0;
+    w->p.opinion = cancelled;
+    int rc = qm_sync_run(a->db, &o, &r, &a->e);
+    if (rc != (cancelled ? QM_ECANCELED : QM_OK)) print_message("%s\n", a->e.message);
+    assert_int_equal(rc, cancelled ? QM_ECANCELED : QM_OK);
+    assert_int_equal(r.more, 1);
+    assert_true(w->p.told > 0);
+    ok(qm_sync(a->db, &r, &a->e));
+    assert_int_equal(r.more, 0);
+    assert_int_equal(unsent(a->db), 0);
+  }
+}
+
 typedef struct staying {
   qm_db *db;
   int rc;
@@ -532,6 +568,7 @@ static void test_storage_fails_under_a_link(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       t(test_run),    t(test_budget_and_cancel), t(test_suspend_while_staying),
+      t(test_ends_in_the_midst),
       t(test_signer), t(test_opinion),           t(test_link),
       t(test_link_hub_refuses), t(test_storage_fails_while_staying),
       t(test_storage_fails_under_a_link),

@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include <cmocka.h>
-
 #include "core/mp.h"
 #include "support_engine.h"
 #define ok(call) assert_int_equal(call, QM_OK)

@@ -267,7 +267,7 @@ static void test_spaces(void **state) {
   assert_int_equal(run(f, "space", "update", f->dir, "grid", "--schema", path, NULL), 0);
   assert_true(says(f, "already"));
   /* A field gone is no growth; a field more is. */
-  snprintf(text, sizeof text, "%s", hub_schema_json);
+  assert_true((size_t)snprintf(text, sizeof text, "%s", hub_schema_json) < sizeof text);
   memcpy(strstr(text, "\"version\":1"), "\"version\":2", 11);
   memcpy(strstr(text, "\"number\":16"), "\"number\":17", 11);
   test_file_write(grown, text, strlen(text));

@@ -1,0 +1,1 @@
+#include <qianmo.h>

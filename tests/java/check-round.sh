@@ -1,0 +1,3 @@
+#!/bin/sh
+# Two phones and a hub through the Java binding.
+exec tests/java/jvm Round

@@ -1,0 +1,3 @@
+#!/bin/sh
+# fixtures/api/calls.json through the Java binding.
+exec tests/java/jvm Table
