@@ -120,6 +120,7 @@ static int32_t number(call *c, size_t n) {
   FIELD(X, remove)                                                     \
   FIELD(X, append)                                                     \
   FIELD(X, put)                                                        \
+  X(reverse, qm_reverse(TX, S(0), S(1), S(2), S(3), S(4), E))          \
   X(inc, qm_inc(TX, S(0), S(1), S(2), c->n[0], E))                     \
   X(splice, qm_splice(TX, S(0), S(1), S(2), Q(0), Q(1), S(3), E))      \
   X(insert, qm_insert(TX, S(0), S(1), S(2), Q(0), S(3), U(1), E))      \
@@ -146,6 +147,10 @@ static int32_t number(call *c, size_t n) {
   X(sql, qm_sql(DB, S(0), S(1), Q(0), Q(1), OUT))                      \
   X(search, qm_search(DB, S(0), S(1), S(2), U(0), U(1), OUT))          \
   X(due, qm_due(DB, S(0), U(0), U(1), U(2), OUT))                      \
+  X(refer, qm_refer(DB, S(0), S(1), S(2), S(3), OUT))                  \
+  X(answers, qm_answers(DB, S(0), S(1), S(2), OUT))                    \
+  X(proposals, qm_proposals(DB, S(0), U(0), U(1), OUT))                \
+  X(unfit, qm_unfit(DB, S(0), U(0), U(1), OUT))                        \
   X(rebuild, qm_rebuild(DB, E))                                        \
   X(attachments, qm_attachments(DB, S(0), S(1), S(2), OUT))            \
   X(export_refused, qm_export_refused(DB, OUT))                        \
