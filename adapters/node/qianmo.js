@@ -416,7 +416,8 @@ module.exports = function bind(koffi, path = 'libqianmo.so.0') {
 
   return {
     CREATE: 1, NEW: 2, READONLY: 4, CHECK: 8, TEST_DATA: 16, JSON: 1, AGAIN: 2,
-    DETAIL: 1, DELETED: 2, REVIEW: 4, FAST: 8, DISMISSED: 16, OVERDUE: 32, UNREAD: 1, WGS84: 1, GCJ02: 2, FOR_EVER,
+    DETAIL: 1, DELETED: 2, REVIEW: 4, FAST: 8, DISMISSED: 16, OVERDUE: 32, CERTIFICATES: 64,
+    UNREAD: 1, WGS84: 1, GCJ02: 2, FOR_EVER,
     Database, Transaction, QianmoError,
     version: () => c.version(),
     columns: (value) => Number(c.columns(sliceOf(value))),

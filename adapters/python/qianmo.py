@@ -22,6 +22,7 @@ CREATE, NEW, READONLY, CHECK, TEST_DATA = 1, 2, 4, 8, 16  # flags of Database
 JSON, AGAIN = 1, 2                                        # of the verbs
 DETAIL, DELETED, REVIEW, FAST, DISMISSED = 1, 2, 4, 8, 16  # of reading
 OVERDUE = 32                                              # of due
+CERTIFICATES = 64                                         # of status
 UNREAD = 1                                                # of inbox
 WGS84, GCJ02 = 1, 2                                       # of point_shown
 FOR_EVER = 0xFFFFFFFF                                     # as a timeout

@@ -146,6 +146,10 @@ ASK(conflicts, (HEAD, A a, A b), (&k, env, peer, 2, a, b),
 ASK(duplicates, (HEAD, A a, A b, A c, jint flags, jint limit, jint offset),
     (&k, env, peer, 3, a, b, c),
     qm_duplicates(k.db, k.s[0], k.s[1], k.s[2], U(flags), U(limit), U(offset), OUT))
+ASK(proposals, (HEAD, A a, jint limit, jint offset), (&k, env, peer, 1, a),
+    qm_proposals(k.db, k.s[0], U(limit), U(offset), OUT))
+ASK(unfit, (HEAD, A a, jint limit, jint offset), (&k, env, peer, 1, a),
+    qm_unfit(k.db, k.s[0], U(limit), U(offset), OUT))
 ASK(settles, (HEAD, A a), (&k, env, peer, 1, a), qm_settles(k.db, k.s[0], OUT))
 DO(undo, (HEAD, A a), (&k, env, peer, 1, a), qm_undo(k.db, k.s[0], &k.e))
 ASK(inbox, (HEAD, A a, jint flags), (&k, env, peer, 1, a),
@@ -160,6 +164,10 @@ ASK(record_status, (HEAD, A a, A b, A c), (&k, env, peer, 3, a, b, c),
 ASK(export_hub, (HEAD), (&k, env, peer, 0), qm_export_hub(k.db, OUT))
 ASK(check, (HEAD), (&k, env, peer, 0), qm_check(k.db, OUT))
 DO(keep, (HEAD, jint days, jint mb), (&k, env, peer, 0), qm_keep(k.db, U(days), U(mb), &k.e))
+ASK(refer, (HEAD, A a, A b, A c, A upper), (&k, env, peer, 4, a, b, c, upper),
+    qm_refer(k.db, k.s[0], k.s[1], k.s[2], k.s[3], OUT))
+ASK(answers, (HEAD, A a, A b, A c), (&k, env, peer, 3, a, b, c),
+    qm_answers(k.db, k.s[0], k.s[1], k.s[2], OUT))
 ASK(changes, (HEAD, A a, jint limit), (&k, env, peer, 1, a),
     qm_changes(k.db, k.s[0], U(limit), OUT))
 FILL(changes_rows, (HEAD, jobject rows, A a, jint limit), (&k, env, peer, 1, a),
@@ -313,6 +321,8 @@ static int register_database(JNIEnv *env) {
       M("nConflicts", "(J[B[B)[B", conflicts),
       M("nDuplicates", "(J[B[B[BIII)[B", duplicates),
       M("nReview", "(J[BIII[B[B[B)[B", review),
+      M("nProposals", "(J[BII)[B", proposals),
+      M("nUnfit", "(J[BII)[B", unfit),
       M("nSettles", "(J[B)[B", settles),
       M("nUndo", "(J[B)V", undo),
       M("nInbox", "(J[BI)[B", inbox),
@@ -324,6 +334,8 @@ static int register_database(JNIEnv *env) {
       M("nExportHub", "(J)[B", export_hub),
       M("nCheck", "(J)[B", check),
       M("nKeep", "(JII)V", keep),
+      M("nRefer", "(J[B[B[B[B)[B", refer),
+      M("nAnswers", "(J[B[B[B)[B", answers),
       M("nChanges", "(J[BI)[B", changes),
       M("nChangesRows", "(JLorg/qianmo/Rows;[BI)I", changes_rows),
       M("nChangesWait", "(J[BI)V", changes_wait),

@@ -49,6 +49,8 @@ VERB(not_distinct, (HEAD, A a, A b, A c), (&k, env, peer, 3, a, b, c),
      qm_not_distinct(TX, k.s[0], k.s[1], k.s[2], &k.e))
 VERB(inc, (HEAD, A a, A b, A c, jlong delta), (&k, env, peer, 3, a, b, c),
      qm_inc(TX, k.s[0], k.s[1], k.s[2], delta, &k.e))
+VERB(reverse, (HEAD, A a, A b, A c, A d, A reason), (&k, env, peer, 5, a, b, c, d, reason),
+     qm_reverse(TX, k.s[0], k.s[1], k.s[2], k.s[3], k.s[4], &k.e))
 VERB(splice, (HEAD, A a, A b, A c, jlong at, jlong cut, A d), (&k, env, peer, 4, a, b, c, d),
      qm_splice(TX, k.s[0], k.s[1], k.s[2], (uint64_t)at, (uint64_t)cut, k.s[3], &k.e))
 VERB(insert, (HEAD, A a, A b, A c, jlong at, A d, jint flags), (&k, env, peer, 4, a, b, c, d),
@@ -149,6 +151,7 @@ int qm__jni_register_tx(JNIEnv *env) {
       M("nDistinct", "(JJ[B[B[B)V", distinct),
       M("nNotDistinct", "(JJ[B[B[B)V", not_distinct),
       M("nInc", "(JJ[B[B[BJ)V", inc),
+      M("nReverse", "(JJ[B[B[B[B[B)V", reverse),
       M("nSplice", "(JJ[B[B[BJJ[B)V", splice),
       M("nInsert", "(JJ[B[B[BJ[BI)V", insert),
       M("nReplace", "(JJ[B[B[BJ[BI)V", replace),

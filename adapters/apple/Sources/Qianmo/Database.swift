@@ -27,6 +27,7 @@ public struct ReadFlags: OptionSet, Sendable {
   public static let fast = ReadFlags(rawValue: 8)
   public static let dismissed = ReadFlags(rawValue: 16)
   public static let overdue = ReadFlags(rawValue: 32)
+  public static let certificates = ReadFlags(rawValue: 64)
 }
 
 /// core/qianmo.h in Swift: methods are named as its functions, in their order of arguments, and what
@@ -160,6 +161,14 @@ public final class Database: @unchecked Sendable {
     }
   }
 
+  public func proposals(_ space: String = "", limit: UInt32 = 0, offset: UInt32 = 0) throws -> String {
+    try text([space]) { s, out, e in qm_proposals(handle, s[0], limit, offset, out, e) }
+  }
+
+  public func unfit(_ space: String = "", limit: UInt32 = 0, offset: UInt32 = 0) throws -> String {
+    try text([space]) { s, out, e in qm_unfit(handle, s[0], limit, offset, out, e) }
+  }
+
   public func settles(_ space: String = "") throws -> String {
     try text([space]) { s, out, e in qm_settles(handle, s[0], out, e) }
   }
@@ -203,6 +212,19 @@ public final class Database: @unchecked Sendable {
 
   public func keep(days: UInt32, mb: UInt32) throws {
     try perform { _, e in qm_keep(handle, days, mb, e) }
+  }
+
+  public func refer(_ space: String, _ collection: String, _ record: String, to upper: String) throws
+    -> String {
+    try text([space, collection, record, upper]) { s, out, e in
+      qm_refer(handle, s[0], s[1], s[2], s[3], out, e)
+    }
+  }
+
+  public func answers(_ space: String, _ collection: String, _ record: String = "") throws -> String {
+    try text([space, collection, record]) { s, out, e in
+      qm_answers(handle, s[0], s[1], s[2], out, e)
+    }
   }
 
   public func changes(after cursor: String, limit: UInt32 = 0) throws -> String {

@@ -135,6 +135,13 @@ public final class Transaction {
     try verb([collection, record, name]) { tx, s, e in qm_inc(tx, s[0], s[1], s[2], delta, e) }
   }
 
+  public func reverse(_ collection: String, _ record: String, _ name: String, entry: String,
+                      reason: String) throws {
+    try verb([collection, record, name, entry, reason]) { tx, s, e in
+      qm_reverse(tx, s[0], s[1], s[2], s[3], s[4], e)
+    }
+  }
+
   /// Positions are code points (unicodeScalars), never Swift's characters.
   public func splice(_ collection: String, _ record: String, _ name: String, at: UInt64,
                      cut: UInt64, _ text: String) throws {

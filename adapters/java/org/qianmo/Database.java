@@ -193,6 +193,14 @@ public final class Database implements AutoCloseable {
     return review(space, new Review());
   }
 
+  public String proposals(String space, int limit, int offset) {
+    return Utf8.text(nProposals(peer, Utf8.bytes(space), limit, offset));
+  }
+
+  public String unfit(String space, int limit, int offset) {
+    return Utf8.text(nUnfit(peer, Utf8.bytes(space), limit, offset));
+  }
+
   public String settles(String space) {
     return Utf8.text(nSettles(peer, Utf8.bytes(space)));
   }
@@ -238,6 +246,16 @@ public final class Database implements AutoCloseable {
 
   public void keep(int days, int mb) {
     nKeep(peer, days, mb);
+  }
+
+  public String refer(String space, String collection, String record, String upper) {
+    return Utf8.text(nRefer(peer, Utf8.bytes(space), Utf8.bytes(collection), Utf8.bytes(record),
+        Utf8.bytes(upper)));
+  }
+
+  public String answers(String space, String collection, String record) {
+    return Utf8.text(nAnswers(peer, Utf8.bytes(space), Utf8.bytes(collection),
+        Utf8.bytes(record)));
   }
 
   public String changes(String since, int limit) {
@@ -368,6 +386,10 @@ public final class Database implements AutoCloseable {
   private native byte[] nReview(long peer, byte[] space, int severity, int limit, int offset,
       byte[] collection, byte[] record, byte[] cls);
 
+  private native byte[] nProposals(long peer, byte[] space, int limit, int offset);
+
+  private native byte[] nUnfit(long peer, byte[] space, int limit, int offset);
+
   private native byte[] nSettles(long peer, byte[] space);
 
   private native void nUndo(long peer, byte[] item);
@@ -389,6 +411,11 @@ public final class Database implements AutoCloseable {
   private native byte[] nCheck(long peer);
 
   private native void nKeep(long peer, int days, int mb);
+
+  private native byte[] nRefer(long peer, byte[] space, byte[] collection, byte[] record,
+      byte[] upper);
+
+  private native byte[] nAnswers(long peer, byte[] space, byte[] collection, byte[] record);
 
   private native byte[] nChanges(long peer, byte[] since, int limit);
 

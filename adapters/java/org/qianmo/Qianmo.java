@@ -10,6 +10,8 @@ public final class Qianmo {
   public static final int DETAIL = 1, DELETED = 2, REVIEW = 4, FAST = 8, DISMISSED = 16;
   /** Of {@link Database#due}. */
   public static final int OVERDUE = 32;
+  /** Of {@link Database#status}. */
+  public static final int CERTIFICATES = 64;
   /** Of {@link Database#inbox}. */
   public static final int UNREAD = 1;
   /** Datums of {@link #pointShown}. */

@@ -169,6 +169,12 @@ public final class Transaction implements AutoCloseable {
     append(collection, record, field, value, 0);
   }
 
+  public synchronized void reverse(String collection, String record, String field, String entry,
+      String reason) {
+    nReverse(db.peer, tx(), Utf8.bytes(collection), Utf8.bytes(record), Utf8.bytes(field),
+        Utf8.bytes(entry), Utf8.bytes(reason));
+  }
+
   /** Positions are code points, never Java's chars: see {@link String#codePointCount}. */
   public synchronized void splice(String collection, String record, String field, long at,
       long cut, String text) {
@@ -266,6 +272,9 @@ public final class Transaction implements AutoCloseable {
 
   private native void nAppend(long db, long tx, byte[] collection, byte[] record, byte[] field,
       byte[] value, int flags);
+
+  private native void nReverse(long db, long tx, byte[] collection, byte[] record, byte[] field,
+      byte[] entry, byte[] reason);
 
   private native void nSplice(long db, long tx, byte[] collection, byte[] record, byte[] field,
       long at, long cut, byte[] text);
