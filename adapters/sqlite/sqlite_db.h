@@ -48,6 +48,7 @@ typedef struct qm__db {
   unsigned flags;
   int poisoned;
   int damaged;   /* a check said so: close leaves the WAL, so that the next open checks again */
+  int wal_good;  /* what lies in the WAL is on the disk, as far as syncs were asked for */
   int unsynced;  /* commits since the last fsync (QM__DB_RELAXED) */
   int wal_pages; /* in the WAL after the last commit */
   uint32_t data_version; /* as it was when opened */

@@ -240,6 +240,7 @@ static int open_steps(qm__db *db, const char *path, const qm__sql_schema *schema
   QM_TRY(prepare(db, schema, e));
   if (db->flags & QM__DB_CHECK) QM_TRY(qm__db_check(db, 1, e));
   if (wal > 0 && !(db->flags & QM__DB_READONLY)) QM_TRY(recover(db, e));
+  db->wal_good = 1;
   int rc = qm__db_version(db, &db->data_version);
   return rc == QM_OK ? QM_OK : qm_fail(e, rc, "%s", qm_err_text(rc));
 }
@@ -273,8 +274,9 @@ void qm__db_close(qm__db *db) {
   qm__db_rollback(db);
   if (!db->poisoned) qm__db_barrier(db);
   /* A WAL that may not be as we wrote it is left to the next open's recovery, which
-   * reads its checksums. */
-  if (db->poisoned || db->damaged)
+   * reads its checksums. SQLite would copy part of it into the file, trusting a sync that says
+   * yes to what a failed one has dropped; a power cut then leaves a file that nothing mends. */
+  if (db->poisoned || db->damaged || !db->wal_good)
     sqlite3_db_config(db->h, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, (int *)NULL);
   for (int i = 0; i < QM__SQL_COUNT; i++) sqlite3_finalize(db->statements[i]);
   sqlite3_close_v2(db->h);

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -457,6 +458,37 @@ static void a_failed_fsync_ends_the_handle(void **state) {
   }
 }
 
+static void *no_large(void *payload, void *p, size_t n) {
+  (void)payload;
+  return n >= 65536 ? NULL : realloc(p, n);
+}
+
+/* A sync that failed may have dropped frames of the WAL that are still read back. An open that
+ * ends before it has written them anew must not let SQLite copy them into the file: of that
+ * only a part may get there, and a power cut would take the frames. */
+static void an_open_that_fails_leaves_the_wal(void **state) {
+  (void)state;
+  make(20);
+  qm_store *s = open_ok(0);
+  OK(put(s, "after"));
+  char image[300], wal[300];
+  snprintf(image, sizeof image, "%s", test_dir_file(&dir, "c.db"));
+  snprintf(wal, sizeof wal, "%s", test_dir_file(&dir, "c.db-wal"));
+  test_file_copy(path, image);
+  test_file_copy(test_dir_file(&dir, "s.db-wal"), wal);
+  s->ops->close(s);
+  int64_t size = test_file_size(wal);
+  assert_true(size > 0);
+  env.realloc = no_large;
+  path = image;
+  GIVES(QM_ENOMEM, qm_store_sqlite_open(&env, path, 0, &s, NULL));
+  assert_int_equal(test_file_size(wal), size);
+  env = qm_env_default();
+  s = open_ok(0);
+  expect(s, "after");
+  s->ops->close(s);
+}
+
 static int put_relaxed(qm_store *s, const char *value) {
   QM_TRY(s->ops->begin(s));
   QM_TRY(s->ops->meta_put(s, qm_slice_of("word", 4), qm_slice_of(value, strlen(value))));
@@ -696,6 +728,7 @@ int main(void) {
       TEST(a_full_store_keeps_what_it_has),
       TEST(a_failed_write_ends_the_handle),
       TEST(a_failed_fsync_ends_the_handle),
+      TEST(an_open_that_fails_leaves_the_wal),
       TEST(durable_means_synced),
       TEST(a_crash_loses_what_was_not_committed),
       TEST(after_a_crash_the_file_is_checked),
