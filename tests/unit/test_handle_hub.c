@@ -362,6 +362,15 @@ static void test_suspend_while_staying(void **state) {
   ok(qm_sync(a->db, NULL, &a->e));
 }
 
+/* Until the session has let go of the database every call gives the error. */
+static void await_opened(qm_db *db) {
+  qm_tx *tx = NULL;
+  int rc;
+  while ((rc = qm_begin(db, NONE, &tx, NULL)) == QM_EIO) (void)poll(NULL, 0, 1);
+  ok(rc);
+  qm_cancel(tx);
+}
+
 /* What stays lets go of the database, which is opened again, and connects anew. */
 static void test_storage_fails_while_staying(void **state) {
   hub_world *w = *state;
@@ -375,6 +384,7 @@ static void test_storage_fails_while_staying(void **state) {
   await_live(a->db);
   app_fail_save(a);
   await_live(a->db);
+  await_opened(a->db);
   write_one(a->db, "Household (invented)");
   qm_interrupt(a->db);
   pthread_join(thread, NULL);
