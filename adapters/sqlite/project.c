@@ -385,6 +385,10 @@ int qm_projection_scrub(qm_projection *p) {
   return qm__db_run(p->db, QM__SQL_SEARCH_OPTIMIZE, NULL, 0);
 }
 
+int qm_projection_clock(qm_projection *p, int64_t offset_ms) {
+  return qm__db_run(p->db, QM__SQL_CLOCK_PUT, QM__ARGS(qm__int(offset_ms)));
+}
+
 int qm_projection_current(qm_projection *p) {
   int current = 0;
   return !p->stale && look(p, &current) == QM_OK && current;

@@ -25,6 +25,9 @@ int qm_projection_rebuild(qm_projection *p);
 /* Ends in the search index what was deleted: FTS5 keeps deleted words in older parts of the
  * index until they are merged. To be called after a purge, inside its transaction. */
 int qm_projection_scrub(qm_projection *p);
+/* What the device's clock is corrected by (qm_engine_offset_get), so that views reckon with it.
+ * Inside a transaction of the store. */
+int qm_projection_clock(qm_projection *p, int64_t offset_ms);
 /* 1 where the tables stand for what the store holds. */
 int qm_projection_current(qm_projection *p);
 

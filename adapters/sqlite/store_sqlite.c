@@ -116,21 +116,9 @@ static int sqlite_meta_get(qm_store *store, qm_slice key, qm_buf *out) {
   return rc;
 }
 
-/* The offset of the clock, as a sync measured it last, stands where views can reckon with it. */
-static int note_clock(sqlite_store *s, qm_slice key, qm_slice value) {
-  static const char name[] = "handle/clock";
-  int64_t offset_ms;
-  if (key.n != sizeof name - 1 || memcmp(key.p, name, key.n) != 0 || value.n != sizeof offset_ms)
-    return QM_OK;
-  memcpy(&offset_ms, value.p, sizeof offset_ms);
-  return qm__db_run(&s->db, QM__SQL_CLOCK_PUT, QM__ARGS(qm__int(offset_ms)));
-}
-
 static int sqlite_meta_put(qm_store *store, qm_slice key, qm_slice value) {
   sqlite_store *s = self(store);
   QM_TRY(writing(s));
-  int noted = note_clock(s, key, value);
-  if (noted != QM_OK) return wrote(s, noted);
   if (value.n == 0)
     return wrote(s, qm__db_run(&s->db, QM__SQL_META_DELETE, QM__ARGS(qm__slice(key))));
   return wrote(s, qm__db_run(&s->db, QM__SQL_META_PUT, QM__ARGS(qm__slice(key), qm__slice(value))));
