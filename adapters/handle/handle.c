@@ -243,9 +243,12 @@ void qm_close(qm_db *db) {
 
 /* ---- taking turns ---- */
 
+int qm__handle_failed(const qm_db *db) {
+  return db->engine && qm_engine_status(db->engine) != QM_OK;
+}
+
 static int engine_there(qm_db *db, qm_error *e) {
-  int held = db->tx || db->syncing; /* S24.9 */
-  if (db->engine && !held && qm_engine_status(db->engine) != QM_OK) qm__handle_close_all(db);
+  if (qm__handle_failed(db) && !db->tx && !db->syncing) qm__handle_close_all(db);
   if (db->engine && !atomic_load(&db->suspended)) return QM_OK;
   int rc = atomic_load(&db->suspended)
                ? qm_fail(e, QM_ESUSPENDED, "%s", qm_err_text(QM_ESUSPENDED))

@@ -48,7 +48,6 @@
 #define QM_META_NAME "handle/name"           /* of the device */
 #define QM_META_TEST_DATA "handle/test-data" /* present: yes */
 #define QM_META_SYNC "handle/sync"           /* [last success ms, last try ms, code] */
-#define QM_META_CLOCK "handle/clock"         /* what views reckon with: int64, as `offset` */
 #define QM_META_REFUSED "handle/refused/"    /* + space, author: [counter, code, message, ms] */
 #define QM_META_KEEP "handle/keep"           /* [days, MB] */
 #define QM_META_CAPPED "handle/capped"       /* [ms of the last cut by size, bytes over] */
@@ -134,6 +133,8 @@ int qm__handle_view(qm_db *db);
 void qm__handle_view_end(qm_db *db);
 /* So many milliseconds from here, on the clock of the conditions. */
 struct timespec qm__handle_deadline(uint32_t ms);
+/* 1 where storage failed under the engine, which must be opened again (S24.9). With the mutex. */
+int qm__handle_failed(const qm_db *db);
 /* With the mutex held: reads the store anew after another process has written. QM_EBUSY where
  * something holds on to the engine. */
 int qm__handle_reopen(qm_db *db, qm_error *e);

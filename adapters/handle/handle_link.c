@@ -201,9 +201,9 @@ static int write_plain(qm_link *l) {
 }
 
 static void pump(qm_link *l) {
-  int moved = 1, status = qm_engine_status(l->run.db->engine);
+  int moved = 1;
   qm_client_progress p;
-  if (status != QM_OK) fail(l, status);
+  if (qm__handle_failed(l->run.db)) fail(l, QM_EIO);
   while (moved) {
     open_session(l);
     moved = read_plain(l);

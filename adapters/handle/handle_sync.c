@@ -385,6 +385,17 @@ static int note_result(qm__sync *run, int rc) {
   return rc == QM_OK ? noted : rc;
 }
 
+/* The clock's offset goes with it, so that views know the right time. */
+static int save_time(qm_db *db, qm_slice times) {
+  qm_store *s = db->store;
+  QM_TRY(s->ops->begin(s));
+  int rc = s->ops->meta_put(s, qm_str(QM_META_SYNC), times);
+  if (rc == QM_OK) rc = qm_projection_clock(db->projection, qm_engine_offset_get(db->engine));
+  if (rc == QM_OK) return s->ops->commit(s, QM_DURABLE, NULL, NULL);
+  s->ops->rollback(s);
+  return rc;
+}
+
 /* [last success, last try, code]; a success is a session that gave and took all there was. */
 static int note_time(qm_db *db, int rc, int complete) {
   uint64_t now = qm_engine_now(db->engine), success = 0;
@@ -401,11 +412,8 @@ static int note_time(qm_db *db, int rc, int complete) {
   qm_mp_uint(&b, complete ? now : success);
   qm_mp_uint(&b, now);
   qm_mp_int(&b, rc);
-  int64_t offset_ms = qm_engine_offset_get(db->engine);
-  qm_meta_pair pairs[] = {{qm_str(QM_META_SYNC), qm_buf_slice(&b)},
-                          {qm_str(QM_META_CLOCK), qm_slice_of(&offset_ms, sizeof offset_ms)}};
   int noted = qm_buf_status(&b);
-  if (noted == QM_OK) noted = qm__handle_meta_put(db, pairs, 2);
+  if (noted == QM_OK) noted = save_time(db, qm_buf_slice(&b));
   qm_buf_free(&b);
   return noted;
 }
@@ -643,8 +651,7 @@ static void pause_for(qm__sync *run, uint32_t ms) {
 static int stay_again(qm__sync *run, int rc, uint32_t *pause, qm_error *e) {
   qm_db *db = run->db;
   if (rc == QM_EBUSY) return qm__handle_reopen(db, e); /* another process has written */
-  int failed = db->engine && qm_engine_status(db->engine) != QM_OK;
-  if (rc != QM_OK && qm_err_class(rc) != QM_CLASS_RETRY && !failed) return rc;
+  if (rc != QM_OK && qm_err_class(rc) != QM_CLASS_RETRY && !qm__handle_failed(db)) return rc;
   if (run->was_live) *pause = STAY_PAUSE_MS;
   if (rc != QM_OK) {
     if (run->said_live) qm__happened(db, QM_HAPPENED_LOST, rc);
@@ -667,8 +674,7 @@ static int stay(qm__sync *run, qm_error *e) {
     while (db->tx) pthread_cond_wait(&db->ended, &db->mutex);
     if (is_interrupted(run)) return QM_OK;
     run->was_live = 0;
-    int there = db->engine && qm_engine_status(db->engine) == QM_OK;
-    int rc = there ? QM_OK : qm__handle_reopen(db, e);
+    int rc = db->engine && !qm__handle_failed(db) ? QM_OK : qm__handle_reopen(db, e);
     if (rc == QM_OK) rc = qm__sync_check_clock(db, e);
     if (rc == QM_OK) rc = sync_all(run, NULL, e);
     if (is_interrupted(run)) return QM_OK;

@@ -104,7 +104,7 @@ int32_t qm_commit(qm_tx *tx, qm_error *e) {
     end(tx);
     if (n && rc == QM_OK) qm__handle_committed(db);
     /* A session that stays ends for it, so that all can be opened again. */
-    if (rc != QM_OK && db->wake && qm_engine_status(db->engine) != QM_OK) qm_client_poke(db->wake);
+    if (rc != QM_OK && db->wake && qm__handle_failed(db)) qm_client_poke(db->wake);
   }
   pthread_mutex_unlock(&db->mutex);
   if (missing.code == QM_ESCHEMA) return qm_fail(e, rc, "%s", missing.message); /* qm_explain */
