@@ -74,10 +74,11 @@ static int read_author(qm_joining *j, uint32_t i, qm_author *id, qm_hash *head, 
   return j->next[i] > NEXT_MAX ? QM_ERANGE : QM_OK;
 }
 
-/* 0: here is another branch of this author, or may be, and the state cannot be joined. Where it
- * is another device's, the home hub's own state takes the place of what is here: what the hub
- * holds stands, and what else there is that device will show it (S21.2). */
-static int is_one_branch(qm_joining *j, uint32_t place) {
+/* QM_EFORK: here is another branch of this author, or may be (another head at one counter: the
+ * state goes on behind our back), and the state cannot be joined. Where it is another device's,
+ * the home hub's own state takes the place of what is here: what the hub holds stands, and what
+ * else there is that device will show it (S21.2). */
+static int take_branch(qm_joining *j, uint32_t place) {
   const qm_space *s = j->s;
   uint32_t a = j->map[place];
   uint64_t next = j->next[place];
@@ -86,14 +87,13 @@ static int is_one_branch(qm_joining *j, uint32_t place) {
   uint64_t mine = qm_vv_get(&j->old, a);
   int differs = next == mine && memcmp(head->b, s->states[a].head.b, QM_HASH_SIZE) != 0;
   qm_id device;
-  if (!next || !mine || (!differs && !qm__fork_is_suspect(s, author))) return 1;
+  if (!next || !mine || (!differs && !qm__fork_is_suspect(s, author))) return QM_OK;
   qm_author_device(author, &device);
-  if (!j->of_home || next < mine || qm_id_cmp(&device, &j->e->device) == 0) return 0;
+  if (!j->of_home || next < mine || qm_id_cmp(&device, &j->e->device) == 0) return QM_EFORK;
   j->replace = j->runs[place].other = 1;
-  return 1;
+  return qm__fork_clear(j->s, author);
 }
 
-/* Another head at one counter: the state goes on behind our back. */
 static int take_author(qm_joining *j, uint32_t place, qm_time time) {
   qm_space *s = j->s;
   uint32_t a = j->map[place];
@@ -101,8 +101,7 @@ static int take_author(qm_joining *j, uint32_t place, qm_time time) {
   const qm_hash *head = &j->heads[place];
   qm_author_state *st = &s->states[a];
   uint64_t mine = qm_vv_get(&j->old, a);
-  if (!is_one_branch(j, place)) return QM_EFORK;
-  if (j->runs[place].other) QM_TRY(qm__fork_clear(s, &s->authors.ids[a]));
+  QM_TRY(take_branch(j, place));
   if (j->replace && next == mine) {
     st->time = time;
     st->head = *head;
