@@ -33,6 +33,7 @@ typedef enum qm__sql_id {
   /* store: records, creation dots, keys */
   QM__SQL_RECORD_LOAD,
   QM__SQL_RECORD_SAVE,
+  QM__SQL_RECORD_MOVE,
   QM__SQL_RECORD_ADD,
   QM__SQL_RECORD_DELETE,
   QM__SQL_RECORD_DROP,
