@@ -175,12 +175,14 @@ static int add_column(builder *b, qm__run *const *p, size_t n) {
     qm__leaf *l = qm_arena_alloc(b->arena, sizeof *l);
     if (!l) return QM_ENOMEM;
     l->n = n - at < LEAF_FILL ? (uint32_t)(n - at) : LEAF_FILL;
-    memcpy(l->p, p + at, l->n * sizeof *l->p);
     c->leaves[c->n++] = l;
-  }
-  for (size_t i = 0; i < n; i++) {
-    p[i]->earlier = i ? p[i - 1] : NULL;
-    p[i]->later = i + 1 < n ? p[i + 1] : NULL;
+    for (uint32_t i = 0; i < l->n; i++) {
+      qm__run *r = l->p[i] = p[at + i];
+      l->at[i] = r->first.counter;
+      r->leaf = l;
+      r->earlier = at + i ? p[at + i - 1] : NULL;
+      r->later = at + i + 1 < n ? p[at + i + 1] : NULL;
+    }
   }
   s->n_columns++;
   return QM_OK;

@@ -26,6 +26,7 @@ enum { QM_RUN_TEXT = 0, QM_RUN_VALUES = 1, QM_RUN_DEAD = 2 };
 enum { QM_ON_ROOT = 0, QM_ON_RIGHT = 1, QM_ON_LEFT = 2 };
 
 typedef struct qm__run qm__run;
+typedef struct qm__leaf qm__leaf;
 
 typedef struct qm__runs {
   qm__run **p;
@@ -49,6 +50,7 @@ struct qm__run {
   qm__runs lefts, rights;       /* children of the first, of the last element */
   qm__run *next, *prev;         /* in the document */
   qm__run *later, *earlier;     /* of the same author, by counter */
+  qm__leaf *leaf;               /* of the column, that it stands in */
   qm__run *up, *before, *after; /* treap */
   uint64_t shown;               /* visible elements in the treap's subtree */
   uint32_t priority;
@@ -56,10 +58,12 @@ struct qm__run {
 
 #define QM_LEAF 64u
 
-typedef struct qm__leaf {
-  uint32_t n; /* >= 1 */
+/* Counters beside the runs: whoever looks for one meets no other run. */
+struct qm__leaf {
+  uint32_t n;           /* >= 1 */
+  uint64_t at[QM_LEAF]; /* p[i]->first.counter */
   qm__run *p[QM_LEAF];
-} qm__leaf;
+};
 
 /* An author's runs: at least one. */
 typedef struct qm__column {
