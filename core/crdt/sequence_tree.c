@@ -217,14 +217,17 @@ qm__column *qm__sequence_column(const qm_sequence *s, const qm_authors *authors,
   return at < s->n_columns && s->columns[at].author == author ? &s->columns[at] : NULL;
 }
 
-/* Index of the last leaf that begins at or before the counter; 0 where there is none. */
+/* Index of the last leaf that begins at or before the counter; 0 where there is none. The first
+ * run of a leaf may have come to begin elsewhere: then it is the leaf beside. */
 static uint32_t leaf_from(const qm__column *c, uint64_t counter) {
   uint32_t lo = 0, n = c->n;
   while (n > 1) {
     uint32_t half = n / 2;
-    lo += c->leaves[lo + half]->at[0] <= counter ? half : 0;
+    lo += c->starts[lo + half] <= counter ? half : 0;
     n -= half;
   }
+  while (lo && c->leaves[lo]->at[0] > counter) lo--;
+  while (lo + 1 < c->n && c->leaves[lo + 1]->at[0] <= counter) lo++;
   return lo;
 }
 
@@ -267,29 +270,39 @@ qm__run *qm__sequence_find(qm_sequence *s, const qm_authors *authors, qm_dot d) 
   return s->hot = r;
 }
 
-/* Room for one more leaf at `at`, empty. */
-static qm__leaf *leaf_open(qm__column *c, qm_arena *arena, uint32_t at) {
+/* Room for one more leaf at `at`, empty, to begin at the counter. `starts` stays ascending. */
+static qm__leaf *leaf_open(qm__column *c, qm_arena *arena, uint32_t at, uint64_t counter) {
   qm__leaf *l = qm_arena_alloc(arena, sizeof *l);
-  qm__leaf **p = l ? qm_array_open(arena, c->leaves, c->n, &c->cap, at, sizeof *p) : NULL;
+  uint64_t *starts =
+      l ? qm_array_open(arena, c->starts, c->n, &c->cap_starts, at, sizeof *starts) : NULL;
+  if (!starts) return NULL;
+  c->starts = starts;
+  qm__leaf **p = qm_array_open(arena, c->leaves, c->n, &c->cap, at, sizeof *p);
   if (!p) return NULL;
   l->n = 0;
   c->leaves = p;
   c->n++;
+  starts[at] = counter;
+  for (uint32_t i = at + 1; i < c->n && starts[i] <= starts[i - 1]; i++) starts[i] = p[i]->at[0];
+  for (uint32_t i = at; i && starts[i - 1] >= starts[i]; i--) starts[i - 1] = p[i - 1]->at[0];
   return p[at] = l;
 }
 
-/* The leaf for a run that goes there at *place, with room. What is typed is added at the end
+/* The leaf for a run that goes there at *place, with room; it begins at the counter. What is typed is added at the end
  * of the last one, so that is left full; any other is halved. */
-static qm__leaf *leaf_with_room(qm__column *c, qm_arena *arena, qm__leaf *l, uint32_t *place) {
+static qm__leaf *leaf_with_room(qm__column *c, qm_arena *arena, qm__leaf *l, uint64_t counter,
+                                uint32_t *place) {
   if (l->n < QM_LEAF) return l;
-  qm__leaf *q = leaf_open(c, arena, leaf_from(c, l->at[0]) + 1);
+  uint32_t half = *place == QM_LEAF ? QM_LEAF : QM_LEAF / 2;
+  uint64_t start = half < QM_LEAF ? l->at[half] : counter;
+  qm__leaf *q = leaf_open(c, arena, leaf_from(c, l->at[0]) + 1, start);
   if (!q) return NULL;
-  if (*place == QM_LEAF) {
+  if (half == QM_LEAF) {
     *place = 0;
     return q;
   }
-  q->n = QM_LEAF / 2;
-  l->n = QM_LEAF - q->n;
+  q->n = QM_LEAF - half;
+  l->n = half;
   memcpy(q->p, l->p + l->n, q->n * sizeof *q->p);
   memcpy(q->at, l->at + l->n, q->n * sizeof *q->at);
   for (uint32_t i = 0; i < q->n; i++) q->p[i]->leaf = q;
@@ -300,12 +313,14 @@ static qm__leaf *leaf_with_room(qm__column *c, qm_arena *arena, qm__leaf *l, uin
 
 /* r goes behind `earlier`, to the start where that is NULL. */
 static int column_add(qm__column *c, qm_arena *arena, qm__run *earlier, qm__run *r) {
-  qm__leaf *l = earlier ? earlier->leaf : c->n ? c->leaves[0] : leaf_open(c, arena, 0);
+  qm__leaf *l = earlier ? earlier->leaf
+                : c->n  ? c->leaves[0]
+                        : leaf_open(c, arena, 0, r->first.counter);
   if (!l) return QM_ENOMEM;
   uint32_t place = earlier ? place_in(l, earlier->first.counter) + 1 : 0;
   r->earlier = earlier;
   r->later = earlier ? earlier->later : l->n ? l->p[0] : NULL;
-  l = leaf_with_room(c, arena, l, &place);
+  l = leaf_with_room(c, arena, l, r->first.counter, &place);
   if (!l) return QM_ENOMEM;
   memmove(l->p + place + 1, l->p + place, (l->n - place) * sizeof *l->p);
   memmove(l->at + place + 1, l->at + place, (l->n - place) * sizeof *l->at);
@@ -357,6 +372,7 @@ static void index_drop(qm_sequence *s, const qm_authors *authors, const qm__run 
   qm__column *c = qm__sequence_column(s, authors, r->first.author);
   uint32_t at = leaf_from(c, r->first.counter);
   memmove(c->leaves + at, c->leaves + at + 1, (c->n - at - 1) * sizeof *c->leaves);
+  memmove(c->starts + at, c->starts + at + 1, (c->n - at - 1) * sizeof *c->starts);
   if (--c->n) return;
   at = (uint32_t)(c - s->columns);
   memmove(c, c + 1, (s->n_columns - at - 1) * sizeof *c);
@@ -424,9 +440,10 @@ void qm__run_clip(qm__run *r, uint64_t offset, uint64_t len) {
   r->len -= offset;
 }
 
-qm__run *qm__run_halve(qm_arena *arena, qm__run *r, uint64_t offset) {
-  qm__run *q = qm_arena_alloc(arena, sizeof *q);
+qm__run *qm__run_halve(qm_sequence *s, qm_arena *arena, qm__run *r, uint64_t offset) {
+  qm__run *q = s->spare ? s->spare : qm_arena_alloc(arena, sizeof *q);
   if (!q) return NULL;
+  if (q == s->spare) s->spare = q->next;
   *q = *r;
   qm__run_clip(q, offset, r->len - offset);
   qm__run_clip(r, 0, offset);
@@ -441,7 +458,7 @@ int qm__sequence_split(qm_sequence *s, const qm_authors *authors, qm_arena *aren
                        uint64_t offset, qm__run **second) {
   uint64_t shown = qm__run_shown(r);
   qm__sequence_forget(s);
-  qm__run *q = qm__run_halve(arena, r, offset);
+  qm__run *q = qm__run_halve(s, arena, r, offset);
   if (!q) return QM_ENOMEM;
   qm__run_recount(r, shown);
   stand_after(s, r, q);
@@ -574,5 +591,7 @@ int qm__sequence_merge(qm_sequence *s, const qm_authors *authors, qm__run *first
   first->len += second->len;
   first->rights = second->rights;
   if (s->hot == second) s->hot = first;
+  second->next = s->spare;
+  s->spare = second;
   return 1;
 }
