@@ -99,7 +99,8 @@ static void rows_become_one(void **state) {
 
 static void one_becomes_rows_again(void **state) {
   (void)state;
-  const qm_log_row parts[] = {row_of(2, "first", 0, 2, ids, 1), row_of(4, "last", 2, 4, ids + 1, 2)};
+  const qm_log_row parts[] = {row_of(2, "first", 0, 2, ids, 1),
+                              row_of(4, "last", 2, 4, ids + 1, 2)};
   fill();
   begin();
   OK(join(0, row_of(4, "all", 0, 6, ids, 3)));
