@@ -629,20 +629,17 @@ static int ingest_small(qm_judge *j, qm_slice blob, int *any_taken) {
   qm_hash hash;
   uint32_t old = j->s->authors.n;
   int rc = qm__small_segment(j->s, blob, &g);
-  j->from = qm__fork_peer_key(&j->in->peer, j->in->session);
-  j->branch.peer = &j->from;
   if (rc == QM_OK && is_refused(j, &j->s->authors.ids[g.author])) rc = QM_EGAP;
   if (rc == QM_OK) rc = place(j, &g);
   if (rc == QM_OK) rc = judge(j, &g, &hash);
   if (rc != QM_OK && !is_ours(rc)) rc = QM_EGAP;
+  *any_taken = rc == QM_OK;
   if (rc == QM_OK) rc = take(j, &g, &hash);
   if (rc == QM_OK && !j->took) rc = QM_EGAP;
+  if (rc == QM_OK) rc = log_recoded(j, &g, 1);
+  if (rc == QM_OK) qm__small_taken(j->s, &g, !j->recode, j->in);
+  *any_taken &= j->took || rc != QM_EGAP;
   j->in->n_refusals = 0;
-  *any_taken = rc == QM_OK;
-  if (*any_taken) {
-    qm__small_taken(j->s, &g, !j->recode, j->in);
-    rc = log_recoded(j, &g, 1);
-  }
   forget_authors(j->s, old);
   return rc != QM_OK && *any_taken && !is_ours(rc) ? QM_EINTERNAL : rc;
 }

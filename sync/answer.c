@@ -462,6 +462,7 @@ int qm_answer_ingest(qm_answer *a, const qm_event *ev, qm_answered *out) {
   QM_TRY(out->rc = asides_of(sp, out));
   out->rc = tell_refusals(a, ev, &in);
   reply_of(ev, &in, &out->reply);
+  out->reply.is_other = in.taken && qm_is_small(ev->blob) && !in.as_it_came;
   return out->rc;
 }
 

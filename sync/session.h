@@ -162,6 +162,7 @@ typedef struct qm_reply {
   uint32_t taken, known, parked;
   uint32_t part, parts;
   uint8_t ask;
+  uint8_t is_other; /* COMMIT: of a compact segment something was set aside */
   const qm_refusal *refusals;
   uint32_t n_refusals;
   qm_author author;

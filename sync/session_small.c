@@ -144,7 +144,9 @@ int qm__done_small_commit(qm_session *s, qm__slot *slot, int rc, const qm_reply 
   sp->progress.taken_down += r->taken;
   sp->notes |= QM_NOTE_PROGRESS;
   qm__enqueue(s, sp);
-  return s->role == QM_SERVER ? put(s, sp, TAKEN, qm_slice_of(NULL, 0)) : QM_OK;
+  if (s->role == QM_CLIENT) return QM_OK;
+  if (r->is_other) wants_round(s, sp); /* it gets the entries */
+  return put(s, sp, TAKEN, qm_slice_of(NULL, 0));
 }
 
 int qm__on_short(qm_session *s, qm_slice body) {
