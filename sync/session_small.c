@@ -163,5 +163,5 @@ int qm__on_short(qm_session *s, qm_slice body) {
   if (first >> 6 == TAKEN) return on_taken(s, sp, &c);
   if (first >> 6 != PUSH) return QM_EPROTO;
   QM_TRY(qm_cur_span(&c, qm_cur_left(&c), &rest));
-  return rest.n ? on_push(s, sp, rest) : QM_EPROTO;
+  return qm_is_small(rest) ? on_push(s, sp, rest) : QM_EPROTO;
 }

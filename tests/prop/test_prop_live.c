@@ -454,6 +454,87 @@ static void disorder_is_refused(void **state) {
   }
 }
 
+/* S8.15: feeds a short frame. */
+static int say_short(end *x, const uint8_t *body, size_t n) {
+  qm_buf b;
+  size_t used;
+  int code;
+  qm_buf_init(&b, &x->d->env, 8192);
+  qm_wire_short(&b, n);
+  qm_buf_add(&b, body, n);
+  (void)qm_session_feed(x->s, b.p, b.n, &used);
+  qm_buf_free(&b);
+  return qm_session_closed(x->s, &code) ? code : QM_OK;
+}
+
+static void short_disorder_is_refused(void **state) {
+  static const struct {
+    int to_hub;
+    size_t n;
+    uint8_t body[4];
+  } rows[] = {{1, 1, {0x00}},             /* PUSH of nothing */
+              {1, 1, {0x40}},             /* TAKEN, to a hub */
+              {0, 1, {0x40}},             /* unasked */
+              {0, 2, {0x40, 0}},          /* and more */
+              {1, 2, {0x01, 0x80}},       /* a space that is none of it */
+              {1, 2, {0x3f, 0x00}},       /* place 63 */
+              {1, 3, {0x3f, 0xff, 0xff}}, /* cut short */
+              {1, 2, {0x80, 0x80}},       /* neither */
+              {1, 2, {0x00, 0x01}},       /* PUSH of what is no compact form */
+              {0, 2, {0xc0, 0x80}}};
+  (void)state;
+  for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    net n;
+    net_open(&n, 23);
+    line_open(&n.l[0]);
+    settle(&n);
+    end *x = rows[i].to_hub ? &n.l[0].b : &n.l[0].a;
+    int rc = say_short(x, rows[i].body, rows[i].n);
+    if (rc == QM_OK) fail_msg("row %u", (unsigned)i);
+    net_close(&n);
+  }
+}
+
+/* What cannot be taken leads to a round, and nobody is refused. */
+static void what_is_not_taken_comes_in_a_round(void **state) {
+  static const uint8_t nonsense[][3] = {{0x00, 0x80, 1}, {0x00, 0xff, 1}};
+  (void)state;
+  for (size_t i = 0; i < sizeof nonsense / sizeof *nonsense; i++)
+    for (int to_hub = 0; to_hub < 2; to_hub++) {
+      net n;
+      net_open(&n, 29);
+      line_open(&n.l[0]);
+      settle(&n);
+      unsigned done = n.l[0].a.done;
+      end *x = to_hub ? &n.l[0].b : &n.l[0].a;
+      ok(say_short(x, nonsense[i], 3));
+      events(&n.l[0], x);
+      settle(&n);
+      assert_int_equal(n.l[0].a.closed + n.l[0].b.closed, 0);
+      assert_int_equal(n.l[0].a.done, done + 1);
+      net_close(&n);
+    }
+}
+
+/* A peer of version 1 gets rounds. */
+static void an_older_peer_gets_rounds(void **state) {
+  net n;
+  (void)state;
+  net_open(&n, 31);
+  n.calm = 1;
+  for (int i = 0; i < PHONES; i++) line_open(&n.l[i]);
+  settle(&n);
+  for (int i = 0; i < PHONES; i++) n.l[i].a.s->proto = n.l[i].b.s->proto = 1;
+  for (int k = 0; k < 3; k++) {
+    ok(k ? put(&n.w.d[1], "r1", F_TEL, k & 1 ? "1" : "2") : put_new(&n.w.d[1], "r1"));
+    (void)qm_session_news(n.l[0].a.s, &n.w.d[1].space->id);
+    settle(&n);
+    check_all(&n);
+  }
+  assert_int_equal(n.small, 0);
+  net_close(&n);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(live_sessions_converge),
@@ -462,6 +543,9 @@ int main(void) {
       cmocka_unit_test(a_right_that_ends_holds_at_once),
       cmocka_unit_test(pings_keep_it_and_silence_ends_it),
       cmocka_unit_test(disorder_is_refused),
+      cmocka_unit_test(short_disorder_is_refused),
+      cmocka_unit_test(what_is_not_taken_comes_in_a_round),
+      cmocka_unit_test(an_older_peer_gets_rounds),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
