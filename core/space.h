@@ -280,6 +280,11 @@ int qm__space_notes_load(qm_space *s);
 int qm__space_log_next(qm_space *s, const qm_vv *vv, uint64_t *cursor, qm_buf *out);
 /* The most that may be cut of an author's log (S12.6). */
 uint64_t qm__space_cut_limit(const qm_space *s, uint32_t author);
+/* Reads a segment in its compact form as it goes on from what is here; in the engine's arena.
+ * Its author may be new in the table. QM_EGAP: it does not, or cannot be read. */
+int qm__small_segment(qm_space *s, qm_slice blob, qm_segment *g);
+/* Says of it in `in` what is said of such a segment that was taken. */
+void qm__small_taken(const qm_space *s, const qm_segment *g, int as_it_came, qm_ingest *in);
 /* Writes a VV under a name, inside the transaction. */
 int qm__space_vv_write(qm_space *s, const char *name, const qm_vv *v);
 /* Makes ready what the next push takes its seeds from (S4.13); inside a transaction. */

@@ -257,7 +257,7 @@ int qm__sqlite_log_after(qm_store *store, uint32_t space, const qm_vv *vv, uint6
   QM_TRY(reading(s));
   /* Mostly the very next row is wanted: one probe before one an author. */
   int64_t seq;
-  int covered;
+  int covered = 0;
   QM_TRY(log_next(s, space, after_seq, vv, &seq, &covered));
   if (covered) QM_TRY(log_seek(s, space, vv, (uint64_t)seq, &seq));
   return log_give(s, space, seq, visit, payload);
@@ -332,7 +332,7 @@ int qm__sqlite_log_cut(qm_store *store, uint32_t space, const qm_vv *vv, qm_vv *
   sqlite_store *s = self(store);
   QM_TRY(writing(s));
   for (int64_t seq = 0, any = 0;;) {
-    int covered;
+    int covered = 0;
     int rc = log_next(s, space, (uint64_t)seq, vv, &seq, &covered);
     if (rc == QM_ENOTFOUND && !any) return QM_OK;
     if (rc == QM_ENOTFOUND) return wrote(s, qm__log_index_sweep(s, space));

@@ -72,7 +72,8 @@ typedef struct village_session {
 } village_session;
 /* A session of a device (client) with the hub, in memory. */
 village_session village_talk(village *v, uint32_t device);
-/* The same with a session that stays: what `change` costs that it makes on the device then. */
-village_session village_live(village *v, uint32_t device, void (*change)(village *v));
+/* The same with a session that stays: what `change` costs that it makes on the device then,
+ * twice: the first since the device took what is others', and one more. */
+void village_live(village *v, uint32_t device, void (*change)(village *v), village_session t[2]);
 
 #endif

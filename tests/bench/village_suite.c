@@ -11,6 +11,7 @@
 
 #define GRID "fixtures/traces/village-grid-seed1.jsonl.gz"
 #define SEED_OF_SEGMENT 16.0
+#define SIGNATURE_OF_SEGMENT 64.0
 
 /* Another phone number, in a record that the device holds. */
 static void change(village *v) {
@@ -43,10 +44,15 @@ static void sessions(bench *b, village *v) {
   bench_add(b, "session.nothing_up", (double)t.up);
   bench_add(b, "session.nothing_down", (double)t.down);
   bench_add(b, "session.nothing_trips", t.trips);
-  t = village_live(v, 0, change);
+  village_session live[2];
+  village_live(v, 0, change, live);
   village_same(v, v->devices[0].engine, v->hub.engine, 0);
-  bench_add(b, "session.live", (double)t.up - SEED_OF_SEGMENT);
-  bench_add(b, "session.live.down", (double)t.down);
+  /* The trace's devices sign nothing: a signature is 64 bytes more. */
+  bench_add(b, "session.live", (double)live[1].up - SEED_OF_SEGMENT);
+  bench_add(b, "session.live.down", (double)live[1].down);
+  bench_add(b, "session.live.first", (double)live[0].up - SEED_OF_SEGMENT);
+  bench_add(b, "session.live.seed", SEED_OF_SEGMENT);
+  bench_add(b, "session.live.signature", SIGNATURE_OF_SEGMENT);
 }
 
 /* What is given is taken, hash by hash, by one that then holds the same. */
@@ -104,6 +110,10 @@ void bench_village(bench *b, int runs) {
   bench_figure(b, "session.nothing_trips", "n", 1, 0, NULL);
   bench_figure(b, "session.live", "B", 36, 0, NULL);
   bench_figure(b, "session.live.down", "B", 0, 0, NULL);
+  /* The first change since others' were taken says what its author had seen of them. */
+  bench_figure(b, "session.live.first", "B", 0, 0, NULL);
+  bench_figure(b, "session.live.seed", "B", 0, 0, NULL);
+  bench_figure(b, "session.live.signature", "B", 0, 0, NULL);
   for (int i = 0; i < runs; i++) {
     village_open(&v, GRID, NULL, 0);
     village_play(&v);
