@@ -55,6 +55,18 @@ static void sessions(bench *b, village *v) {
   bench_add(b, "session.live.signature", SIGNATURE_OF_SEGMENT);
 }
 
+/* What is given is taken, hash by hash, by one that then holds the same. */
+static void history(bench *b, village *v) {
+  village_replica to;
+  double from = bench_cpu();
+  village_join(v->hub.engine);
+  bench_add(b, "grid.history.joined", (bench_cpu() - from) * 1e3);
+  village_open_hub(v, &to);
+  bench_add(b, "grid.history", (double)village_history(v, v->hub.engine, to.engine) / 1e3);
+  village_check(v, to.engine, 1);
+  village_close_replica(&to);
+}
+
 static void bulk(bench *b, village *v) {
   village_replica hub;
   v->dir = bench_dir("bulk");
@@ -91,6 +103,7 @@ static void drawn(bench *b) {
 void bench_village(bench *b, int runs) {
   static village v;
   bench_figure(b, "grid.history", "kB", 520, 0, NULL);
+  bench_figure(b, "grid.history.joined", "ms", 0, 0, NULL);
   bench_figure(b, "grid.hub_bulk.cpu", "us/op", 1.5, 0, NULL);
   bench_figure(b, "session.nothing_up", "B", 300, 0, NULL);
   bench_figure(b, "session.nothing_down", "B", 300, 0, NULL);
@@ -105,7 +118,7 @@ void bench_village(bench *b, int runs) {
     village_open(&v, GRID, NULL, 0);
     village_play(&v);
     village_check(&v, v.hub.engine, 1);
-    bench_add(b, "grid.history", (double)village_history(&v, v.hub.engine) / 1e3);
+    history(b, &v);
     bulk(b, &v);
     sessions(b, &v);
     village_close(&v);

@@ -69,7 +69,7 @@ static void count_local(village *v, void *payload) {
 static void in_memory(void) {
   static village v;
   uint64_t calls[2] = {0, 0}, before;
-  village_replica hub;
+  village_replica hub, other;
   village_open(&v, GRID, NULL, 0);
   calls[1] = v.env.calls;
   v.each = count_local;
@@ -84,7 +84,11 @@ static void in_memory(void) {
   village_merge(&v, &hub, 0, v.n_uploads);
   add("grid.merge.allocations", v.env.calls - before);
   village_check(&v, hub.engine, 1);
-  add("grid.history.bytes", village_history(&v, hub.engine));
+  village_join(hub.engine);
+  village_open_hub(&v, &other);
+  add("grid.history.bytes", village_history(&v, hub.engine, other.engine));
+  village_check(&v, other.engine, 1);
+  village_close_replica(&other);
   add("grid.snapshot.bytes", snapshot(hub.engine));
   village_close_replica(&hub);
   village_close(&v);
