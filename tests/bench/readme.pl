@@ -45,6 +45,8 @@ my @groups = (
     ['text.state'          => 'encoded without'],
     ['text.friendsforever' => 'merge friendsforever'],
     ['text.clownschool'    => 'merge clownschool'],
+    ['text.friendsforever.pushes' => 'merge friendsforever, each of 2,447 pushes a batch'],
+    ['text.clownschool.pushes'    => 'merge clownschool, each of 3,856 pushes a batch'],
   ]],
   ['Sync day: 50 devices at once over TLS', 'day', []],
   ['In an app: 100,000 records, a form of three fields', 'embed', [
