@@ -306,6 +306,8 @@ static const qm__sql table[QM__SQL_COUNT] = {
         "DELETE FROM log_index WHERE space = ?1 AND last <"
         " coalesce((SELECT min(row) & 2147483647 FROM log WHERE row >= ?2 AND row <= ?3),"
         " 2147483647)"),
+    SQL(LOG_OF_LIST, "SELECT last, others FROM log_index WHERE space = ?1 AND record = ?2"),
+    SQL(LOG_OF_DELETE, "DELETE FROM log_index WHERE space = ?1 AND record = ?2"),
     SQL(LOG_OF_DROP, "DELETE FROM log_index WHERE space = ?1"),
     SQL(OPEN_PUT,
         "INSERT OR REPLACE INTO open_change (space, counter, change)"

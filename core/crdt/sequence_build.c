@@ -6,7 +6,7 @@
 #include "core/crdt/codec.h"
 #include "core/crdt/sequence_tree.h"
 
-#define LEAF_FILL 48u /* of QM_LEAF: room for what comes in between */
+#define LEAF_FILL 24u /* of QM_LEAF: room for what comes in between */
 
 /* --- sorting --- */
 
@@ -145,7 +145,7 @@ static int cut_up(builder *b, qm__run *const *runs, size_t n) {
                    b->hangs[at].counter < qm__run_end(r);
       qm__run *rest = NULL;
       if (inside) {
-        rest = qm__run_halve(b->arena, r, b->hangs[at].counter - r->first.counter);
+        rest = qm__run_halve(b->s, b->arena, r, b->hangs[at].counter - r->first.counter);
         if (!rest) return QM_ENOMEM;
       }
       add_piece(b, r);
@@ -168,19 +168,23 @@ static int add_column(builder *b, qm__run *const *p, size_t n) {
   if (!c) return QM_ENOMEM;
   s->columns = c;
   c += s->n_columns;
-  *c = (qm__column){p[0]->first.author, 0, leaves, NULL};
+  *c = (qm__column){.author = p[0]->first.author, .cap = leaves, .cap_starts = leaves};
   c->leaves = qm_arena_array(b->arena, leaves, sizeof *c->leaves);
-  if (!c->leaves) return QM_ENOMEM;
+  c->starts = qm_arena_array(b->arena, leaves, sizeof *c->starts);
+  if (!c->leaves || !c->starts) return QM_ENOMEM;
   for (size_t at = 0; at < n; at += LEAF_FILL) {
     qm__leaf *l = qm_arena_alloc(b->arena, sizeof *l);
     if (!l) return QM_ENOMEM;
     l->n = n - at < LEAF_FILL ? (uint32_t)(n - at) : LEAF_FILL;
-    memcpy(l->p, p + at, l->n * sizeof *l->p);
+    c->starts[c->n] = p[at]->first.counter;
     c->leaves[c->n++] = l;
-  }
-  for (size_t i = 0; i < n; i++) {
-    p[i]->earlier = i ? p[i - 1] : NULL;
-    p[i]->later = i + 1 < n ? p[i + 1] : NULL;
+    for (uint32_t i = 0; i < l->n; i++) {
+      qm__run *r = l->p[i] = p[at + i];
+      l->at[i] = r->first.counter;
+      r->leaf = l;
+      r->earlier = at + i ? p[at + i - 1] : NULL;
+      r->later = at + i + 1 < n ? p[at + i + 1] : NULL;
+    }
   }
   s->n_columns++;
   return QM_OK;

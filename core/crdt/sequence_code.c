@@ -83,6 +83,7 @@ typedef struct writer {
   uint64_t shown, hidden; /* of the stretch at hand; one of them is 0 */
   uint64_t text, values;
   int some, some_kinds; /* a stretch was begun */
+  int some_values;
   size_t text_bytes;
 } writer;
 
@@ -114,6 +115,7 @@ static void put_states(writer *w, const chain *c) {
     if (dead(r)) continue;
     int is_values = r->state == QM_RUN_VALUES;
     stretch(&w->c[KINDS], &w->some_kinds, &w->text, &w->values, r->len, is_values);
+    w->some_values |= is_values;
     if (!is_values) w->text_bytes += r->bytes;
   }
 }
@@ -205,7 +207,7 @@ void qm__sequence_encode(const qm_cell *cell, const qm_names *to, const qm_autho
   qm_buf_init(&w.front, out->env, SIZE_MAX / 2);
   for (unsigned i = 0; i < COLUMNS; i++) qm_buf_init(&w.c[i], out->env, SIZE_MAX / 2);
   put_columns(&w, s);
-  put_values(&w, s);
+  if (w.some_values) put_values(&w, s);
   put_all(&w, s, out);
   qm_buf_free(&w.front);
   for (unsigned i = 0; i < COLUMNS; i++) qm_buf_free(&w.c[i]);
@@ -220,10 +222,15 @@ int qm__sequence_names(const qm_cell *cell, qm_names *to, qm_arena *arena) {
   for (uint32_t i = 0; i < s->n_columns; i++) {
     uint32_t own = s->columns[i].author, last = own;
     QM_TRY(qm_names_note(to, arena, own));
-    for (const qm__run *r = qm__column_first(&s->columns[i]); r; r = r->later) {
-      uint32_t parent = r->on == QM_ON_ROOT ? own : r->parent.author;
-      if (parent != own && parent != last) QM_TRY(qm_names_note(to, arena, last = parent));
-      if (r->key.author != own) QM_TRY(qm_names_note(to, arena, r->key.author));
+    /* Leaf by leaf: no run has to be there before the next can be looked for. */
+    for (uint32_t k = 0; k < s->columns[i].n; k++) {
+      const qm__leaf *l = s->columns[i].leaves[k];
+      for (uint32_t m = 0; m < l->n; m++) {
+        const qm__run *r = l->p[m];
+        uint32_t parent = r->on == QM_ON_ROOT ? own : r->parent.author;
+        if (parent != own && parent != last) QM_TRY(qm_names_note(to, arena, last = parent));
+        if (r->key.author != own) QM_TRY(qm_names_note(to, arena, r->key.author));
+      }
     }
   }
   return QM_OK;

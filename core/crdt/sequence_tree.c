@@ -217,28 +217,27 @@ qm__column *qm__sequence_column(const qm_sequence *s, const qm_authors *authors,
   return at < s->n_columns && s->columns[at].author == author ? &s->columns[at] : NULL;
 }
 
-/* Index of the first leaf whose last run ends beyond the counter; c->n where there is none. */
+/* Index of the last leaf that begins at or before the counter; 0 where there is none. The first
+ * run of a leaf may have come to begin elsewhere: then it is the leaf beside. */
 static uint32_t leaf_from(const qm__column *c, uint64_t counter) {
-  uint32_t lo = 0, hi = c->n;
-  while (lo < hi) {
-    uint32_t mid = lo + (hi - lo) / 2;
-    const qm__leaf *l = c->leaves[mid];
-    if (qm__run_end(l->p[l->n - 1]) <= counter)
-      lo = mid + 1;
-    else
-      hi = mid;
+  uint32_t lo = 0, n = c->n;
+  while (n > 1) {
+    uint32_t half = n / 2;
+    lo += c->starts[lo + half] <= counter ? half : 0;
+    n -= half;
   }
+  while (lo && c->leaves[lo]->at[0] > counter) lo--;
+  while (lo + 1 < c->n && c->leaves[lo + 1]->at[0] <= counter) lo++;
   return lo;
 }
 
+/* Place of the last run that begins at or before the counter; 0 where there is none. */
 static uint32_t place_in(const qm__leaf *l, uint64_t counter) {
-  uint32_t lo = 0, hi = l->n;
-  while (lo < hi) {
-    uint32_t mid = lo + (hi - lo) / 2;
-    if (qm__run_end(l->p[mid]) <= counter)
-      lo = mid + 1;
-    else
-      hi = mid;
+  uint32_t lo = 0, n = l->n;
+  while (n > 1) {
+    uint32_t half = n / 2;
+    lo += l->at[lo + half] <= counter ? half : 0;
+    n -= half;
   }
   return lo;
 }
@@ -246,7 +245,15 @@ static uint32_t place_in(const qm__leaf *l, uint64_t counter) {
 qm__run *qm__column_from(const qm__column *c, uint64_t counter) {
   if (!c->n || qm__run_end(qm__column_last(c)) <= counter) return NULL; /* as for all that is new */
   const qm__leaf *l = c->leaves[leaf_from(c, counter)];
-  return l->p[place_in(l, counter)];
+  qm__run *r = l->p[place_in(l, counter)];
+  return qm__run_end(r) > counter ? r : r->later;
+}
+
+/* r begins elsewhere, between the same neighbours. */
+static void begin_at(qm__run *r, uint64_t counter) {
+  r->leaf->at[place_in(r->leaf, r->first.counter)] = counter;
+  r->first.counter = counter;
+  r->key = r->first;
 }
 
 static int holds(const qm__run *r, qm_dot d) {
@@ -263,51 +270,73 @@ qm__run *qm__sequence_find(qm_sequence *s, const qm_authors *authors, qm_dot d) 
   return s->hot = r;
 }
 
-/* Room for one more leaf at `at`, empty. */
-static qm__leaf *leaf_open(qm__column *c, qm_arena *arena, uint32_t at) {
+/* Room for one more leaf at `at`, empty, to begin at the counter. `starts` stays ascending. */
+static qm__leaf *leaf_open(qm__column *c, qm_arena *arena, uint32_t at, uint64_t counter) {
   qm__leaf *l = qm_arena_alloc(arena, sizeof *l);
-  qm__leaf **p = l ? qm_array_open(arena, c->leaves, c->n, &c->cap, at, sizeof *p) : NULL;
+  uint64_t *starts =
+      l ? qm_array_open(arena, c->starts, c->n, &c->cap_starts, at, sizeof *starts) : NULL;
+  if (!starts) return NULL;
+  c->starts = starts;
+  qm__leaf **p = qm_array_open(arena, c->leaves, c->n, &c->cap, at, sizeof *p);
   if (!p) return NULL;
   l->n = 0;
   c->leaves = p;
   c->n++;
+  starts[at] = counter;
+  for (uint32_t i = at + 1; i < c->n && starts[i] <= starts[i - 1]; i++) starts[i] = p[i]->at[0];
+  for (uint32_t i = at; i && starts[i - 1] >= starts[i]; i--) starts[i - 1] = p[i - 1]->at[0];
   return p[at] = l;
 }
 
-/* The leaf for a run that goes there at *place, with room. What is typed is added at the end
+/* The leaf for a run that goes there at *place, with room; it begins at the counter. What is typed is added at the end
  * of the last one, so that is left full; any other is halved. */
-static qm__leaf *leaf_with_room(qm__column *c, qm_arena *arena, uint32_t at, uint32_t *place) {
-  qm__leaf *l = c->leaves[at];
+static qm__leaf *leaf_with_room(qm__column *c, qm_arena *arena, qm__leaf *l, uint64_t counter,
+                                uint32_t *place) {
   if (l->n < QM_LEAF) return l;
-  qm__leaf *q = leaf_open(c, arena, at + 1);
+  uint32_t half = *place == QM_LEAF ? QM_LEAF : QM_LEAF / 2;
+  uint64_t start = half < QM_LEAF ? l->at[half] : counter;
+  qm__leaf *q = leaf_open(c, arena, leaf_from(c, l->at[0]) + 1, start);
   if (!q) return NULL;
-  if (*place == QM_LEAF) {
+  if (half == QM_LEAF) {
     *place = 0;
     return q;
   }
-  q->n = QM_LEAF / 2;
-  l->n = QM_LEAF - q->n;
+  q->n = QM_LEAF - half;
+  l->n = half;
   memcpy(q->p, l->p + l->n, q->n * sizeof *q->p);
+  memcpy(q->at, l->at + l->n, q->n * sizeof *q->at);
+  for (uint32_t i = 0; i < q->n; i++) q->p[i]->leaf = q;
   if (*place <= l->n) return l;
   *place -= l->n;
   return q;
 }
 
-static int column_add(qm__column *c, qm_arena *arena, qm__run *r) {
-  uint32_t at = leaf_from(c, r->first.counter), place;
-  if (!c->n && !leaf_open(c, arena, 0)) return QM_ENOMEM;
-  if (at == c->n) at = c->n - 1;
-  place = place_in(c->leaves[at], r->first.counter);
-  r->earlier = place ? c->leaves[at]->p[place - 1] : at ? qm__leaf_last(c->leaves[at - 1]) : NULL;
-  r->later = r->earlier ? r->earlier->later : c->leaves[at]->n ? c->leaves[at]->p[0] : NULL;
-  qm__leaf *l = leaf_with_room(c, arena, at, &place);
+/* r goes behind `earlier`, to the start where that is NULL. */
+static int column_add(qm__column *c, qm_arena *arena, qm__run *earlier, qm__run *r) {
+  qm__leaf *l = earlier ? earlier->leaf
+                : c->n  ? c->leaves[0]
+                        : leaf_open(c, arena, 0, r->first.counter);
+  if (!l) return QM_ENOMEM;
+  uint32_t place = earlier ? place_in(l, earlier->first.counter) + 1 : 0;
+  r->earlier = earlier;
+  r->later = earlier ? earlier->later : l->n ? l->p[0] : NULL;
+  l = leaf_with_room(c, arena, l, r->first.counter, &place);
   if (!l) return QM_ENOMEM;
   memmove(l->p + place + 1, l->p + place, (l->n - place) * sizeof *l->p);
+  memmove(l->at + place + 1, l->at + place, (l->n - place) * sizeof *l->at);
   l->p[place] = r;
+  l->at[place] = r->first.counter;
   l->n++;
+  r->leaf = l;
   if (r->earlier) r->earlier->later = r;
   if (r->later) r->later->earlier = r;
   return QM_OK;
+}
+
+/* The last run of the column that ends at or before the counter, or NULL. */
+static qm__run *column_before(const qm__column *c, uint64_t counter) {
+  qm__run *behind = qm__column_from(c, counter);
+  return behind ? behind->earlier : c->n ? qm__column_last(c) : NULL;
 }
 
 static int index_add(qm_sequence *s, const qm_authors *authors, qm_arena *arena, qm__run *r) {
@@ -320,7 +349,8 @@ static int index_add(qm_sequence *s, const qm_authors *authors, qm_arena *arena,
     memset(&p[at], 0, sizeof p[at]);
     p[at].author = r->first.author;
   }
-  return column_add(&s->columns[at], arena, r);
+  qm__column *c = &s->columns[at];
+  return column_add(c, arena, column_before(c, r->first.counter), r);
 }
 
 static void list_drop(qm__runs *l, uint32_t at) {
@@ -329,15 +359,20 @@ static void list_drop(qm__runs *l, uint32_t at) {
 }
 
 static void index_drop(qm_sequence *s, const qm_authors *authors, const qm__run *r) {
-  qm__column *c = qm__sequence_column(s, authors, r->first.author);
-  uint32_t at = leaf_from(c, r->first.counter);
-  qm__leaf *l = c->leaves[at];
+  qm__leaf *l = r->leaf;
   uint32_t place = place_in(l, r->first.counter);
-  memmove(l->p + place, l->p + place + 1, (l->n - place - 1) * sizeof *l->p);
   if (r->earlier) r->earlier->later = r->later;
   if (r->later) r->later->earlier = r->earlier;
-  if (--l->n) return;
+  if (l->n > 1) {
+    l->n--;
+    memmove(l->p + place, l->p + place + 1, (l->n - place) * sizeof *l->p);
+    memmove(l->at + place, l->at + place + 1, (l->n - place) * sizeof *l->at);
+    return;
+  }
+  qm__column *c = qm__sequence_column(s, authors, r->first.author);
+  uint32_t at = leaf_from(c, r->first.counter);
   memmove(c->leaves + at, c->leaves + at + 1, (c->n - at - 1) * sizeof *c->leaves);
+  memmove(c->starts + at, c->starts + at + 1, (c->n - at - 1) * sizeof *c->starts);
   if (--c->n) return;
   at = (uint32_t)(c - s->columns);
   memmove(c, c + 1, (s->n_columns - at - 1) * sizeof *c);
@@ -405,9 +440,10 @@ void qm__run_clip(qm__run *r, uint64_t offset, uint64_t len) {
   r->len -= offset;
 }
 
-qm__run *qm__run_halve(qm_arena *arena, qm__run *r, uint64_t offset) {
-  qm__run *q = qm_arena_alloc(arena, sizeof *q);
+qm__run *qm__run_halve(qm_sequence *s, qm_arena *arena, qm__run *r, uint64_t offset) {
+  qm__run *q = s->spare ? s->spare : qm_arena_alloc(arena, sizeof *q);
   if (!q) return NULL;
+  if (q == s->spare) s->spare = q->next;
   *q = *r;
   qm__run_clip(q, offset, r->len - offset);
   qm__run_clip(r, 0, offset);
@@ -422,13 +458,13 @@ int qm__sequence_split(qm_sequence *s, const qm_authors *authors, qm_arena *aren
                        uint64_t offset, qm__run **second) {
   uint64_t shown = qm__run_shown(r);
   qm__sequence_forget(s);
-  qm__run *q = qm__run_halve(arena, r, offset);
+  qm__run *q = qm__run_halve(s, arena, r, offset);
   if (!q) return QM_ENOMEM;
   qm__run_recount(r, shown);
   stand_after(s, r, q);
   *second = q;
   QM_TRY(list_add(&r->rights, arena, 0, q));
-  return index_add(s, authors, arena, q);
+  return column_add(qm__sequence_column(s, authors, q->first.author), arena, r, q);
 }
 
 int qm__sequence_insert(qm_sequence *s, const qm_authors *authors, qm_arena *arena, qm__run *r) {
@@ -518,8 +554,7 @@ int qm__run_give_end(qm_sequence *s, qm__run *r, uint64_t k) {
   r->bytes = bytes_before(r, r->len - k);
   r->room = 0;
   r->len -= k;
-  d->first.counter -= k;
-  d->key = d->first;
+  begin_at(d, d->first.counter - k);
   d->len += k;
   d->parent = qm__run_last(r);
   qm__run_grew(s, r, shown);
@@ -537,8 +572,7 @@ int qm__run_give_start(qm_sequence *s, const qm_authors *authors, qm__run *r, ui
   size_t skip = bytes_before(r, k);
   r->data += skip;
   r->bytes -= skip;
-  r->first.counter += k;
-  r->key = r->first;
+  begin_at(r, r->first.counter + k);
   r->len -= k;
   d->len += k;
   r->parent = qm__run_last(d);
@@ -557,5 +591,7 @@ int qm__sequence_merge(qm_sequence *s, const qm_authors *authors, qm__run *first
   first->len += second->len;
   first->rights = second->rights;
   if (s->hot == second) s->hot = first;
+  second->next = s->spare;
+  s->spare = second;
   return 1;
 }

@@ -26,46 +26,53 @@ enum { QM_RUN_TEXT = 0, QM_RUN_VALUES = 1, QM_RUN_DEAD = 2 };
 enum { QM_ON_ROOT = 0, QM_ON_RIGHT = 1, QM_ON_LEFT = 2 };
 
 typedef struct qm__run qm__run;
+typedef struct qm__leaf qm__leaf;
 
 typedef struct qm__runs {
   qm__run **p;
   uint32_t n, cap;
 } qm__runs;
 
+/* What the walks over all runs read stands first, by author and then by document. */
 struct qm__run {
   qm_dot first;
-  uint64_t len;  /* elements, >= 1 */
   qm_dot parent; /* unless on is QM_ON_ROOT */
   qm_dot key;    /* where the first element stands among its siblings */
   uint8_t on, state;
-  uint8_t listed;      /* only while a trim works, or is made */
-  uint8_t stray;       /* the parent is not there */
-  uint32_t cursor;     /* only while a walk works */
-  qm__run *above;      /* only while a join works; while a tree is built: where it hangs */
+  uint8_t listed;  /* only while a trim works, or is made */
+  uint8_t stray;   /* the parent is not there */
+  uint32_t cursor; /* only while a walk works */
+  qm__run *later;  /* of the same author, by counter; as `earlier` */
+  uint64_t len;    /* elements, >= 1 */
   const uint8_t *data; /* UTF-8, or qm_slice[len] for values; NULL for tombstones */
   size_t bytes;
-  uint8_t *tail; /* == data + bytes where `room` more bytes there are ours */
+  qm__run *next;          /* in the document; as `prev` */
+  qm__runs lefts, rights; /* children of the first, of the last element */
+  qm__run *prev, *earlier;
+  qm__leaf *leaf; /* of the column, that it stands in */
+  qm__run *above; /* only while a join works; while a tree is built: where it hangs */
+  uint8_t *tail;  /* == data + bytes where `room` more bytes there are ours */
   size_t room;
-  qm__runs lefts, rights;       /* children of the first, of the last element */
-  qm__run *next, *prev;         /* in the document */
-  qm__run *later, *earlier;     /* of the same author, by counter */
   qm__run *up, *before, *after; /* treap */
   uint64_t shown;               /* visible elements in the treap's subtree */
   uint32_t priority;
 };
 
-#define QM_LEAF 64u
+#define QM_LEAF 32u
 
-typedef struct qm__leaf {
-  uint32_t n; /* >= 1 */
+/* Counters beside the runs: whoever looks for one meets no other run. */
+struct qm__leaf {
+  uint32_t n;           /* >= 1 */
+  uint64_t at[QM_LEAF]; /* p[i]->first.counter */
   qm__run *p[QM_LEAF];
-} qm__leaf;
+};
 
 /* An author's runs: at least one. */
 typedef struct qm__column {
   uint32_t author;
-  uint32_t n, cap;
+  uint32_t n, cap, cap_starts;
   qm__leaf **leaves;
+  uint64_t *starts; /* of each leaf, about: where it began once */
 } qm__column;
 
 struct qm_sequence {
@@ -74,6 +81,7 @@ struct qm_sequence {
   qm__column *columns; /* ascending by rank of author */
   uint32_t n_columns, cap_columns;
   qm__runs tops, strays;
+  qm__run *spare; /* runs that are no more, chained (`next`) */
   qm__run *hot; /* the run met last: typing stays where it is. May be NULL */
   /* The run found last by position, and how many visible elements stand before it; NULL
    * once another run has changed. */
@@ -115,7 +123,7 @@ uint32_t qm__run_priority(qm_dot d);
 int qm__sibling_cmp(const qm_authors *authors, const qm__run *a, const qm__run *b);
 /* The later part of r, from element `offset` on, as a run of its own that hangs on r; r is
  * cut short. NULL: no memory. */
-qm__run *qm__run_halve(qm_arena *arena, qm__run *r, uint64_t offset);
+qm__run *qm__run_halve(qm_sequence *s, qm_arena *arena, qm__run *r, uint64_t offset);
 /* Neighbours in document order; NULL at the ends. */
 qm__run *qm__run_next(const qm__run *r);
 qm__run *qm__run_prev(const qm__run *r);
