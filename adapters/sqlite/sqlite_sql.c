@@ -229,7 +229,8 @@ static const qm__sql table[QM__SQL_COUNT] = {
     SQL(RECORD_MOVE,
         "UPDATE record SET collection = ?3, hash = ?4, state = ?5 WHERE space = ?1 AND id = ?2"),
     SQL(RECORD_ADD,
-        "INSERT INTO record (space, id, collection, hash, state) VALUES (?1, ?2, ?3, ?4, ?5)"),
+        "INSERT INTO record (space, id, collection, hash, state) SELECT ?1, ?2, ?3, ?4, ?5"
+        " WHERE NOT EXISTS (SELECT 1 FROM record WHERE space = ?1 AND id = ?2)"),
     SQL(RECORD_DELETE, "DELETE FROM record WHERE space = ?1 AND id = ?2"),
     SQL(RECORD_DROP, "DELETE FROM record WHERE space = ?1"),
     SQL(RECORD_SCAN,

@@ -48,9 +48,9 @@ static int record_save_one(sqlite_store *s, uint32_t space, const qm_record_row 
                           qm__blob(row->hash, sizeof row->hash), qm__slice(row->state)};
   int rc = qm__db_change(&s->db, QM__SQL_RECORD_SAVE, args, sizeof args / sizeof *args);
   if (rc == QM_ENOTFOUND)
-    rc = qm__db_change(&s->db, QM__SQL_RECORD_MOVE, args, sizeof args / sizeof *args);
+    rc = qm__db_change(&s->db, QM__SQL_RECORD_ADD, args, sizeof args / sizeof *args);
   if (rc != QM_ENOTFOUND) return rc;
-  return qm__db_run(&s->db, QM__SQL_RECORD_ADD, args, sizeof args / sizeof *args);
+  return qm__db_run(&s->db, QM__SQL_RECORD_MOVE, args, sizeof args / sizeof *args);
 }
 
 int qm__sqlite_record_save(qm_store *store, uint32_t space, const qm_record_row *rows, size_t n) {
