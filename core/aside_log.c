@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "core/aside_int.h"
+#include "core/join.h"
 
 #define ROW_ARENA ((size_t)128 << 20)
 
@@ -311,6 +312,7 @@ typedef struct holding {
   qm_id *ids;
   uint32_t n_ids;
   int met;
+  uint64_t parted; /* the row is now several, from this seq on */
 } holding;
 
 static int pick_changes(holding *h) {
@@ -328,7 +330,16 @@ static int pick_changes(holding *h) {
   return QM_OK;
 }
 
-/* A row that would no longer fit a batch keeps the bytes; they have no effect all the same. */
+/* A row that would no longer fit a batch becomes several (it was joined of such), and is looked
+ * at again from the first of them on; where there is no room for them it keeps the bytes: they
+ * have no effect all the same. */
+static int part_row(holding *h) {
+  uint64_t first = 0;
+  int rc = qm__join_part(h->s, &h->row, &h->batch, &h->s->engine->arena, &first);
+  if (rc == QM_OK) h->parted = first;
+  return rc == QM_ELIMIT ? QM_OK : rc;
+}
+
 static int replace_row(holding *h) {
   qm_space *s = h->s;
   qm_store *store = s->engine->store;
@@ -342,7 +353,7 @@ static int replace_row(holding *h) {
   if (rc == QM_OK)
     rc = store->ops->log_replace(store, s->number, h->row.seq, qm_buf_slice(&b));
   else if (rc == QM_ELIMIT)
-    rc = QM_OK;
+    rc = part_row(h);
   qm_buf_free(&b);
   return rc;
 }
@@ -370,7 +381,10 @@ static int hold_row(holding *h) {
     QM_TRY(pick_changes(h));
     QM_TRY(keep_held(h));
     QM_TRY(replace_row(h));
+    if (h->parted) break;
   }
+  if (h->parted) h->row.seq = h->parted - 1;
+  h->parted = 0;
   return QM_OK;
 }
 

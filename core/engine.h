@@ -208,6 +208,11 @@ typedef struct qm_ingest {
   uint64_t ops;
   qm_refusal *refusals;
   uint32_t n_refusals; /* in the arena given */
+  /* Of a segment in its compact form that was taken: whose it is, its end; 1: nothing of it was
+     set aside, so that others may be given the same bytes. */
+  qm_author author;
+  uint64_t next;
+  int as_it_came;
 } qm_ingest;
 
 /* Takes a batch inside a transaction: whole segments, each checked before any of it
@@ -217,7 +222,9 @@ typedef struct qm_ingest {
  * leave no trace and stop their author for the rest of what this session brings here.
  * What was parked and is taken stays parked where the transaction is rolled back. QM_OK
  * unless the batch itself cannot be read (cur's errors, QM_EFORMAT, QM_EVERSION,
- * QM_EOVERSIZE: nothing was taken) or the store or memory fails (roll back). */
+ * QM_EOVERSIZE: nothing was taken) or the store or memory fails (roll back).
+ * A segment in its compact form (S5.19) is taken or not; where not, for whatever reason, that
+ * is QM_EGAP, nothing was taken, and nobody is refused: the same is to come in a batch. */
 int qm_engine_ingest(qm_engine *e, qm_space *s, qm_slice batch, qm_ingest *in, qm_arena *arena,
                      qm_error *err);
 /* Drops what this session of this peer has parked: it ended. Outside a transaction. */
@@ -241,6 +248,13 @@ int qm_engine_digest_check(qm_engine *e, qm_space *s, const uint8_t vv_digest[16
  * may go back (a hub that was restored): its word is what counts. Kept in the store;
  * outside a transaction. */
 int qm_engine_acknowledged(qm_engine *e, qm_space *s, qm_vv_list vv, int safe);
+/* The same of one author, who may only move on: the hub has its changes up to `next`. */
+int qm_engine_acknowledged_to(qm_engine *e, qm_space *s, const qm_author *author, uint64_t next);
+/* Closes the open run and appends, in its compact form (S5.19), the one segment that this
+ * device has and its hub lacks, as far as the hub said; *end: whose it is, where it ends, its
+ * head. QM_ENOTFOUND: the hub has all; QM_ELIMIT: more than one, others' too, one that is not
+ * small, or something is being mended: exchange VVs. Outside a transaction. */
+int qm_engine_small(qm_engine *e, qm_space *s, qm_buf *out, qm_vv_entry *end);
 const qm_vv *qm_space_acknowledged(const qm_space *s);
 const qm_vv *qm_space_safe(const qm_space *s);
 /* Own changes that no hub has acknowledged: count, and time of the oldest in

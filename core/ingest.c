@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/aside_int.h"
+#include "core/batch_small.h"
 #include "core/class.h"
 #include "core/fold.h"
 #include "core/fork.h"
@@ -622,6 +623,27 @@ static int ingest_one(qm_judge *j, qm_slice blob, int *any_taken) {
   return rc != QM_OK && *any_taken && !is_ours(rc) ? QM_EINTERNAL : rc;
 }
 
+/* One segment in its compact form: what it does not say stands here, or it is not taken. */
+static int ingest_small(qm_judge *j, qm_slice blob, int *any_taken) {
+  qm_segment g;
+  qm_hash hash;
+  uint32_t old = j->s->authors.n;
+  int rc = qm__small_segment(j->s, blob, &g);
+  if (rc == QM_OK && is_refused(j, &j->s->authors.ids[g.author])) rc = QM_EGAP;
+  if (rc == QM_OK) rc = place(j, &g);
+  if (rc == QM_OK) rc = judge(j, &g, &hash);
+  if (rc != QM_OK && !is_ours(rc)) rc = QM_EGAP;
+  *any_taken = rc == QM_OK;
+  if (rc == QM_OK) rc = take(j, &g, &hash);
+  if (rc == QM_OK && !j->took) rc = QM_EGAP;
+  if (rc == QM_OK) rc = log_recoded(j, &g, 1);
+  if (rc == QM_OK) qm__small_taken(j->s, &g, !j->recode, j->in);
+  *any_taken &= j->took || rc != QM_EGAP;
+  j->in->n_refusals = 0;
+  forget_authors(j->s, old);
+  return rc != QM_OK && *any_taken && !is_ours(rc) ? QM_EINTERNAL : rc;
+}
+
 /* --- parking --- */
 
 static qm_parked *parked_new(const qm_judge *j, qm_slice blob, size_t held) {
@@ -764,11 +786,13 @@ int qm_engine_ingest(qm_engine *e, qm_space *s, qm_slice batch, qm_ingest *in, q
   in->ops = 0;
   in->refusals = NULL;
   in->n_refusals = 0;
+  in->as_it_came = 0;
   if (!e->open) return qm_fail(err, QM_ESTATE, "ingest: no transaction is open");
   if (e->poisoned) return qm_fail(err, QM_EIO, "ingest: the engine must be opened again");
   /* What it puts out of sight is told against what is stored (inbox.h). */
   int rc = e->flags & QM_ENGINE_INBOX && e->behind ? qm__fold(e) : QM_OK;
-  if (rc == QM_OK) rc = ingest_one(&j, batch, &taken);
+  if (rc == QM_OK && qm_is_small(batch)) rc = ingest_small(&j, batch, &taken);
+  else if (rc == QM_OK) rc = ingest_one(&j, batch, &taken);
   if (rc == QM_OK && j.n_waits) rc = park(&j, batch);
   if (rc == QM_OK && taken && s->parked) rc = unpark(&j);
   return rc == QM_OK ? QM_OK : qm_fail(err, rc, "batch: %s", qm_err_text(rc));

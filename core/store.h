@@ -210,6 +210,12 @@ typedef struct qm_store_ops {
   /* Replaces the batch of a row and its segments, in their order some of those it had, each as
    * it was or ending earlier; without any the row goes. Its records stay as told. QM_ENOTFOUND. */
   int (*log_rewrite)(qm_store *s, uint32_t space, const qm_log_row *row);
+  /* Puts these n rows in the place of all that have a seq from `first` to that of the last of
+   * them, which is there: joins rows, or parts one. Their seqs rise within that range, and their
+   * segments are one after the other those that were there; for log_of counts what each of them
+   * tells. QM_EINVAL where it is otherwise, QM_ENOTFOUND where the last is not there. */
+  int (*log_repack)(qm_store *s, uint32_t space, uint64_t first, const qm_log_row *rows,
+                    uint32_t n);
 
   int (*open_append)(qm_store *s, uint32_t space,
                      const qm_open_row *row); /* counter < 2^63, else QM_EINVAL */

@@ -237,6 +237,7 @@ static const qm_store_ops mem_ops = {
     .log_sizes = qm__mem_log_sizes,
     .log_replace = qm__mem_log_replace,
     .log_rewrite = qm__mem_log_rewrite,
+    .log_repack = qm__mem_log_repack,
     .open_append = qm__mem_open_append,
     .open_list = qm__mem_open_list,
     .open_from = qm__mem_open_from,

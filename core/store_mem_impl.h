@@ -203,6 +203,8 @@ int qm__mem_log_cut(qm_store *s, uint32_t space, const qm_vv *vv, qm_vv *gone);
 int qm__mem_log_sizes(qm_store *s, uint32_t space, qm_visit_log visit, void *payload);
 int qm__mem_log_replace(qm_store *s, uint32_t space, uint64_t seq, qm_slice batch);
 int qm__mem_log_rewrite(qm_store *s, uint32_t space, const qm_log_row *row);
+int qm__mem_log_repack(qm_store *s, uint32_t space, uint64_t first, const qm_log_row *rows,
+                       uint32_t n);
 int qm__mem_open_append(qm_store *s, uint32_t space, const qm_open_row *row);
 int qm__mem_open_list(qm_store *s, uint32_t space, qm_visit_open visit, void *payload);
 int qm__mem_open_from(qm_store *s, uint32_t space, uint64_t from, qm_visit_open visit,

@@ -318,6 +318,98 @@ int qm__mem_log_rewrite(qm_store *s, uint32_t space, const qm_log_row *row) {
   return n ? wrote(m, log_rewrite(m, space, n, row)) : QM_ENOTFOUND;
 }
 
+/* ---- repack ---- */
+
+/* What the n rows have instead of what stood there: the same segments, in order. */
+typedef struct same_segments {
+  const qm_log_row *rows;
+  uint32_t n, row, at;
+} same_segments;
+
+/* NULL where there is none left. */
+static const qm_segment_row *segment_next(same_segments *x) {
+  while (x->row < x->n && x->at == x->rows[x->row].n_segments) {
+    x->row++;
+    x->at = 0;
+  }
+  return x->row < x->n ? &x->rows[x->row].segments[x->at++] : NULL;
+}
+
+static int same_as_stored(same_segments *x, qm_slice v) {
+  uint32_t n = (uint32_t)get_be(v.p, 4);
+  for (uint32_t i = 0; i < n; i++) {
+    qm_segment_row g;
+    const qm_segment_row *s = segment_next(x);
+    log_segment(v.p + 4 + (size_t)i * SEGMENT_SIZE, &g);
+    if (!s || s->author != g.author || s->start != g.start || s->next != g.next) return 0;
+  }
+  return 1;
+}
+
+static int repack_check(mem_store *m, uint32_t space, uint64_t first, const qm_log_row *rows,
+                        uint32_t n) {
+  same_segments x = {rows, n, 0, 0};
+  key all = key_of(LOG, space), k = all;
+  qm_slice rest;
+  uint64_t before = 0;
+  for (uint32_t i = 0; i < n; i++) {
+    if (!rows[i].n_segments || rows[i].seq < first || rows[i].seq <= before) return QM_EINVAL;
+    before = rows[i].seq;
+  }
+  if (!n) return QM_EINVAL;
+  if (!log_there(m, space, before)) return QM_ENOTFOUND;
+  key_u64(&k, first);
+  for (const qm__map_node *at = qm__map_seek(&m->map, key_slice(&k));
+       within(at, key_slice(&all), &rest) && get_be(rest.p, 8) <= before; at = qm__map_next(at))
+    if (!same_as_stored(&x, qm__map_value(at))) return QM_EINVAL;
+  return segment_next(&x) ? QM_EINVAL : QM_OK;
+}
+
+/* A record's seqs ascend. */
+static int index_insert(mem_store *m, uint32_t space, const qm_id *record, uint64_t seq) {
+  key k = key_log_of(space, record);
+  const qm__map_node *n = qm__map_find(&m->map, key_slice(&k));
+  qm_slice v = n ? qm__map_value(n) : qm_slice_of(NULL, 0);
+  uint8_t number[8];
+  size_t at = 0;
+  put_be(number, seq, 8);
+  while (at < v.n && get_be(v.p + at, 8) < seq) at += 8;
+  if (at < v.n && get_be(v.p + at, 8) == seq) return QM_OK;
+  qm_buf_clear(&m->value);
+  qm_buf_add(&m->value, v.p, at);
+  qm_buf_add(&m->value, number, 8);
+  qm_buf_add(&m->value, v.p + at, v.n - at);
+  return put_value(m, key_slice(&k));
+}
+
+static int repack(mem_store *m, uint32_t space, uint64_t first, const qm_log_row *rows,
+                  uint32_t n) {
+  key all = key_of(LOG, space), k = all;
+  qm_slice rest;
+  key_u64(&k, first);
+  for (const qm__map_node *at = qm__map_seek(&m->map, key_slice(&k));
+       within(at, key_slice(&all), &rest) && get_be(rest.p, 8) <= rows[n - 1].seq;
+       at = qm__map_next(at))
+    QM_TRY(log_delete(m, space, at, get_be(rest.p, 8), NULL));
+  QM_TRY(log_sweep(m, space));
+  for (uint32_t i = 0; i < n; i++) {
+    QM_TRY(log_rows(m, space, rows[i].seq, &rows[i]));
+    for (uint32_t r = 0; r < rows[i].n_records; r++)
+      QM_TRY(index_insert(m, space, &rows[i].records[r], rows[i].seq));
+    key any = key_log_any(space, rows[i].seq);
+    if (!rows[i].n_records) QM_TRY(put(m, key_slice(&any), qm_slice_of(NULL, 0)));
+  }
+  return QM_OK;
+}
+
+int qm__mem_log_repack(qm_store *s, uint32_t space, uint64_t first, const qm_log_row *rows,
+                       uint32_t n) {
+  mem_store *m = self(s);
+  QM_TRY(writing(m));
+  QM_TRY(repack_check(m, space, first, rows, n));
+  return wrote(m, repack(m, space, first, rows, n));
+}
+
 /* ---- open run ---- */
 
 int qm__mem_open_append(qm_store *s, uint32_t space, const qm_open_row *row) {

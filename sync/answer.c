@@ -20,6 +20,8 @@ static void reset(qm_answered *out) {
   qm_buf_clear(&out->blob);
   memset(&out->reply, 0, sizeof out->reply);
   memset(&out->error, 0, sizeof out->error);
+  memset(&out->end, 0, sizeof out->end);
+  out->as_it_came = 0;
   out->rc = QM_OK;
 }
 
@@ -309,6 +311,20 @@ static int run_cert_renew(qm_answer *a, const qm_event *ev, qm_answered *out) {
                                &out->reply.blob);
 }
 
+/* What a hub hands on lies in its log: it is acknowledged with it. */
+static int handed_on(qm_answer *a, const qm_event *ev, const qm_answered *out) {
+  if (!qm_is_small(ev->blob) || !out->reply.taken || !peer_is_hub(a, ev)) return QM_OK;
+  qm_space *sp = qm_engine_space(a->engine, &ev->space);
+  return qm_engine_acknowledged_to(a->engine, sp, &out->end.author, out->end.next);
+}
+
+static int run_small(qm_answer *a, qm_space *sp, qm_answered *out) {
+  QM_TRY(qm_engine_small(a->engine, sp, &out->blob, &out->end));
+  out->reply.blob = qm_buf_slice(&out->blob);
+  out->reply.vv = (qm_vv_list){&out->end, 1};
+  return qm_buf_status(&out->blob);
+}
+
 static int run_commit(qm_answer *a, const qm_event *ev, qm_answered *out) {
   QM_TRY(qm_engine_begin(a->engine));
   int rc = qm_answer_ingest(a, ev, out);
@@ -316,7 +332,8 @@ static int run_commit(qm_answer *a, const qm_event *ev, qm_answered *out) {
     qm_engine_rollback(a->engine);
     return rc != QM_OK ? rc : out->rc;
   }
-  return qm_engine_commit(a->engine, QM_DURABLE, NULL, NULL);
+  QM_TRY(qm_engine_commit(a->engine, QM_DURABLE, NULL, NULL));
+  return handed_on(a, ev, out);
 }
 
 static int run_in_space(qm_answer *a, const qm_event *ev, qm_answered *out) {
@@ -330,6 +347,7 @@ static int run_in_space(qm_answer *a, const qm_event *ev, qm_answered *out) {
     case QM_EV_COMMIT: return run_commit(a, ev, out);
     case QM_EV_ASIDE: return run_aside(a, ev, sp, out);
     case QM_EV_ASIDE_READ: return run_aside_read(a, ev, sp, out);
+    case QM_EV_SMALL: return run_small(a, sp, out);
     case QM_EV_DIGEST: return run_digest(a, sp, out);
     case QM_EV_DIGEST_CHECK:
       return qm_engine_digest_check(a->engine, sp, ev->vv_digest, ev->digest, &out->reply.compare);
@@ -436,11 +454,15 @@ int qm_answer_ingest(qm_answer *a, const qm_event *ev, qm_answered *out) {
                   .refused = a->policy->is_refused ? judge_refused : NULL,
                   .payload = &j};
   out->rc = qm_engine_ingest(a->engine, sp, ev->blob, &in, &out->arena, &out->error);
-  if (is_unreadable(out->rc)) return QM_OK;
+  if (is_unreadable(out->rc) || (out->rc == QM_EGAP && qm_is_small(ev->blob))) return QM_OK;
   QM_TRY(out->rc);
+  out->end.author = in.author;
+  out->end.next = in.next;
+  out->as_it_came = in.as_it_came;
   QM_TRY(out->rc = asides_of(sp, out));
   out->rc = tell_refusals(a, ev, &in);
   reply_of(ev, &in, &out->reply);
+  out->reply.is_other = in.taken && qm_is_small(ev->blob) && !in.as_it_came;
   return out->rc;
 }
 
@@ -474,6 +496,7 @@ static int note_same(qm_answer *a, const qm_event *ev) {
 static int note_safe(qm_answer *a, const qm_event *ev) {
   qm_space *sp = qm_engine_space(a->engine, &ev->space);
   if (!sp || !peer_is_hub(a, ev)) return QM_OK;
+  if (ev->count) return qm_engine_acknowledged_to(a->engine, sp, &ev->vv.p->author, ev->vv.p->next);
   QM_TRY(qm_engine_acknowledged(a->engine, sp, ev->vv, 0));
   return qm_engine_acknowledged(a->engine, sp, ev->safe_vv, 1);
 }

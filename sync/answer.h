@@ -75,6 +75,10 @@ typedef struct qm_answered {
   qm_buf blob;
   qm_space_info info;
   qm_error error; /* detail where rc is not QM_OK */
+  /* SMALL, and COMMIT of a compact segment: whose it is, where it ends; 1: taken as it came, so
+     that others may be given the same bytes */
+  qm_vv_entry end;
+  int as_it_came;
 } qm_answered;
 
 typedef struct qm_answer {

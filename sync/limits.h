@@ -6,12 +6,12 @@
 #define QM_SYNC_LIMITS_H
 
 #include "core/aside.h"
-#include "core/batch.h"
+#include "core/batch_small.h"
 #include "core/schema.h"
 
 /* Versions of the protocol that this code speaks. */
 #define QM_SYNC_PROTO_MIN 1u
-#define QM_SYNC_PROTO_MAX 1u
+#define QM_SYNC_PROTO_MAX 2u
 
 /* --- frames --- */
 
@@ -45,6 +45,14 @@
 
 /* Set-aside entries in one frame: QM_ASIDE_BLOB_MAX and the array's header. */
 #define QM_SYNC_ASIDE_MAX (QM_ASIDE_BLOB_MAX + 16u)
+
+/* Body of a short frame (S8.15): QM_SMALL_MAX and its head. */
+#define QM_SYNC_SHORT_MAX 4095u
+/* A hub hands a compact segment on only while less than this waits: for a slow device what is
+ * new is one bit. */
+#define QM_SYNC_SHORT_SOFT 4096u
+/* Segments pushed in their compact form after which a space exchanges VVs and digests again. */
+#define QM_SYNC_SMALL_MAX 256u
 
 /* --- flow --- */
 

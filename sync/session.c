@@ -221,8 +221,18 @@ static int may_dispatch(const qm_session *s) {
          s->asked[QM_EV_RANGE_ANSWER] == 0 && qm__out_n(s) < QM_SYNC_OUT_HARD;
 }
 
+static void dispatch_short(qm_session *s, qm_slice body) {
+  if (s->state == QM_S_BYE) return; /* it crossed */
+  int rc = qm__on_short(s, body);
+  if (rc != QM_OK) (void)qm__violation(s, 0, rc, "short");
+}
+
 static void dispatch(qm_session *s, qm_slice body) {
   uint32_t frame;
+  if (qm_wire_is_short(&s->wire)) {
+    dispatch_short(s, body);
+    return;
+  }
   int rc = qm_msg_frame(body, &frame);
   if (rc != QM_OK) {
     (void)qm__violation(s, 0, rc, NULL);
@@ -242,6 +252,7 @@ static void dispatch(qm_session *s, qm_slice body) {
 static int is_early(qm_session *s, qm_slice body) {
   uint32_t frame;
   qm_msg_batch m;
+  if (qm_wire_is_short(&s->wire)) return 0;
   if (s->state != QM_S_OPEN || qm_msg_frame(body, &frame) != QM_OK || frame != QM_FRAME_BATCH)
     return 0;
   if (qm_msg_batch_get(&m, body) != QM_OK) return 0;

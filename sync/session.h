@@ -62,8 +62,8 @@ typedef enum qm_event_kind {
   QM_EV_COMPARE = 5,      /* vv of the peer; QM_EFORK -> author */
   QM_EV_NEXT = 6,         /* vv of the peer, cursor, recover -> blob, cursor; QM_ENOTFOUND: no
                              more; QM_ECUT: a state instead */
-  QM_EV_COMMIT = 7,       /* seq, blob -> taken, known, parked, refusals, asides (a hub's may
-                             have grown); QM_OK: durable */
+  QM_EV_COMMIT = 7,       /* seq (0: blob is a segment in its compact form), blob -> taken, known,
+                             parked, refusals, asides (a hub's may have grown); QM_OK: durable */
   QM_EV_DIGEST = 8,       /* -> vv_digest, digest; QM_ENOTFOUND: not known now */
   QM_EV_DIGEST_CHECK = 9, /* vv_digest, digest -> compare */
   QM_EV_SAFE_READ = 10,   /* hub -> vv: acknowledged, safe */
@@ -87,12 +87,16 @@ typedef enum qm_event_kind {
                              next, empty: the search is over; part: records replaced. QM_ECUT: a
                              state is wanted instead, in another round or session */
   QM_EV_RANGE_ANSWER = 21, /* blob: the peer's question -> blob; part: records replaced */
-  QM_EV_REQUESTS = 22,
+  QM_EV_SMALL = 22,       /* client: what the hub lacks, in its compact form -> blob, vv: one entry,
+                             where it ends; QM_ENOTFOUND: nothing; QM_ELIMIT: VVs are to be
+                             exchanged */
+  QM_EV_REQUESTS = 23,
   /* Notices; ticket is 0. */
   QM_EV_HELLO = 32,    /* has_offset, offset_ms, rtt_ms */
   QM_EV_SAME = 33,     /* lines, safe: the hub holds exactly what these digests stand for */
   QM_EV_GONE = 34,     /* the hub no longer gives this space; keep what is there */
-  QM_EV_SAFE = 35,     /* vv: acknowledged by the hub; safe */
+  QM_EV_SAFE = 35,     /* vv: acknowledged by the hub; safe; count 1: of one author, the rest
+                          stands */
   QM_EV_CERT = 36,     /* code 0: blob: the new certificate; else why there is none */
   QM_EV_REFUSED = 37,  /* by the peer: author, counter, code, message */
   QM_EV_STOPPED = 38,  /* code, by_peer, message: nothing more is taken in this space by this side
@@ -158,6 +162,7 @@ typedef struct qm_reply {
   uint32_t taken, known, parked;
   uint32_t part, parts;
   uint8_t ask;
+  uint8_t is_other; /* COMMIT: of a compact segment something was set aside */
   const qm_refusal *refusals;
   uint32_t n_refusals;
   qm_author author;
@@ -195,6 +200,9 @@ int qm_session_done(qm_session *s, qm_ticket ticket, int rc, const qm_reply *rep
  * as one likes; costs one bit. 1: it will be; 0: this session does not stay, or the space is
  * none of it or was stopped. */
 int qm_session_news(qm_session *s, const qm_id *space);
+/* A hub's, in place of it: what is new is this one segment in its compact form, as another
+ * session brought it. It is said at once where the space rests, else as news. */
+int qm_session_relay(qm_session *s, const qm_id *space, qm_slice small);
 
 /* Milliseconds on the caller's clock at which tick must be called; UINT64_MAX: never. */
 uint64_t qm_session_deadline(const qm_session *s);

@@ -152,7 +152,7 @@ static int send_welcome(qm_session *s) {
   overall(s->mine, s->n_mine, digest, grants);
   int same = s->hello.spaces == s->n_mine && !memcmp(digest, s->hello.digest, sizeof digest) &&
              (!s->hub || !memcmp(grants, s->hello.grants, sizeof grants));
-  qm_msg_welcome m = {.proto = QM_SYNC_PROTO_MAX,
+  qm_msg_welcome m = {.proto = s->proto,
                       .device = s->options.device,
                       .clock_ms = clock_ms(s),
                       .echo_ms = s->hello.clock_ms,
@@ -199,6 +199,7 @@ int qm__on_hello(qm_session *s, qm_slice body) {
   if (s->hello.n_lines)
     memcpy(s->hello_lines, s->hello.lines, s->hello.n_lines * sizeof s->hello_lines[0]);
   s->hello.lines = s->hello_lines;
+  s->proto = s->hello.proto_max < QM_SYNC_PROTO_MAX ? s->hello.proto_max : QM_SYNC_PROTO_MAX;
   QM_TRY(check_peer(s, &s->hello.device));
   s->live = s->hub && (s->hello.flags & QM_HELLO_LIVE);
   s->offset_ms = (int64_t)s->hello.clock_ms - (int64_t)clock_ms(s);
@@ -307,6 +308,7 @@ int qm__on_welcome(qm_session *s, qm_slice body) {
     return qm__fail(s, QM_ECERT, "the peer says it is a hub; its certificate does not");
   if (m.result == QM_RESULT_LIST && s->n_mine <= QM_SYNC_HELLO_LINES_MAX) return QM_EPROTO;
   if (m.result == QM_RESULT_DIFFER && s->n_mine > QM_SYNC_HELLO_LINES_MAX) return QM_EPROTO;
+  s->proto = m.proto;
   s->hub = (uint8_t)hub;
   s->live = hub && (s->options.flags & QM_SESSION_LIVE);
   s->recover = (m.flags & QM_WELCOME_RECOVER) != 0;

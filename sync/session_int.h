@@ -98,6 +98,11 @@ typedef struct qm__space {
   /* staying: to be said; said and heard in this round; hub: the client rests; stopped in an
      earlier round */
   uint8_t news, news_sent, news_got, rest, stopped;
+  /* client: a compact push (qm__step: ASKED, SENT), and where it ends. Both: the next news is a
+     round; compact pushes since the last one */
+  uint8_t small, round;
+  uint16_t smalls;
+  qm_vv_entry small_end;
   uint32_t seq_out, acked_out, seq_in, acked_in, commits;
   uint32_t schema; /* server: version that the client listed; 0: not known */
   uint8_t taking;                  /* qm__take */
@@ -126,7 +131,7 @@ typedef struct qm__space {
 
 typedef struct qm__slot {
   qm_ticket ticket; /* 0: free */
-  uint8_t kind, answered;
+  uint8_t kind, answered, small;
   uint32_t space, seq, bytes;
   uint32_t taken, known, parked;
 } qm__slot;
@@ -137,6 +142,7 @@ struct qm_session {
   qm_session_options options;
   qm__state state;
   uint8_t hub; /* SPACE, SAFE and CERT travel in this session */
+  uint32_t proto;  /* version that both speak */
   uint8_t recover; /* client: the hub takes states */
   uint8_t agreed;
   int status; /* of CLOSED */
@@ -324,6 +330,19 @@ int qm__live_wants(const qm_session *s, const qm__space *sp);
 int qm__live_step(qm_session *s, qm__space *sp);
 uint64_t qm__live_deadline(const qm_session *s);
 int qm__live_tick(qm_session *s, uint64_t now_ms);
+
+/* This side may open a round, or push. */
+int qm__live_rests(const qm_session *s, const qm__space *sp);
+
+/* --- session_small.c --- */
+/* A client: what is new may be asked for in its compact form; asks. */
+int qm__small_ask(qm_session *s, qm__space *sp, qm_event *ev);
+int qm__small_wants(const qm_session *s, const qm__space *sp);
+int qm__done_small(qm_session *s, qm__space *sp, int rc, const qm_reply *r);
+/* A commit of one was answered. */
+int qm__done_small_commit(qm_session *s, qm__slot *slot, int rc, const qm_reply *r);
+/* A short frame. */
+int qm__on_short(qm_session *s, qm_slice body);
 
 /* --- session_cert.c --- */
 int qm__on_cert_renew(qm_session *s, qm_slice body);

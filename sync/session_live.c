@@ -23,6 +23,11 @@ static int rests(const qm_session *s, const qm__space *sp) {
   return s->live_on && sp->done && !is_stopped(sp) && (s->role == QM_CLIENT || sp->rest);
 }
 
+/* What was pushed in its compact form is answered first. */
+int qm__live_rests(const qm_session *s, const qm__space *sp) {
+  return rests(s, sp) && sp->small == QM_STEP_NONE && sp->commits == 0;
+}
+
 /* What the driver has not been told yet of the round before is kept. */
 static void open_round(qm_session *s, qm__space *sp, int own) {
   sp->agreed |= QM_AGREED_SYNC;
@@ -42,13 +47,16 @@ static void open_round(qm_session *s, qm__space *sp, int own) {
   sp->range = QM_STEP_NONE;
   sp->ranges = sp->checked = 0;
   sp->compare = QM_COMPARE_NONE;
+  sp->small = QM_STEP_NONE; /* S8.15: the round brings it */
+  sp->round = 0;
+  sp->smalls = 0;
   s->todo++;
   s->open++;
   qm__enqueue(s, sp);
 }
 
 int qm__live_wants(const qm_session *s, const qm__space *sp) {
-  return s->state == QM_S_OPEN && sp->news && rests(s, sp);
+  return s->state == QM_S_OPEN && sp->news && qm__live_rests(s, sp) && !qm__small_wants(s, sp);
 }
 
 int qm__live_step(qm_session *s, qm__space *sp) {
@@ -72,6 +80,7 @@ int qm_session_news(qm_session *s, const qm_id *space) {
 
 int qm__live_start(qm_session *s) {
   s->live_on = s->owes_live = 1;
+  if (s->proto >= 2) qm_wire_take_short(&s->wire);
   for (uint32_t i = 0; i < s->n_spaces; i++)
     if (s->spaces[i].news) qm__enqueue(s, &s->spaces[i]);
   return put(s, NULL, QM_LIVE_START);
@@ -87,6 +96,7 @@ void qm__live_done(qm_session *s, qm__space *sp) {
 static int on_start(qm_session *s) {
   if (s->role == QM_CLIENT || s->live_on || s->todo != 0) return QM_EPROTO;
   s->live_on = s->owes_live = 1;
+  if (s->proto >= 2) qm_wire_take_short(&s->wire);
   for (uint32_t i = 0; i < s->n_spaces; i++) {
     s->spaces[i].rest = 1;
     s->spaces[i].news |= s->news_early;
@@ -151,6 +161,13 @@ int qm__live_tick(qm_session *s, uint64_t now_ms) {
   if (!is_asking(s) || now_ms < qm__live_deadline(s)) return QM_OK;
   if (s->live_pinged)
     return qm__fail(s, QM_ETIMEOUT, "no answer for %u ms", (unsigned)QM_SYNC_LIVE_PONG_MS);
+  /* S8.15: a quiet moment to compare what compact pushes have made. */
+  for (uint32_t i = 0; i < s->n_spaces; i++) {
+    qm__space *sp = &s->spaces[i];
+    if (!sp->smalls || !qm__live_rests(s, sp)) continue;
+    sp->news = sp->round = 1;
+    qm__enqueue(s, sp);
+  }
   s->live_pinged = 1;
   s->live_ping_ms = s->mark_ms = now_ms;
   return put(s, NULL, QM_LIVE_PING);

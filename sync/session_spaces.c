@@ -275,7 +275,7 @@ static int ask(qm_session *s, qm__space *sp, qm_event *ev) {
 /* Something that only waits for a free request, for room or for credit. */
 static int wants(const qm_session *s, const qm__space *sp) {
   if (s->state != QM_S_OPEN) return 0;
-  if (qm__live_wants(s, sp)) return 1;
+  if (qm__live_wants(s, sp) || qm__small_wants(s, sp)) return 1;
   if (sp->grant != QM_STEP_DONE) return s->role == QM_SERVER && sp->grant == QM_STEP_WANT;
   if (sp->taking == QM_TAKE_WHOLE && !sp->refusing) return 1;
   return owes_vv(sp) || qm__asides_wanted(sp) || sp->out == QM_OUT_GOT || sp->out == QM_OUT_SEND ||
@@ -287,6 +287,7 @@ int qm__next_of_spaces(qm_session *s, qm_event *ev) {
   for (uint32_t left = s->queue_n; left != 0 && s->queue_n != 0; left--) {
     qm__space *sp = dequeue(s);
     int found = tell(sp, ev);
+    if (!found && sp->done) found = qm__small_ask(s, sp, ev);
     if (!found && sp->done) (void)qm__live_step(s, sp);
     if (!found && s->state == QM_S_OPEN && is_started(s, sp)) found = ask(s, sp, ev);
     if (sp->notes || (is_started(s, sp) && wants(s, sp))) qm__enqueue(s, sp);

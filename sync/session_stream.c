@@ -205,6 +205,7 @@ static int put_refusals(qm_session *s, const qm__space *sp, const qm_reply *r) {
 
 int qm__done_commit(qm_session *s, qm__slot *slot, int rc, const qm_reply *r) {
   qm__space *sp = &s->spaces[slot->space];
+  if (slot->small) return qm__done_small_commit(s, slot, rc, r);
   if (rc != QM_OK && !qm__stops_space(rc)) return qm__fail(s, rc, "commit: %s", qm_err_text(rc));
   slot->answered = 1;
   if (rc != QM_OK) {

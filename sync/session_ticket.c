@@ -103,6 +103,7 @@ static int fits(uint8_t kind, const qm_reply *r) {
     case QM_EV_RANGE: return r && r->blob.n <= QM_RANGE_BYTES;
     case QM_EV_RANGE_ANSWER: return r && r->blob.n != 0 && r->blob.n <= QM_RANGE_BYTES;
     case QM_EV_NEXT: return r && r->blob.n != 0 && r->blob.n <= QM_BATCH_MAX;
+    case QM_EV_SMALL: return r && r->vv.n == 1 && r->blob.n && r->blob.n <= QM_SMALL_MAX;
     case QM_EV_SAFE_READ: return r && vv_ascends(r->vv) && vv_ascends(r->safe_vv);
     case QM_EV_CERT_ASK:
     case QM_EV_CERT_RENEW: return r && cert_fits(r, kind);
@@ -135,6 +136,7 @@ static int answer(qm_session *s, qm__slot *slot, int rc, const qm_reply *r) {
     case QM_EV_SAFE_READ: return qm__done_safe_read(s, sp, rc, r);
     case QM_EV_RANGE: return qm__done_range(s, sp, rc, r);
     case QM_EV_RANGE_ANSWER: return qm__done_range_answer(s, sp, rc, r);
+    case QM_EV_SMALL: return qm__done_small(s, sp, rc, r);
     case QM_EV_CERT_ASK: return qm__done_cert_ask(s, rc, r);
     default: return qm__done_cert_renew(s, rc, r);
   }

@@ -174,15 +174,21 @@
     "hashes and digests.\nBeside a running hub it checks a copy.\n",                             \
     "用法：qianmod check 目录\n\n读出全部页和全部记录，与其散列和摘要比对。中心运行时校验的是副本。\n") \
   X(HELP_MAINTAIN,                                                                               \
-    "usage: qianmod maintain DIR\n\nTakes deleted text out for good and cuts the log, as far as "\
-    "every device that\nstill syncs has seen it (log-days in qianmod.conf), and settles for the\n" \
-    "value shown what nobody settled within the review time of the schema (90 days). A\n"         \
-    "running hub does this by itself once a day, when it has nothing else to do.\n",            \
-    "用法：qianmod maintain 目录\n\n清除各设备均已见到删除的文字，并按 qianmod.conf 的 log-days "                       \
-    "裁剪日志；\n超过数据结构所定裁定期限（90 天）仍无人裁定的冲突，按显示的值裁定。\n"           \
-    "运行中的中心每天空闲时自动进行。\n")                                                                         \
-  X(MAINTAINED, "%llu characters taken out, the log cut in %u spaces, %llu conflicts settled\n",  \
-    "清除 %llu 个字符，裁剪了 %u 个空间的日志，裁定了 %llu 处冲突\n")                                                   \
+    "usage: qianmod maintain DIR\n\nTakes deleted text out for good and cuts the log, as far as " \
+    "every device that\nstill syncs has seen it (log-days in qianmod.conf), settles for the "      \
+    "value\nshown what nobody settled within the review time of the schema (90 days), and\n"       \
+    "joins what lies in many small pieces of the log, so that it takes less room and a\nnew "      \
+    "phone less time. A running hub does this by itself once a day, when it has\nnothing else "    \
+    "to do.\n",                                                                                    \
+    "用法：qianmod maintain 目录\n\n清除各设备均已见到删除的文字，并按 qianmod.conf 的 log-days " \
+    "裁剪日志；\n超过数据结构所定裁定期限（90 天）仍无人裁定的冲突，按显示的值裁定；\n"           \
+    "把日志中零散的小段合并，少占空间，新手机同步也更快。\n"                                      \
+    "运行中的中心每天空闲时自动进行。\n")                                                         \
+  X(MAINTAINED,                                                                                  \
+    "%llu characters taken out, the log cut in %u spaces, %llu conflicts settled, %llu rows of "  \
+    "the log joined\n",                                                                           \
+    "清除 %llu 个字符，裁剪了 %u 个空间的日志，裁定了 %llu 处冲突，"                              \
+    "合并了日志中的 %llu 行\n")                                                                   \
   X(HELP_CONFLICTS,                                                                              \
     "usage: qianmod conflicts DIR [SPACE] [--severity low|normal|high]\n\n"                      \
     "Lists what was written at the same time and nobody has settled, the gravest first. People\n" \

@@ -148,6 +148,8 @@ typedef struct hub_upkeep {
   uint32_t cut; /* spaces whose log lost something */
   uint64_t settled; /* conflicts, after the review time */
   int reviewing;    /* of the space at hand: trimmed, and reviewed as far as `after` */
+  int joining;      /* of the space at hand: all else is done */
+  uint64_t join_after, joined; /* as far as this row of the log; rows that became fewer */
 } hub_upkeep;
 
 /* The next piece; *more = 0: the round is done. */

@@ -1,4 +1,4 @@
-/* Upkeep: what every live device holds, trims of texts below that, and cuts of the log. In a
+/* Upkeep: what every live device holds, trims of texts below that, and the log cut and joined. In a
  * running hub a piece at a time when nothing else is to be done, else by `qianmod maintain`. */
 #include <inttypes.h>
 #include <stdio.h>
@@ -7,6 +7,7 @@
 #include "adapters/cli/qianmod.h"
 #include "core/home_review.h"
 #include "core/home_trim.h"
+#include "core/join.h"
 #include "core/retain.h"
 
 #define DAY_MS UINT64_C(86400000)
@@ -156,6 +157,24 @@ static int cut(hub_upkeep *u, qm_engine *e, qm_space *s, const live *l) {
   return rc;
 }
 
+/* What every live device has, or has nothing of at all: who begins takes whole rows. */
+static int join(hub_upkeep *u, qm_engine *e, qm_space *s, const live *l, int *more) {
+  qm_joining how = {.after = u->join_after};
+  qm_joined out = {0};
+  qm_vv below;
+  uint32_t n = 0;
+  for (uint32_t i = 0; i < l->n; i++)
+    if (l->p[i].n) l->p[n++] = l->p[i];
+  QM_TRY(qm_engine_least(e, s, l->p, n, &below));
+  how.below = &below;
+  int rc = qm_engine_join(e, s, &how, &out);
+  qm_vv_free(u->env, &below);
+  u->joining = *more = rc == QM_OK && out.more;
+  u->join_after = *more ? out.last : 0;
+  u->joined += out.rows;
+  return rc;
+}
+
 int hub_upkeep_step(hub_upkeep *u, qm_engine *e, int *more) {
   qm_space *s = qm_engine_space_at(e, u->space);
   live l = {.p = NULL};
@@ -164,9 +183,11 @@ int hub_upkeep_step(hub_upkeep *u, qm_engine *e, int *more) {
   if (!s) return QM_OK;
   qm_arena_init(&l.arena, u->env, (size_t)256 << 20);
   int rc = read_live(u, s, &l);
-  if (rc == QM_OK && !u->reviewing) rc = trim(u, e, s, &l, &again);
-  if (rc == QM_OK && !again) rc = review(u, e, s, &again);
-  if (rc == QM_OK && !again) rc = cut(u, e, s, &l);
+  int rest = !u->joining;
+  if (rc == QM_OK && rest && !u->reviewing) rc = trim(u, e, s, &l, &again);
+  if (rc == QM_OK && rest && !again) rc = review(u, e, s, &again);
+  if (rc == QM_OK && rest && !again) rc = cut(u, e, s, &l);
+  if (rc == QM_OK && !again) rc = join(u, e, s, &l, &again);
   qm_arena_free(&l.arena);
   if (!again) u->space++;
   *more = rc == QM_OK && (again || u->space < qm_engine_space_count(e));
@@ -189,11 +210,11 @@ int hub_upkeep_idle(hub_backend *b, qm_engine *engine, int *more) {
   int rc = hub_upkeep_step(u, engine, more);
   if (*more) return rc;
   u->running = 0;
-  if (u->trimmed || u->cut || u->settled)
+  if (u->trimmed || u->cut || u->settled || u->joined)
     qm_log(u->env, QM_LOG_INFO,
            "upkeep: %" PRIu64 " elements trimmed, the log cut in %u spaces, %" PRIu64
-           " conflicts settled",
-           u->trimmed, (unsigned)u->cut, u->settled);
+           " conflicts settled, %" PRIu64 " rows of the log joined",
+           u->trimmed, (unsigned)u->cut, u->settled, u->joined);
   return rc;
 }
 
@@ -215,11 +236,11 @@ int hub_verb_maintain(const hub_args *a) {
   while (rc == QM_OK && more) rc = hub_upkeep_step(&u, h.engine, &more);
   if (rc == QM_OK && a->json)
     printf("{\"trimmed\":%" PRIu64 ",\"spaces_cut\":%u,\"log_days\":%u,\"settled\":%" PRIu64
-           "}\n",
-           u.trimmed, (unsigned)u.cut, (unsigned)u.log_days, u.settled);
+           ",\"joined\":%" PRIu64 "}\n",
+           u.trimmed, (unsigned)u.cut, (unsigned)u.log_days, u.settled, u.joined);
   else if (rc == QM_OK)
     hub_print(a, QM_HUB_MAINTAINED, (unsigned long long)u.trimmed, (unsigned)u.cut,
-              (unsigned long long)u.settled);
+              (unsigned long long)u.settled, (unsigned long long)u.joined);
   hub_engine_close(&h);
   hub_close(&d);
   if (rc == QM_OK) return QM_EXIT_DONE;

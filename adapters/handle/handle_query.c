@@ -6,6 +6,9 @@
 
 #define SEARCH_LIMIT 20u
 #define SEARCH_LIMIT_MAX 1000u
+/* Records that wait for the search index: where so many do, taking them in is worth more than
+ * making an index of them for each search. */
+#define NOTED_MAX 128u
 #define PARAMETERS_MAX ((size_t)1 << 20)
 
 int qm__handle_query_enter(qm_db *db, qm_error *e) {
@@ -56,6 +59,12 @@ int32_t qm_sql(qm_db *db, qm_slice statement, qm_slice parameters, uint64_t rows
   return result(rc, &b, out, e);
 }
 
+/* Where it cannot be done now, the search looks at what waits (S16.15). */
+static void index_noted(qm_db *db) {
+  if (db->tx || db->syncing || !db->projection) return;
+  if (qm_projection_noted(db->projection) >= NOTED_MAX) (void)qm_projection_index(db->projection);
+}
+
 /* Space and collection by any of their names; a collection of all spaces by its own. The name
  * is copied: the schema may change once the mutex is free. */
 static int resolve(qm_db *db, qm_slice space, qm_slice collection, uint32_t *number, qm_buf *name,
@@ -63,6 +72,7 @@ static int resolve(qm_db *db, qm_slice space, qm_slice collection, uint32_t *num
   qm_space *s = NULL;
   const qm_collection_def *c;
   QM_TRY(qm__handle_enter(db, e));
+  index_noted(db);
   int rc = QM_OK;
   if (space.n || qm_engine_space_count(db->engine) == 1) rc = qm__handle_space(db, space, &s, e);
   if (rc == QM_OK && s) *number = qm__handle_number(s);

@@ -130,7 +130,7 @@ static int clear_space(qm_projection *p, uint32_t number) {
       QM_TRY(exec_range(p, l->objects[i]->name, first, last));
   QM_TRY(qm__db_run(p->db, QM__SQL_MERGED_CLEAR, QM__ARGS(qm__int(number))));
   QM_TRY(qm__project_alike_clear(p, number));
-  return qm__db_run(p->db, QM__SQL_SEARCH_DROP_RANGE, QM__ARGS(qm__int(first), qm__int(last)));
+  return qm__project_search_clear(p, first, last);
 }
 
 typedef struct filling {
@@ -243,6 +243,7 @@ static int catch_up_alone(qm_projection *p) {
     ops->rollback(p->store);
   }
   if (rc != QM_OK) p->stale = 1;
+  if (rc != QM_OK) p->noted_known = 0;
   return rc;
 }
 
@@ -297,6 +298,7 @@ static int on_saved(void *payload, qm_space *s) {
   qm_projection *p = payload;
   uint8_t digest[16];
   QM_TRY(ready(p));
+  if (p->engine->took) QM_TRY(qm__project_took(p));
   digest_of(s, digest);
   return qm__db_run(p->db, QM__SQL_SPACES_DIGEST,
                     QM__ARGS(qm__int(s->number), qm__blob(digest, sizeof digest)));
@@ -307,6 +309,7 @@ static int on_saved(void *payload, qm_space *s) {
 static void on_ended(void *payload, int committed) {
   qm_projection *p = payload;
   if (p->made && !committed) p->stale = 1;
+  if (!committed) p->noted_known = 0;
   p->made = 0;
 }
 
@@ -349,6 +352,7 @@ int qm_projection_open(qm_engine *engine, qm_store *store, qm_projection **out) 
 
 void qm_projection_close(qm_projection *p) {
   if (!p) return;
+  if (p->store->ops->status(p->store) == QM_OK) (void)qm_projection_index(p);
   qm_engine_project(p->engine, NULL);
   qm__layout_free(&p->layout);
   qm_arena_free(&p->arena);
@@ -364,6 +368,8 @@ static int drop_all(qm_projection *p) {
   QM_TRY(make_layout(p));
   l->n_objects = 0; /* nothing is wanted */
   QM_TRY(qm__layout_apply(l));
+  p->noted_known = 0;
+  QM_TRY(qm__db_run(p->db, QM__SQL_SEARCH_NEW_END, NULL, 0));
   return qm__db_error(p->db, sqlite3_exec(p->db->h, qm__sql_search_drop, NULL, NULL, NULL));
 }
 
@@ -372,16 +378,19 @@ int qm_projection_rebuild(qm_projection *p) {
   QM_TRY(ops->begin(p->store));
   int rc = drop_all(p);
   if (rc == QM_OK) rc = catch_up(p);
+  if (rc == QM_OK) rc = qm__project_index(p);
   if (rc == QM_OK) {
     rc = ops->commit(p->store, QM_RELAXED, NULL, NULL);
   } else {
     ops->rollback(p->store);
   }
   p->stale = rc != QM_OK;
+  if (rc != QM_OK) p->noted_known = 0;
   return rc;
 }
 
 int qm_projection_scrub(qm_projection *p) {
+  QM_TRY(qm__project_index(p));
   return qm__db_run(p->db, QM__SQL_SEARCH_OPTIMIZE, NULL, 0);
 }
 

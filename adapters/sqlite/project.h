@@ -22,6 +22,13 @@ void qm_projection_close(qm_projection *p); /* NULL is fine */
 /* Drops all tables and makes them anew from state; its own transaction. Also ends whatever
  * the search index still holds of what was deleted. */
 int qm_projection_rebuild(qm_projection *p);
+/* Takes into the search index what was saved since this was last done, in a transaction of its
+ * own; searches find the same before and after. Happens by itself where much waits, and at
+ * closing. Nothing waits: no effect. QM_EBUSY at once where another process writes, or has
+ * written; QM_ESTATE inside a transaction; errors of a commit. */
+int qm_projection_index(qm_projection *p);
+/* Records that wait for it. */
+uint64_t qm_projection_noted(qm_projection *p);
 /* Ends in the search index what was deleted: FTS5 keeps deleted words in older parts of the
  * index until they are merged. To be called after a purge, inside its transaction. */
 int qm_projection_scrub(qm_projection *p);

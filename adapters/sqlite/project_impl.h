@@ -19,6 +19,8 @@ struct qm_projection {
   qm_arena arena;    /* of one record's rows */
   qm_arena classes;  /* of one record's class */
   qm_buf title, body, scratch;
+  int noted_known; /* the next two are true */
+  uint64_t noted_rows, noted_bytes; /* of _search_new */
 };
 
 /* Makes the rows of a record what `r` shows; none where it is invisible. */
@@ -43,6 +45,19 @@ int qm__project_alike_drop(qm_projection *p, int64_t row);
 int qm__project_distinct(qm_projection *p, const qm_space *s, const qm_record *r);
 /* Takes all that is a space's out. */
 int qm__project_alike_clear(qm_projection *p, uint32_t space);
+
+/* ---- project_search.c ---- */
+
+/* The visible record at a row is found by what is in title and body. */
+int qm__project_search(qm_projection *p, int64_t row);
+/* It is not found. */
+int qm__project_search_drop(qm_projection *p, int64_t row);
+int qm__project_search_clear(qm_projection *p, int64_t first, int64_t last);
+/* The transaction brought what others wrote, and nobody waits for a form: takes into the index
+ * what waits for it, where that is enough to be worth it. */
+int qm__project_took(qm_projection *p);
+/* Takes into the index what waits for it. */
+int qm__project_index(qm_projection *p);
 
 /* ---- project_due.c ---- */
 

@@ -447,36 +447,6 @@ static int put_children(projecting *x, qm__ptable *t, int64_t row) {
   return QM_OK;
 }
 
-/* ---- the search index ---- */
-
-/* *there: 0 not indexed, 1 with this very text, 2 with another. */
-static int indexed(qm_projection *p, int64_t row, int *there) {
-  sqlite3_stmt *st;
-  int found = 0;
-  *there = 0;
-  QM_TRY(qm__db_start(p->db, QM__SQL_SEARCH_GET, QM__ARGS(qm__int(row)), &st));
-  int rc = qm__db_step(p->db, st, &found);
-  if (rc == QM_OK && found)
-    *there = qm_slice_cmp(qm__db_blob(st, 0), qm_buf_slice(&p->title)) == 0 &&
-                     qm_slice_cmp(qm__db_blob(st, 1), qm_buf_slice(&p->body)) == 0
-                 ? 1
-                 : 2;
-  qm__db_end(p->db, QM__SQL_SEARCH_GET, st);
-  return rc;
-}
-
-static int put_search(qm_projection *p, int64_t row) {
-  int there, any = p->title.n || p->body.n;
-  QM_TRY(qm_buf_status(&p->title));
-  QM_TRY(qm_buf_status(&p->body));
-  QM_TRY(indexed(p, row, &there));
-  if (there == 1 || (!there && !any)) return QM_OK;
-  if (!any) return qm__db_run(p->db, QM__SQL_SEARCH_DROP, QM__ARGS(qm__int(row)));
-  return qm__db_run(p->db, there ? QM__SQL_SEARCH_CHANGE : QM__SQL_SEARCH_PUT,
-                    QM__ARGS(qm__int(row), qm__string(qm_buf_slice(&p->title)),
-                             qm__string(qm_buf_slice(&p->body))));
-}
-
 /* ---- a record ---- */
 
 static int drop_row(qm_projection *p, qm__ptable *t, int64_t row) {
@@ -484,7 +454,7 @@ static int drop_row(qm_projection *p, qm__ptable *t, int64_t row) {
   for (uint32_t i = 0; i < t->n_fields; i++)
     if (t->fields[i].child) QM_TRY(cut_rows(p, &t->fields[i], row, 0));
   QM_TRY(qm__project_limits_drop(p, t, row));
-  QM_TRY(qm__db_run(p->db, QM__SQL_SEARCH_DROP, QM__ARGS(qm__int(row))));
+  QM_TRY(qm__project_search_drop(p, row));
   QM_TRY(qm__project_alike_drop(p, row));
   QM_TRY(qm__made_start(p->db, &t->drop, &st));
   sqlite3_bind_int64(st, 1, row);
@@ -517,7 +487,7 @@ static int put_record(projecting *x, qm__ptable *t, const qm__pspace *at, const 
   QM_TRY(put_main(x, t, at->number, id, &row));
   QM_TRY(put_children(x, t, row));
   QM_TRY(qm__project_limits(x->p, x->s, x->c, x->r, t, row));
-  QM_TRY(put_search(x->p, row));
+  QM_TRY(qm__project_search(x->p, row));
   return qm__project_alike(x->p, x->s, x->c, x->r, row);
 }
 

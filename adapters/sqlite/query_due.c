@@ -204,10 +204,10 @@ static int put_place(looking *l, const item *x, qm_buf *out) {
 static int put_title(looking *l, const item *x, qm_buf *out) {
   sqlite3_stmt *st;
   int row = 0;
-  QM_TRY(qm__db_start(&l->q->db, QM__SQL_SEARCH_GET, QM__ARGS(qm__int(x->row)), &st));
+  QM_TRY(qm__db_start(&l->q->db, QM__SQL_SEARCH_TITLE, QM__ARGS(qm__int(x->row)), &st));
   int rc = qm__db_step(&l->q->db, st, &row);
   if (rc == QM_OK) put_text(out, "title", row ? qm__db_blob(st, 0) : str(""));
-  qm__db_end(&l->q->db, QM__SQL_SEARCH_GET, st);
+  qm__db_end(&l->q->db, QM__SQL_SEARCH_TITLE, st);
   return rc;
 }
 

@@ -96,6 +96,34 @@ static int put_hit(qm_query *q, int64_t row, sqlite3_stmt *st, qm_buf *out, qm_b
   return QM_OK;
 }
 
+/* ---- what waits for the index (S16.15) ---- */
+
+static int fill_fresh(qm_query *q) {
+  static const char open[] = "PRAGMA query_only = OFF;", shut[] = "PRAGMA query_only = ON;";
+  int rc = qm__db_error(&q->db, sqlite3_exec(q->db.h, open, NULL, NULL, NULL));
+  if (rc == QM_OK)
+    rc = qm__db_error(&q->db, sqlite3_exec(q->db.h, qm__sql_search_fresh, NULL, NULL, NULL));
+  int ended = qm__db_error(&q->db, sqlite3_exec(q->db.h, shut, NULL, NULL, NULL));
+  return rc == QM_OK ? ended : rc;
+}
+
+/* Inside a transaction: where anything waits, an index of it stands in this connection's
+ * memory, made anew where others have committed since. */
+static int make_fresh(qm_query *q, int *any) {
+  uint32_t version;
+  int64_t rows = 0;
+  QM_TRY(qm__db_get_int(&q->db, QM__SQL_SEARCH_NEW_SIZE, NULL, 0, &rows));
+  *any = rows > 0;
+  if (!*any) return QM_OK;
+  QM_TRY(qm__db_version(&q->db, &version));
+  if (q->fresh && q->fresh_version == version) return QM_OK;
+  q->fresh = 0;
+  QM_TRY(fill_fresh(q));
+  q->fresh = 1;
+  q->fresh_version = version;
+  return QM_OK;
+}
+
 /* ---- who comes first ---- */
 
 /* Whole lines first (S16.11), then what is in titles, then the rest; within each by place in
@@ -124,8 +152,12 @@ typedef struct finding {
   const qm_query_search *s;
   qm_buf all, exact, match, plain;
   uint32_t skip, left;
-  int64_t *rows;
+  struct hit {
+    int64_t row;
+    int fresh;
+  } *hits;
   uint32_t n;
+  int fresh; /* the index is not all */
 } finding;
 
 static int find_tier(finding *x, int tier) {
@@ -136,7 +168,8 @@ static int find_tier(finding *x, int tier) {
   int64_t last = s->space ? qm__row_first(s->space + 1, 0) - 1 : INT64_MAX;
   put_tier(&x->match, tier, &x->all, &x->exact);
   QM_TRY(qm_buf_status(&x->match));
-  QM_TRY(qm__db_start(&x->q->db, QM__SQL_SEARCH_FIND,
+  qm__sql_id id = x->fresh ? QM__SQL_SEARCH_FIND_BOTH : QM__SQL_SEARCH_FIND;
+  QM_TRY(qm__db_start(&x->q->db, id,
                       QM__ARGS(qm__string(qm_buf_slice(&x->match)), qm__int(first), qm__int(last),
                                qm__string(s->collection)),
                       &st));
@@ -145,33 +178,37 @@ static int find_tier(finding *x, int tier) {
     if (x->skip) {
       x->skip--;
     } else {
-      x->rows[x->n++] = sqlite3_column_int64(st, 0);
+      x->hits[x->n++] =
+          (struct hit){sqlite3_column_int64(st, 0), sqlite3_column_int(st, 1)};
       x->left--;
     }
     if (x->left) rc = qm__db_step(&x->q->db, st, &row);
   }
-  qm__db_end(&x->q->db, QM__SQL_SEARCH_FIND, st);
+  qm__db_end(&x->q->db, id, st);
   return rc;
 }
 
-static int show_row(finding *x, int64_t place, qm_buf *out) {
+static int show_row(finding *x, const struct hit *hit, qm_buf *out) {
   sqlite3_stmt *st;
+  qm__sql_id id = hit->fresh ? QM__SQL_SEARCH_SHOW_FRESH : QM__SQL_SEARCH_SHOW;
   int row = 0;
-  QM_TRY(qm__db_start(&x->q->db, QM__SQL_SEARCH_SHOW,
-                      QM__ARGS(qm__string(qm_buf_slice(&x->all)), qm__int(place)), &st));
+  QM_TRY(qm__db_start(&x->q->db, id,
+                      QM__ARGS(qm__string(qm_buf_slice(&x->all)), qm__int(hit->row)), &st));
   int rc = qm__db_step(&x->q->db, st, &row);
-  if (rc == QM_OK && row) rc = put_hit(x->q, place, st, out, &x->plain);
-  qm__db_end(&x->q->db, QM__SQL_SEARCH_SHOW, st);
+  if (rc == QM_OK && row) rc = put_hit(x->q, hit->row, st, out, &x->plain);
+  qm__db_end(&x->q->db, id, st);
   return rc;
 }
 
 /* In one transaction, so that what was found is there when it is shown. */
 static int find(finding *x, qm_buf *out) {
-  int rc = QM_OK;
   QM_TRY(qm__db_run(&x->q->db, QM__SQL_BEGIN_READ, NULL, 0));
+  int rc = make_fresh(x->q, &x->fresh);
   for (int tier = 0; tier < 3 && x->left && rc == QM_OK; tier++) rc = find_tier(x, tier);
-  for (uint32_t i = 0; i < x->n && rc == QM_OK; i++) rc = show_row(x, x->rows[i], out);
+  for (uint32_t i = 0; i < x->n && rc == QM_OK; i++) rc = show_row(x, &x->hits[i], out);
   int ended = qm__db_run(&x->q->db, QM__SQL_COMMIT, NULL, 0);
+  if (ended != QM_OK) qm__db_rollback(&x->q->db);
+  if (rc != QM_OK || ended != QM_OK) x->q->fresh = 0;
   if (rc == QM_OK) rc = ended;
   return rc == QM_OK ? qm_buf_status(out) : rc;
 }
@@ -181,14 +218,14 @@ static int find_text(qm_query *q, const qm_query_search *s, qm_buf *out) {
   qm_buf *buffers[] = {&x.all, &x.exact, &x.match, &x.plain};
   for (size_t i = 0; i < 4; i++)
     qm_buf_init(buffers[i], q->db.env, i < 3 ? QUERY_MAX * 64 : 1u << 24);
-  x.rows = qm_alloc_array(q->db.env, (size_t)s->limit + 1, sizeof *x.rows);
-  int rc = x.rows ? QM_OK : QM_ENOMEM;
+  x.hits = qm_alloc_array(q->db.env, (size_t)s->limit + 1, sizeof *x.hits);
+  int rc = x.hits ? QM_OK : QM_ENOMEM;
   if (rc == QM_OK) q->pairs = qm__fts_query(&x.all, &x.exact, s->text);
   if (rc == QM_OK) rc = qm_buf_status(&x.all);
   if (rc == QM_OK) rc = qm_buf_status(&x.exact);
   if (rc == QM_OK && x.all.n) rc = find(&x, out);
   for (size_t i = 0; i < 4; i++) qm_buf_free(buffers[i]);
-  qm_free(q->db.env, x.rows);
+  qm_free(q->db.env, x.hits);
   return rc;
 }
 

@@ -11,6 +11,8 @@ struct qm_query {
   char *others;   /* of everything else that is there */
   int denied;     /* the authorizer said no */
   int stopped;    /* why the statement was stopped */
+  int fresh;      /* temp._search_fresh is there, as of fresh_version */
+  uint32_t fresh_version;
   int pairs;      /* how what was found is marked, see fts_token.h */
   uint64_t until_ms;
   int64_t memory_max;

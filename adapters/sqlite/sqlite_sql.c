@@ -21,6 +21,12 @@ const char qm__sql_wal[] = "PRAGMA journal_mode = WAL;";
 const char qm__sql_search_make[] =
     "CREATE VIRTUAL TABLE _search USING fts5(title, body, tokenize = 'qianmo', prefix = '3',"
     " columnsize = 0);";
+/* The same for what is not in it yet, in the memory of one connection. */
+const char qm__sql_search_fresh[] =
+    "DROP TABLE IF EXISTS temp._search_fresh;"
+    "CREATE VIRTUAL TABLE temp._search_fresh USING fts5(title, body, tokenize = 'qianmo',"
+    " prefix = '3', columnsize = 0);"
+    "INSERT INTO temp._search_fresh (rowid, title, body) SELECT row, title, body FROM _search_new;";
 const char qm__sql_search_drop[] = "DROP TABLE IF EXISTS _search;";
 const char qm__sql_set_version[] = "PRAGMA user_version = %d;";
 const char qm__sql_set_application[] = "PRAGMA application_id = %d;";
@@ -124,6 +130,9 @@ static const char *const store_steps[] = {
     /* The clock's offset, as views reckon with it. */
     "CREATE TABLE _clock (offset_ms INTEGER NOT NULL);"
     "INSERT INTO _clock VALUES (0);",
+    /* By row of a table, what the search index is to hold and does not yet. */
+    "CREATE TABLE _search_new (row INTEGER NOT NULL PRIMARY KEY, title TEXT NOT NULL,"
+    "  body TEXT NOT NULL);",
 };
 
 const qm__sql_schema qm__sql_store = {0x514d7374, "qianmo store", store_steps,
@@ -164,6 +173,16 @@ const qm__sql_schema qm__sql_hub = {0x514d6862, "qianmo hub database", hub_steps
 #define DEVICE_COLUMNS                                                               \
   "id, alias, spki, member, role, not_after, enrolled, revoked, last_sync, behind, " \
   "refused, refused_code, clock_offset"
+
+/* From an index, in the order of its rows. */
+#define FIND_IN(index)                                                                     \
+  " FROM " index " WHERE " index " MATCH ?1 AND rowid BETWEEN ?2 AND ?3"                   \
+  " AND (?4 = '' OR (rowid >> 32 & 2047) IN"                                               \
+  " (SELECT ordinal FROM _tables WHERE kind = 'table' AND collection_name = ?4))"
+#define SHOW_IN(index)                                                                     \
+  "SELECT highlight(" index ", 0, char(1), char(2)),"                                      \
+  " snippet(" index ", 1, char(1), char(2), '…', 24) FROM " index " WHERE " index          \
+  " MATCH ?1 AND rowid = ?2"
 
 static const qm__sql table[QM__SQL_COUNT] = {
 #define SQL(name, text) [QM__SQL_##name] = {QM__SQL_##name, text}
@@ -280,6 +299,8 @@ static const qm__sql table[QM__SQL_COUNT] = {
         "DELETE FROM log_index WHERE space = ?1 AND last <"
         " coalesce((SELECT min(row) & 2147483647 FROM log WHERE row >= ?2 AND row <= ?3),"
         " 2147483647)"),
+    SQL(LOG_OF_LIST, "SELECT last, others FROM log_index WHERE space = ?1 AND record = ?2"),
+    SQL(LOG_OF_DELETE, "DELETE FROM log_index WHERE space = ?1 AND record = ?2"),
     SQL(LOG_OF_DROP, "DELETE FROM log_index WHERE space = ?1"),
     SQL(OPEN_PUT,
         "INSERT OR REPLACE INTO open_change (space, counter, change)"
@@ -366,21 +387,33 @@ static const qm__sql table[QM__SQL_COUNT] = {
         " LEFT JOIN _merged o ON o.space = d.space AND o.record = d.other WHERE d.space = ?1"),
     SQL(SEARCH_THERE, "SELECT count(*) FROM sqlite_schema WHERE name = '_search'"),
     /* The content of an FTS5 table is a table: read without FTS5's help it costs one probe. */
-    SQL(SEARCH_GET, "SELECT c0, c1 FROM _search_content WHERE id = ?1"),
-    SQL(SEARCH_PUT, "INSERT INTO _search (rowid, title, body) VALUES (?1, ?2, ?3)"),
-    SQL(SEARCH_CHANGE, "UPDATE _search SET title = ?2, body = ?3 WHERE rowid = ?1"),
+    SQL(SEARCH_GET,
+        "SELECT n.row, n.title, n.body, c.id, c.c0, c.c1 FROM (SELECT ?1 AS row) x"
+        " LEFT JOIN _search_new n ON n.row = x.row LEFT JOIN _search_content c ON c.id = x.row"),
+    SQL(SEARCH_TITLE,
+        "SELECT coalesce((SELECT title FROM _search_new WHERE row = ?1),"
+        " (SELECT c0 FROM _search_content WHERE id = ?1), '')"),
+    SQL(SEARCH_NEW_SIZE,
+        "SELECT count(*), coalesce(sum(length(CAST(title AS BLOB)) + length(CAST(body AS BLOB))), 0)"
+        " FROM _search_new"),
+    SQL(SEARCH_NEW_PUT,
+        "INSERT OR REPLACE INTO _search_new (row, title, body) VALUES (?1, ?2, ?3)"),
+    SQL(SEARCH_NEW_LIST, "SELECT row, title, body FROM _search_new ORDER BY row"),
+    SQL(SEARCH_NEW_DROP, "DELETE FROM _search_new WHERE row = ?1"),
+    SQL(SEARCH_NEW_CLEAR, "DELETE FROM _search_new WHERE row BETWEEN ?1 AND ?2"),
+    SQL(SEARCH_NEW_END, "DELETE FROM _search_new"),
+    /* One statement of one row each: any that might have to be undone in part makes FTS5 write
+     * what it holds before the next. */
+    SQL(SEARCH_PUT, "INSERT OR REPLACE INTO _search (rowid, title, body) VALUES (?1, ?2, ?3)"),
     SQL(SEARCH_DROP, "DELETE FROM _search WHERE rowid = ?1"),
     SQL(SEARCH_DROP_RANGE, "DELETE FROM _search WHERE rowid BETWEEN ?1 AND ?2"),
     SQL(SEARCH_OPTIMIZE, "INSERT INTO _search (_search) VALUES ('optimize')"),
-    SQL(SEARCH_FIND,
-        "SELECT rowid FROM _search WHERE _search MATCH ?1 AND rowid BETWEEN ?2 AND ?3"
-        " AND (?4 = '' OR (rowid >> 32 & 2047) IN"
-        " (SELECT ordinal FROM _tables WHERE kind = 'table' AND collection_name = ?4))"
-        " ORDER BY rowid"),
-    SQL(SEARCH_SHOW,
-        "SELECT highlight(_search, 0, char(1), char(2)),"
-        " snippet(_search, 1, char(1), char(2), '…', 24) FROM _search"
-        " WHERE _search MATCH ?1 AND rowid = ?2"),
+    SQL(SEARCH_FIND, "SELECT rowid, 0" FIND_IN("_search") " ORDER BY rowid"),
+    SQL(SEARCH_FIND_BOTH,
+        "SELECT rowid, 0" FIND_IN("_search") " AND rowid NOT IN (SELECT row FROM _search_new)"
+        " UNION ALL SELECT rowid, 1" FIND_IN("_search_fresh") " ORDER BY 1"),
+    SQL(SEARCH_SHOW, SHOW_IN("_search")),
+    SQL(SEARCH_SHOW_FRESH, SHOW_IN("_search_fresh")),
     SQL(BEGIN_READ, "BEGIN"),
     SQL(SEARCH_PLACE,
         "SELECT t.name, t.collection_name, s.id FROM _tables t, _spaces s"
@@ -396,7 +429,7 @@ static const qm__sql table[QM__SQL_COUNT] = {
                       " UNION ALL SELECT '_spaces' UNION ALL SELECT '_clock'"),
     SQL(OTHER_NAMES,
         "SELECT name FROM sqlite_schema WHERE name NOT IN (SELECT name FROM _tables)"
-        " UNION SELECT name FROM pragma_module_list"),
+        " UNION SELECT name FROM sqlite_temp_schema UNION SELECT name FROM pragma_module_list"),
 
     SQL(DEVICE_PUT, "INSERT OR REPLACE INTO device (" DEVICE_COLUMNS ")"
                     " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)"),

@@ -75,6 +75,8 @@ typedef enum qm__sql_id {
   QM__SQL_LOG_OF_PUT,
   QM__SQL_LOG_OF_NEXT,
   QM__SQL_LOG_OF_SWEEP,
+  QM__SQL_LOG_OF_LIST,
+  QM__SQL_LOG_OF_DELETE,
   QM__SQL_LOG_OF_DROP,
   QM__SQL_OPEN_PUT,
   QM__SQL_OPEN_LIST,
@@ -136,13 +138,21 @@ typedef enum qm__sql_id {
   QM__SQL_DISTINCT_LIST,
   QM__SQL_SEARCH_THERE,
   QM__SQL_SEARCH_GET,
+  QM__SQL_SEARCH_TITLE,
+  QM__SQL_SEARCH_NEW_SIZE,
+  QM__SQL_SEARCH_NEW_PUT,
+  QM__SQL_SEARCH_NEW_LIST,
+  QM__SQL_SEARCH_NEW_DROP,
+  QM__SQL_SEARCH_NEW_CLEAR,
+  QM__SQL_SEARCH_NEW_END,
   QM__SQL_SEARCH_PUT,
-  QM__SQL_SEARCH_CHANGE,
   QM__SQL_SEARCH_DROP,
   QM__SQL_SEARCH_DROP_RANGE,
   QM__SQL_SEARCH_OPTIMIZE,
   QM__SQL_SEARCH_FIND,
+  QM__SQL_SEARCH_FIND_BOTH,
   QM__SQL_SEARCH_SHOW,
+  QM__SQL_SEARCH_SHOW_FRESH,
   QM__SQL_BEGIN_READ,
   QM__SQL_SEARCH_PLACE,
   QM__SQL_LIMIT_TABLES,
@@ -224,6 +234,7 @@ extern const char qm__sql_normal[]; /* commits do not; barriers do */
 extern const char qm__sql_wal[];
 extern const char qm__sql_search_make[]; /* the search index */
 extern const char qm__sql_search_drop[];
+extern const char qm__sql_search_fresh[]; /* of a connection that reads: what waits for it */
 extern const char qm__sql_set_version[];     /* printf: user_version; */
 extern const char qm__sql_set_application[]; /* printf: application_id */
 extern const char qm__sql_set_page_limit[];  /* printf: pages */

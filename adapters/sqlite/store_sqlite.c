@@ -312,6 +312,7 @@ static const qm_store_ops sqlite_ops = {
     .log_sizes = qm__sqlite_log_sizes,
     .log_replace = qm__sqlite_log_replace,
     .log_rewrite = qm__sqlite_log_rewrite,
+    .log_repack = qm__sqlite_log_repack,
     .open_append = qm__sqlite_open_append,
     .open_list = qm__sqlite_open_list,
     .open_from = qm__sqlite_open_from,

@@ -61,6 +61,9 @@ int qm__log_index_find(sqlite_store *s, uint32_t space, const qm_id *record, uin
 int qm__log_index_forget(sqlite_store *s, uint32_t space, uint64_t seq);
 /* Rows are gone: drops what leads to none that is there. */
 int qm__log_index_sweep(sqlite_store *s, uint32_t space);
+/* These rows, in the order of their seqs, stand for all from `first` to the last of them. */
+int qm__log_index_repack(sqlite_store *s, uint32_t space, uint64_t first, const qm_log_row *rows,
+                         uint32_t n);
 
 /* ---- the functions of the other files, see core/store.h ---- */
 
@@ -87,6 +90,8 @@ int qm__sqlite_log_cut(qm_store *s, uint32_t space, const qm_vv *vv, qm_vv *gone
 int qm__sqlite_log_sizes(qm_store *s, uint32_t space, qm_visit_log visit, void *payload);
 int qm__sqlite_log_replace(qm_store *s, uint32_t space, uint64_t seq, qm_slice batch);
 int qm__sqlite_log_rewrite(qm_store *s, uint32_t space, const qm_log_row *row);
+int qm__sqlite_log_repack(qm_store *s, uint32_t space, uint64_t first, const qm_log_row *rows,
+                          uint32_t n);
 
 int qm__sqlite_open_append(qm_store *s, uint32_t space, const qm_open_row *row);
 int qm__sqlite_open_list(qm_store *s, uint32_t space, qm_visit_open visit, void *payload);

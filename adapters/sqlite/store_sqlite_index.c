@@ -209,3 +209,73 @@ int qm__log_index_forget(sqlite_store *s, uint32_t space, uint64_t seq) {
 int qm__log_index_sweep(sqlite_store *s, uint32_t space) {
   return qm__db_run(&s->db, QM__SQL_LOG_OF_SWEEP, QM__ARGS(qm__int(space), QM__LOG_OF(space)));
 }
+
+/* ---- repacking ---- */
+
+typedef struct replacing {
+  pairs *to;
+  uint64_t mark, first, last; /* of the seqs in between none stays */
+} replacing;
+
+static int keep_seq(const replacing *r, uint64_t seq) {
+  return seq >= r->first && seq <= r->last ? QM_OK : pairs_add(r->to, r->mark, seq);
+}
+
+static int keep_row(void *payload, sqlite3_stmt *st) {
+  const replacing *r = payload;
+  uint64_t last = qm__db_u64(st, 0), back;
+  qm_cur c;
+  qm_cur_init(&c, qm__db_blob(st, 1));
+  while (qm_cur_left(&c)) {
+    if (qm_cur_varint(&c, &back) != QM_OK || back > last) return QM_ECORRUPT;
+    QM_TRY(keep_seq(r, last - back));
+  }
+  return keep_seq(r, last);
+}
+
+/* One mark: what log_index says of it outside the range, and the n new pairs. */
+static int replace_mark(sqlite_store *s, uint32_t space, uint64_t mark, const uint64_t *added,
+                        size_t n, uint64_t first, uint64_t last) {
+  pairs x = {NULL, 0, 0, s->base.env};
+  replacing r = {&x, mark, first, last};
+  uint8_t bytes[MARK_SIZE];
+  for (unsigned i = 0; i < MARK_SIZE; i++) bytes[i] = (uint8_t)(mark >> (24 - 8 * i));
+  qm__arg name = qm__blob(bytes, mark == UNTOLD ? 0 : MARK_SIZE);
+  int rc = qm__store_each(s, QM__SQL_LOG_OF_LIST, QM__ARGS(qm__int(space), name), keep_row, &r);
+  for (size_t i = 0; rc == QM_OK && i < n; i++) rc = pairs_add(&x, mark, seq_of(added[i]));
+  if (rc == QM_OK)
+    rc = qm__db_run(&s->db, QM__SQL_LOG_OF_DELETE, QM__ARGS(qm__int(space), name));
+  if (rc == QM_OK) rc = put_all(s, space, &x);
+  qm_free(s->base.env, x.p);
+  return rc;
+}
+
+static int new_pairs(const qm_log_row *rows, uint32_t n, pairs *x) {
+  for (uint32_t i = 0; i < n; i++) {
+    if (!rows[i].n_records) QM_TRY(pairs_add(x, UNTOLD, rows[i].seq));
+    for (uint32_t k = 0; k < rows[i].n_records; k++) {
+      uint8_t m[MARK_SIZE];
+      mark_of(&rows[i].records[k], m);
+      QM_TRY(pairs_add(x, (uint64_t)m[0] << 24 | (uint64_t)m[1] << 16 | (uint64_t)m[2] << 8 | m[3],
+                       rows[i].seq));
+    }
+  }
+  pairs_sort(x);
+  return QM_OK;
+}
+
+int qm__log_index_repack(sqlite_store *s, uint32_t space, uint64_t first, const qm_log_row *rows,
+                         uint32_t n) {
+  pairs x = {NULL, 0, 0, s->base.env};
+  uint64_t last = rows[n - 1].seq;
+  int rc = take_in(s, space); /* log_new holds what is later than log_index */
+  if (rc == QM_OK) rc = new_pairs(rows, n, &x);
+  int untold = x.n && x.p[x.n - 1] >> 31 == UNTOLD;
+  for (size_t from = 0, to; rc == QM_OK && from < x.n; from = to) {
+    for (to = from + 1; to < x.n && x.p[to] >> 31 == x.p[from] >> 31;) to++;
+    rc = replace_mark(s, space, x.p[from] >> 31, x.p + from, to - from, first, last);
+  }
+  if (rc == QM_OK && !untold) rc = replace_mark(s, space, UNTOLD, NULL, 0, first, last);
+  qm_free(s->base.env, x.p);
+  return rc;
+}

@@ -257,7 +257,7 @@ int qm__sqlite_log_after(qm_store *store, uint32_t space, const qm_vv *vv, uint6
   QM_TRY(reading(s));
   /* Mostly the very next row is wanted: one probe before one an author. */
   int64_t seq;
-  int covered;
+  int covered = 0;
   QM_TRY(log_next(s, space, after_seq, vv, &seq, &covered));
   if (covered) QM_TRY(log_seek(s, space, vv, (uint64_t)seq, &seq));
   return log_give(s, space, seq, visit, payload);
@@ -332,7 +332,7 @@ int qm__sqlite_log_cut(qm_store *store, uint32_t space, const qm_vv *vv, qm_vv *
   sqlite_store *s = self(store);
   QM_TRY(writing(s));
   for (int64_t seq = 0, any = 0;;) {
-    int covered;
+    int covered = 0;
     int rc = log_next(s, space, (uint64_t)seq, vv, &seq, &covered);
     if (rc == QM_ENOTFOUND && !any) return QM_OK;
     if (rc == QM_ENOTFOUND) return wrote(s, qm__log_index_sweep(s, space));
@@ -394,6 +394,81 @@ int qm__sqlite_log_rewrite(qm_store *store, uint32_t space, const qm_log_row *ro
   int rc = log_there(s, space, row->seq);
   if (rc == QM_ENOTFOUND) return rc;
   return wrote(s, rc == QM_OK ? log_rewrite(s, space, row) : rc);
+}
+
+/* ---- repack ---- */
+
+typedef struct row_range {
+  const qm_log_row *rows;
+  uint32_t n, row, at; /* the segment that comes next */
+  int differs;
+} row_range;
+
+static const qm_segment_row *segment_next(row_range *x) {
+  while (x->row < x->n && x->at == x->rows[x->row].n_segments) {
+    x->row++;
+    x->at = 0;
+  }
+  return x->row < x->n ? &x->rows[x->row].segments[x->at++] : NULL;
+}
+
+static int same_segments(void *payload, sqlite3_stmt *st) {
+  row_range *x = payload;
+  qm_slice packed = qm__db_blob(st, 0);
+  uint32_t n;
+  QM_TRY(segment_count(packed, &n));
+  for (uint32_t i = 0; i < n && !x->differs; i++) {
+    qm_segment_row g = segment_at(packed, i);
+    const qm_segment_row *s = segment_next(x);
+    x->differs = !s || s->author != g.author || s->start != g.start || s->next != g.next;
+  }
+  return QM_OK;
+}
+
+static int repack_check(sqlite_store *s, uint32_t space, uint64_t first, const qm_log_row *rows,
+                        uint32_t n) {
+  row_range x = {rows, n, 0, 0, 0};
+  uint64_t before = 0;
+  for (uint32_t i = 0; i < n; i++) {
+    if (!rows[i].n_segments || rows[i].seq < first || rows[i].seq <= before) return QM_EINVAL;
+    before = rows[i].seq;
+  }
+  if (!n) return QM_EINVAL;
+  QM_TRY(log_there(s, space, before));
+  QM_TRY(qm__store_each(s, QM__SQL_LOG_SIZES,
+                        QM__ARGS(qm__log_row(space, first), qm__log_row(space, before)),
+                        same_segments, &x));
+  return x.differs || segment_next(&x) ? QM_EINVAL : QM_OK;
+}
+
+static int repack(sqlite_store *s, uint32_t space, uint64_t first, const qm_log_row *rows,
+                  uint32_t n) {
+  static const qm_vv none = {NULL, 0, 0};
+  int64_t seq = (int64_t)first - 1;
+  int covered;
+  for (;;) {
+    int rc = log_next(s, space, (uint64_t)seq, &none, &seq, &covered);
+    if (rc == QM_ENOTFOUND || (rc == QM_OK && (uint64_t)seq > rows[n - 1].seq)) break;
+    QM_TRY(rc);
+    QM_TRY(log_delete(s, space, seq, NULL));
+  }
+  for (uint32_t i = 0; i < n; i++) {
+    uint8_t *packed = qm_alloc_array(s->base.env, rows[i].n_segments, SEGMENT_SIZE);
+    if (!packed) return QM_ENOMEM;
+    int rc = log_rows(s, space, (int64_t)rows[i].seq, &rows[i], packed);
+    qm_free(s->base.env, packed);
+    QM_TRY(rc);
+  }
+  return qm__log_index_repack(s, space, first, rows, n);
+}
+
+int qm__sqlite_log_repack(qm_store *store, uint32_t space, uint64_t first, const qm_log_row *rows,
+                          uint32_t n) {
+  sqlite_store *s = self(store);
+  QM_TRY(writing(s));
+  int rc = repack_check(s, space, first ? first : 1, rows, n);
+  if (rc == QM_EINVAL || rc == QM_ENOTFOUND) return rc;
+  return wrote(s, rc == QM_OK ? repack(s, space, first ? first : 1, rows, n) : rc);
 }
 
 /* ---- open run ---- */

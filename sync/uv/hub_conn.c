@@ -296,11 +296,18 @@ const qm__conn_app qm__hub_app = {.open = app_open,
 /* Of 64, which one: so that most of those who do not have the space are passed over quickly. */
 static uint64_t space_bit(const qm_id *space) { return UINT64_C(1) << (space->b[0] & 63); }
 
-void qm__hub_tell(qm__hub_worker *w, const qm_id *space, const qm__hub_conn *from) {
+static int tell(qm__hub_conn *hc, const qm__hub_new *what) {
+  /* A round asks for the grant; without one it must be known. */
+  int may = what->small.n && what->standing && hc->granted == what->standing;
+  return may ? qm_session_relay(hc->session, what->space, what->small)
+             : qm_session_news(hc->session, what->space);
+}
+
+void qm__hub_tell(qm__hub_worker *w, const qm__hub_new *what, const qm__hub_conn *from) {
   for (qm__hub_conn *hc = w->conns; hc; hc = hc->next) {
-    if (!(hc->spaces & space_bit(space))) continue;
+    if (!(hc->spaces & space_bit(what->space))) continue;
     if (hc == from || hc->gone || hc->over || !hc->session) continue;
-    if (qm_session_news(hc->session, space)) qm__conn_pump(&hc->conn);
+    if (tell(hc, what)) qm__conn_pump(&hc->conn);
   }
 }
 
@@ -356,6 +363,12 @@ void qm__hub_conn_done(qm__hub_conn *hc, qm__job *job) {
                  job->ev.kind == QM_EV_STATE_JOIN);
   qm_id space = job->ev.space;
   qm__hub_worker *w = hc->worker;
+  uint8_t small[QM_SMALL_MAX];
+  qm__hub_new what = {.space = &space, .standing = job->standing};
+  if (is_news && job->out.as_it_came && job->ev.blob.n <= sizeof small) {
+    memcpy(small, job->ev.blob.p, job->ev.blob.n);
+    what.small = qm_slice_of(small, job->ev.blob.n);
+  }
   if (!job->drop) hc->standing = job->standing;
   if (job->has_grants) hc->granted = job->standing;
   if (!hc->gone && job->kind == QM_JOB_REQUEST && hc->session) answer_request(hc, job);
@@ -373,7 +386,7 @@ void qm__hub_conn_done(qm__hub_conn *hc, qm__job *job) {
   const qm__hub_conn *from = hc->gone ? NULL : hc;
   if (!hc->gone) qm__conn_pump(&hc->conn);
   else forget_if_last(hc);
-  if (is_news) qm__hub_publish(w, &space, from);
+  if (is_news) qm__hub_publish(w, &what, from);
 }
 
 void qm__hub_conn_drain(qm__hub_conn *hc) {

@@ -75,6 +75,9 @@ typedef struct qm__accepted {
 typedef struct qm__hub_news {
   struct qm__hub_news *next;
   qm_id space;
+  uint64_t standing; /* of the grants by which `small` may be said */
+  size_t n_small;    /* all that is new, in its compact form; 0: look into the log */
+  uint8_t small[];
 } qm__hub_news;
 
 enum { QM_TOLD_DRAIN = 1, QM_TOLD_CUT = 2 };
@@ -93,7 +96,8 @@ struct qm__hub_worker {
   uv_mutex_t lock; /* of what follows */
   qm__accepted *accepted;
   qm__job *done, **done_end;
-  qm__hub_news *news;
+  qm__hub_news *news, **news_end;
+  uint32_t n_news;
   uint32_t told;    /* QM_TOLD_… */
   uint8_t closing;  /* takes nothing more */
 };
@@ -129,9 +133,16 @@ int qm__hub_admit(void *payload, const qm_id *device, const qm_cert *cert);
 void qm__hub_conn_done(qm__hub_conn *hc, qm__job *job);
 /* The hub drains: BYE as soon as nothing is owed. */
 void qm__hub_conn_drain(qm__hub_conn *hc);
+/* What became durable in a space. */
+typedef struct qm__hub_new {
+  const qm_id *space;
+  qm_slice small;    /* all of it in its compact form; empty: it is in the log */
+  uint64_t standing; /* by which that may be said */
+} qm__hub_new;
+
 /* Changes in the space are durable: the worker's sessions that stay learn it. `from` brought
  * them and is left out; NULL: it is not among them. */
-void qm__hub_tell(qm__hub_worker *w, const qm_id *space, const qm__hub_conn *from);
+void qm__hub_tell(qm__hub_worker *w, const qm__hub_new *what, const qm__hub_conn *from);
 /* Asks the shard about the device of a session that stays. */
 void qm__hub_conn_check(qm__hub_conn *hc);
 
@@ -148,7 +159,7 @@ void qm__hub_worker_say(qm__hub_worker *w, uint32_t what);
 /* The shard's: an answered job goes to its worker, news of the hub's own to all. Store thread. */
 void qm__hub_deliver(void *payload, qm__job *job);
 /* Worker thread: changes in the space are durable; `from` brought them. */
-void qm__hub_publish(qm__hub_worker *w, const qm_id *space, const qm__hub_conn *from);
+void qm__hub_publish(qm__hub_worker *w, const qm__hub_new *what, const qm__hub_conn *from);
 void qm__hub_forget(qm__hub_conn *hc); /* frees it */
 void qm__hub_live(qm__hub_worker *w, int more); /* a session begins to stay, or has ended */
 

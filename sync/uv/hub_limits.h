@@ -38,6 +38,9 @@
 #define QM_HUB_GROUP_MAX 64u
 #define QM_HUB_GROUP_BYTES_MAX 16777216u
 
+/* Compact segments on their way to one worker; with more of them it looks into the log. */
+#define QM_HUB_NEWS_MAX 256u
+
 /* --- buffers of one connection, bytes --- */
 
 /* One read, one write. */

@@ -123,31 +123,42 @@ void qm__hub_live(qm__hub_worker *w, int more) {
 
 /* --- the inbox --- */
 
-static void post_news(qm__hub_worker *w, const qm_id *space) {
+/* Said once until it is heard. Compact segments are kept one by one, as far as there are few. */
+static int is_said(const qm__hub_worker *w, const qm__hub_new *what) {
+  const qm__hub_news *n = w->news;
+  while (n && (n->n_small || qm_id_cmp(&n->space, what->space) != 0)) n = n->next;
+  return n != NULL;
+}
+
+static void post_news(qm__hub_worker *w, const qm__hub_new *what) {
   uv_mutex_lock(&w->lock);
-  qm__hub_news *n = w->news;
-  while (n && qm_id_cmp(&n->space, space) != 0) n = n->next; /* said once until it is heard */
-  if (!n && !w->closing && (n = qm_alloc(w->hub->env, sizeof *n)) != NULL) {
-    n->space = *space;
-    n->next = w->news;
-    w->news = n;
+  size_t small = w->n_news < QM_HUB_NEWS_MAX ? what->small.n : 0;
+  qm__hub_news *n;
+  if (!w->closing && !is_said(w, what) &&
+      (n = qm_alloc(w->hub->env, sizeof *n + small)) != NULL) {
+    *n = (qm__hub_news){.space = *what->space, .standing = what->standing, .n_small = small};
+    if (small) memcpy(n->small, what->small.p, small);
+    *w->news_end = n;
+    w->news_end = &n->next;
+    w->n_news++;
     (void)uv_async_send(&w->wake);
   }
   uv_mutex_unlock(&w->lock);
 }
 
-void qm__hub_publish(qm__hub_worker *w, const qm_id *space, const qm__hub_conn *from) {
+void qm__hub_publish(qm__hub_worker *w, const qm__hub_new *what, const qm__hub_conn *from) {
   qm_hub *hub = w->hub;
   for (uint32_t i = 0; i < hub->n_workers; i++)
-    if (&hub->workers[i] != w) post_news(&hub->workers[i], space);
-  qm__hub_tell(w, space, from);
+    if (&hub->workers[i] != w) post_news(&hub->workers[i], what);
+  qm__hub_tell(w, what, from);
 }
 
 void qm__hub_deliver(void *payload, qm__job *job) {
   qm_hub *hub = payload;
   qm__hub_worker *w = job->worker;
   if (!w) { /* nobody's: the hub wrote something itself */
-    for (uint32_t i = 0; i < hub->n_workers; i++) post_news(&hub->workers[i], &job->ev.space);
+    const qm__hub_new what = {.space = &job->ev.space};
+    for (uint32_t i = 0; i < hub->n_workers; i++) post_news(&hub->workers[i], &what);
     qm__job_free(hub->env, job);
     return;
   }
@@ -199,7 +210,8 @@ static void do_done(qm__hub_worker *w, qm__job *job) {
 static void do_news(qm__hub_worker *w, qm__hub_news *n) {
   while (n) {
     qm__hub_news *next = n->next;
-    qm__hub_tell(w, &n->space, NULL);
+    qm__hub_new what = {&n->space, qm_slice_of(n->small, n->n_small), n->standing};
+    qm__hub_tell(w, &what, NULL);
     qm_free(w->hub->env, n);
     n = next;
   }
@@ -216,6 +228,8 @@ static void on_wake(uv_async_t *async) {
   w->done = NULL;
   w->done_end = &w->done;
   w->news = NULL;
+  w->news_end = &w->news;
+  w->n_news = 0;
   w->told = 0;
   uv_mutex_unlock(&w->lock);
   while (accepted) {
@@ -248,6 +262,7 @@ static void run(void *payload) {
 int qm__hub_worker_start(qm__hub_worker *w, qm_hub *hub) {
   w->hub = hub;
   w->done_end = &w->done;
+  w->news_end = &w->news;
   w->scratch = qm_alloc(hub->env, sizeof *w->scratch);
   if (!w->scratch || uv_mutex_init(&w->lock) != 0) return QM_ENOMEM;
   w->has_lock = 1;

@@ -363,15 +363,20 @@ static void run_group(qm__shard *s, queue *group) {
 
 /* --- store thread: rounds --- */
 
-/* Commits of a round that fit one group; the rest of them waits for the next round. */
-static void sort_round(queue *in, queue *group, queue *others, queue *later) {
+static int is_hello(const qm__job *job) {
+  return job->kind == QM_JOB_REQUEST && job->ev.kind == QM_EV_SPACES;
+}
+
+/* Commits of a round that fit one group; the rest of them waits for the next round. Who says
+ * hello has little time to be answered, and goes first: it has nothing else under way. */
+static void sort_round(queue *in, queue *hellos, queue *group, queue *others, queue *later) {
   uint32_t n = 0;
   size_t bytes = 0;
   qm__job *job;
   while ((job = queue_take(in))) {
     int commit = job->kind == QM_JOB_REQUEST && job->ev.kind == QM_EV_COMMIT;
     if (!commit) {
-      queue_add(others, job);
+      queue_add(is_hello(job) ? hellos : others, job);
     } else if (n == QM_HUB_GROUP_MAX || bytes > QM_HUB_GROUP_BYTES_MAX || later->first) {
       queue_add(later, job);
     } else {
@@ -384,8 +389,9 @@ static void sort_round(queue *in, queue *group, queue *others, queue *later) {
 
 static void run_round(qm__shard *s, queue *in, queue *later) {
   const qm_hub_backend *b = s->options.backend;
-  queue group, others, ends, done;
+  queue hellos, group, others, ends, done;
   qm__job *job;
+  queue_init(&hellos);
   queue_init(&group);
   queue_init(&others);
   queue_init(&ends);
@@ -394,7 +400,12 @@ static void run_round(qm__shard *s, queue *in, queue *later) {
   if (rc != QM_OK) qm_log(s->env, QM_LOG_ERROR, "hub.db: %s", qm_err_text(rc));
   s->standing = b->standing ? b->standing(b->payload) : 0;
   hand_own(s, 0);
-  sort_round(in, &group, &others, later);
+  sort_round(in, &hellos, &group, &others, later);
+  while ((job = queue_take(&hellos))) {
+    run_one(s, job);
+    queue_add(&done, job);
+    hand_back(s, &done);
+  }
   run_group(s, &group);
   hand_back(s, &group);
   hand_own(s, 1);

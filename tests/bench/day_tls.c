@@ -13,7 +13,7 @@
 
 #include "tests/bench/day.h"
 
-#define HANDSHAKES 400
+#define HANDSHAKES 150
 #define IDLE 1000
 
 typedef struct identity {

@@ -47,7 +47,9 @@ static cost cost_of(const char *trace, int known) {
   return c;
 }
 
+/* Once, however many runs are asked for: it takes long, and is a mean of twenty grids. */
 void bench_township(bench *b, int runs) {
+  (void)runs;
   const char *trace = bench_generate("gen-village.mjs", "--preset township --seed 1", "township");
   if (!trace) {
     fprintf(stderr, "bench: no Node: the township is not generated and not measured\n");
@@ -59,15 +61,13 @@ void bench_township(bench *b, int runs) {
   bench_figure(b, "scale.township.merge_by_grid", "x", 1.3, 0, NULL);
   bench_figure(b, "scale.township.bytes_by_grid", "x", 1.3, 0, NULL);
   bench_figure(b, "scale.township.allocations_by_grid", "x", 1.3, 0, NULL);
-  for (int i = 0; i < (runs + 1) / 2; i++) { /* it takes long, and is a mean of twenty already */
-    cost one = cost_of(GRID, 1), all = cost_of(trace, 0);
-    bench_add(b, "scale.township.local", all.local * 1e6);
-    bench_add(b, "scale.township.merge", all.merge * 1e6);
-    bench_add(b, "scale.township.local_by_grid", all.local / one.local);
-    bench_add(b, "scale.township.merge_by_grid", all.merge / one.merge);
-    bench_add(b, "scale.township.bytes_by_grid", all.bytes / one.bytes);
-    bench_add(b, "scale.township.allocations_by_grid", all.allocations / one.allocations);
-  }
+  cost one = cost_of(GRID, 1), all = cost_of(trace, 0);
+  bench_add(b, "scale.township.local", all.local * 1e6);
+  bench_add(b, "scale.township.merge", all.merge * 1e6);
+  bench_add(b, "scale.township.local_by_grid", all.local / one.local);
+  bench_add(b, "scale.township.merge_by_grid", all.merge / one.merge);
+  bench_add(b, "scale.township.bytes_by_grid", all.bytes / one.bytes);
+  bench_add(b, "scale.township.allocations_by_grid", all.allocations / one.allocations);
 }
 
 /* --- traces made here: everything in them is a number --- */

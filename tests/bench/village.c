@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "adapters/sqlite/store_sqlite.h"
+#include "core/join.h"
 
 /* --- replicas --- */
 
@@ -223,18 +224,33 @@ void village_merge_bulk(village *v, village_replica *hub) {
   qm_arena_free(&arena);
 }
 
-uint64_t village_history(village *v, qm_engine *hub) {
+/* As a hub's upkeep does once all devices have everything. */
+void village_join(qm_engine *hub) {
+  for (uint32_t i = 0; i < qm_engine_space_count(hub); i++) {
+    qm_joining how = {.after = 0};
+    qm_joined out;
+    do {
+      BENCH_OK(qm_engine_join(hub, qm_engine_space_at(hub, i), &how, &out));
+      how.after = out.last;
+    } while (out.more);
+  }
+}
+
+uint64_t village_history(village *v, qm_engine *from, qm_engine *to) {
   uint64_t bytes = 0;
   const qm_vv_list nothing = {NULL, 0};
   qm_buf batch;
+  qm_id nobody = {{0}};
   qm_buf_init(&batch, &v->env.env, QM_BATCH_MAX);
-  for (uint32_t i = 0; i < qm_engine_space_count(hub); i++) {
+  for (uint32_t d = 0; d < v->trace.devices; d++) {
     uint64_t cursor = 0;
+    if (d && v->trace.grid_of_device[d] == v->trace.grid_of_device[d - 1]) continue;
     for (;; bytes += batch.n) {
       qm_buf_clear(&batch);
-      int rc = qm_engine_next_batch(hub, qm_engine_space_at(hub, i), nothing, &cursor, &batch);
+      int rc = qm_engine_next_batch(from, village_space(v, from, d), nothing, &cursor, &batch);
       if (rc == QM_ENOTFOUND) break;
       BENCH_OK(rc);
+      take(v, to, d, &nobody, qm_buf_slice(&batch));
     }
   }
   qm_buf_free(&batch);
@@ -371,21 +387,22 @@ village_session village_talk(village *v, uint32_t device) {
   return t;
 }
 
-village_session village_live(village *v, uint32_t device, void (*change)(village *v)) {
+void village_live(village *v, uint32_t device, void (*change)(village *v), village_session t[2]) {
   qm_id space;
   end a, b;
   open_line(v, device, &a, &b, QM_SESSION_LIVE);
   (void)converse(&a, &b);
   BENCH_CHECK(a.live && !a.closed && !b.closed);
-  change(v);
   qm_trace_space(v->trace.grid_of_device[device], &space);
-  BENCH_CHECK(qm_session_news(a.s, &space));
-  events(&a);
-  village_session t = converse(&a, &b);
-  BENCH_CHECK(!a.closed && !b.closed);
-  t.code = QM_OK;
+  for (int i = 0; i < 2; i++) {
+    change(v);
+    BENCH_CHECK(qm_session_news(a.s, &space));
+    events(&a);
+    t[i] = converse(&a, &b);
+    BENCH_CHECK(!a.closed && !b.closed);
+    t[i].code = QM_OK;
+  }
   qm_session_bye(a.s);
   (void)converse(&a, &b);
   close_line(&a, &b);
-  return t;
 }

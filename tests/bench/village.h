@@ -53,8 +53,10 @@ double village_reopen(village *v, uint32_t device);
 void village_merge(village *v, village_replica *hub, uint32_t from, uint32_t to);
 /* The same in one transaction. */
 void village_merge_bulk(village *v, village_replica *hub);
-/* Bytes of all that the hub's log holds, as it is given to who has nothing. */
-uint64_t village_history(village *v, qm_engine *hub);
+/* The hub's log in few large rows, as its upkeep makes them. */
+void village_join(qm_engine *hub);
+/* Gives all that the log of `from` holds to `to`, which has nothing; its bytes. */
+uint64_t village_history(village *v, qm_engine *from, qm_engine *to);
 qm_space *village_space(const village *v, qm_engine *e, uint32_t device);
 /* VV and digest of a device's space are equal on both. */
 void village_same(const village *v, qm_engine *a, qm_engine *b, uint32_t device);
@@ -70,7 +72,8 @@ typedef struct village_session {
 } village_session;
 /* A session of a device (client) with the hub, in memory. */
 village_session village_talk(village *v, uint32_t device);
-/* The same with a session that stays: what `change` costs that it makes on the device then. */
-village_session village_live(village *v, uint32_t device, void (*change)(village *v));
+/* The same with a session that stays: what `change` costs that it makes on the device then,
+ * twice: the first since the device took what is others', and one more. */
+void village_live(village *v, uint32_t device, void (*change)(village *v), village_session t[2]);
 
 #endif

@@ -11,6 +11,7 @@
 
 #define GRID "fixtures/traces/village-grid-seed1.jsonl.gz"
 #define SEED_OF_SEGMENT 16.0
+#define SIGNATURE_OF_SEGMENT 64.0
 
 /* Another phone number, in a record that the device holds. */
 static void change(village *v) {
@@ -43,10 +44,27 @@ static void sessions(bench *b, village *v) {
   bench_add(b, "session.nothing_up", (double)t.up);
   bench_add(b, "session.nothing_down", (double)t.down);
   bench_add(b, "session.nothing_trips", t.trips);
-  t = village_live(v, 0, change);
+  village_session live[2];
+  village_live(v, 0, change, live);
   village_same(v, v->devices[0].engine, v->hub.engine, 0);
-  bench_add(b, "session.live", (double)t.up - SEED_OF_SEGMENT);
-  bench_add(b, "session.live.down", (double)t.down);
+  /* The trace's devices sign nothing: a signature is 64 bytes more. */
+  bench_add(b, "session.live", (double)live[1].up - SEED_OF_SEGMENT);
+  bench_add(b, "session.live.down", (double)live[1].down);
+  bench_add(b, "session.live.first", (double)live[0].up - SEED_OF_SEGMENT);
+  bench_add(b, "session.live.seed", SEED_OF_SEGMENT);
+  bench_add(b, "session.live.signature", SIGNATURE_OF_SEGMENT);
+}
+
+/* What is given is taken, hash by hash, by one that then holds the same. */
+static void history(bench *b, village *v) {
+  village_replica to;
+  double from = bench_cpu();
+  village_join(v->hub.engine);
+  bench_add(b, "grid.history.joined", (bench_cpu() - from) * 1e3);
+  village_open_hub(v, &to);
+  bench_add(b, "grid.history", (double)village_history(v, v->hub.engine, to.engine) / 1e3);
+  village_check(v, to.engine, 1);
+  village_close_replica(&to);
 }
 
 static void bulk(bench *b, village *v) {
@@ -85,17 +103,22 @@ static void drawn(bench *b) {
 void bench_village(bench *b, int runs) {
   static village v;
   bench_figure(b, "grid.history", "kB", 520, 0, NULL);
+  bench_figure(b, "grid.history.joined", "ms", 0, 0, NULL);
   bench_figure(b, "grid.hub_bulk.cpu", "us/op", 1.5, 0, NULL);
   bench_figure(b, "session.nothing_up", "B", 300, 0, NULL);
   bench_figure(b, "session.nothing_down", "B", 300, 0, NULL);
   bench_figure(b, "session.nothing_trips", "n", 1, 0, NULL);
   bench_figure(b, "session.live", "B", 36, 0, NULL);
   bench_figure(b, "session.live.down", "B", 0, 0, NULL);
+  /* The first change since others' were taken says what its author had seen of them. */
+  bench_figure(b, "session.live.first", "B", 0, 0, NULL);
+  bench_figure(b, "session.live.seed", "B", 0, 0, NULL);
+  bench_figure(b, "session.live.signature", "B", 0, 0, NULL);
   for (int i = 0; i < runs; i++) {
     village_open(&v, GRID, NULL, 0);
     village_play(&v);
     village_check(&v, v.hub.engine, 1);
-    bench_add(b, "grid.history", (double)village_history(&v, v.hub.engine) / 1e3);
+    history(b, &v);
     bulk(b, &v);
     sessions(b, &v);
     village_close(&v);

@@ -15,7 +15,8 @@
 #define FUZZ_TARGETS(X) \
   X(frame) X(msg) X(batch) X(change) X(record) X(columns) X(snapshot) X(schema) \
   X(schema_json) X(value) X(json_value) X(enrol) X(code) X(cert) X(trace) X(config) X(token) \
-  X(ingest) X(session) X(client) X(media) X(aside) X(repair) X(alike) X(validator) X(schema_pack)
+  X(ingest) X(session) X(client) X(media) X(aside) X(repair) X(alike) X(validator) X(schema_pack) \
+  X(small)
 /* clang-format on */
 
 #define FUZZ_DECLARE(name) void fuzz_##name(qm_slice in);

@@ -14,6 +14,7 @@
 
 #include "adapters/sqlite/fts_token.h"
 #include "adapters/sqlite/project.h"
+#include "adapters/sqlite/query.h"
 #include "adapters/sqlite/store_sqlite.h"
 #include "core/due.h"
 #include "core/mp.h"
@@ -346,6 +347,39 @@ static void dump(sqlite3 *h, qm_buf *to) {
   }
 }
 
+/* What each of these finds, one answer after the other. */
+static void search(device *d, qm_buf *to) {
+  static const char *const texts[] = {"x", "王", "王小", "小明", "long", "long val", "户主", "一", "z"};
+  char path[128];
+  qm_query *q;
+  qm_buf_clear(to);
+  path_of(d, path);
+  assert_int_equal(qm_query_open(&q, &d->env, path, NULL), QM_OK);
+  for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+    const qm_query_search s = {.text = qm_slice_of(texts[i], strlen(texts[i])), .limit = 50};
+    assert_int_equal(qm_query_find(q, &s, to, NULL), QM_OK);
+    qm_buf_byte(to, '\n');
+  }
+  qm_query_close(q);
+}
+
+/* (S16.15) Whether it waits for the index or stands in it, a search finds the same. */
+static void check_found(device *d) {
+  qm_projection *p = projections[d - d->world->d];
+  qm_buf before, after;
+  qm_buf_init(&before, &d->env, 1u << 20);
+  qm_buf_init(&after, &d->env, 1u << 20);
+  search(d, &before);
+  assert_int_equal(qm_projection_index(p), QM_OK);
+  assert_int_equal(qm_projection_noted(p), 0);
+  search(d, &after);
+  qm_buf_byte(&before, 0);
+  qm_buf_byte(&after, 0);
+  assert_string_equal((const char *)before.p, (const char *)after.p);
+  qm_buf_free(&before);
+  qm_buf_free(&after);
+}
+
 static void check_device(device *d) {
   qm_projection *p = projections[d - d->world->d];
   qm_buf before, after;
@@ -354,6 +388,7 @@ static void check_device(device *d) {
   for (unsigned i = 0; i < RECORDS; i++) check_record(d, h, names[i]);
   check_limits(d, h);
   assert_true(qm_projection_current(p));
+  check_found(d);
   qm_buf_init(&before, &d->env, 1u << 20);
   qm_buf_init(&after, &d->env, 1u << 20);
   dump(h, &before);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/join.h"
 #include "core/repair.h"
 #include "core/space.h"
 #include "tests/sim/net.h"
@@ -192,14 +193,26 @@ static void step_lie(world *w, node *n, const step *x) {
   node_after(n);
 }
 
-/* The hub keeps no more of its log than it likes: whoever lies below it takes a state. */
+/* Whatever somebody still lacks of a row. */
+static int join_log(node *n, qm_space *sp) {
+  qm_joining how = {.bytes_min = 400, .ops_max = 200};
+  qm_joined out = {.more = 1};
+  for (int i = 0; i < 4 && out.more; i++) {
+    QM_TRY(qm_engine_join(n->engine, sp, &how, &out));
+    how.after = out.last;
+  }
+  return QM_OK;
+}
+
+/* The hub keeps no more of its log than it likes, in fewer rows: whoever lies below it takes a
+ * state. */
 static void step_cut_log(world *w, node *n, const step *x) {
   (void)x;
   if (n->index != HUB || !n->up) return;
   for (unsigned s = 0; s < SPACES; s++) {
     qm_space *sp = node_space(n, s);
     qm_vv below = {NULL, 0, 0};
-    int rc = QM_OK;
+    int rc = join_log(n, sp);
     for (uint32_t a = 0; rc == QM_OK && a < qm_space_authors(sp)->n; a++) {
       uint32_t next = (uint32_t)qm_vv_get(qm_space_vv(sp), a);
       rc = qm_vv_set(&n->env, &below, a, prng_chance(&w->random, 1, 2) ? next

@@ -62,6 +62,7 @@ static void a_write_needs_a_transaction(void **state) {
   GIVES(QM_ESTATE, t.ops->log_append(t.s, 1, &row, &seq));
   GIVES(QM_ESTATE, t.ops->log_cut(t.s, 1, &vv, NULL));
   GIVES(QM_ESTATE, t.ops->log_replace(t.s, 1, 1, SLICE("b")));
+  GIVES(QM_ESTATE, t.ops->log_repack(t.s, 1, 1, &row, 1));
   GIVES(QM_ESTATE, t.ops->open_append(t.s, 1, &change));
   GIVES(QM_ESTATE, t.ops->open_clear(t.s, 1));
   GIVES(QM_ESTATE, t.ops->stage_begin(t.s, 1, SLICE("m")));

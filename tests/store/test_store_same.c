@@ -30,7 +30,7 @@ typedef struct step {
 } step;
 
 static step draw_step(uint64_t *seed) {
-  step s = {draw(seed, 19), 1 + draw(seed, SPACES), draw(seed, 12),
+  step s = {draw(seed, 20), 1 + draw(seed, SPACES), draw(seed, 12),
             draw(seed, 3),  draw(seed, 40),         ""};
   uint32_t n = draw(seed, 7);
   for (uint32_t i = 0; i < n; i++) s.word[i] = (char)('a' + draw(seed, 26));
@@ -51,6 +51,35 @@ static int cut_step(test_store *t, const step *s) {
   int rc = t->ops->log_cut(t->s, s->space, &vv, NULL);
   qm_free(&t->env, vv.next);
   return rc;
+}
+
+typedef struct neighbours {
+  qm_segment_row segments[64];
+  uint32_t n, rows, skip;
+  uint64_t first, last;
+} neighbours;
+
+static int note_row(void *payload, const qm_log_row *row) {
+  neighbours *x = payload;
+  if (x->skip) {
+    x->skip--;
+    return QM_OK;
+  }
+  if (x->rows == 3 || x->n + row->n_segments > COUNT(x->segments)) return QM_STORE_STOP;
+  if (!x->rows++) x->first = row->seq;
+  x->last = row->seq;
+  for (uint32_t i = 0; i < row->n_segments; i++) x->segments[x->n++] = row->segments[i];
+  return QM_OK;
+}
+
+/* Up to three rows become one; sometimes one segment is missing, and it is refused. */
+static int repack_step(test_store *t, const step *s) {
+  neighbours x = {.skip = s->a};
+  qm_id record = id_of(s->a);
+  QM_TRY(t->ops->log_sizes(t->s, s->space, note_row, &x));
+  qm_log_row row = {x.last, slice_of(s->word), x.segments, x.n - (x.n && s->c == 7), s->b, &record};
+  if (row.n_records > 1) row.n_records = 1;
+  return t->ops->log_repack(t->s, s->space, x.first, &row, 1);
 }
 
 /* Now and then one that is behind, and refused. */
@@ -87,6 +116,7 @@ static int apply(test_store *t, const step *s) {
     case 12: return s->a ? o->open_append(t->s, s->space, &change) : o->open_clear(t->s, s->space);
     case 17: return o->aside_put(t->s, s->space, qm_slice_of("aside", s->b + 1), word);
     case 18: return o->local_put(t->s, s->space, qm_slice_of("local", s->b + 1), word);
+    case 19: return repack_step(t, s);
     case 13:
       return s->c & 3 ? o->stage_part(t->s, s->space, s->b, word)
                       : o->stage_begin(t->s, s->space, qm_slice_of("mmm", s->b));

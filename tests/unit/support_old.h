@@ -11,7 +11,7 @@
   "INSERT OR REPLACE INTO log_last SELECT space, max(seq) FROM was GROUP BY space;"              \
   "CREATE TABLE log_record (space, record, seq, PRIMARY KEY (space, record, seq)) WITHOUT ROWID;" \
   "INSERT INTO log_record SELECT space, X'', seq FROM was;"                                      \
-  "DROP TABLE _clock;"                                                                           \
+  "DROP TABLE _clock; DROP TABLE _search_new;"                                                   \
   "DROP TABLE log; DROP TABLE log_piece; DROP TABLE log_new; DROP TABLE log_index;"              \
   "ALTER TABLE was RENAME TO log;"                                                               \
   "CREATE TABLE was (space, id, collection, hash, state, PRIMARY KEY (space, id)) WITHOUT ROWID;" \

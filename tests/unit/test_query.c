@@ -9,6 +9,9 @@
 
 #include <cmocka.h>
 
+#include <sqlite3.h>
+
+#include "adapters/sqlite/project.h"
 #include "support_handle.h"
 
 static int32_t ask(app *a, const char *sql, const char *parameters, qm_text *out) {
@@ -119,6 +122,14 @@ static const char *const forbidden[] = {
     "SELECT rowid FROM _search WHERE _search MATCH 'x'",
     "SELECT * FROM _search_content",
     "SELECT block FROM _search_data",
+    "SELECT title FROM _search_new",
+    "SELECT count(*) FROM _search_new",
+    "SELECT title FROM _search_fresh",
+    "SELECT count(*) FROM temp._search_fresh",
+    "SELECT count(*) FROM _search_fresh_content",
+    "SELECT c0 FROM _search_fresh_content",
+    "INSERT INTO temp._search_fresh VALUES ('x', 'y')",
+    "SELECT count(*) FROM sqlite_temp_schema",
     "SELECT * FROM sqlite_schema",
     "SELECT count(*) FROM sqlite_schema",
     "SELECT sql FROM sqlite_master",
@@ -134,17 +145,6 @@ static const char *const forbidden[] = {
     "SELECT h.head FROM household h JOIN meta m ON m.key = h.head",
     "SELECT head FROM household ORDER BY (SELECT max(value) FROM meta)",
     "SELECT max(rowid) FROM space"};
-
-static void refuses_everything_else(void **state) {
-  world *w = *state;
-  fill(w);
-  for (size_t i = 0; i < COUNT(forbidden); i++) {
-    refuses(&w->a, forbidden[i], QM_EACCESS);
-    assert_string_equal(w->a.e.message, "a query may only read the tables of records");
-  }
-  /* And nothing of it happened, and the connection is still good. */
-  says(&w->a, "SELECT head FROM household", "", "[\"王小明\"]\n");
-}
 
 static void refuses_what_is_no_query(void **state) {
   world *w = *state;
@@ -223,15 +223,21 @@ static unsigned found(app *a, const char *text, const char *part) {
   return n;
 }
 
-static void finds_names_and_fragments(void **state) {
+static void refuses_everything_else(void **state) {
   world *w = *state;
-  app *a = &w->a;
-  char id[27];
   fill(w);
-  app_make(a, "甲-002", id);
-  assert_int_equal(app_one(a, qm_set, id, "head", "李明", 0), QM_OK);
-  assert_int_equal(app_one(a, qm_add, id, "tags", "东风路3号院Ｂ座1204室", 0), QM_OK);
-  assert_int_equal(app_one(a, qm_add, id, "tags", "Élan Café", 0), QM_OK);
+  assert_int_equal(found(&w->a, "王小明", NULL), 1); /* what waits stands in a table of its own */
+  for (size_t i = 0; i < COUNT(forbidden); i++) {
+    refuses(&w->a, forbidden[i], QM_EACCESS);
+    assert_string_equal(w->a.e.message, "a query may only read the tables of records");
+  }
+  /* And nothing of it happened, and the connection is still good. */
+  says(&w->a, "SELECT head FROM household", "", "[\"王小明\"]\n");
+}
+
+static uint64_t noted(app *a) { return qm_projection_noted(a->db->projection); }
+
+static void finds_all(app *a) {
   assert_int_equal(found(a, "王小明", "\"title\":\"001\\n王小明\""), 1);
   assert_int_equal(found(a, "小明", NULL), 1);
   assert_int_equal(found(a, "李明", "\"title_marks\":[[6,2]],"), 1);
@@ -263,6 +269,21 @@ static void finds_names_and_fragments(void **state) {
   assert_int_equal(found(a, "*", NULL), 0);
 }
 
+static void finds_names_and_fragments(void **state) {
+  world *w = *state;
+  app *a = &w->a;
+  char id[27];
+  fill(w);
+  app_make(a, "甲-002", id);
+  assert_int_equal(app_one(a, qm_set, id, "head", "李明", 0), QM_OK);
+  assert_int_equal(app_one(a, qm_add, id, "tags", "东风路3号院Ｂ座1204室", 0), QM_OK);
+  assert_int_equal(app_one(a, qm_add, id, "tags", "Élan Café", 0), QM_OK);
+  finds_all(a);
+  assert_int_equal(noted(a), 2);
+  assert_int_equal(qm_projection_index(a->db->projection), QM_OK);
+  assert_int_equal(noted(a), 0);
+  finds_all(a);
+}
 static void a_search_follows_what_is_written(void **state) {
   world *w = *state;
   app *a = &w->a;
@@ -296,6 +317,191 @@ static void a_search_follows_what_is_written(void **state) {
   assert_int_equal(qm_search(a->db, NONE, NONE, S("\xff"), 1, 0, &t, NULL), QM_EINVAL);
 }
 
+/* ---- what waits for the index (S16.15) ---- */
+
+static void index_now(app *a) {
+  assert_int_equal(qm_projection_index(a->db->projection), QM_OK);
+  assert_int_equal(noted(a), 0);
+}
+
+static void first_is(app *a, const char *text, const char *id) {
+  qm_text t = {0};
+  char got[32];
+  assert_int_equal(qm_search(a->db, NONE, NONE, S(text), 1, 0, &t, &a->e), QM_OK);
+  text_member(&t, "\"id\":\"", got, sizeof got);
+  assert_string_equal(got, id);
+  qm_text_free(&t);
+}
+
+/* Old words of what waits are in the index still, and must not be found. */
+static void what_waits_hides_what_is_indexed(void **state) {
+  world *w = *state;
+  app *a = &w->a;
+  char one[27], two[27];
+  app_make(a, "001", one);
+  app_make(a, "002", two);
+  assert_int_equal(app_one(a, qm_set, one, "head", "赵样例", 0), QM_OK);
+  assert_int_equal(app_one(a, qm_set, two, "head", "钱样例", 0), QM_OK);
+  index_now(a);
+  assert_int_equal(app_one(a, qm_set, one, "head", "孙虚构", 0), QM_OK);
+  assert_int_equal(noted(a), 1);
+  assert_int_equal(found(a, "赵样例", NULL), 0);
+  assert_int_equal(found(a, "样例", NULL), 1);
+  assert_int_equal(found(a, "孙虚构", NULL), 1);
+  /* Back to what the index has: nothing waits. */
+  assert_int_equal(app_one(a, qm_set, one, "head", "赵样例", 0), QM_OK);
+  assert_int_equal(noted(a), 0);
+  assert_int_equal(found(a, "样例", NULL), 2);
+  /* The whole line first, whether it waits or not; then by row. */
+  assert_int_equal(app_one(a, qm_set, one, "head", "虚构样例", 0), QM_OK);
+  assert_int_equal(app_one(a, qm_set, two, "head", "样例", 0), QM_OK);
+  first_is(a, "样例", two);
+  index_now(a);
+  first_is(a, "样例", two);
+  assert_int_equal(app_one(a, qm_set, one, "head", "样例", 0), QM_OK);
+  first_is(a, "样例", one);
+  assert_int_equal(found(a, "样例", NULL), 2);
+}
+
+static void count_of(app *a, const char *sql, int n) {
+  sqlite3 *h;
+  sqlite3_stmt *st;
+  assert_int_equal(sqlite3_open_v2(a->o.path, &h, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
+  assert_int_equal(sqlite3_prepare_v2(h, sql, -1, &st, NULL), SQLITE_OK);
+  assert_int_equal(sqlite3_step(st), SQLITE_ROW);
+  assert_int_equal(sqlite3_column_int(st, 0), n);
+  sqlite3_finalize(st);
+  sqlite3_close(h);
+}
+
+/* Its words are nowhere, though FTS5 may keep them in parts that it has not merged (S16.12). */
+static void what_is_deleted_waits_for_nothing(void **state) {
+  world *w = *state;
+  app *a = &w->a;
+  char id[27];
+  for (int indexed = 0; indexed < 2; indexed++) {
+    app_make(a, indexed ? "002" : "001", id);
+    assert_int_equal(app_one(a, qm_set, id, "head", "李虚名", 0), QM_OK);
+    if (indexed) index_now(a);
+    if (indexed) assert_int_equal(app_one(a, qm_set, id, "head", "李虚姓", 0), QM_OK);
+    qm_tx *tx = app_begin(a);
+    assert_int_equal(qm_delete(tx, S("household"), S(id), NULL), QM_OK);
+    app_commit(a, tx);
+    assert_int_equal(found(a, "李虚名", NULL) + found(a, "李虚姓", NULL), 0);
+    count_of(a, "SELECT (SELECT count(*) FROM _search_new) + (SELECT count(*) FROM"
+                " _search_content)", 0);
+  }
+  assert_int_equal(qm_projection_scrub(a->db->projection), QM_OK);
+}
+
+static void a_cancelled_save_waits_for_nothing(void **state) {
+  world *w = *state;
+  app *a = &w->a;
+  char id[27];
+  app_make(a, "001", id);
+  assert_int_equal(noted(a), 1);
+  app_fail_save(a);
+  assert_int_equal(found(a, "001", NULL), 1); /* opens the database again */
+  assert_int_equal(noted(a), 1);
+  assert_int_equal(app_one(a, qm_set, id, "head", "李虚名", 0), QM_OK);
+  assert_int_equal(noted(a), 1);
+  qm_tx *tx = app_begin(a);
+  assert_int_equal(qm_set(tx, S("household"), S(id), S("head"), S("李真名"), 0, NULL), QM_OK);
+  qm_cancel(tx);
+  assert_int_equal(found(a, "虚名", NULL), 1);
+  assert_int_equal(found(a, "真名", NULL), 0);
+  index_now(a);
+  assert_int_equal(found(a, "虚名", NULL), 1);
+}
+
+/* Who only reads finds it too; and closing leaves nothing that waits. */
+static void others_find_what_waits(void **state) {
+  world *w = *state;
+  app *a = &w->a, reader = *a;
+  char id[27];
+  app_make(a, "001", id);
+  assert_int_equal(app_one(a, qm_set, id, "head", "李虚名", 0), QM_OK);
+  reader.o.flags = QM_OPEN_READONLY;
+  app_open(&reader);
+  assert_int_equal(found(&reader, "虚名", NULL), 1);
+  assert_int_equal(app_one(a, qm_set, id, "head", "王虚姓", 0), QM_OK);
+  assert_int_equal(found(&reader, "虚名", NULL), 0);
+  assert_int_equal(found(&reader, "虚姓", NULL), 1);
+  index_now(a);
+  assert_int_equal(found(&reader, "虚姓", NULL), 1);
+  assert_int_equal(app_one(a, qm_set, id, "head", "王虚名", 0), QM_OK);
+  qm_close(reader.db);
+  count_of(a, "SELECT count(*) FROM _search_new", 1);
+  app_reopen(a);
+  count_of(a, "SELECT count(*) FROM _search_new", 0);
+  assert_int_equal(found(a, "虚名", NULL), 1);
+}
+
+/* Where another process has the file, nothing is waited for, and searches go on. */
+static void a_writer_elsewhere_hinders_no_search(void **state) {
+  world *w = *state;
+  app *a = &w->a;
+  char id[27];
+  sqlite3 *h;
+  app_make(a, "李虚名", id);
+  assert_int_equal(sqlite3_open_v2(a->o.path, &h, SQLITE_OPEN_READWRITE, NULL), SQLITE_OK);
+  assert_int_equal(sqlite3_exec(h, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+  assert_int_equal(qm_projection_index(a->db->projection), QM_EBUSY);
+  assert_int_equal(found(a, "虚名", NULL), 1);
+  sqlite3_close(h);
+  index_now(a);
+  assert_int_equal(found(a, "虚名", NULL), 1);
+}
+
+/* A file from before there was anything that could wait. */
+static void an_older_file_is_searched(void **state) {
+  world *w = *state;
+  app *a = &w->a;
+  char id[27];
+  sqlite3 *h;
+  app_make(a, "李虚名", id);
+  qm_close(a->db);
+  a->db = NULL;
+  assert_int_equal(sqlite3_open_v2(a->o.path, &h, SQLITE_OPEN_READWRITE, NULL), SQLITE_OK);
+  assert_int_equal(sqlite3_exec(h, "DROP TABLE _search_new; PRAGMA user_version = 10", NULL, NULL,
+                                NULL), SQLITE_OK);
+  sqlite3_close(h);
+  app_open(a);
+  assert_int_equal(found(a, "虚名", NULL), 1);
+  assert_int_equal(app_one(a, qm_set, id, "head", "王虚姓", 0), QM_OK);
+  assert_int_equal(found(a, "虚姓", NULL), 1);
+}
+
+#define MANY 1100u
+
+/* What waits is bounded: saving takes it in, and a search where much waits. */
+static void much_does_not_wait(void **state) {
+  world *w = *state;
+  app *a = &w->a;
+  char key[16];
+  for (unsigned i = 0; i < MANY;) {
+    qm_tx *tx = app_begin(a);
+    for (unsigned n = 0; n < 100; n++, i++) {
+      qm_text id = {0};
+      snprintf(key, sizeof key, "key%05u", i);
+      assert_int_equal(qm_new(tx, S("household"), S(key), &id, NULL, &a->e), QM_OK);
+      qm_text_free(&id);
+    }
+    app_commit(a, tx);
+    assert_true(noted(a) < 1024);
+  }
+  assert_int_equal(noted(a), MANY - 1024);
+  assert_int_equal(found(a, "key00000", NULL) + found(a, "key01099", NULL), 2);
+  for (unsigned i = 0; i < 60; i++) {
+    char id[27];
+    snprintf(key, sizeof key, "more%u", i);
+    app_make(a, key, id);
+  }
+  assert_int_equal(noted(a), MANY - 1024 + 60);
+  assert_int_equal(found(a, "more59", NULL), 1);
+  assert_int_equal(noted(a), 0);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, app_setup, app_teardown)
@@ -306,6 +512,13 @@ int main(void) {
       T(a_query_sees_what_was_committed),
       T(finds_names_and_fragments),
       T(a_search_follows_what_is_written),
+      T(what_waits_hides_what_is_indexed),
+      T(what_is_deleted_waits_for_nothing),
+      T(a_cancelled_save_waits_for_nothing),
+      T(others_find_what_waits),
+      T(a_writer_elsewhere_hinders_no_search),
+      T(an_older_file_is_searched),
+      T(much_does_not_wait),
 #undef T
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

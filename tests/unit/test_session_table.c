@@ -616,7 +616,7 @@ static void who_is_not_whom_the_certificate_names(void **state) {
 }
 
 static void no_version_in_common(void **state) {
-  qm_msg_hello hello = {.proto_min = 2, .proto_max = 3};
+  qm_msg_hello hello = {.proto_min = 3, .proto_max = 4};
   uint8_t bytes[300];
   qm_msg_error error;
   size_t n;

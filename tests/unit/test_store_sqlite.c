@@ -174,7 +174,7 @@ static void settings_are_as_promised(void **state) {
     const char *pragma, *value;
   } wanted[] = {{"PRAGMA journal_mode", "wal"},
                 {"PRAGMA page_size", "4096"},
-                {"PRAGMA user_version", "10"},
+                {"PRAGMA user_version", "11"},
                 {"PRAGMA application_id", "1364030324"}};
   for (size_t i = 0; i < COUNT(wanted); i++) {
     assert_int_equal(sqlite3_prepare_v2(h, wanted[i].pragma, -1, &st, NULL), SQLITE_OK);
@@ -253,7 +253,7 @@ static void a_newer_file_is_refused(void **state) {
   refused(QM_ENEWER, QM_SQLITE_READONLY, "update qianmo");
   sql("PRAGMA user_version = 0");
   refused(QM_ECORRUPT, 0, "no version");
-  sql("PRAGMA user_version = 10");
+  sql("PRAGMA user_version = 11");
   qm_store *s = open_ok(0);
   expect(s, "made");
   s->ops->close(s);
@@ -687,6 +687,7 @@ static void every_statement_is_right(void **state) {
   }
   assert_int_equal(qm__fts_register(h[0], NULL), SQLITE_OK);
   assert_int_equal(sqlite3_exec(h[0], qm__sql_search_make, NULL, NULL, NULL), SQLITE_OK);
+  assert_int_equal(sqlite3_exec(h[0], qm__sql_search_fresh, NULL, NULL, NULL), SQLITE_OK);
   for (int id = 0; id < QM__SQL_COUNT; id++) {
     sqlite3_stmt *st = NULL;
     const char *sql_text = qm__sql_text((qm__sql_id)id);

@@ -169,6 +169,58 @@ static void writing_fills_in_the_length(void **state) {
   qm_buf_free(&out);
 }
 
+/* S8.15: between the others, once they may come. */
+static void short_frames_stand_between(void **state) {
+  static const size_t sizes[] = {1, 2, 239, 240, 255, 256, 4095};
+  qm_env env = qm_env_default();
+  (void)state;
+  for (size_t piece = 1; piece < 5000; piece = piece * 3 + 1) {
+    qm_wire w;
+    qm_buf in;
+    qm_slice body;
+    size_t used, got = 0;
+    qm_buf_init(&in, &env, 1u << 20);
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+      qm_wire_short(&in, sizes[i]);
+      assert_int_equal(in.p[in.n - 1], (uint8_t)sizes[i]);
+      for (size_t k = 0; k < sizes[i]; k++) qm_buf_byte(&in, (uint8_t)k);
+      size_t at = qm_wire_begin(&in);
+      qm_buf_add(&in, "long", 4);
+      assert_int_equal(qm_wire_end(&in, at), QM_OK);
+    }
+    qm_wire_init(&w, &env, QM_SYNC_BODY_MAX);
+    qm_wire_take_short(&w);
+    for (size_t at = 0; at < in.n; at += used) {
+      size_t n = piece < in.n - at ? piece : in.n - at;
+      assert_int_equal(qm_wire_feed(&w, in.p + at, n, &used), QM_OK);
+      if (!qm_wire_ready(&w, &body)) continue;
+      assert_int_equal(qm_wire_is_short(&w), got % 2 == 0);
+      assert_int_equal(body.n, got % 2 ? 4 : sizes[got / 2]);
+      assert_int_equal(body.p[body.n - 1], got % 2 ? 'g' : (uint8_t)(sizes[got / 2] - 1));
+      got++;
+      qm_wire_next(&w);
+    }
+    assert_int_equal(got, 2 * sizeof sizes / sizeof *sizes);
+    qm_wire_free(&w);
+    qm_buf_free(&in);
+  }
+}
+
+static void short_frames_have_one_form_and_a_time(void **state) {
+  static const uint8_t longer[] = {0xf0, 0x10, 0}, early[] = {1, 'a', 0, 0};
+  qm_env env = qm_env_default();
+  qm_wire w;
+  size_t used;
+  (void)state;
+  qm_wire_init(&w, &env, QM_SYNC_BODY_MAX);
+  qm_wire_take_short(&w);
+  assert_int_equal(qm_wire_feed(&w, longer, sizeof longer, &used), QM_EFORMAT);
+  qm_wire_free(&w);
+  qm_wire_init(&w, &env, QM_SYNC_BODY_MAX);
+  assert_int_equal(qm_wire_feed(&w, early, sizeof early, &used), QM_EOVERSIZE);
+  qm_wire_free(&w);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(frames_come_out_whole_however_they_came_in),
@@ -178,6 +230,8 @@ int main(void) {
       cmocka_unit_test(out_of_memory_sticks),
       cmocka_unit_test(the_maximum_moves_with_the_next_header),
       cmocka_unit_test(writing_fills_in_the_length),
+      cmocka_unit_test(short_frames_stand_between),
+      cmocka_unit_test(short_frames_have_one_form_and_a_time),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

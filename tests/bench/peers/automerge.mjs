@@ -48,6 +48,30 @@ export const grid = {
   },
   synced(r) { r.sent = A.getHeads(r.doc); },
   take(r, bytes) { r.doc = A.loadIncremental(r.doc, bytes); },
+  sync(a, b) { // by its protocol; what is remembered of the session before is `shared`
+    let m, up = 0, down = 0, trips = 0;
+    let sa = a.shared ? A.decodeSyncState(a.shared) : A.initSyncState();
+    let sb = b.shared ? A.decodeSyncState(b.shared) : A.initSyncState();
+    for (let quiet = false; !quiet;) {
+      quiet = true;
+      [sa, m] = A.generateSyncMessage(a.doc, sa);
+      if (m) {
+        quiet = false;
+        up += m.length;
+        [b.doc, sb] = A.receiveSyncMessage(b.doc, sb, m);
+      }
+      [sb, m] = A.generateSyncMessage(b.doc, sb);
+      if (m) {
+        quiet = false;
+        down += m.length;
+        [a.doc, sa] = A.receiveSyncMessage(a.doc, sa, m);
+      }
+      if (!quiet) trips++;
+    }
+    a.shared = A.encodeSyncState(sa);
+    b.shared = A.encodeSyncState(sb);
+    return { up, down, trips };
+  },
   history(r) { return A.save(r.doc); },
   full(r) { return A.save(r.doc); },
   load(bytes) { return { doc: A.load(bytes), d: 999 }; },

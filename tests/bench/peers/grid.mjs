@@ -1,4 +1,5 @@
-// One peer on the trace of form saves: node grid.mjs play PEER FILE | merge PEER FILE RUNS
+// One peer on the trace of form saves: node grid.mjs play PEER FILE | merge PEER FILE RUNS,
+// and on the day's records without a hub: boot PEER FILE RUNS
 // play writes the uploads to FILE; merge plays them into a hub, in a process of its own.
 import fs from 'node:fs';
 import * as lib from './lib.mjs';
@@ -42,6 +43,7 @@ const play = () => {
   lib.zipped(peer, 'grid.upload_bytes', 'MB', log.reduce((n, x) => n + lib.packed(x.bytes), 0) / 1e6);
   lib.zipped(peer, 'grid.snapshot', 'kB', lib.packed(state) / 1e3);
   if (history) lib.zipped(peer, 'grid.history', 'kB', lib.packed(history) / 1e3);
+  live(hub);
   const out = fs.openSync(file, 'w'), head = Buffer.alloc(4);
   for (const b of [Buffer.from(lib.canon(hubShown)), ...log.map(x => x.bytes)]) {
     head.writeUInt32LE(b.length);
@@ -50,6 +52,44 @@ const play = () => {
   }
   fs.closeSync(out);
   return state;
+};
+
+// In an open session, a peer's own framing left out: one short field; then nothing new.
+const live = hub => {
+  const g = peer.grid, s = trace.steps.find(x => x.d === 0 && x.ops?.some(o => o.f === 'phone'));
+  const r = g.load(g.full(hub));
+  const change = () => g.save(r, { r: s.r, ops: [{ op: 'set', f: 'phone', v: '10000000000' }] });
+  g.synced(r);
+  let bytes;
+  if (g.live) bytes = g.live(r, change);
+  else {
+    change();
+    bytes = g.upload(r);
+  }
+  put('session.live', 'B', bytes.length);
+  if (!g.sync) return;
+  g.take(hub, bytes);
+  g.sync(r, hub);
+  const t = g.sync(r, hub);
+  put('session.nothing_up', 'B', t.up);
+  put('session.nothing_down', 'B', t.down);
+  put('session.nothing_trips', 'n', t.trips);
+};
+
+// The day's bootstrap: the records of a grid into an empty replica.
+const bootstrap = () => {
+  const g = peer.grid, full = g.open(0), { base } = lib.day(5, 3000, 0);
+  for (const [id, fields] of base(0))
+    g.save(full, { r: id, fresh: true, ops: Object.entries(fields).map(([f, v]) => ({ op: 'set', f, v })) });
+  for (let i = 0; i < +runs; i++) {
+    const from = lib.wall(), empty = g.open(1);
+    delete full.shared;
+    const t = g.sync(empty, full);
+    const took = lib.wall() - from;
+    lib.check(g.read(empty).size === 3000 && lib.canon(g.read(empty)) === lib.canon(g.read(full)), 'bootstrap');
+    put('day.bootstrap.wall', 's', took);
+    put('day.bootstrap.bytes', 'MB', t.down / 1e6);
+  }
 };
 
 const load = state => {
@@ -83,4 +123,5 @@ const merge = () => {
 };
 
 if (mode === 'play') load(play());
-else merge();
+else if (mode === 'merge') merge();
+else if (peer.grid.sync) bootstrap();

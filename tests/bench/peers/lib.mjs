@@ -1,6 +1,7 @@
 // What the peers' scripts share: traces, clocks, rows. Plain Node.
 import fs from 'node:fs';
 import zlib from 'node:zlib';
+import { execFileSync } from 'node:child_process';
 import { createRequire } from 'node:module';
 
 const require = createRequire(import.meta.url);
@@ -138,6 +139,27 @@ export const unflat = flat => {
   }
   for (const f of SETS) rec[f]?.sort();
   return rec;
+};
+
+// --- the sync day ---
+
+// base(g): [[id, fields]] of a grid; edits(d): the same of a device, made offline.
+export const day = (devices, base, edits) => {
+  const out = execFileSync('node', [`${traces}/gen-day.mjs`, '--devices', devices, '--base', base,
+    '--edits', edits], { maxBuffer: 1 << 28 }).toString();
+  const grids = [], edit = [];
+  let written = false, last = null;
+  for (const text of out.split('\n')) {
+    const l = text ? JSON.parse(text) : {};
+    if (l.op === 'sync') written = true;
+    if (l.op !== 'new' && l.op !== 'set') continue;
+    if (!last || last.r !== l.r || last.d !== l.d || last.t !== l.t) {
+      last = { ...l, fields: {} };
+      (written ? edit[l.d] ||= [] : grids[Math.floor(l.d / 5)] ||= []).push([l.r, last.fields]);
+    }
+    if (l.op === 'set') last.fields[l.f] = l.v;
+  }
+  return { base: g => grids[g], edits: d => edit[d] || [] };
 };
 
 // --- typing ---

@@ -31,8 +31,11 @@ for (const p of ['yjs', 'loro', 'automerge', 'jsonjoy'])
   suites[p] = () => {
     for (let i = 0; i < +runs; i++) run(`${p}: form saves`, 'node', ['grid.mjs', 'play', p, uploads(p), '1']);
     run(`${p}: hub`, 'node', ['grid.mjs', 'merge', p, uploads(p), runs]);
+    run(`${p}: records of a day`, 'node', ['grid.mjs', 'boot', p, uploads(p), runs]);
     run(`${p}: typing`, 'node', ['text.mjs', p, runs]);
   };
+for (const p of ['hocuspocus', 'pouchdb'])
+  suites[p] = () => run(`${p}: sync day`, 'node', ['day.mjs', p, runs]);
 const extension = `${dir}/node_modules/@sqliteai/sqlite-sync-linux-x86_64`;
 suites['cr-sqlite'] = () => run('cr-sqlite', 'node', ['crsqlite.mjs', runs]);
 suites['sqlite-sync'] = () => {

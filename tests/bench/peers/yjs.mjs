@@ -46,6 +46,14 @@ export const grid = {
     r.dirty = false;
     return Y.encodeStateAsUpdateV2(r.doc, r.sent);
   },
+  live(r, change) { // in the shorter of both formats
+    const out = [];
+    const on = u => out.push(u);
+    r.doc.on('update', on);
+    r.doc.on('updateV2', on);
+    change();
+    return out.sort((a, b) => a.length - b.length)[0];
+  },
   synced(r) { r.sent = Y.encodeStateVector(r.doc); },
   take(r, bytes) { Y.applyUpdateV2(r.doc, bytes); },
   full(r) { return Y.encodeStateAsUpdateV2(r.doc); },
