@@ -16,6 +16,8 @@ const char qm__sql_connect[] =
 const char qm__sql_create[] = "PRAGMA page_size = 4096;";
 const char qm__sql_full[] = "PRAGMA synchronous = FULL;";
 const char qm__sql_normal[] = "PRAGMA synchronous = NORMAL;";
+/* Of a hub: its devices come all at once, and what they edit lies anywhere. */
+const char qm__sql_large[] = "PRAGMA cache_size = -8192;";
 const char qm__sql_wal[] = "PRAGMA journal_mode = WAL;";
 /* Two columns: what a record is called, and the rest. Nothing weighs texts by their length. */
 const char qm__sql_search_make[] =

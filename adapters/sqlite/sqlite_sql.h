@@ -231,6 +231,7 @@ extern const char qm__sql_connect[];
 extern const char qm__sql_create[];
 extern const char qm__sql_full[];   /* every commit waits for its fsync */
 extern const char qm__sql_normal[]; /* commits do not; barriers do */
+extern const char qm__sql_large[];  /* more memory for pages */
 extern const char qm__sql_wal[];
 extern const char qm__sql_search_make[]; /* the search index */
 extern const char qm__sql_search_drop[];
