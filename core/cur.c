@@ -278,7 +278,27 @@ static int expect(qm_cur *c, qm_mp_type type, qm_mp_token *t) {
   return qm_cur_fail(c, QM_ETYPE);
 }
 
+/* Without a token between: 1 where it was an integer from 0 on and is read. */
+static int quick_uint(qm_cur *c, uint64_t *out) {
+  if (c->status != QM_OK || c->at == c->end) return 0;
+  unsigned lead = *c->at;
+  if (lead < 0x80) {
+    *out = lead;
+    c->at++;
+    return 1;
+  }
+  if (lead < 0xcc || lead > 0xcf || qm_cur_left(c) <= (size_t)1 << (lead - 0xcc)) return 0;
+  uint64_t v = 0;
+  unsigned size = 1u << (lead - 0xcc);
+  for (unsigned i = 1; i <= size; i++) v = v << 8 | c->at[i];
+  if (size == 1 ? v < 0x80 : v >> 4 * size == 0) return 0; /* longer than it need be */
+  *out = v;
+  c->at += 1 + size;
+  return 1;
+}
+
 int qm_cur_uint(qm_cur *c, uint64_t *out) {
+  if (quick_uint(c, out)) return QM_OK;
   qm_mp_token t;
   *out = 0;
   QM_TRY(qm_cur_token(c, &t));
@@ -369,10 +389,19 @@ int qm_cur_nil(qm_cur *c) {
   return expect(c, QM_MP_NIL, &t);
 }
 
+/* Most values are texts shorter than 32 bytes. 0: it is none, or not to be read as one. */
+static size_t short_text(const qm_cur *c) {
+  if (c->status != QM_OK || c->at == c->end || (*c->at & 0xe0) != 0xa0) return 0;
+  size_t n = *c->at & 31u;
+  return n < qm_cur_left(c) && qm_utf8_check(qm_slice_of(c->at + 1, n), NULL) ? n + 1 : 0;
+}
+
 int qm_cur_value(qm_cur *c, unsigned depth_max, qm_slice *out) {
   uint64_t left[DEPTH_MAX]; /* values still to read in each open container */
   unsigned depth = 0;
   const uint8_t *from = c->at;
+  size_t n = short_text(c);
+  if (n) return qm_cur_span(c, n, out);
   *out = qm_slice_of(NULL, 0);
   if (depth_max > DEPTH_MAX) depth_max = DEPTH_MAX;
   do {

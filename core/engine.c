@@ -233,16 +233,15 @@ int qm_engine_begin(qm_engine *e) {
   if (e->open) return QM_ESTATE;
   QM_TRY(e->store->ops->begin(e->store));
   e->open = 1;
-  e->took = e->wrote = e->whole = 0;
+  e->took = e->wrote = e->whole = e->keeps = 0;
   return QM_OK;
 }
 
 /* After a failed save what is in memory may be ahead of the store: read it anew. */
 static void reload(qm_engine *e) {
   if (e->projector.ended) e->projector.ended(e->projector.payload, 0);
-  for (uint32_t i = 0; i < e->n_spaces; i++) qm__space_drop(e->spaces[i]);
+  qm__space_forget(e);
   qm_arena_reset(&e->arena);
-  qm_arena_reset(&e->records);
   e->behind = 0;
   for (uint32_t i = 0; i < e->n_spaces; i++) {
     qm_space *s = e->spaces[i];
@@ -255,8 +254,10 @@ static void reload(qm_engine *e) {
 }
 
 static int is_touched(const qm_engine *e) {
-  for (uint32_t i = 0; i < e->n_spaces; i++)
-    if (e->spaces[i]->touched) return 1;
+  for (uint32_t i = 0; i < e->n_spaces; i++) {
+    const qm_space *s = e->spaces[i];
+    if (s->touched || (s->changed && !s->behind)) return 1;
+  }
   return 0;
 }
 
@@ -265,13 +266,18 @@ void qm_engine_rollback(qm_engine *e) {
   e->open = 0;
   e->store->ops->rollback(e->store);
   /* What a peer sends that cannot be read must not cost what others' batches left here. */
-  if (!e->behind || is_touched(e)) {
+  if (is_touched(e)) {
     reload(e);
   } else if (e->projector.ended) {
     e->projector.ended(e->projector.payload, 0);
   }
-  for (uint32_t i = 0; i < e->n_spaces; i++) qm__space_cancel(e->spaces[i]);
+  for (uint32_t i = 0; i < e->n_spaces; i++) qm__parked_end(e->spaces[i], 0);
   qm_arena_reset(&e->arena);
+}
+
+/* Do the records say what their rows say, and borrow nothing of the transaction? */
+static int may_keep(const qm_engine *e) {
+  return (e->took || e->wrote || e->keeps) && !e->whole && e->records.used <= QM_KEPT_MAX;
 }
 
 int qm_engine_commit(qm_engine *e, qm_durability durability, qm_store_done done, void *payload) {
@@ -295,11 +301,11 @@ int qm_engine_commit(qm_engine *e, qm_durability durability, qm_store_done done,
   for (uint32_t i = 0; i < e->n_spaces; i++) {
     qm__parked_end(e->spaces[i], 1);
     qm__space_end(e->spaces[i]);
-    if (!waits) qm__space_drop(e->spaces[i]);
   }
+  if (!waits && !may_keep(e)) qm__space_forget(e);
   qm_arena_reset(&e->arena);
-  if (!waits) qm_arena_reset(&e->records);
   if (!waits) e->behind = 0;
+  if (!waits) e->kept = e->records.used;
   /* The commit stands whatever comes of this; a write asks for the new epoch again. */
   if (e->epoch_stale) (void)qm_engine_new_epoch(e);
   return QM_OK;

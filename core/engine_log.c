@@ -136,6 +136,7 @@ int qm_engine_push(qm_engine *e, qm_space *s) {
   if (e->open) return QM_ESTATE;
   if (s->own == QM_NO_AUTHOR || s->states[s->own].closed == qm_vv_get(&s->vv, s->own)) return QM_OK;
   QM_TRY(qm_engine_begin(e));
+  e->keeps = 1;
   qm_run r = {.s = s, .arena = &e->arena};
   s->touched = 1;
   int rc = e->store->ops->open_list(e->store, s->number, take_open, &r);

@@ -69,6 +69,7 @@ int qm__feed_touch(qm_space *s, qm_loaded *l, uint32_t field, int remote) {
     l->feed = qm_arena_zero(&s->engine->records, sizeof *l->feed);
     if (!l->feed) return QM_ENOMEM;
     l->feed_visible = (uint8_t)qm_record_visible(&l->record);
+    qm__space_list(s, l);
   }
   return put(s, l->feed, field, remote != 0, 1);
 }
@@ -202,16 +203,16 @@ static int save_rows(qm_space *s, qm_loaded **loaded, uint32_t n, uint64_t last)
 }
 
 int qm__feed_save(qm_space *s) {
-  uint32_t n = 0, cap = s->table_cap;
+  uint32_t n = 0;
   uint64_t last;
   if (!is_on(s)) return QM_OK;
-  for (uint32_t i = 0; i < cap; i++) n += s->table[i] && changed(s->table[i]);
+  for (const qm_loaded *l = s->changed; l; l = l->next_changed) n += (uint32_t)changed(l);
   if (!n) return QM_OK;
   qm_loaded **loaded = qm_arena_array(&s->engine->arena, n, sizeof *loaded);
   if (!loaded) return QM_ENOMEM;
   n = 0;
-  for (uint32_t i = 0; i < cap; i++)
-    if (s->table[i] && changed(s->table[i])) loaded[n++] = s->table[i];
+  for (qm_loaded *l = s->changed; l; l = l->next_changed)
+    if (changed(l)) loaded[n++] = l;
   sort(loaded, n);
   QM_TRY(s->engine->store->ops->feed_last(s->engine->store, &last));
   return save_rows(s, loaded, n, last);

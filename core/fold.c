@@ -14,7 +14,7 @@ static int is_followed(const qm_engine *e) {
 int qm__fold_may_wait(const qm_engine *e) {
   if (!(e->flags & QM_ENGINE_BEHIND) || e->whole || e->records.used > QM_BEHIND_MAX) return 0;
   if (e->took ? is_followed(e) : !e->wrote) return 0;
-  if (e->wrote && e->records.used > QM_BEHIND_OWN_MAX) return 0;
+  if (e->wrote && e->records.used - e->kept > QM_BEHIND_OWN_MAX) return 0;
   for (uint32_t i = 0; i < e->n_spaces; i++) {
     const qm_space *s = e->spaces[i];
     if (s->ahead || s->stamps_stale || s->floor_moved) return 0;
@@ -38,10 +38,7 @@ int qm__fold_wait(qm_space *s) {
 
 static int fold_open(qm_engine *e) {
   for (uint32_t i = 0; i < e->n_spaces; i++)
-    if (e->spaces[i]->behind) {
-      QM_TRY(qm__space_save(e->spaces[i]));
-      QM_TRY(qm__space_own_again(e->spaces[i]));
-    }
+    if (e->spaces[i]->behind) QM_TRY(qm__space_save(e->spaces[i]));
   e->behind = 0;
   return QM_OK;
 }
@@ -52,6 +49,7 @@ int qm__fold(qm_engine *e) {
   if (e->poisoned) return QM_EIO;
   if (e->open) return fold_open(e);
   QM_TRY(qm_engine_begin(e));
+  e->keeps = 1;
   return qm_engine_commit(e, QM_RELAXED, NULL, NULL);
 }
 

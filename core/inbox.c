@@ -334,8 +334,8 @@ static int judge_class(qm_space *s, const qm_loaded *l) {
 
 int qm__inbox_classes(qm_space *s) {
   if (!s->names_own) return QM_OK;
-  for (uint32_t i = 0; i < s->table_cap; i++)
-    if (s->table[i] && s->table[i]->names_own) QM_TRY(judge_class(s, s->table[i]));
+  for (qm_loaded *l = s->changed; l; l = l->next_changed)
+    if (l->names_own) QM_TRY(judge_class(s, l));
   return QM_OK;
 }
 

@@ -30,7 +30,8 @@ static int record_of(replay *r, const qm_id *id, qm_loaded **out) {
     return QM_OK;
   }
   QM_TRY(qm__space_record(r->s, id, out)); /* unless `on`: all that are stored were loaded */
-  (*out)->rebuilt = (*out)->dirty = 1;
+  (*out)->rebuilt = 1;
+  qm__space_dirty(r->s, *out);
   if (qm_id_is_zero(id)) r->s->stamps_stale = 1;
   return QM_OK;
 }
@@ -168,7 +169,8 @@ static int begin_record(qm_space *s, const qm_id *id) {
   QM_TRY(qm__space_record(s, id, &l));
   memset(&l->record, 0, sizeof l->record);
   l->record.id = *id;
-  l->dirty = l->rebuilt = 1;
+  l->rebuilt = 1;
+  qm__space_dirty(s, l);
   l->own = NULL; /* what goes was set aside, and is told as that */
   if (qm_id_is_zero(id)) s->stamps_stale = 1;
   return QM_OK;

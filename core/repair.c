@@ -252,7 +252,7 @@ static int put(taking *t, const qm_id *id, const qm_record *r, const uint8_t has
   qm_loaded *l;
   QM_TRY(qm__space_record(s, id, &l));
   qm__repair_put(l, r);
-  l->dirty = 1;
+  qm__space_dirty(s, l);
   s->touched = s->ingested = 1;
   if (qm_id_is_zero(id)) s->stamps_stale = 1;
   if (s->suspect && !mine->good) { /* so much of what the digest lacked is here again */

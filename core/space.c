@@ -90,7 +90,9 @@ static int take_row(void *payload, const qm_record_row *row) {
   l->bytes = row->state.n;
   l->stored = 1;
   l->edges_stored = l->edges_unread || qm_record_cell(&l->record, 0, QM_KEYED) != NULL;
-  return s->engine->flags & QM_ENGINE_INBOX ? qm__inbox_loaded(s, l) : QM_OK;
+  if (s->engine->flags & QM_ENGINE_INBOX) QM_TRY(qm__inbox_loaded(s, l));
+  l->here = 1; /* last: what failed on the way is loaded again */
+  return QM_OK;
 }
 
 int qm__space_record(qm_space *s, const qm_id *id, qm_loaded **out) {
@@ -100,28 +102,36 @@ int qm__space_record(qm_space *s, const qm_id *id, qm_loaded **out) {
     return QM_OK;
   }
   QM_TRY(table_open(s, id, out, &fresh));
-  if (!fresh) s->recent = *out;
-  if (!fresh) return QM_OK;
-  return s->engine->store->ops->record_load(s->engine->store, s->number, id, 1, take_row, s);
+  if (!(*out)->here)
+    QM_TRY(s->engine->store->ops->record_load(s->engine->store, s->number, id, 1, take_row, s));
+  (*out)->here = 1; /* where it has no row */
+  s->recent = *out;
+  return QM_OK;
 }
 
 qm_loaded *qm__space_peek(qm_space *s, const qm_id *id) {
-  return s->table_cap ? *find_slot(s, id) : NULL;
+  qm_loaded *l = s->table_cap ? *find_slot(s, id) : NULL;
+  return l && l->here ? l : NULL;
 }
 
 int qm__space_preload(qm_space *s, const qm_id *ids, size_t n) {
   qm_id *absent = qm_arena_array(&s->engine->arena, n, sizeof *absent);
+  qm_loaded **loaded = qm_arena_array(&s->engine->arena, n, sizeof *loaded);
   size_t count = 0;
-  if (!absent) return QM_ENOMEM;
+  if (!absent || !loaded) return QM_ENOMEM;
   for (size_t i = 0; i < n; i++) {
     qm_loaded *l;
     int fresh;
     QM_TRY(table_open(s, &ids[i], &l, &fresh));
-    if (fresh) absent[count++] = ids[i];
+    if (!fresh) continue;
+    loaded[count] = l;
+    absent[count++] = ids[i];
   }
   if (!count) return QM_OK;
-  return s->engine->store->ops->record_load(s->engine->store, s->number, absent, count, take_row,
-                                            s);
+  QM_TRY(s->engine->store->ops->record_load(s->engine->store, s->number, absent, count, take_row,
+                                            s));
+  for (size_t i = 0; i < count; i++) loaded[i]->here = 1; /* where it has no row */
+  return QM_OK;
 }
 
 /* --- authors and clock rows --- */
@@ -209,7 +219,7 @@ int qm__space_marks(qm_space *s, const qm_change *c) {
     l->mark_change = serial;
     s->states[c->author].clock.next[c->author] = op->counter;
     QM_TRY(qm_marks_apply(&l->record.marks, &a, op));
-    l->dirty = 1;
+    qm__space_dirty(s, l);
     if (l->own) qm__inbox_marks(l);
   }
   return QM_OK;
@@ -249,7 +259,8 @@ static int keep_dots(qm_arena *arena, qm_dots *d) {
 }
 
 int qm__space_apply_op(qm_space *s, qm_loaded *l, const qm_apply *a, const qm_op *op) {
-  if (!(s->engine->flags & QM_ENGINE_BEHIND)) return qm_record_apply(&l->record, a, op);
+  /* Of such a transaction no record outlives it. */
+  if (s->engine->open && s->engine->whole) return qm_record_apply(&l->record, a, op);
   qm_op kept = *op;
   kept.value.p = qm_arena_copy(a->arena, op->value.p, op->value.n);
   if (!kept.value.p) return QM_ENOMEM;
@@ -270,7 +281,7 @@ static int apply(qm_space *s, const qm_change *c, int again) {
     QM_TRY(qm__space_record(s, &op->record, &l));
     QM_TRY(qm__feed_edge(s, l, op, c->author != s->own));
     QM_TRY(qm__space_apply_op(s, l, &a, op));
-    l->dirty = 1;
+    qm__space_dirty(s, l);
     if (l->own && !local) qm__inbox_op(l, op);
     if ((op->hides.n || op->keeps.n) && !local) qm__inbox_names(s, l, op);
     if (qm_id_is_zero(&op->record)) s->stamps_stale = 1;
@@ -344,6 +355,8 @@ static int save_record(qm_space *s, qm_loaded *l, qm_buf *blob, qm_record_row *r
   }
   QM_TRY(qm_record_encode(&l->record, &s->authors, &s->engine->arena, blob));
   row->state = qm_slice_of(NULL, blob->n - at);
+  l->bytes = blob->n - at;
+  l->bytes_more = 0;
   QM_TRY(qm_record_hash(&row->id, qm_slice_of(blob->p + at, blob->n - at), &s->authors, row->hash));
   qm_digest_add(&s->digest, row->hash);
   l->feed_same = l->stored && memcmp(l->old_hash, row->hash, 16) == 0;
@@ -360,14 +373,16 @@ static int loaded_less(const void *ctx, uint32_t a, uint32_t b) {
 /* The records that differ, and their places ascending by id, as stores keep them. */
 static int dirty_records(qm_space *s, qm_loaded ***out, uint32_t **order, uint32_t *n) {
   qm_arena *arena = &s->engine->arena;
-  qm_loaded **all = qm_arena_array(arena, s->table_n, sizeof *all);
-  uint32_t *places = qm_arena_array(arena, s->table_n, sizeof *places);
+  uint32_t count = 0;
+  for (const qm_loaded *l = s->changed; l; l = l->next_changed) count += l->dirty;
+  qm_loaded **all = qm_arena_array(arena, count, sizeof *all);
+  uint32_t *places = qm_arena_array(arena, count, sizeof *places);
   *n = 0;
   if (!all || !places) return QM_ENOMEM;
-  for (uint32_t i = 0; i < s->table_cap; i++) {
-    if (!s->table[i] || !s->table[i]->dirty) continue;
+  for (qm_loaded *l = s->changed; l; l = l->next_changed) {
+    if (!l->dirty) continue;
     places[*n] = *n;
-    all[(*n)++] = s->table[i];
+    all[(*n)++] = l;
   }
   qm__heap_sort(places, *n, loaded_less, all);
   *out = all;
@@ -491,11 +506,10 @@ static int project(qm_space *s, int stamps_moved) {
   const qm_projector *p = &s->engine->projector;
   uint32_t n = 0;
   if (!p->record) return QM_OK;
-  qm_loaded **dirty = qm_arena_array(&s->engine->arena, s->table_n, sizeof *dirty);
-  if (!dirty) return QM_ENOMEM;
-  for (uint32_t i = 0; i < s->table_cap; i++) /* a projector may load more */
-    if (s->table[i] && s->table[i]->dirty) dirty[n++] = s->table[i];
-  for (uint32_t i = 0; i < n; i++) QM_TRY(p->record(p->payload, s, &dirty[i]->record));
+  qm_loaded **dirty;
+  uint32_t *order;
+  QM_TRY(dirty_records(s, &dirty, &order, &n));
+  for (uint32_t i = 0; i < n; i++) QM_TRY(p->record(p->payload, s, &dirty[order[i]]->record));
   if (stamps_moved) QM_TRY(p->space(p->payload, s));
   return p->saved(p->payload, s);
 }
@@ -511,25 +525,19 @@ static uint64_t stamps_sum(const qm_stamps *stamps) {
   return sum;
 }
 
-/* The transaction may go on with them, as with records just loaded. */
-static void saved(qm_space *s) {
-  for (uint32_t i = 0; i < s->table_cap; i++) {
-    qm_loaded *l = s->table[i];
-    if (!l) continue;
+/* The transaction, and those after it, may go on with them as with records just loaded. */
+static int saved(qm_space *s) {
+  while (s->changed) {
+    qm_loaded *l = s->changed;
     l->dirty = l->edges_touched = l->names_own = l->feed_same = l->feed_stamps = 0;
     l->feed = NULL;
+    l->own = NULL;
+    if (s->engine->flags & QM_ENGINE_INBOX) QM_TRY(qm__inbox_loaded(s, l));
+    s->changed = l->next_changed;
+    l->listed = 0;
   }
   s->n_edges_touched = 0;
   s->names_own = 0;
-}
-
-int qm__space_own_again(qm_space *s) {
-  if (!(s->engine->flags & QM_ENGINE_INBOX)) return QM_OK;
-  for (uint32_t i = 0; i < s->table_cap; i++) {
-    if (!s->table[i]) continue;
-    s->table[i]->own = NULL;
-    QM_TRY(qm__inbox_loaded(s, s->table[i]));
-  }
   return QM_OK;
 }
 
@@ -563,14 +571,18 @@ int qm__space_save(qm_space *s) {
   s->behind = 0;
   QM_TRY(project(s, stamps_sum(&s->stamps) != stamps_before));
   QM_TRY(qm__feed_save(s)); /* last: a projector may tell it of more */
-  saved(s);
-  return QM_OK;
+  return saved(s);
 }
 
 void qm__space_let_go(qm_space *s) {
-  qm__space_drop(s);
-  qm_arena_reset(&s->engine->records);
+  qm__space_forget(s->engine);
   qm_arena_reset(&s->engine->arena);
+}
+
+void qm__space_forget(qm_engine *e) {
+  for (uint32_t i = 0; i < e->n_spaces; i++) qm__space_drop(e->spaces[i]);
+  qm_arena_reset(&e->records);
+  e->kept = 0;
 }
 
 static void forget_ahead(qm_space *s) {
@@ -581,17 +593,11 @@ static void forget_ahead(qm_space *s) {
 void qm__space_drop(qm_space *s) {
   forget_ahead(s);
   s->table = NULL;
-  s->recent = NULL;
+  s->recent = s->changed = NULL;
   s->table_cap = s->table_n = 0;
   s->edges_touched = NULL;
   s->n_edges_touched = s->cap_edges_touched = 0;
   s->names_own = 0;
-}
-
-void qm__space_cancel(qm_space *s) {
-  qm__parked_end(s, 0);
-  for (uint32_t i = 0; i < s->table_cap; i++)
-    if (s->table[i]) s->table[i]->touched = 0;
 }
 
 void qm__space_end(qm_space *s) {

@@ -4,7 +4,10 @@
  *
  * Invariants between transactions: vv.next[a] = states[a].next >= states[a].closed;
  * clock of a has own entry = next; digest = sum of the shares of all stored records
- * and clock rows; no record is loaded but where the space is behind its log (fold.h). */
+ * and clock rows. A record that is loaded says what its row in the store says, but where the
+ * space is behind its log (fold.h): a transaction that took batches or wrote here leaves its
+ * records for those after it, up to QM_KEPT_MAX bytes; any other, and a rollback that undoes
+ * anything, forgets them all. */
 #ifndef QM_SPACE_H
 #define QM_SPACE_H
 
@@ -22,6 +25,9 @@
 /* Steps of work that one batch may ask for beyond reading it; some hundreds of
  * milliseconds. Reached by hostile input only (qm__space_work). */
 #define QM_WORK_MAX (UINT64_C(1) << 27)
+/* Bytes of records that may stay loaded from one transaction to the next. What does not fit
+ * any more makes room by forgetting all. */
+#define QM_KEPT_MAX ((size_t)8 << 20)
 
 /* Reserved fields of the space record (record id 16 zero bytes). */
 #define QM_SPACE_MEMBERS 1 /* keyed: membership entries */
@@ -47,8 +53,10 @@ typedef struct qm_ahead {
 typedef struct qm_loaded {
   qm_record record;
   uint8_t old_hash[16];
+  struct qm_loaded *next_changed; /* in qm_space.changed, where listed */
+  uint8_t here;   /* 0: it is not known yet what the store says */
   uint8_t stored; /* a row is in the store, old_hash is in the digest */
-  uint8_t dirty, rebuilt;
+  uint8_t dirty, rebuilt, listed;
   uint64_t mark_change; /* serial of the change that last marked presence */
   uint32_t touched;     /* by the open write: its place there, plus one */
   uint64_t bytes;       /* encoded size, at least; exact as loaded */
@@ -170,6 +178,7 @@ struct qm_space {
   qm_loaded **table; /* open addressing by record id; in the engine's arena */
   uint32_t table_cap, table_n;
   qm_loaded *recent; /* the one asked for last, or NULL */
+  qm_loaded *changed; /* all to which saving has anything to do */
   uint64_t change_serial;
   int names_own;              /* of some record: qm_loaded.names_own */
   int review_whole;           /* the index of what is to be reviewed can be relied on */
@@ -197,10 +206,12 @@ struct qm_engine {
   int took;       /* it took batches */
   int wrote;      /* it is of a local write */
   int whole;      /* and did more than that: all of it is saved at the end */
+  int keeps;      /* it is of neither, and left the records as the store has them */
   int behind;     /* a space is behind its log (fold.h) */
   int poisoned;   /* reload after a rollback failed: qm_engine_status */
   qm_arena arena;   /* of the open transaction */
-  qm_arena records; /* the records loaded; where state is behind, of several transactions */
+  qm_arena records; /* the records loaded; of several transactions */
+  size_t kept;      /* bytes of it that the records took when nothing was behind */
   qm_projector projector; /* all NULL: none */
   qm_file_here file_here; /* NULL: no file is here */
   void *file_payload;
@@ -208,6 +219,17 @@ struct qm_engine {
 
 /* The record, loaded from the store or empty; stays until the transaction ends. */
 int qm__space_record(qm_space *s, const qm_id *id, qm_loaded **out);
+/* The record differs from its row, or saving has to tell of it (listed alone). */
+static inline void qm__space_list(qm_space *s, qm_loaded *l) {
+  if (l->listed) return;
+  l->listed = 1;
+  l->next_changed = s->changed;
+  s->changed = l;
+}
+static inline void qm__space_dirty(qm_space *s, qm_loaded *l) {
+  l->dirty = 1;
+  qm__space_list(s, l);
+}
 /* Loads those of the ids that are not loaded yet, in one call to the store. */
 int qm__space_preload(qm_space *s, const qm_id *ids, size_t n);
 /* Registers the author if new. */
@@ -253,16 +275,13 @@ int qm__space_keys(const qm_space *s, const qm_record *r, qm_arena *arena, qm_sl
                    uint32_t *n);
 /* Encodes and saves what the transaction changed. */
 int qm__space_save(qm_space *s);
-/* After it, where the transaction goes on: what this device had written of the records. */
-int qm__space_own_again(qm_space *s);
 /* The end of a transaction, for what is parked: gone is what it took only once committed. */
 void qm__parked_end(qm_space *s, int is_committed);
 /* Ends the transaction; the records stay. */
 void qm__space_end(qm_space *s);
-/* The same of one that touched nothing and is rolled back. */
-void qm__space_cancel(qm_space *s);
-/* Forgets the records: the arena is about to be reset. */
+/* Forgets the records of one space, whose bytes stay taken; of all, and takes them back. */
 void qm__space_drop(qm_space *s);
+void qm__space_forget(qm_engine *e);
 /* Reads the space from its store. */
 int qm__space_load(qm_space *s);
 void qm__space_free(qm_space *s);

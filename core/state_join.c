@@ -270,7 +270,7 @@ static int join_record(qm_joining *j, const qm_id *id, const qm_record *theirs) 
     qm__repair_put(l, theirs);
   else
     QM_TRY(merge_record(j, l, theirs));
-  l->dirty = 1;
+  qm__space_dirty(j->s, l);
   if (qm_id_is_zero(id)) j->s->stamps_stale = 1;
   QM_TRY(qm__state_creations(j->s, &l->record));
   return j->e->arena.used + j->e->records.used > AT_HAND ? let_go(j) : QM_OK;

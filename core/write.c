@@ -77,6 +77,7 @@ int qm_write_begin(qm_write **out, qm_engine *e, qm_space *s, unsigned flags) {
 void qm_write_cancel(qm_write *w) {
   if (!w) return;
   qm_engine *e = w->e;
+  for (uint32_t i = 0; i < w->n_touched; i++) w->touched[i].l->touched = 0;
   qm_free(e->env, w);
   qm_engine_rollback(e);
 }
@@ -141,7 +142,7 @@ int qm__write_emit(qm_write *w, qm_loaded *l, qm_op op) {
   s->states[s->own].clock.next[s->own] = op.counter;
   QM_TRY(qm__feed_edge(s, l, &op, 0));
   QM_TRY(qm__space_apply_op(s, l, &a, &op));
-  l->dirty = 1;
+  qm__space_dirty(s, l);
   note_size(w, l, &op);
   if (op.shape == QM_KEYED && !op.field) QM_TRY(qm__space_edges_touched(s, l));
   if (op.shape == QM_PRESENCE && op.kind == QM_KIND_NEW) {

@@ -69,9 +69,14 @@ int qm_dots_hold(qm_dots sorted, qm_dot d) {
   return lo < sorted.n && qm_dot_eq(sorted.p[lo], d);
 }
 
+/* Up to here looking at all names is as fast as searching them. */
+#define NAMES_SHORT 4u
+
 int qm_names_note(qm_names *names, qm_arena *arena, uint32_t number) {
-  /* Neighbouring dots are mostly of one author: skip what was just noted. */
-  if (names->n && names->numbers[names->n - 1] == number) return QM_OK;
+  /* Most records name a few authors, again and again: skip what was noted of late. */
+  uint32_t least = names->n > NAMES_SHORT ? names->n - NAMES_SHORT : 0;
+  for (uint32_t i = names->n; i-- > least;)
+    if (names->numbers[i] == number) return QM_OK;
   if (names->n == names->cap) {
     uint32_t cap = names->cap ? names->cap * 2 : 16;
     uint32_t *p = qm_arena_grow(arena, names->numbers, names->cap, cap, sizeof *p);
@@ -114,6 +119,8 @@ void qm_names_seal(qm_names *names, const qm_authors *authors) {
 }
 
 uint32_t qm_names_place(const qm_names *names, const qm_authors *authors, uint32_t number) {
+  for (uint32_t i = 0; i < names->n && i < NAMES_SHORT; i++)
+    if (names->numbers[i] == number) return i;
   uint32_t lo = 0, hi = names->n, rank = authors->rank[number];
   while (lo < hi) {
     uint32_t mid = lo + (hi - lo) / 2;

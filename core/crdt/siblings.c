@@ -4,6 +4,7 @@
 
 #include "core/crdt/codec.h"
 #include "core/mp.h"
+#include "core/mp_put.h"
 
 /* State of one sibling: [place, counter, time, flags, value] and, as flags say,
  * generation, hides, keeps. All siblings stand flat in one array. */
@@ -140,9 +141,10 @@ static void encode(const qm_cell *cell, const qm_names *to, const qm_authors *au
   for (uint32_t i = 0; i < s->n; i++) {
     const qm_sibling *x = &s->p[i];
     unsigned f = flags_of(x);
-    qm_put_dot(out, to, authors, x->dot);
-    qm_mp_uint(out, x->time);
-    qm_mp_uint(out, f);
+    uint8_t head[4 * QM__PUT_UINT];
+    uint8_t *at = qm__put_uint(head, qm_names_place(to, authors, x->dot.author));
+    at = qm__put_uint(qm__put_uint(at, x->dot.counter), x->time);
+    qm_buf_add(out, head, (size_t)(qm__put_uint(at, f) - head));
     qm_mp_raw(out, x->value);
     if (f & FLAG_GENERATION) qm_mp_uint(out, x->generation);
     if (f & FLAG_NAMES) {

@@ -561,7 +561,7 @@ static void the_home_hub_says(void **state) {
   ok(qm_engine_begin(E->engine));
   ok(qm__space_record(E->space, &id, &r));
   r->record.n_cells--;
-  r->dirty = 1;
+  qm__space_dirty(E->space, r);
   E->space->touched = E->space->ingested = 1;
   ok(qm_engine_commit(E->engine, QM_DURABLE, NULL, NULL));
   ok(qm_engine_check(E->engine, E->space, NULL));
@@ -583,7 +583,7 @@ static void the_home_hub_says(void **state) {
   ok(qm__space_record(E->space, &id, &bogus));
   bogus->record = good->record;
   bogus->record.id = id;
-  bogus->dirty = 1;
+  qm__space_dirty(E->space, bogus);
   E->space->touched = E->space->ingested = 1;
   ok(qm_engine_commit(E->engine, QM_DURABLE, NULL, NULL));
   ok(put_new(E, "Y"));

@@ -153,6 +153,7 @@ void rig_close(rig *w) {
 }
 
 void reopen(dev *d) {
+  (void)check_kept(d);
   qm_engine_close(d->engine);
   open_engine(d);
   find_space(d);
@@ -239,6 +240,7 @@ void rig_check_equal(rig *w) {
   for (unsigned i = 0; i < w->n; i++) {
     dev *d = &w->d[i];
     qm_error e = {0, ""};
+    (void)check_kept(d);
     ok(qm_engine_vv_digest(d->engine, d->space, i ? vv : vv0));
     qm_space_digest(d->space, i ? &digest : &digest0);
     if (qm_engine_check(d->engine, d->space, &e) != QM_OK) fail_msg("dev %u: %s", i, e.message);
@@ -554,6 +556,7 @@ void check_memory(dev *d) {
   uint8_t a[16], b[16];
   qm_digest da, db;
   uint64_t random = d->rig->random;
+  (void)check_kept(d);
   if (qm_engine_check(d->engine, d->space, &e) != QM_OK) fail_msg("%s", e.message);
   ok(qm_engine_open(&other, &d->env, d->store, &o, NULL));
   qm_space *s = qm_engine_space(other, &d->space->id);

@@ -114,6 +114,9 @@ unsigned log_of(dev *from, qm_vv_list have, qm_slice *out, unsigned max);
 int take(dev *d, qm_slice batch, qm_ingest *in);
 /* What is in memory equals what the store holds, and the digest is the sum of it. */
 void check_memory(dev *d);
+/* Records that stayed loaded say what their rows say, and nothing of a transaction that is over.
+ * How many there are; 0 where state is behind. */
+unsigned check_kept(dev *d);
 
 /* Where a replica stands; and that it stands there still, in memory and in its store. */
 typedef struct standing {
