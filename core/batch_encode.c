@@ -12,6 +12,10 @@
 /* Below this many bytes zstd's own headers cost more than it saves. */
 #define ZIP_MIN 64u
 #define LEVEL_DEFAULT 5
+/* In a large batch columns of so many bytes get codes of their own; in a small one the codes
+ * would take more than they save. */
+#define PART_MIN 2048u
+#define PARTED_MIN 131072u
 
 typedef struct table {
   uint32_t *slots; /* place + 1, 0 free */
@@ -66,6 +70,8 @@ typedef struct encoder {
   uint32_t n_raw, n_digests, n_salts, n_leaves;
   qm_buf heads, raws, digests, salts, leaves;
   qm_buf columns[QM__COLUMNS];
+  size_t *ends; /* in the back, of its parts */
+  size_t n_ends;
 } encoder;
 
 static uint64_t mix(uint64_t h) {
@@ -596,17 +602,22 @@ static void put_forms(encoder *e) { /* S5.7 */
   }
 }
 
+static void put_column(encoder *e, qm_buf *to, const uint8_t *p, size_t n) {
+  size_t from = e->n_ends ? e->ends[e->n_ends - 1] : 0;
+  if (n >= PART_MIN && to->n - from >= PART_MIN) e->ends[e->n_ends++] = to->n;
+  qm_buf_varint(to, n);
+  qm_buf_add(to, p, n);
+}
+
 static void put_back(encoder *e, qm_buf *to) { /* S5.6 */
   size_t from = 0;
-  for (unsigned i = 0; i < QM__COLUMNS; i++) {
-    qm_buf_varint(to, e->columns[i].n);
-    qm_buf_add(to, e->columns[i].p, e->columns[i].n);
-  }
+  for (unsigned i = 0; i < QM__COLUMNS; i++) put_column(e, to, e->columns[i].p, e->columns[i].n);
   for (uint32_t i = 0; i < e->n_groups; i++) {
-    qm_buf_varint(to, e->group_size[i]);
-    qm_buf_add(to, e->values + from, e->group_size[i]);
+    put_column(e, to, e->values + from, e->group_size[i]);
     from += e->group_size[i];
   }
+  if (to->n < PARTED_MIN) e->n_ends = 0;
+  e->ends[e->n_ends++] = to->n;
 }
 
 static int status_of(encoder *e) {
@@ -617,11 +628,12 @@ static int status_of(encoder *e) {
 }
 
 /* Appends the container; `zipped` is scratch. */
-static int put_container(qm_buf *out, const qm_buf *front, const qm_buf *back, qm_buf *zipped,
-                         int level) {
+static int put_container(const encoder *e, qm_buf *out, const qm_buf *front, const qm_buf *back,
+                         qm_buf *zipped, int level) {
   const qm_buf *body = back;
   if (back->n >= ZIP_MIN) {
-    int rc = qm_zip(zipped, qm_buf_slice(back), level ? level : LEVEL_DEFAULT);
+    int rc = qm_zip_parts(zipped, qm_buf_slice(back), level ? level : LEVEL_DEFAULT, e->ends,
+                          e->n_ends);
     /* It is born with one byte less than what it has to beat. */
     if (rc == QM_OK) body = zipped;
     else if (rc != QM_ELIMIT) return rc;
@@ -641,6 +653,8 @@ static int assemble(encoder *e, qm_buf *out, uint32_t n_segments, int level) {
   qm_buf front, back, zipped;
   put_forms(e);
   QM_TRY(status_of(e));
+  e->ends = qm_arena_array(e->arena, QM__COLUMNS + e->n_groups + 1u, sizeof *e->ends);
+  if (!e->ends) return QM_ENOMEM;
   qm_buf_init(&front, env, QM_BATCH_RAW_MAX);
   qm_buf_init(&back, env, QM_BATCH_RAW_MAX);
   put_front(e, &front, n_segments);
@@ -649,7 +663,7 @@ static int assemble(encoder *e, qm_buf *out, uint32_t n_segments, int level) {
   int rc = qm_buf_status(&front);
   if (rc == QM_OK) rc = qm_buf_status(&back);
   if (rc == QM_OK && front.n + back.n > QM_BATCH_RAW_MAX) rc = QM_ELIMIT;
-  if (rc == QM_OK) rc = put_container(out, &front, &back, &zipped, level);
+  if (rc == QM_OK) rc = put_container(e, out, &front, &back, &zipped, level);
   qm_buf_free(&front);
   qm_buf_free(&back);
   qm_buf_free(&zipped);

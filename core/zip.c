@@ -7,6 +7,7 @@
 
 #define MAGIC UINT32_C(0xFD2FB528)
 #define BLOCK_SIZE_MAX (128u * 1024u)
+#define BLOCK_HEADER 3u
 #define BLOCK_BYTES_MIN 4u /* three of header, one of content */
 /* The higher levels' tables are as large as the window, four bytes an entry, twice over. */
 #define HIGH_LEVEL 10
@@ -28,47 +29,73 @@ static int stick(qm_buf *b, int code) {
   return b->status;
 }
 
-/* to has ZSTD_compressBound(in.n) bytes: with less zstd may give up on a frame that
- * would have fitted. */
-static int compress(ZSTD_CCtx *ctx, uint8_t *to, size_t room, qm_slice in, int level, size_t *n) {
+typedef struct parts {
+  const size_t *ends;
+  size_t n;
+} parts;
+
+static void set_up(ZSTD_CCtx *ctx, size_t size, int level) {
   (void)ZSTD_CCtx_setParameter(ctx, ZSTD_c_compressionLevel, level);
-  if (level >= HIGH_LEVEL && in.n >> WINDOW_LOG_HIGH)
+  if (level >= HIGH_LEVEL && size >> WINDOW_LOG_HIGH)
     (void)ZSTD_CCtx_setParameter(ctx, ZSTD_c_windowLog, WINDOW_LOG_HIGH);
   (void)ZSTD_CCtx_setParameter(ctx, ZSTD_c_contentSizeFlag, 1);
   (void)ZSTD_CCtx_setParameter(ctx, ZSTD_c_checksumFlag, 0);
   (void)ZSTD_CCtx_setParameter(ctx, ZSTD_c_dictIDFlag, 0);
-  *n = ZSTD_compress2(ctx, to, room, in.p, in.n);
+}
+
+static size_t in_parts(ZSTD_CCtx *ctx, uint8_t *to, size_t room, qm_slice in, parts p) {
+  ZSTD_outBuffer out = {to, room, 0};
+  size_t from = 0, left = ZSTD_CCtx_setPledgedSrcSize(ctx, in.n);
+  for (size_t i = 0; i < p.n && !ZSTD_isError(left); i++) {
+    ZSTD_inBuffer part = {in.p + from, p.ends[i] - from, 0};
+    do left = ZSTD_compressStream2(ctx, &out, &part, i + 1 < p.n ? ZSTD_e_flush : ZSTD_e_end);
+    while (!ZSTD_isError(left) && left && out.pos < room);
+    from = p.ends[i];
+  }
+  return ZSTD_isError(left) ? left : out.pos;
+}
+
+/* to has room for what zstd may need: with less it may give up on a frame that would have
+ * fitted. */
+static int compress(ZSTD_CCtx *ctx, uint8_t *to, size_t room, qm_slice in, int level, parts p,
+                    size_t *n) {
+  set_up(ctx, in.n, level);
+  *n = p.n > 1 ? in_parts(ctx, to, room, in, p) : ZSTD_compress2(ctx, to, room, in.p, in.n);
   if (!ZSTD_isError(*n)) return QM_OK;
   return ZSTD_getErrorCode(*n) == ZSTD_error_memory_allocation ? QM_ENOMEM : QM_EINTERNAL;
 }
 
-static int compress_into(ZSTD_CCtx *ctx, qm_buf *out, qm_slice in, int level) {
+static int compress_into(ZSTD_CCtx *ctx, qm_buf *out, qm_slice in, int level, parts p) {
   size_t n, room = ZSTD_compressBound(in.n);
   if (ZSTD_isError(room)) return stick(out, QM_ELIMIT);
+  room += p.n * BLOCK_HEADER;
   if (room <= out->max - out->n) {
     uint8_t *to = qm_buf_reserve(out, room);
     if (!to) return qm_buf_status(out);
-    int rc = compress(ctx, to, room, in, level, &n);
+    int rc = compress(ctx, to, room, in, level, p, &n);
     if (rc == QM_OK) out->n += n;
     return rc == QM_ENOMEM ? stick(out, rc) : rc;
   }
   /* The bound lies beyond the buffer's maximum; the frame itself may not. */
   uint8_t *scratch = qm_alloc(out->env, room);
   if (!scratch) return stick(out, QM_ENOMEM);
-  int rc = compress(ctx, scratch, room, in, level, &n);
+  int rc = compress(ctx, scratch, room, in, level, p, &n);
   if (rc == QM_OK) qm_buf_add(out, scratch, n);
   qm_free(out->env, scratch);
   return rc == QM_EINTERNAL ? rc : stick(out, rc);
 }
 
-int qm_zip(qm_buf *out, qm_slice in, int level) {
+int qm_zip_parts(qm_buf *out, qm_slice in, int level, const size_t *ends, size_t n) {
+  parts p = {ends, n};
   QM_TRY(qm_buf_status(out));
   ZSTD_CCtx *ctx = ZSTD_createCCtx_advanced(memory_of(out->env));
   if (!ctx) return stick(out, QM_ENOMEM);
-  int rc = compress_into(ctx, out, in, level);
+  int rc = compress_into(ctx, out, in, level, p);
   (void)ZSTD_freeCCtx(ctx);
   return rc;
 }
+
+int qm_zip(qm_buf *out, qm_slice in, int level) { return qm_zip_parts(out, in, level, NULL, 0); }
 
 /* Reads no more than the frame's headers. The magic is compared here because
  * zstd's own calls also take skippable frames, whose content is empty. A frame that

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "adapters/sqlite/sqlite_wal.h"
+
 int qm__db_errno(int error) {
   switch (error) {
     case ENOENT:
@@ -192,7 +194,9 @@ int qm__db_begin(qm__db *db) {
 int qm__db_commit(qm__db *db) {
   QM_TRY(alive(db));
   if (sqlite3_get_autocommit(db->h)) return QM_ESTATE;
+  qm__wal_hold(db->h, 1);
   int rc = poison(db, qm__db_run(db, QM__SQL_COMMIT, NULL, 0));
+  qm__wal_hold(db->h, 0);
   if (rc != QM_OK)
     qm__db_rollback(db);
   else if (db->flags & QM__DB_RELAXED)

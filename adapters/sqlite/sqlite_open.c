@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "adapters/sqlite/sqlite_db.h"
+#include "adapters/sqlite/sqlite_wal.h"
 
 /* ---- files ---- */
 
@@ -203,7 +204,7 @@ static int count_wal(void *payload, sqlite3 *h, const char *name, int pages) {
 static int connect(qm__db *db, const char *path, qm_error *e) {
   int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE |
               (db->flags & QM__DB_READONLY ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE);
-  int rc = qm__db_error(db, sqlite3_open_v2(path, &db->h, flags, NULL));
+  int rc = qm__db_error(db, sqlite3_open_v2(path, &db->h, flags, qm__wal_vfs()));
   if (rc == QM_OK && !(db->flags & QM__DB_READONLY) && sqlite3_db_readonly(db->h, "main") == 1)
     rc = QM_EREADONLY; /* SQLite falls back to reading where it may not write */
   return rc == QM_OK ? QM_OK : qm_fail(e, rc, "%s", qm_err_text(rc));

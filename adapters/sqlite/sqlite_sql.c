@@ -15,7 +15,8 @@ const char qm__sql_connect[] =
     "PRAGMA journal_size_limit = 8388608;";
 const char qm__sql_create[] = "PRAGMA page_size = 4096;";
 const char qm__sql_full[] = "PRAGMA synchronous = FULL;";
-const char qm__sql_normal[] = "PRAGMA synchronous = NORMAL;";
+/* Its WAL is as large as it becomes between two checkpoints: what is cut off is made anew. */
+const char qm__sql_normal[] = "PRAGMA synchronous = NORMAL; PRAGMA journal_size_limit = 33554432;";
 const char qm__sql_wal[] = "PRAGMA journal_mode = WAL;";
 /* Two columns: what a record is called, and the rest. Nothing weighs texts by their length. */
 const char qm__sql_search_make[] =
@@ -394,8 +395,8 @@ static const qm__sql table[QM__SQL_COUNT] = {
         "SELECT coalesce((SELECT title FROM _search_new WHERE row = ?1),"
         " (SELECT c0 FROM _search_content WHERE id = ?1), '')"),
     SQL(SEARCH_NEW_SIZE,
-        "SELECT count(*), coalesce(sum(length(CAST(title AS BLOB)) + length(CAST(body AS BLOB))), 0)"
-        " FROM _search_new"),
+        "SELECT count(*), coalesce(sum(length(CAST(title AS BLOB)) +"
+        " length(CAST(body AS BLOB))), 0) FROM _search_new"),
     SQL(SEARCH_NEW_PUT,
         "INSERT OR REPLACE INTO _search_new (row, title, body) VALUES (?1, ?2, ?3)"),
     SQL(SEARCH_NEW_LIST, "SELECT row, title, body FROM _search_new ORDER BY row"),

@@ -44,6 +44,8 @@ my @groups = (
     ['text.state'          => 'encoded without'],
     ['text.friendsforever' => 'merge friendsforever'],
     ['text.clownschool'    => 'merge clownschool'],
+    ['text.friendsforever.pushes' => 'merge friendsforever, each of 2,447 pushes a batch'],
+    ['text.clownschool.pushes'    => 'merge clownschool, each of 3,856 pushes a batch'],
   ]],
   ['A session, before TLS', 'session', [
     ['session.live'          => 'one short field in an open session, without seed and signature'],

@@ -1,8 +1,11 @@
 /* Typing by several at once (friendsforever, clownschool) and typing saved edit by edit. Each
  * author types on a replica that has seen exactly what the trace says he had; all replicas end
- * alike. That is the trace's own end content unless somebody typed where another replaced text
- * at the same time: the trace has places, not characters, and they are those of an order in
- * which what replaces a deleted run stands before it. How much differs is said. */
+ * alike. That is the trace's own end content unless somebody typed behind an element that another
+ * had rubbed out and replaced (fixtures/traces/README.md says where): how much differs is said.
+ *
+ * What is merged is the whole history, chains included, into an empty replica; the reading of
+ * the text is part of it. Once in as few batches as hold it, as the peers' one update (of which
+ * Yjs's is a state, without what was deleted), and once each push a batch of its own. */
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +14,7 @@
 
 #include "adapters/json/schema_json.h"
 #include "core/crdt/sequence.h"
+#include "core/logged.h"
 #include "core/read.h"
 #include "core/write.h"
 #include "tests/bench/bench.h"
@@ -104,6 +108,7 @@ static void open_replica(world *w, replica *r, uint8_t device, uint32_t flags) {
                               .readable = 1,
                               .writable = 1};
   qm_engine_options o = {.size = sizeof o, .device = {{device}}, .flags = flags};
+  memset(r, 0, sizeof *r);
   BENCH_OK(qm_store_mem_open(&w->env.env, &r->store));
   BENCH_OK(qm_engine_open(&r->engine, &w->env.env, r->store, &o, NULL));
   BENCH_OK(qm_engine_space_put(r->engine, &info, NULL));
@@ -271,36 +276,87 @@ static void play(world *w) {
     if (w->authors[a].engine) push(w, a, w->n - 1);
 }
 
-/* All that a replica holds, into an empty one. */
-static void merge(bench *b, world *w, const char *id, qm_buf *shown) {
-  replica r;
-  qm_arena arena;
-  qm_slice *batches = calloc(w->n, sizeof *batches);
+typedef struct batches {
+  qm_slice *p;
+  uint32_t n;
+} batches;
+
+/* All that a replica holds, each push a batch as it came. */
+static batches pushed(world *w, replica *all) {
+  batches out = {calloc(w->n, sizeof *out.p), 0};
   const qm_vv_list nothing = {NULL, 0};
   uint64_t cursor = 0;
-  uint32_t n = 0;
   qm_buf batch;
-  replica *all = &w->authors[0];
+  BENCH_CHECK(out.p);
   qm_buf_init(&batch, &w->env.env, QM_BATCH_MAX);
-  for (;; n++) {
+  for (;; out.n++) {
     qm_buf_clear(&batch);
     int rc = qm_engine_next_batch(all->engine, space_of(all), nothing, &cursor, &batch);
     if (rc == QM_ENOTFOUND) break;
     BENCH_OK(rc);
-    batches[n] = qm_slice_of(qm_arena_copy(&w->arena, batch.p, batch.n), batch.n);
+    BENCH_CHECK(out.n < w->n);
+    out.p[out.n] = qm_slice_of(qm_arena_copy(&w->arena, batch.p, batch.n), batch.n);
   }
+  qm_buf_free(&batch);
+  return out;
+}
+
+/* The same segments in as few batches as hold them: as a peer sends all in one update. */
+static batches joined(world *w, replica *all, const batches *from) {
+  batches out = {calloc(from->n, sizeof *out.p), 0};
+  qm_segment *held = calloc(QM_BATCH_SEGMENTS_MAX, sizeof *held);
+  qm_batch one, whole = {held, 0};
+  qm_arena arena;
+  qm_buf batch;
+  BENCH_CHECK(out.p && held);
+  qm_arena_init(&arena, &w->env.env, (size_t)1 << 30);
+  qm_buf_init(&batch, &w->env.env, QM_BATCH_MAX);
+  for (uint32_t i = 0; i <= from->n; i++) {
+    one.n_segments = 0;
+    if (i < from->n) BENCH_OK(qm__logged_batch(space_of(all), from->p[i], 0, &arena, &one));
+    if (i == from->n || whole.n_segments + one.n_segments > QM_BATCH_SEGMENTS_MAX) {
+      qm_buf_clear(&batch);
+      BENCH_OK(qm_batch_encode(&batch, &whole, qm_space_authors(space_of(all)), 0));
+      out.p[out.n++] = qm_slice_of(qm_arena_copy(&w->arena, batch.p, batch.n), batch.n);
+      whole.n_segments = 0;
+    }
+    for (uint32_t k = 0; k < one.n_segments; k++) held[whole.n_segments++] = one.segments[k];
+  }
+  qm_buf_free(&batch);
+  qm_arena_free(&arena);
+  free(held);
+  return out;
+}
+
+/* Into an empty replica, history and hash chains included. */
+static void merge(bench *b, world *w, const char *id, const batches *from, qm_buf *shown) {
+  replica r;
+  qm_arena arena;
   open_replica(w, &r, 9, 0);
   qm_arena_init(&arena, &w->env.env, (size_t)1 << 30);
-  bench_span from = bench_start();
+  bench_span start = bench_start();
   BENCH_OK(qm_engine_begin(r.engine));
-  for (uint32_t i = 0; i < n; i++) take(&r, 0, batches[i], &arena);
+  for (uint32_t i = 0; i < from->n; i++) take(&r, 0, from->p[i], &arena);
   BENCH_OK(qm_engine_commit(r.engine, QM_DURABLE, NULL, NULL));
   differs(w, &r, shown); /* reading it is part of the figure, as it is of the peers' */
-  bench_took(b, id, 1e3, from);
+  bench_took(b, id, 1e3, start);
   qm_arena_free(&arena);
-  qm_buf_free(&batch);
   close_replica(&r);
-  free(batches);
+}
+
+static void merges(bench *b, world *w, const char *id, qm_buf *shown, int runs) {
+  char each[80];
+  replica *a = &w->authors[0];
+  batches all = pushed(w, a), few = joined(w, a, &all);
+  snprintf(each, sizeof each, "%s.pushes", id);
+  bench_figure(b, id, "ms", 0, 0, NULL);
+  bench_figure(b, each, "ms", 0, 0, NULL);
+  for (int i = 0; i < runs; i++) {
+    merge(b, w, id, &few, shown);
+    merge(b, w, each, &all, shown);
+  }
+  free(all.p);
+  free(few.p);
 }
 
 static void each(bench *b) {
@@ -330,7 +386,6 @@ void bench_together(bench *b, int runs) {
     char path[128], id[64];
     snprintf(path, sizeof path, "fixtures/traces/%s.json.gz", names[k]);
     snprintf(id, sizeof id, "text.%s", names[k]);
-    bench_figure(b, id, "ms", 0, 0, NULL);
     open_world(&w, path);
     qm_buf_init(&shown, &w.env.env, 1u << 24);
     play(&w);
@@ -342,7 +397,7 @@ void bench_together(bench *b, int runs) {
       if (n && a == 0)
         fprintf(stderr, "bench: %s ends in another text, within %zu bytes\n", names[k], n);
     }
-    for (int i = 0; i < runs; i++) merge(b, &w, id, &shown);
+    merges(b, &w, id, &shown, runs);
     qm_buf_free(&shown);
     close_world(&w);
   }

@@ -122,6 +122,7 @@ static void answer(side *x, owed *o) {
   r.n_lines = SPACES;
   switch (ev->kind) {
     case QM_EV_NEXT: rc = next_of(x, s); break;
+    case QM_EV_SMALL: rc = QM_ELIMIT; break; /* entries travel in rounds */
     case QM_EV_COMMIT: /* a hub sets some of it aside */
       if (x->hub && below(2)) x->held[s] += 1 + below(2);
       r.taken = 1;

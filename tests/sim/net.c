@@ -156,16 +156,33 @@ static void cut(world *w, link *l) {
   if (&l->s != deaf && l->s.s) qm_session_shut(l->s.s, QM_ENET);
 }
 
-static void tell_others(world *w, const link *from, const node *n, const qm_id *space) {
+/* A compact segment goes on as it is, where the device may still read (S8.15). */
+static int tell_end(link *l, end *x, const qm_id *space, qm_slice small) {
+  node *n = x->n;
+  const qm_answer_policy *policy = answer_of(l, x)->policy;
+  qm_grant g = {.readable = 0};
+  qm_arena arena;
+  if (!small.n || x != &l->s || peers(l)) return qm_session_news(x->s, space);
+  qm_arena_init(&arena, &n->env, 1u << 16);
+  int rc = policy->grant ? policy->grant(policy->payload, &l->c.n->id, space, &arena, &g) : QM_OK;
+  qm_arena_free(&arena);
+  if (rc != QM_OK || !g.readable) return qm_session_news(x->s, space);
+  return qm_session_relay(x->s, space, small);
+}
+
+static void tell_others(world *w, const link *from, const node *n, const qm_id *space,
+                        qm_slice small) {
   for (int i = 0; i < LINKS_MAX; i++) {
     link *l = &w->links->all[i];
     if (!l->used || l == from || !l->stays || (l->c.n != n && l->s.n != n)) continue;
     end *x = l->c.n == n ? &l->c : &l->s;
-    if (x->s && !x->closed && qm_session_news(x->s, space)) l->next_ms = w->now;
+    if (x->s && !x->closed && tell_end(l, x, space, small)) l->next_ms = w->now;
   }
 }
 
-void net_news(world *w, const node *n, const qm_id *space) { tell_others(w, NULL, n, space); }
+void net_news(world *w, const node *n, const qm_id *space) {
+  tell_others(w, NULL, n, space, qm_slice_of(NULL, 0));
+}
 
 void net_leave(world *w) {
   for (int i = 0; i < LINKS_MAX; i++) {
@@ -239,6 +256,10 @@ static int run_events(link *l, end *x) {
     trace_u64(&n->w->trace, (uint64_t)ev.kind);
     if (ev.kind == QM_EV_NEXT && liar_answer_next(n, a, x->s, &ev)) continue;
     if (ev.kind == QM_EV_NEXT && answer_next(x, a, &ev)) continue;
+    uint8_t small[QM_SMALL_MAX];
+    size_t n_small = ev.kind == QM_EV_COMMIT && qm_is_small(ev.blob) ? ev.blob.n : 0;
+    if (n_small) memcpy(small, ev.blob.p, n_small);
+    n->w->compact += n_small != 0;
     int rc = qm_answer_event(a, x->s, &ev);
     if (!ev.ticket && (rc == QM_EIO || rc == QM_EINTERNAL || rc == QM_ECORRUPT)) n->sick = 1;
     after_event(x, a, &ev);
@@ -247,10 +268,10 @@ static int run_events(link *l, end *x) {
     if (ev.kind == QM_EV_LIVE) l->live = 1;
     if (ev.kind == QM_EV_DONE && l->live) n->w->rounds++;
     if (ev.kind == QM_EV_COMMIT && a->own.rc == QM_OK && a->own.reply.taken)
-      tell_others(n->w, l, n, &ev.space);
+      tell_others(n->w, l, n, &ev.space, qm_slice_of(small, a->own.as_it_came ? n_small : 0));
     if (ev.kind == QM_EV_STATE_JOIN && a->own.rc == QM_OK) {
       n->w->first_states += n->late && n->fresh;
-      tell_others(n->w, l, n, &ev.space);
+      tell_others(n->w, l, n, &ev.space, qm_slice_of(NULL, 0));
     }
     if (ev.kind == QM_EV_FORK) l->told |= 1u << space_of_id(n->w, &ev.space);
     if (ev.kind != QM_EV_CLOSED) continue;

@@ -101,6 +101,7 @@ static void sum_up(const world *w, result *t) {
   t->stamped = w->people->stamped;
   t->first_states = w->first_states;
   t->rounds = w->rounds;
+  t->compact = w->compact;
   t->violations = w->violations;
   t->conflicts = w->people->conflicts;
   t->collisions = w->people->collisions;

@@ -13,7 +13,7 @@ typedef struct result {
   uint64_t trace, violations, device_days;
   uint64_t fired[F_COUNT], saves, sessions;
   uint64_t writes, syncs, torn, conflicts, collisions, stale, settled, same_keys;
-  uint64_t first_states, rounds, stamped, in_classes;
+  uint64_t first_states, rounds, compact, stamped, in_classes;
   uint64_t records, shared; /* of which two people or more have written */
 } result;
 

@@ -135,7 +135,8 @@ struct world {
   struct people *people;
   int store_flags, zip_level;
   uint64_t sessions, saves, violations;
-  uint64_t first_states, rounds; /* first syncs by a state; rounds of sessions that stay */
+  /* First syncs by a state; rounds of sessions that stay, and compact segments in them. */
+  uint64_t first_states, rounds, compact;
   /* Of the first violation: what it says, without and with the names. */
   char kind[VIOLATION_MAX], message[VIOLATION_MAX];
   int verbose;

@@ -142,6 +142,52 @@ static void frames_by_hand(void **state) {
   }
 }
 
+/* Letters, then digits: each with codes of its own. */
+static void parts_have_their_own_codes(void **state) {
+  (void)state;
+  world w;
+  size_t whole, ends[12];
+  uint32_t x = 1;
+  qm_buf plain;
+  open_world(&w);
+  qm_buf_init(&plain, &w.env, 1 << 22);
+  for (unsigned i = 0; i < 12; i++) {
+    for (unsigned k = 0; k < 20000; k++) {
+      x = x * 1103515245u + 12345u;
+      qm_buf_byte(&plain, (uint8_t)(i % 2 ? 'a' + (x >> 16) % 17 : '0' + (x >> 16) % 3));
+    }
+    ends[i] = plain.n;
+  }
+  assert_int_equal(qm_zip(&w.packed, qm_buf_slice(&plain), 1), QM_OK);
+  whole = w.packed.n;
+  for (size_t n = 0; n <= 12; n++) { /* the last end is that of all */
+    size_t kept = n ? ends[n - 1] : 0;
+    if (n) ends[n - 1] = plain.n;
+    qm_buf_clear(&w.packed);
+    qm_buf_clear(&w.out);
+    assert_int_equal(qm_zip_parts(&w.packed, qm_buf_slice(&plain), 1, ends, n), QM_OK);
+    if (n) ends[n - 1] = kept;
+    if (n == 12) assert_true(w.packed.n < whole);
+    assert_int_equal(qm_unzip(&w.out, qm_buf_slice(&w.packed), plain.n), QM_OK);
+    assert_int_equal(w.out.n, plain.n);
+    assert_memory_equal(w.out.p, plain.p, plain.n);
+  }
+  /* Parts without a byte, and a frame that has to fit. */
+  const size_t empty[] = {0, 0, plain.n, plain.n};
+  qm_buf small;
+  qm_buf_clear(&w.packed);
+  qm_buf_clear(&w.out);
+  assert_int_equal(qm_zip_parts(&w.packed, qm_buf_slice(&plain), 5, empty, 4), QM_OK);
+  assert_int_equal(qm_unzip(&w.out, qm_buf_slice(&w.packed), plain.n), QM_OK);
+  assert_memory_equal(w.out.p, plain.p, plain.n);
+  qm_buf_init(&small, &w.env, 100);
+  assert_int_equal(qm_zip_parts(&small, qm_buf_slice(&plain), 5, ends, 12), QM_ELIMIT);
+  assert_int_equal(small.n, 0);
+  qm_buf_free(&small);
+  qm_buf_free(&plain);
+  close_world(&w);
+}
+
 static void cut_at_any_byte_is_refused(void **state) {
   world w;
   qm_buf plain;
@@ -261,6 +307,7 @@ int main(void) {
       cmocka_unit_test(round_trips),
       cmocka_unit_test(same_input_same_bytes_at_any_level),
       cmocka_unit_test(frames_by_hand),
+      cmocka_unit_test(parts_have_their_own_codes),
       cmocka_unit_test(cut_at_any_byte_is_refused),
       cmocka_unit_test(flipped_bits_are_survived),
       cmocka_unit_test(bombs_are_refused_by_their_claim),
