@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "adapters/sqlite/store_sqlite.h"
+
 /* --- what it says --- */
 
 static void report(const hub_args *a, int code, const char *message) {
@@ -163,6 +165,7 @@ static int run(hub_args *a) {
 
 int main(int argc, char **argv) {
   hub_args a;
+  qm_sqlite_alone();
   memset(&a, 0, sizeof a);
   qm_cli_init(&a.cli, "qianmod");
   /* Before the rest, so that what is wrong with it is said in JSON too. */

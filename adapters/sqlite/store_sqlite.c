@@ -350,4 +350,6 @@ int qm_store_sqlite_open(const qm_env *env, const char *path, unsigned flags, qm
   return QM_OK;
 }
 
+void qm_sqlite_alone(void) { (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0); }
+
 int qm_store_sqlite_limit(qm_store *s, uint32_t pages) { return qm__db_limit(&self(s)->db, pages); }

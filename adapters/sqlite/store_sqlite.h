@@ -30,6 +30,10 @@ enum {
 int qm_store_sqlite_open(const qm_env *env, const char *path, unsigned flags, qm_store **out,
                          qm_error *e);
 
+/* For a program that is SQLite's only user in its process, before its first use: what SQLite
+ * takes of memory is not counted, which costs a lock each time. No effect later. */
+void qm_sqlite_alone(void);
+
 /* A quota: the file does not grow beyond `pages` pages of 4096 bytes; a commit that
  * would need more gives QM_EFULL. Until close. */
 int qm_store_sqlite_limit(qm_store *s, uint32_t pages);

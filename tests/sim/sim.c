@@ -139,9 +139,10 @@ static int tell_means(const result *t, double took) {
          "%llu same keys, %llu stale edits\n",
          (ull)t->saves, (ull)t->sessions, (ull)t->conflicts, (ull)t->settled, (ull)t->collisions,
          (ull)t->same_keys, (ull)t->stale);
-  printf("# %llu first syncs by a state, %llu rounds of sessions that stayed, %llu compact pushes, %llu times stamped, "
-         "%llu records in classes\n",
-         (ull)t->first_states, (ull)t->rounds, (ull)t->compact, (ull)t->stamped, (ull)t->in_classes);
+  printf("# %llu first syncs by a state, %llu rounds of sessions that stayed, "
+         "%llu compact pushes, %llu times stamped, %llu records in classes\n",
+         (ull)t->first_states, (ull)t->rounds, (ull)t->compact, (ull)t->stamped,
+         (ull)t->in_classes);
   printf("# %llu disk writes, %llu syncs, %llu torn; %.1f device-days a second\n",
          (ull)t->writes, (ull)t->syncs, (ull)t->torn, days / (took > 0 ? took : 1));
   if (t->device_days < MEANS_FROM) return 0;
