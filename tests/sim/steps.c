@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/fold.h"
 #include "core/join.h"
 #include "core/repair.h"
 #include "core/space.h"
@@ -245,11 +246,14 @@ static int note_row(void *payload, const qm_record_row *row) {
   return QM_OK;
 }
 
-/* From `first` on; *found = 0: there is none. */
+/* From `first` on; *found = 0: there is none. Not of a record that waits to be folded: folding
+ * would write it anew, and a power cut could undo that but not the damage. */
 static int harm_one(node *n, uint32_t space, const qm_id *first, int *found) {
   harming h = {.found = 0};
   qm_store *store = n->store;
-  int rc = store->ops->record_scan(store, space, 0, first, 1, note_row, &h);
+  *found = 0;
+  int rc = qm__fold(n->engine);
+  if (rc == QM_OK) rc = store->ops->record_scan(store, space, 0, first, 1, note_row, &h);
   *found = h.found;
   if (rc == QM_OK && h.found) rc = store->ops->begin(store);
   if (rc == QM_OK && h.found) {
