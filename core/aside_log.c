@@ -303,6 +303,7 @@ int qm__aside_segment(qm_space *s, qm_segment *g, const qm_hash *hash, const int
 
 typedef struct holding {
   qm_space *s;
+  qm_arena *arena; /* of the row at hand */
   const qm_aside *a;
   uint32_t author;
   qm_log_row row;
@@ -316,9 +317,9 @@ typedef struct holding {
 } holding;
 
 static int pick_changes(holding *h) {
-  qm_arena *arena = &h->s->engine->arena;
-  h->flags = qm_arena_zero(arena, h->g->n_changes);
-  h->ids = qm_arena_grow(arena, h->ids, h->n_ids, (size_t)h->n_ids + h->g->n_ops, sizeof *h->ids);
+  qm_arena *all = &h->s->engine->arena;
+  h->flags = qm_arena_zero(h->arena, h->g->n_changes);
+  h->ids = qm_arena_grow(all, h->ids, h->n_ids, (size_t)h->n_ids + h->g->n_ops, sizeof *h->ids);
   if (!h->flags || !h->ids) return QM_ENOMEM;
   for (uint32_t i = 0; i < h->g->n_changes; i++) {
     const qm_change *c = &h->g->changes[i];
@@ -335,7 +336,7 @@ static int pick_changes(holding *h) {
  * have no effect all the same. */
 static int part_row(holding *h) {
   uint64_t first = 0;
-  int rc = qm__join_part(h->s, &h->row, &h->batch, &h->s->engine->arena, &first);
+  int rc = qm__join_part(h->s, &h->row, &h->batch, h->arena, &first);
   if (rc == QM_OK) h->parted = first;
   return rc == QM_ELIMIT ? QM_OK : rc;
 }
@@ -345,7 +346,7 @@ static int replace_row(holding *h) {
   qm_store *store = s->engine->store;
   qm_segment erased;
   qm_buf b;
-  int rc = qm__aside_erase(s, h->g, h->flags, &s->engine->arena, &erased);
+  int rc = qm__aside_erase(s, h->g, h->flags, h->arena, &erased);
   if (rc != QM_OK) return rc == QM_ELIMIT ? QM_OK : rc;
   *h->g = erased;
   qm_buf_init(&b, s->engine->env, QM_BATCH_MAX);
@@ -372,7 +373,7 @@ static int keep_held(holding *h) {
 /* One row of the log; another branch of a fork is not what the entry names. */
 static int hold_row(holding *h) {
   qm_space *s = h->s;
-  QM_TRY(qm__log_decode(s, h->row.batch, &s->engine->arena, &h->batch));
+  QM_TRY(qm__log_decode(s, h->row.batch, h->arena, &h->batch));
   for (uint32_t i = 0; i < h->batch.n_segments; i++) {
     qm_segment *g = &h->batch.segments[i];
     if (g->author != h->author || g->start > h->a->first || h->a->first >= g->next) continue;
@@ -390,21 +391,25 @@ static int hold_row(holding *h) {
 
 int qm__aside_hold(qm_space *s, const qm_aside *a, qm_id **ids, uint32_t *n) {
   qm_store *store = s->engine->store;
-  holding h = {.s = s, .a = a};
+  qm_arena arena;
+  holding h = {.s = s, .arena = &arena, .a = a};
   qm_vv vv = {NULL, 0, 0};
   *n = 0;
   if (qm_authors_find(&s->authors, &a->author, &h.author) != QM_OK) return QM_OK;
   if (s->states[h.author].closed <= a->first) return QM_OK;
+  qm_arena_init(&arena, s->engine->env, ROW_ARENA);
   int rc = only(s, h.author, a->first, &vv);
   for (int more = 1; rc == QM_OK && more;) {
-    found_row f = {&s->engine->arena, &h.row};
+    found_row f = {&arena, &h.row};
     int met = h.met;
     h.met = 0;
+    qm_arena_reset(&arena);
     rc = store->ops->log_after(store, s->number, &vv, h.row.seq, copy_row, &f);
     if (rc == QM_OK) rc = hold_row(&h);
     more = h.met; /* a run closed twice stands there twice */
     h.met |= met;
   }
+  qm_arena_free(&arena);
   qm_vv_free(s->engine->env, &vv);
   if (rc == QM_ENOTFOUND) rc = QM_OK;
   /* It came with a state, or was cut: its effects are here and nothing says which. */

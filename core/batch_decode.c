@@ -59,6 +59,7 @@ typedef struct decoder {
   uint64_t inserted; /* last counter of the last insert of this segment */
   qm_time time;      /* of the change before */
   uint32_t record;   /* entry of the op before */
+  uint32_t erased;   /* ops of this segment that are */
 } decoder;
 
 /* Most numbers of a column are one byte. */
@@ -543,6 +544,7 @@ static int get_extras(decoder *d, const form *f, const qm_change *ch, qm_op *op)
     const uint8_t *leaf = strip_next(&d->leaves, QM_HASH_SIZE);
     if (!leaf) return QM_ETRUNCATED;
     memcpy(op->leaf, leaf, QM_HASH_SIZE);
+    d->erased++;
   }
   return QM_OK;
 }
@@ -642,11 +644,14 @@ static int get_change(decoder *d, int first, uint64_t *at, qm_change *ch) {
 
 /* The nodes that the erased ops of the segment leave (S5.5). */
 static int get_salts(decoder *d, qm_segment *s) {
-  uint32_t n = qm__salt_cover(s, NULL, 0);
+  uint32_t n = d->erased ? qm__salt_cover(s, NULL, 0) : 1;
   if (n > d->salts.left) return QM_ETRUNCATED;
   qm_salt *p = qm_arena_array(d->arena, n, sizeof *p);
   if (!p) return QM_ENOMEM;
-  (void)qm__salt_cover(s, p, n);
+  if (d->erased)
+    (void)qm__salt_cover(s, p, n);
+  else
+    *p = (qm_salt){.first = 0, .count = s->n_ops}; /* the seed */
   for (uint32_t i = 0; i < n; i++) {
     memcpy(p[i].b, strip_next(&d->salts, QM_SALT_SIZE), QM_SALT_SIZE);
   }
@@ -660,6 +665,7 @@ static int get_segment(decoder *d, const qm_batch_head *h, const head_rest *rest
   if (h->n_changes > qm_cur_left(&d->columns[QM__CHANGES])) return QM_EOVERSIZE;
   d->own = h->author;
   d->inserted = h->start - 1;
+  d->erased = 0;
   s->author = d->in->map[h->author];
   s->start = h->start;
   s->next = h->next;

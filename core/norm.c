@@ -21,6 +21,15 @@ static size_t sequence(const uint8_t *p, size_t left) {
   return n;
 }
 
+/* 1 <= n < 8 bytes: nothing but ASCII. */
+static int ascii_rest(const uint8_t *p, size_t n) {
+  uint32_t a, b;
+  if (n < sizeof a) return (p[0] | p[n / 2] | p[n - 1]) < 0x80;
+  memcpy(&a, p, sizeof a);
+  memcpy(&b, p + n - sizeof b, sizeof b);
+  return ((a | b) & (uint32_t)HIGH_BITS) == 0;
+}
+
 /* Written by hand: cur runs it over every string of every message, and needs the
  * answer alone. */
 int qm_utf8_check(qm_slice s, size_t *codepoints) {
@@ -35,6 +44,9 @@ int qm_utf8_check(qm_slice s, size_t *codepoints) {
         count += sizeof eight;
         continue;
       }
+    } else if (ascii_rest(s.p + i, s.n - i)) {
+      count += s.n - i;
+      break;
     }
     /* Most of what is no ASCII is Han: U+1000 to U+CFFF need no look at their bounds. */
     size_t before = i;

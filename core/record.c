@@ -3,7 +3,9 @@
 #include <string.h>
 
 #include "core/crdt/codec.h"
+#include "core/crdt/siblings.h"
 #include "core/mp.h"
+#include "core/mp_put.h"
 
 /* Blob (SPEC S6.2), one MessagePack array of four:
  *   names      [local author number, …]              ascending bytewise by author id
@@ -18,6 +20,13 @@ uint32_t qm_record_collection(const qm_record *r) {
 }
 
 int qm_record_visible(const qm_record *r) { return qm_marks_visible(&r->marks); }
+
+/* Most cells are siblings: of these without a call, so that the cells of a record, which lie
+ * apart, are fetched side by side. */
+static int is_empty(const qm_cell *c) {
+  if (!c->content) return 1;
+  return c->shape == QM_SIBLINGS ? qm_siblings_of(c)->n == 0 : qm_shape_of(c->shape)->empty(c);
+}
 
 static uint64_t cell_key(uint32_t field, unsigned shape) { return (uint64_t)field << 8 | shape; }
 
@@ -36,7 +45,7 @@ static uint32_t cell_place(const qm_record *r, uint64_t key) {
 const qm_cell *qm_record_cell(const qm_record *r, uint32_t field, unsigned shape) {
   uint32_t at = cell_place(r, cell_key(field, shape));
   if (at == r->n_cells || r->cells[at].field != field || r->cells[at].shape != shape) return NULL;
-  return qm_shape_of(shape)->empty(&r->cells[at]) ? NULL : &r->cells[at];
+  return is_empty(&r->cells[at]) ? NULL : &r->cells[at];
 }
 
 const qm_cell *qm_record_cell_next(const qm_record *r, const qm_cell *cell) {
@@ -140,7 +149,7 @@ int qm_record_join(qm_record *out, const qm_record *a, const qm_vv *va, const qm
 int qm_record_empty(const qm_record *r) {
   if (r->n_creations || r->marks.n) return 0;
   for (uint32_t i = 0; i < r->n_cells; i++)
-    if (!qm_shape_of(r->cells[i].shape)->empty(&r->cells[i])) return 0;
+    if (!is_empty(&r->cells[i])) return 0;
   return 1;
 }
 
@@ -149,10 +158,9 @@ static int collect_names(const qm_record *r, qm_names *names, qm_arena *arena) {
     QM_TRY(qm_names_note(names, arena, r->creations[i].dot.author));
   for (uint32_t i = 0; i < r->marks.n; i++)
     QM_TRY(qm_names_note(names, arena, r->marks.p[i].dot.author));
-  for (uint32_t i = 0; i < r->n_cells; i++) {
-    const qm_shape *shape = qm_shape_of(r->cells[i].shape);
-    if (!shape->empty(&r->cells[i])) QM_TRY(shape->names(&r->cells[i], names, arena));
-  }
+  for (uint32_t i = 0; i < r->n_cells; i++)
+    if (!is_empty(&r->cells[i]))
+      QM_TRY(qm_shape_of(r->cells[i].shape)->names(&r->cells[i], names, arena));
   return QM_OK;
 }
 
@@ -177,18 +185,17 @@ static void encode_head(const qm_record *r, const qm_names *names, const qm_auth
 int qm_record_encode(qm_record *r, const qm_authors *authors, qm_arena *arena, qm_buf *out) {
   qm_names names = {NULL, 0, 0};
   size_t start = out->n, count = 0;
+  for (uint32_t i = 0; i < r->n_cells; i++) count += !is_empty(&r->cells[i]);
   QM_TRY(collect_names(r, &names, arena));
   qm_names_seal(&names, authors);
   encode_head(r, &names, authors, out);
-  for (uint32_t i = 0; i < r->n_cells; i++)
-    count += !qm_shape_of(r->cells[i].shape)->empty(&r->cells[i]);
   qm_mp_array(out, count * 3);
   for (uint32_t i = 0; i < r->n_cells; i++) {
-    const qm_shape *shape = qm_shape_of(r->cells[i].shape);
-    if (shape->empty(&r->cells[i])) continue;
-    qm_mp_uint(out, r->cells[i].field);
-    qm_mp_uint(out, r->cells[i].shape);
-    shape->encode(&r->cells[i], &names, authors, out);
+    const qm_cell *c = &r->cells[i];
+    uint8_t head[2 * QM__PUT_UINT];
+    if (is_empty(c)) continue;
+    qm_buf_add(out, head, (size_t)(qm__put_uint(qm__put_uint(head, c->field), c->shape) - head));
+    qm_shape_of(c->shape)->encode(c, &names, authors, out);
   }
   if (qm_buf_status(out) == QM_OK && out->n - start > QM_RECORD_MAX) return QM_ELIMIT;
   return qm_buf_status(out);

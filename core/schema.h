@@ -416,6 +416,8 @@ int qm_collection_writable(const qm_collection_def *c, qm_slice role);
  * insert's text or one element. Sealed and erased ext values fit where the field may
  * be sealed. QM_ESCHEMA, or the error of qm_value_check, with *e. */
 int qm_field_value_check(const qm_field_def *f, qm_slice value, qm_error *e);
+/* The same of a value that qm_value_check has passed. */
+int qm__field_value_fits(const qm_field_def *f, qm_slice value, qm_error *e);
 /* The check of the hub and of the writer: the op's shape fits the field and its
  * value the field's values, where collection and field are known to this schema;
  * unknown ones pass. */

@@ -138,13 +138,17 @@ static int check_nil(const qm_field_def *f, qm_error *e) {
 }
 
 int qm_field_value_check(const qm_field_def *f, qm_slice value, qm_error *e) {
-  qm_mp_token t;
-  qm_cur c;
   int rc = qm_value_check(value);
   if (rc) {
     return qm_fail(e, rc, "field %.*s: %s", qm__width(f->name), qm__chars(f->name),
                    qm_err_text(rc));
   }
+  return qm__field_value_fits(f, value, e);
+}
+
+int qm__field_value_fits(const qm_field_def *f, qm_slice value, qm_error *e) {
+  qm_mp_token t;
+  qm_cur c;
   qm_cur_init(&c, value);
   QM_TRY(qm_cur_token(&c, &t));
   if (t.type == QM_MP_EXT && t.ext != QM_EXT_POINT) {

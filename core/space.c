@@ -59,7 +59,7 @@ static int table_open(qm_space *s, const qm_id *id, qm_loaded **out, int *fresh)
   *fresh = !slot || !*slot;
   if (*fresh) {
     /* Finding never moves the table: whoever walks it may look records up. */
-    if ((s->table_n + 1) * 4 > s->table_cap * 3) QM_TRY(table_grow(s));
+    if ((s->table_n + 1) * 2 > s->table_cap) QM_TRY(table_grow(s)); /* a step more is a miss */
     slot = find_slot(s, id);
     *slot = qm_arena_zero(&s->engine->records, sizeof **slot);
     if (!*slot) return QM_ENOMEM;

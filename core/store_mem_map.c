@@ -5,6 +5,9 @@
 
 #include "core/wide.h"
 
+/* Bytes that an appended value has room for at first: it will grow. */
+#define APPEND_FIRST 32u
+
 struct qm__map_node {
   uint8_t *key, *value; /* key: right behind the links, in the node's own memory */
   size_t value_n, value_cap;
@@ -69,9 +72,10 @@ static void hash_unlink(qm__map *m, qm__map_node *n) {
   m->n_nodes--;
 }
 
-/* Room for one more node. */
+/* Room for one more node. Half of the buckets stay empty: who looks at another's node first has
+ * to fetch it. */
 static int hash_reserve(qm__map *m) {
-  if (m->n_nodes < m->n_buckets) return QM_OK;
+  if (m->n_nodes < m->n_buckets / 2) return QM_OK;
   size_t n = m->n_buckets ? m->n_buckets * 2 : 64;
   if (n > SIZE_MAX / sizeof *m->buckets) return QM_ENOMEM;
   qm__map_node **p = qm_alloc_zero(m->env, n * sizeof *p), **old = m->buckets;
@@ -364,7 +368,7 @@ int qm__map_append(qm__map *m, qm_slice key, qm_slice bytes) {
   if (!bytes.n && n) return QM_OK;
   if (n && bytes.n <= n->value_cap - held) return append_in_place(m, key, bytes, n);
   if (bytes.n > SIZE_MAX / 2 - held) return QM_ENOMEM;
-  size_t cap = held ? 2 * (held + bytes.n) : bytes.n;
+  size_t cap = held ? 2 * (held + bytes.n) : bytes.n < APPEND_FIRST ? APPEND_FIRST : bytes.n;
   uint8_t *copy = cap ? qm_alloc(m->env, cap) : NULL;
   if (cap && !copy) return QM_ENOMEM;
   if (held) memcpy(copy, n->value, held);

@@ -10,6 +10,8 @@
 #include "core/id.h"
 #include "core/value.h"
 
+#define LOW_BITS UINT64_C(0x0101010101010101)
+#define HIGH_BITS (LOW_BITS * 0x80)
 #define DIGITS_MAX 17 /* this many always read back as the same double */
 
 static void add_text(qm_buf *out, const char *text) { qm_buf_add(out, text, strlen(text)); }
@@ -34,10 +36,22 @@ static void add_escape(qm_buf *out, uint8_t byte) {
   qm_buf_add(out, text, letter ? 2 : 6);
 }
 
+/* Of eight bytes at least one is 0: the bit of a carry that came from no other. */
+static int has_zero(uint64_t v) { return ((v - LOW_BITS) & ~v & HIGH_BITS) != 0; }
+
+/* Of eight bytes none is to be escaped. */
+static int is_plain(const uint8_t *p) {
+  uint64_t v;
+  memcpy(&v, p, sizeof v);
+  return !has_zero(v & (LOW_BITS * 0xe0)) && !has_zero(v ^ (LOW_BITS * '"')) &&
+         !has_zero(v ^ (LOW_BITS * '\\'));
+}
+
 void qm_json_str(qm_buf *out, qm_slice utf8) {
   size_t from = 0;
   qm_buf_byte(out, '"');
   for (size_t i = 0; i < utf8.n; i++) {
+    while (utf8.n - i > 8 && is_plain(utf8.p + i)) i += 8;
     uint8_t byte = utf8.p[i];
     if (byte >= 0x20 && byte != '"' && byte != '\\') continue;
     if (i > from) qm_buf_add(out, utf8.p + from, i - from);

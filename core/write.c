@@ -288,7 +288,7 @@ int qm__write_int_value(qm_write *w, int64_t v, qm_slice *out) {
 int qm__write_check(qm_write *w, const qm_target *t, qm_slice value) {
   if (!t->field || w->flags & QM_WRITE_HOME) return qm_value_check(value);
   QM_TRY(qm_value_check(value));
-  return qm_field_value_check(t->field, value, &w->error);
+  return qm__field_value_fits(t->field, value, &w->error);
 }
 
 int qm__write_judge(qm_write *w, const qm_target *t, qm_slice value) {

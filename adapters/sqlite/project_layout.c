@@ -180,6 +180,7 @@ typedef struct columns { /* 1,900 of each */
   const char *names[QM__PROJECT_COLUMNS];
   const char *types[QM__PROJECT_COLUMNS];
   uint8_t indexed[QM__PROJECT_COLUMNS];
+  uint8_t conflicts_indexed;
   uint32_t n;
 } columns;
 
@@ -258,13 +259,33 @@ static void put_create(qm_buf *b, const qm__object *o, const columns *cs) {
     if (cs->indexed[i]) qm__layout_index(b, o, i, cs->names[i]);
 }
 
-/* Columns, then as many parameters from ?4 on, each list in brackets. */
-static void put_row(qm_buf *b, const columns *cs, int parameters) {
-  qm__layout_put(b, parameters ? "(?4" : "(_conflicts");
-  for (uint32_t i = 0; i < cs->n; i++) {
-    qm__layout_put(b, parameters ? ", ?" : ", ");
-    if (parameters) put_number(b, i + 5);
-    else qm__layout_name(b, cs->names[i]);
+enum { ALL_COLUMNS, PLAIN_COLUMNS, INDEXED_COLUMNS };
+
+/* i = n: _conflicts. */
+static int is_of(const columns *cs, uint32_t i, int which) {
+  int indexed = (i < cs->n ? cs->indexed[i] : cs->conflicts_indexed) != 0;
+  return which == ALL_COLUMNS || (which == INDEXED_COLUMNS) == indexed;
+}
+
+static uint32_t count_of(const columns *cs, int which) {
+  uint32_t n = 0;
+  for (uint32_t i = 0; i <= cs->n; i++) n += is_of(cs, i, which) != 0;
+  return n;
+}
+
+/* Columns, or their parameters, in brackets: ?5 and on, and ?4 for _conflicts. */
+static void put_row(qm_buf *b, const columns *cs, int which, int parameters) {
+  const char *before = "(";
+  for (uint32_t i = 0; i <= cs->n; i++) {
+    if (!is_of(cs, i, which)) continue;
+    qm__layout_put(b, before);
+    before = ", ";
+    if (!parameters) {
+      qm__layout_name(b, i < cs->n ? cs->names[i] : "_conflicts");
+    } else {
+      qm__layout_put(b, "?");
+      put_number(b, i < cs->n ? i + 5 : 4);
+    }
   }
   qm__layout_put(b, ")");
 }
@@ -282,18 +303,25 @@ static void put_insert(qm_buf *b, const qm__object *o, const columns *cs) {
   qm__layout_put(b, " WHERE _row BETWEEN ?1 AND ?1 + 4294967295");
 }
 
-/* Writes nothing where everything is as it should be. */
-static void put_update(qm_buf *b, const qm__object *o, const columns *cs) {
+/* Writes nothing where everything is as it should be; of PLAIN_COLUMNS also nothing where another
+ * column differs. SQLite takes out and puts in again what stands in an index of any column that a
+ * statement names. */
+static void put_update(qm_buf *b, const qm__object *o, const columns *cs, int which) {
   qm__layout_put(b, "UPDATE ");
   qm__layout_name(b, o->name);
   qm__layout_put(b, " SET ");
-  put_row(b, cs, 0);
+  put_row(b, cs, which, 0);
   qm__layout_put(b, " = ");
-  put_row(b, cs, 1);
+  put_row(b, cs, which, 1);
   qm__layout_put(b, " WHERE _row = ?1 AND ");
-  put_row(b, cs, 0);
+  put_row(b, cs, which, 0);
   qm__layout_put(b, " IS NOT ");
-  put_row(b, cs, 1);
+  put_row(b, cs, which, 1);
+  if (which == ALL_COLUMNS) return;
+  qm__layout_put(b, " AND ");
+  put_row(b, cs, INDEXED_COLUMNS, 0);
+  qm__layout_put(b, " IS ");
+  put_row(b, cs, INDEXED_COLUMNS, 1);
 }
 
 /* `text` with the object's name in place of %. */
@@ -307,23 +335,29 @@ static const char *named(qm__layout *l, qm_buf *b, const char *text, const char 
 
 /* Values that lost a contest stand in no column: of tables with references the rows that have
  * some are found by this. */
-static void put_conflict_index(qm_buf *b, const qm__ptable *t, const columns *cs) {
+static void put_conflict_index(qm_buf *b, const qm__ptable *t, columns *cs) {
   int any = 0;
   for (uint32_t i = 0; i < t->n_fields; i++)
     any |= t->fields[i].value == QM_VALUE_REF && t->fields[i].column != QM__NO_COLUMN;
+  cs->conflicts_indexed = any != 0;
   if (!any) return;
   qm__layout_index(b, t->object, cs->n, "_space");
   qm__layout_put(b, " WHERE _conflicts > 0");
 }
 
-static int make_statements(qm__layout *l, qm_buf *b, qm__ptable *t, const columns *cs) {
+static int make_statements(qm__layout *l, qm_buf *b, qm__ptable *t, columns *cs) {
   put_create(b, t->object, cs);
   put_conflict_index(b, t, cs);
   t->object->sql = qm__layout_text(l, b);
   put_insert(b, t->object, cs);
   t->insert.text = qm__layout_text(l, b);
-  put_update(b, t->object, cs);
+  put_update(b, t->object, cs, ALL_COLUMNS);
   t->update.text = qm__layout_text(l, b);
+  if (count_of(cs, PLAIN_COLUMNS) && count_of(cs, INDEXED_COLUMNS)) {
+    put_update(b, t->object, cs, PLAIN_COLUMNS);
+    t->touch.text = qm__layout_text(l, b);
+    if (!t->touch.text) return qm_buf_status(b) == QM_OK ? QM_ENOMEM : qm_buf_status(b);
+  }
   t->find.text =
       named(l, b, "SELECT _row FROM % WHERE _id = ?1 AND _space = ?2", t->object->name);
   t->drop.text = named(l, b, "DELETE FROM % WHERE _row = ?1", t->object->name);
@@ -631,6 +665,7 @@ void qm__layout_free(qm__layout *l) {
     for (uint32_t k = 0; k < l->lineages[i].n_tables && l->lineages[i].tables; k++) {
       qm__ptable *t = &l->lineages[i].tables[k];
       finalize(&t->find), finalize(&t->insert), finalize(&t->update), finalize(&t->drop);
+      finalize(&t->touch);
       for (uint32_t n = 0; n < t->n_fields && t->fields; n++) {
         qm__pfield *f = &t->fields[n];
         finalize(&f->put), finalize(&f->read), finalize(&f->cut), finalize(&f->last);

@@ -58,6 +58,7 @@ typedef struct qm__ptable {
   qm__plimit *limits;
   uint32_t n_limits;
   qm__made find, insert, update, drop;
+  qm__made touch; /* update where no column of an index differs; no text: the table has none */
 } qm__ptable;
 
 typedef struct qm__lineage {

@@ -231,22 +231,41 @@ static int find_row(qm_projection *p, qm__ptable *t, uint32_t space, const char 
   return end(p, st, rc);
 }
 
-static int put_main(projecting *x, qm__ptable *t, uint32_t space, const char *id, int64_t *row) {
-  sqlite3_stmt *st;
-  qm_projection *p = x->p;
-  int fresh = *row == 0, rc = SQLITE_OK;
-  QM_TRY(qm__made_start(p->db, fresh ? &t->insert : &t->update, &st));
-  sqlite3_bind_int64(st, 1, fresh ? qm__row_first(space, t->object->ordinal) : *row);
-  if (fresh) {
-    sqlite3_bind_int64(st, 2, space);
-    sqlite3_bind_text(st, 3, id, -1, SQLITE_STATIC);
-  }
-  sqlite3_bind_int64(st, 4, x->conflicts);
+static int bind_row(projecting *x, const qm__ptable *t, sqlite3_stmt *st) {
+  int rc = sqlite3_bind_int64(st, 4, x->conflicts);
   for (uint32_t i = 0; i < t->n_columns && rc == SQLITE_OK; i++)
     rc = bind_cell(st, (int)i + 5, &x->cells[i]);
+  return rc;
+}
+
+static int put_fresh(projecting *x, qm__ptable *t, uint32_t space, const char *id, int64_t *row) {
+  sqlite3_stmt *st;
+  QM_TRY(qm__made_start(x->p->db, &t->insert, &st));
+  sqlite3_bind_int64(st, 1, qm__row_first(space, t->object->ordinal));
+  sqlite3_bind_int64(st, 2, space);
+  sqlite3_bind_text(st, 3, id, -1, SQLITE_STATIC);
+  int rc = bind_row(x, t, st);
   if (rc == SQLITE_OK) rc = sqlite3_step(st);
-  if (fresh && rc == SQLITE_DONE) *row = sqlite3_last_insert_rowid(p->db->h);
-  return end(p, st, rc);
+  if (rc == SQLITE_DONE) *row = sqlite3_last_insert_rowid(x->p->db->h);
+  return end(x->p, st, rc);
+}
+
+/* *changed: it wrote. */
+static int put_changed(projecting *x, qm__ptable *t, qm__made *how, int64_t row, int *changed) {
+  sqlite3_stmt *st;
+  QM_TRY(qm__made_start(x->p->db, how, &st));
+  sqlite3_bind_int64(st, 1, row);
+  int rc = bind_row(x, t, st);
+  if (rc == SQLITE_OK) rc = sqlite3_step(st);
+  *changed = rc == SQLITE_DONE && sqlite3_changes(x->p->db->h) > 0;
+  return end(x->p, st, rc);
+}
+
+static int put_main(projecting *x, qm__ptable *t, uint32_t space, const char *id, int64_t *row) {
+  int changed = 0;
+  if (*row == 0) return put_fresh(x, t, space, id, row);
+  if (t->touch.text) QM_TRY(put_changed(x, t, &t->touch, *row, &changed));
+  return changed ? QM_OK : put_changed(x, t, &t->update, *row, &changed);
 }
 
 /* ---- rows of sets and lists ---- */

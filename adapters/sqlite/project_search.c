@@ -27,13 +27,18 @@ static int stands(qm_projection *p, int64_t row, standing *out) {
   *out = (standing){0};
   QM_TRY(qm__db_start(p->db, QM__SQL_SEARCH_GET, QM__ARGS(qm__int(row)), &st));
   int rc = qm__db_step(p->db, st, &found);
-  if (rc == QM_OK && found) {
+  while (rc == QM_OK && found) {
     qm_slice title = qm__db_blob(st, 1), body = qm__db_blob(st, 2);
-    out->noted = sqlite3_column_type(st, 0) != SQLITE_NULL;
-    out->noted_same = out->noted && is_text(p, title, body);
-    out->noted_bytes = title.n + body.n;
-    out->indexed = sqlite3_column_type(st, 3) != SQLITE_NULL;
-    out->indexed_same = out->indexed && is_text(p, qm__db_blob(st, 4), qm__db_blob(st, 5));
+    int same = is_text(p, title, body);
+    if (sqlite3_column_int(st, 0)) {
+      out->indexed = 1;
+      out->indexed_same = same;
+    } else {
+      out->noted = 1;
+      out->noted_same = same;
+      out->noted_bytes = title.n + body.n;
+    }
+    rc = qm__db_step(p->db, st, &found);
   }
   qm__db_end(p->db, QM__SQL_SEARCH_GET, st);
   return rc;

@@ -217,7 +217,6 @@ static int configure(qm__db *db, qm_error *e) {
   sqlite3_db_config(db->h, SQLITE_DBCONFIG_DQS_DDL, 0, (int *)NULL);
   sqlite3_wal_hook(db->h, count_wal, db); /* instead of SQLite's own checkpoints */
   int rc = exec(db, qm__sql_connect);
-  if (rc == QM_OK && db->flags & QM__DB_RELAXED) rc = exec(db, qm__sql_large);
   return rc == QM_OK ? QM_OK : qm_fail(e, rc, "%s", qm_err_text(rc));
 }
 

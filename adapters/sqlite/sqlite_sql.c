@@ -15,10 +15,10 @@ const char qm__sql_connect[] =
     "PRAGMA journal_size_limit = 8388608;";
 const char qm__sql_create[] = "PRAGMA page_size = 4096;";
 const char qm__sql_full[] = "PRAGMA synchronous = FULL;";
-/* Its WAL is as large as it becomes between two checkpoints: what is cut off is made anew. */
-const char qm__sql_normal[] = "PRAGMA synchronous = NORMAL; PRAGMA journal_size_limit = 33554432;";
-/* Of a hub: its devices come all at once, and what they edit lies anywhere. */
-const char qm__sql_large[] = "PRAGMA cache_size = -8192;";
+/* Its WAL is as large as it becomes between two checkpoints: what is cut off is made anew. And it
+ * saves many records at once, of pages that are then at hand. */
+const char qm__sql_normal[] =
+    "PRAGMA synchronous = NORMAL; PRAGMA journal_size_limit = 33554432; PRAGMA cache_size = -8192;";
 const char qm__sql_wal[] = "PRAGMA journal_mode = WAL;";
 /* Two columns: what a record is called, and the rest. Nothing weighs texts by their length. */
 const char qm__sql_search_make[] =
@@ -222,7 +222,11 @@ static const qm__sql table[QM__SQL_COUNT] = {
     SQL(AUTHOR_DROP, "DELETE FROM author WHERE space = ?1"),
 
     SQL(RECORD_LOAD, "SELECT id, collection, hash, state FROM record WHERE space = ?1 AND id = ?2"),
+    /* The collection stands in an index: a statement that names it writes there too. */
     SQL(RECORD_SAVE,
+        "UPDATE record SET hash = ?4, state = ?5 WHERE space = ?1 AND id = ?2"
+        " AND collection = ?3"),
+    SQL(RECORD_MOVE,
         "UPDATE record SET collection = ?3, hash = ?4, state = ?5 WHERE space = ?1 AND id = ?2"),
     SQL(RECORD_ADD,
         "INSERT INTO record (space, id, collection, hash, state) VALUES (?1, ?2, ?3, ?4, ?5)"),
@@ -391,8 +395,8 @@ static const qm__sql table[QM__SQL_COUNT] = {
     SQL(SEARCH_THERE, "SELECT count(*) FROM sqlite_schema WHERE name = '_search'"),
     /* The content of an FTS5 table is a table: read without FTS5's help it costs one probe. */
     SQL(SEARCH_GET,
-        "SELECT n.row, n.title, n.body, c.id, c.c0, c.c1 FROM (SELECT ?1 AS row) x"
-        " LEFT JOIN _search_new n ON n.row = x.row LEFT JOIN _search_content c ON c.id = x.row"),
+        "SELECT 0, title, body FROM _search_new WHERE row = ?1"
+        " UNION ALL SELECT 1, c0, c1 FROM _search_content WHERE id = ?1"),
     SQL(SEARCH_TITLE,
         "SELECT coalesce((SELECT title FROM _search_new WHERE row = ?1),"
         " (SELECT c0 FROM _search_content WHERE id = ?1), '')"),

@@ -33,6 +33,7 @@ typedef enum qm__sql_id {
   /* store: records, creation dots, keys */
   QM__SQL_RECORD_LOAD,
   QM__SQL_RECORD_SAVE,
+  QM__SQL_RECORD_MOVE,
   QM__SQL_RECORD_ADD,
   QM__SQL_RECORD_DELETE,
   QM__SQL_RECORD_DROP,
@@ -231,7 +232,6 @@ extern const char qm__sql_connect[];
 extern const char qm__sql_create[];
 extern const char qm__sql_full[];   /* every commit waits for its fsync */
 extern const char qm__sql_normal[]; /* commits do not; barriers do */
-extern const char qm__sql_large[];  /* more memory for pages */
 extern const char qm__sql_wal[];
 extern const char qm__sql_search_make[]; /* the search index */
 extern const char qm__sql_search_drop[];

@@ -47,6 +47,8 @@ static int record_save_one(sqlite_store *s, uint32_t space, const qm_record_row 
   const qm__arg args[] = {qm__int(space), id_arg(&row->id), qm__int(row->collection),
                           qm__blob(row->hash, sizeof row->hash), qm__slice(row->state)};
   int rc = qm__db_change(&s->db, QM__SQL_RECORD_SAVE, args, sizeof args / sizeof *args);
+  if (rc == QM_ENOTFOUND)
+    rc = qm__db_change(&s->db, QM__SQL_RECORD_MOVE, args, sizeof args / sizeof *args);
   if (rc != QM_ENOTFOUND) return rc;
   return qm__db_run(&s->db, QM__SQL_RECORD_ADD, args, sizeof args / sizeof *args);
 }

@@ -7,6 +7,7 @@
 #include "core/hash.h"
 
 #define ROOM_MIN 32u
+#define FEW 16u /* ranges of a cut, mostly */
 
 static qm_sequence *content(qm_cell *cell, qm_arena *arena) {
   if (!cell->content) cell->content = qm_arena_zero(arena, sizeof(qm_sequence));
@@ -118,9 +119,9 @@ static int disjoint(const qm_apply *a, qm_ranges in, qm_ranges *out) {
   *out = in;
   if (in.n < 2) return QM_OK;
   to = qm_arena_array(a->arena, in.n, sizeof *to);
-  qm__point *p = qm_alloc_array(a->arena->env, in.n, sizeof *p);
+  qm__point few[FEW], *p = in.n <= FEW ? few : qm_alloc_array(a->arena->env, in.n, sizeof *p);
   if (!to || !p) {
-    qm_free(a->arena->env, p);
+    if (p != few) qm_free(a->arena->env, p);
     return QM_ENOMEM;
   }
   for (uint32_t i = 0; i < in.n; i++) {
@@ -139,7 +140,7 @@ static int disjoint(const qm_apply *a, qm_ranges in, qm_ranges *out) {
       to[n++] = (qm_range){p[i].counter, p[i].len, author};
     }
   }
-  qm_free(a->arena->env, p);
+  if (p != few) qm_free(a->arena->env, p);
   out->p = to;
   out->n = n;
   return QM_OK;

@@ -6,6 +6,7 @@
 #include "core/crdt/codec.h"
 #include "core/crdt/sequence_tree.h"
 
+#define FEW 24u       /* points */
 #define LEAF_FILL 24u /* of QM_LEAF: room for what comes in between */
 
 /* --- sorting --- */
@@ -69,6 +70,15 @@ void qm__points_sort(const qm_env *env, qm__point *p, size_t n) {
   size_t i = 1;
   while (i < n && !point_less(&p[i], &p[i - 1])) i++;
   if (i >= n) return; /* as mostly: in order already */
+  if (n <= FEW) {
+    for (; i < n; i++) {
+      qm__point x = p[i];
+      size_t to = i;
+      for (; to && point_less(&x, &p[to - 1]); to--) p[to] = p[to - 1];
+      p[to] = x;
+    }
+    return;
+  }
   if (n >= 256 && radix_sort(env, p, n)) return;
   for (i = n / 2; i-- > 0;) sift(p, i, n);
   for (size_t end = n; end-- > 1;) {

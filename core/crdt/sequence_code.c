@@ -168,6 +168,29 @@ static void put_values(writer *w, const qm_sequence *s) {
   }
 }
 
+static size_t text_of(const qm__run *r) { return r->state == QM_RUN_TEXT ? r->bytes : 0; }
+
+static void keep_text(uint8_t *to, const qm__run *r) {
+  if (r->state == QM_RUN_TEXT) memcpy(to, r->data, r->bytes);
+}
+
+/* From both ends at once: no step of one waits for memory that the other's last one needs. */
+static void put_text(const qm_sequence *s, uint8_t *to, size_t n) {
+  const qm__run *a = qm__sequence_head(s), *b = qm__sequence_tail(s);
+  uint8_t *end = to + n;
+  if (!a) return;
+  while (a != b) {
+    keep_text(to, a);
+    to += text_of(a);
+    a = a->next;
+    if (a == b) break;
+    end -= text_of(b);
+    keep_text(end, b);
+    b = b->prev;
+  }
+  keep_text(to, a);
+}
+
 static void put_bin_head(qm_buf *out, size_t n) {
   if (n <= UINT8_MAX) {
     qm_buf_byte(out, 0xc4);
@@ -196,8 +219,8 @@ static void put_all(writer *w, const qm_sequence *s, qm_buf *out) {
   if (!qm_buf_reserve(out, size)) return;
   qm_buf_add(out, w->front.p, w->front.n);
   for (unsigned i = 0; i < COLUMNS; i++) qm_buf_add(out, w->c[i].p, w->c[i].n);
-  for (const qm__run *r = qm__sequence_head(s); r; r = qm__run_next(r))
-    if (r->state == QM_RUN_TEXT) qm_buf_add(out, r->data, r->bytes);
+  put_text(s, out->p + out->n, w->text_bytes);
+  out->n += w->text_bytes;
 }
 
 void qm__sequence_encode(const qm_cell *cell, const qm_names *to, const qm_authors *authors,

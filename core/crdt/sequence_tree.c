@@ -288,8 +288,8 @@ static qm__leaf *leaf_open(qm__column *c, qm_arena *arena, uint32_t at, uint64_t
   return p[at] = l;
 }
 
-/* The leaf for a run that goes there at *place, with room; it begins at the counter. What is typed is added at the end
- * of the last one, so that is left full; any other is halved. */
+/* The leaf for a run that goes there at *place and begins at the counter, with room. What is
+ * typed is added at the end of the last one, so that is left full; any other is halved. */
 static qm__leaf *leaf_with_room(qm__column *c, qm_arena *arena, qm__leaf *l, uint64_t counter,
                                 uint32_t *place) {
   if (l->n < QM_LEAF) return l;
@@ -379,13 +379,18 @@ static void index_drop(qm_sequence *s, const qm_authors *authors, const qm__run 
   s->n_columns--;
 }
 
-static qm__run *first_of(qm__run *r) {
-  while (r->lefts.n) r = r->lefts.p[0];
+static qm__run *last_of(qm__run *r) {
+  while (r->rights.n) r = r->rights.p[r->rights.n - 1];
   return r;
 }
 
-static qm__run *last_of(qm__run *r) {
-  while (r->rights.n) r = r->rights.p[r->rights.n - 1];
+qm__run *qm__sequence_tail(const qm_sequence *s) {
+  const qm__runs *l = s->strays.n ? &s->strays : &s->tops;
+  return l->n ? last_of(l->p[l->n - 1]) : NULL;
+}
+
+static qm__run *first_of(qm__run *r) {
+  while (r->lefts.n) r = r->lefts.p[0];
   return r;
 }
 

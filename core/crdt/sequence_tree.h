@@ -128,6 +128,7 @@ qm__run *qm__run_halve(qm_sequence *s, qm_arena *arena, qm__run *r, uint64_t off
 qm__run *qm__run_next(const qm__run *r);
 qm__run *qm__run_prev(const qm__run *r);
 static inline qm__run *qm__sequence_head(const qm_sequence *s) { return s->first; }
+qm__run *qm__sequence_tail(const qm_sequence *s);
 /* Makes the treap where there is none. Before qm__run_precedes, and before `shown` of the top
  * is read. */
 void qm__sequence_order(qm_sequence *s);

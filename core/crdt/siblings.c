@@ -117,9 +117,10 @@ static int empty(const qm_cell *cell) { return !cell->content || qm_siblings_of(
 static int names(const qm_cell *cell, qm_names *to, qm_arena *arena) {
   const qm_siblings *s = qm_siblings_of(cell);
   for (uint32_t i = 0; i < s->n; i++) {
-    QM_TRY(qm_names_note(to, arena, s->p[i].dot.author));
-    QM_TRY(qm_note_dots(to, arena, s->p[i].hides));
-    QM_TRY(qm_note_dots(to, arena, s->p[i].keeps));
+    const qm_sibling *x = &s->p[i];
+    QM_TRY(qm_names_note(to, arena, x->dot.author));
+    if (x->hides.n) QM_TRY(qm_note_dots(to, arena, x->hides));
+    if (x->keeps.n) QM_TRY(qm_note_dots(to, arena, x->keeps));
   }
   return QM_OK;
 }
