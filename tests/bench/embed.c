@@ -195,14 +195,15 @@ static double wakes(void) {
   return (double)u.ru_nvcsw;
 }
 
-/* Bytes that this process had written to the disk. */
+/* Bytes that this process has written to files. What the kernel counts as written to the disk are
+ * whole folios of its cache, some of them far larger than what was written. */
 static double written(void) {
   char line[256];
   unsigned long long n = 0;
   FILE *f = fopen("/proc/self/io", "r");
   BENCH_CHECK(f);
   while (fgets(line, sizeof line, f))
-    if (sscanf(line, "write_bytes: %llu", &n) == 1) break;
+    if (sscanf(line, "wchar: %llu", &n) == 1) break;
   fclose(f);
   return (double)n;
 }

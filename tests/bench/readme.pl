@@ -83,7 +83,7 @@ my @groups = (
     ['embed.memory.first_query'   => 'memory of its own after the first page'],
     ['embed.form.fsyncs'          => 'fsyncs a saved form'],
     ['embed.form.wakes'           => 'threads woken a saved form'],
-    ['embed.form.disk'            => 'written to disk a saved form'],
+    ['embed.form.disk'            => 'written to files a saved form'],
     ['embed.form.wire'            => 'to the hub a saved form, before TLS'],
     ['embed.idle.wakes'           => 'threads woken while nothing is asked'],
   ]],
