@@ -153,7 +153,7 @@ static void memory_ends(void **state) {
   large[sizeof large - 1] = 0;
   ok(put(A, "R", F_HEAD, large));
   for (int round = 0; round < 3; round++) {
-    char text[8];
+    char text[12];
     int rc = QM_ENOMEM;
     snprintf(text, sizeof text, "%d", round);
     const qm_slice value = text_value(&w, text);
