@@ -25,7 +25,7 @@ PEERS_C := $(addprefix tests/bench/,bench.c report.c) $(BENCH_CLI)
 
 .PHONY: bench-peers bench-readme
 bench-peers: deps  ## measure the peers too, and print ratios (Node >= 20, npm; up to an hour)
-	@node -e 'process.exit(parseInt(process.versions.node) < 20)' 2>/dev/null && \
+	@node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null && \
 	  npm --version >/dev/null 2>&1 || \
 	  { echo 'bench-peers needs Node 20 or newer, and npm' >&2; exit 1; }
 	@mkdir -p $(PEERS_DIR)
