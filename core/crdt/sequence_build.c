@@ -183,9 +183,10 @@ static int add_column(builder *b, qm__run *const *p, size_t n) {
   c->starts = qm_arena_array(b->arena, leaves, sizeof *c->starts);
   if (!c->leaves || !c->starts) return QM_ENOMEM;
   for (size_t at = 0; at < n; at += LEAF_FILL) {
-    qm__leaf *l = qm_arena_alloc(b->arena, sizeof *l);
+    uint32_t count = n - at < LEAF_FILL ? (uint32_t)(n - at) : LEAF_FILL;
+    qm__leaf *l = qm__leaf_make(b->arena, n < LEAF_FILL ? count : QM_LEAF);
     if (!l) return QM_ENOMEM;
-    l->n = n - at < LEAF_FILL ? (uint32_t)(n - at) : LEAF_FILL;
+    l->n = count;
     c->starts[c->n] = p[at]->first.counter;
     c->leaves[c->n++] = l;
     for (uint32_t i = 0; i < l->n; i++) {

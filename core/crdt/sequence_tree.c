@@ -270,16 +270,38 @@ qm__run *qm__sequence_find(qm_sequence *s, const qm_authors *authors, qm_dot d) 
   return s->hot = r;
 }
 
+#define LEAF_FIRST 2u /* of an author's first runs */
+
+static int leaf_room(qm__leaf *l, qm_arena *arena, uint32_t cap) {
+  uint64_t *at = qm_arena_array(arena, cap, sizeof *at + sizeof *l->p);
+  if (!at) return QM_ENOMEM;
+  qm__run **p = (qm__run **)(void *)(at + cap);
+  if (l->n) {
+    memcpy(at, l->at, l->n * sizeof *at);
+    memcpy(p, l->p, l->n * sizeof *p);
+  }
+  l->at = at;
+  l->p = p;
+  l->cap = cap;
+  return QM_OK;
+}
+
+qm__leaf *qm__leaf_make(qm_arena *arena, uint32_t cap) {
+  qm__leaf *l = qm_arena_alloc(arena, sizeof *l);
+  if (!l) return NULL;
+  l->n = 0;
+  return leaf_room(l, arena, cap) == QM_OK ? l : NULL;
+}
+
 /* Room for one more leaf at `at`, empty, to begin at the counter. `starts` stays ascending. */
 static qm__leaf *leaf_open(qm__column *c, qm_arena *arena, uint32_t at, uint64_t counter) {
-  qm__leaf *l = qm_arena_alloc(arena, sizeof *l);
+  qm__leaf *l = qm__leaf_make(arena, c->n ? QM_LEAF : LEAF_FIRST);
   uint64_t *starts =
       l ? qm_array_open(arena, c->starts, c->n, &c->cap_starts, at, sizeof *starts) : NULL;
   if (!starts) return NULL;
   c->starts = starts;
   qm__leaf **p = qm_array_open(arena, c->leaves, c->n, &c->cap, at, sizeof *p);
   if (!p) return NULL;
-  l->n = 0;
   c->leaves = p;
   c->n++;
   starts[at] = counter;
@@ -292,7 +314,11 @@ static qm__leaf *leaf_open(qm__column *c, qm_arena *arena, uint32_t at, uint64_t
  * typed is added at the end of the last one, so that is left full; any other is halved. */
 static qm__leaf *leaf_with_room(qm__column *c, qm_arena *arena, qm__leaf *l, uint64_t counter,
                                 uint32_t *place) {
-  if (l->n < QM_LEAF) return l;
+  if (l->n < l->cap) return l;
+  if (l->cap < QM_LEAF) {
+    uint32_t cap = l->cap < QM_LEAF / 2 ? 2 * l->cap : QM_LEAF;
+    return leaf_room(l, arena, cap) == QM_OK ? l : NULL;
+  }
   uint32_t half = *place == QM_LEAF ? QM_LEAF : QM_LEAF / 2;
   uint64_t start = half < QM_LEAF ? l->at[half] : counter;
   qm__leaf *q = leaf_open(c, arena, leaf_from(c, l->at[0]) + 1, start);

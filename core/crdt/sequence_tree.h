@@ -60,11 +60,12 @@ struct qm__run {
 
 #define QM_LEAF 32u
 
-/* Counters beside the runs: whoever looks for one meets no other run. */
+/* Counters beside the runs: whoever looks for one meets no other run. Most texts are short, so
+ * a column's first leaf begins small. */
 struct qm__leaf {
-  uint32_t n;           /* >= 1 */
-  uint64_t at[QM_LEAF]; /* p[i]->first.counter */
-  qm__run *p[QM_LEAF];
+  uint32_t n, cap; /* 1 <= n <= cap <= QM_LEAF */
+  uint64_t *at;    /* p[i]->first.counter */
+  qm__run **p;
 };
 
 /* An author's runs: at least one. */
@@ -152,6 +153,8 @@ void qm__sequence_forget(qm_sequence *s);
 /* NULL where the author wrote nothing here. */
 qm__column *qm__sequence_column(const qm_sequence *s, const qm_authors *authors, uint32_t author);
 static inline qm__run *qm__column_first(const qm__column *c) { return c->leaves[0]->p[0]; }
+/* Empty, with room for `cap` runs; NULL: no memory. */
+qm__leaf *qm__leaf_make(qm_arena *arena, uint32_t cap);
 static inline qm__run *qm__leaf_last(const qm__leaf *l) { return l->p[l->n - 1]; }
 static inline qm__run *qm__column_last(const qm__column *c) {
   return qm__leaf_last(c->leaves[c->n - 1]);
