@@ -70,6 +70,9 @@ my @groups = (
     ['day.bootstrap.cpu'         => 'hub, CPU of that'],
     ['day.bootstrap.device_cpu'  => 'device, CPU of that'],
     ['day.handshake_cpu'         => 'hub, a connection and its hello'],
+    ['day.idle.connections'      => 'idle connections held at once'],
+    ['day.idle'                  => 'hub, memory of 1,000 of them'],
+    ['day.idle.cpu'              => 'hub, CPU while nothing is said'],
   ]],
   ['In an app: 100,000 records, a form of three fields', 'embed', [
     ['embed.so.x86_64'            => 'shared object with all it needs, x86-64'],
@@ -125,7 +128,7 @@ sub ratio {
 }
 
 sub table {
-  my ($title, $rows, $names) = @_;
+  my ($title, $rows, $names, $runs) = @_;
   my $any_peer = grep { exists $_->{peer} } @$rows;
   my $any_target = grep { exists $_->{target} } @$rows;
   my @head = ('figure', 'unit', 'qianmo', 'least to greatest');
@@ -133,7 +136,9 @@ sub table {
   push @head, 'best peer', 'of it' if $any_peer;
   my $out = "### $title\n\n| " . join(' | ', @head) . " |\n|" . '---|' x @head . "\n";
   for my $r (@$rows) {
-    my @cells = ($names->{ $r->{id} } // $r->{id}, $r->{unit}, number($r->{median}),
+    my $name = $names->{ $r->{id} } // $r->{id};
+    $name .= " ($r->{runs} of the runs)" if $r->{runs} != $runs;
+    my @cells = ($name, $r->{unit}, number($r->{median}),
                  number($r->{min}) . ' to ' . number($r->{max}));
     if ($any_target) {
       my $missed = defined $r->{target} &&
@@ -157,7 +162,8 @@ my ($head, $rows) = rows_of(slurp($bench));
 my ($peer_head, $peer_rows) = -e $peers ? rows_of(slurp($peers)) : ({}, []);
 my $with_peers = grep { exists $_->{peer} } @$rows;
 my $out = "Measured on $head->{date} at commit $head->{commit} with `make "
-        . ($with_peers ? 'bench-peers' : 'bench') . "` on $head->{machine}; $head->{runs} runs each, "
+        . ($with_peers ? 'bench-peers' : 'bench') . "` on $head->{machine}; $head->{runs} runs "
+        . "where no other number stands, "
         . "medians of CPU time. Figures of one run can be compared; figures of two machines cannot. "
         . "\"of it\": above 1 is better than the target or the peer.\n\n";
 if ($with_peers) {
@@ -172,10 +178,10 @@ for my $g (@groups) {
   my %names = map { $_->[0] => $_->[1] } @$named;
   my @shown = grep { defined } map { delete $left{ $_->[0] } } @$named;
   for my $r (@$rows) { push @shown, delete $left{ $r->{id} } if $left{ $r->{id} } && $r->{id} =~ /^$prefix\b/; }
-  $out .= table($title, \@shown, \%names) if @shown;
+  $out .= table($title, \@shown, \%names, $head->{runs}) if @shown;
 }
 my @other = grep { $left{ $_->{id} } } @$rows;
-$out .= table('Other', \@other, {}) if @other;
+$out .= table('Other', \@other, {}, $head->{runs}) if @other;
 
 my $text = slurp($readme);
 $text =~ s/\Q$begin\E.*?\Q$end\E/$begin\n$out$end/s or die "$readme: no marker comments\n";
