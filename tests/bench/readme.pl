@@ -168,7 +168,8 @@ my $out = "Measured on $head->{date} at commit $head->{commit} with `make "
         . "\"of it\": above 1 is better than the target or the peer.\n\n";
 if ($with_peers) {
   my %version = map { ($_->{peer} =~ s/ \+.*//r) => $_->{version} } @$peer_rows;
-  $out .= "Peers, in the same run (Node $peer_head->{node}; sqlite-sync natively): "
+  $out .= "Peers, in the same run (Node $peer_head->{node}; sqlite-sync natively; "
+        . "$peer_rows->[0]{runs} of each): "
         . join(', ', map { "$_ $version{$_}" } sort keys %version)
         . ". A peer has one document for a grid, and what it gives is also packed with brotli.\n\n";
 }

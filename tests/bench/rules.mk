@@ -7,7 +7,7 @@ BENCH_CLI := adapters/cli/replay_trace.c adapters/cli/replay_play.c adapters/cli
 BENCH_BUILD := $(BUILD)/o3
 
 .PHONY: bench
-bench: deps  ## measure, five runs each (some minutes); RUNS=n SUITE="grid …"
+bench: deps  ## measure, five runs each (ten minutes); RUNS=n SUITE="grid …"
 	@$(MAKE) BUILD=$(BENCH_BUILD) CFLAGS='-O3 -g -march=native' $(BENCH_BUILD)/bench $(BENCH_BUILD)/qianmod
 	@mkdir -p build/bench
 	@COMMIT=$$(git rev-parse --short HEAD 2>/dev/null) $(BENCH_BUILD)/bench --runs $(RUNS) \
@@ -24,7 +24,7 @@ PEERS_DIR := build/peers
 PEERS_C := $(addprefix tests/bench/,bench.c report.c) $(BENCH_CLI)
 
 .PHONY: bench-peers bench-readme
-bench-peers: deps  ## measure the peers too, and print ratios (Node >= 20, npm; up to an hour)
+bench-peers: deps  ## measure the peers too, and print ratios (Node >= 20, npm; up to an hour; PEER_RUNS=n)
 	@node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null && \
 	  npm --version >/dev/null 2>&1 || \
 	  { echo 'bench-peers needs Node 20 or newer, and npm' >&2; exit 1; }
