@@ -52,16 +52,20 @@
  * Everything here is since 0.1 unless its comment says otherwise. */
 #ifndef QIANMO_H
 #define QIANMO_H
+
 #include <stddef.h>
 #include <stdint.h>
+
 #ifdef __cplusplus
 extern "C" {
 #endif
+
 #include "err.h"
 #include "slice.h"
 
 /* Rises when a program built against an older header would no longer work. */
 #define QM_ABI 1
+
 typedef struct qm_db qm_db; /* one open database; from qm_open to qm_close */
 typedef struct qm_tx qm_tx; /* one open transaction; from qm_begin to qm_commit or qm_cancel */
 
@@ -151,6 +155,7 @@ typedef struct qm_options {
      gives that. It can refuse, and never accept what the library refuses. */
   int32_t (*check_hub)(void *payload, const char *host, const qm_slice *chain, uint32_t n);
 } qm_options;
+
 #define QM_OPTIONS_INIT                                                                     \
   { (uint32_t)sizeof(qm_options), 0, NULL, 5000, 0, NULL, NULL, NULL, NULL, NULL, 90, 250,  \
     NULL, NULL, NULL, NULL, NULL, NULL }
@@ -703,6 +708,7 @@ typedef struct qm_sync_result {
   uint32_t more;             /* 1: the budget ended before all was exchanged, or it was cancelled */
   uint32_t reserved;         /* 0 */
 } qm_sync_result;
+
 #define QM_SYNC_RESULT_INIT \
   { (uint32_t)sizeof(qm_sync_result), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
@@ -723,6 +729,7 @@ typedef struct qm_sync_progress {
   uint64_t unsent_before, unsent;      /* own effects that the hub had not acknowledged when it
                                           began, and has not now */
 } qm_sync_progress;
+
 /* Fill with QM_RUN_OPTIONS_INIT. */
 typedef struct qm_run_options {
   uint32_t size;      /* sizeof(qm_run_options) */
@@ -789,4 +796,5 @@ QM_API int32_t qm_export_refused(qm_db *db, qm_text *out, qm_error *e);
 #ifdef __cplusplus
 }
 #endif
+
 #endif
