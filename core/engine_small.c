@@ -18,8 +18,9 @@ static int only_own(const qm_space *s) {
   return 1;
 }
 
+/* Neither state nor authors are in doubt. */
 static int is_mended(const qm_space *s) {
-  return !s->dirty && !s->suspect && !s->n_forks && !s->n_peer_forks && !s->n_suspects;
+  return !s->dirty && !s->n_forks && !s->n_peer_forks && !s->n_suspects;
 }
 
 /* The row that the push just wrote holds the one segment. */
@@ -49,7 +50,7 @@ int qm_engine_small(qm_engine *e, qm_space *s, qm_buf *out, qm_vv_entry *end) {
   if (e->poisoned) return QM_EIO;
   if (e->flags & QM_ENGINE_HUB) return QM_ELIMIT;
   QM_TRY(qm_engine_push(e, s));
-  if (!is_mended(s) || !only_own(s)) return QM_ELIMIT;
+  if (!is_mended(s) || s->suspect || !only_own(s)) return QM_ELIMIT;
   if (s->own == QM_NO_AUTHOR || s->states[s->own].closed <= acknowledged(s, s->own))
     return QM_ENOTFOUND;
   qm_buf_init(&row, e->env, QM_BATCH_MAX);
@@ -82,7 +83,7 @@ static int read_small(qm_space *s, qm_slice blob, qm_segment *g) {
 }
 
 int qm__small_segment(qm_space *s, qm_slice blob, qm_segment *g) {
-  if (s->dirty || s->n_forks || s->n_peer_forks || s->n_suspects) return QM_EGAP;
+  if (!is_mended(s)) return QM_EGAP;
   int rc = read_small(s, blob, g);
   return rc == QM_OK || rc == QM_ENOMEM || qm_err_class(rc) == QM_CLASS_STORAGE ? rc : QM_EGAP;
 }
@@ -91,25 +92,4 @@ void qm__small_taken(const qm_space *s, const qm_segment *g, int as_it_came, qm_
   in->as_it_came = as_it_came;
   in->author = s->authors.ids[g->author];
   in->next = g->next;
-}
-
-/* --- what the hub has --- */
-
-int qm_engine_acknowledged_to(qm_engine *e, qm_space *s, const qm_author *author, uint64_t next) {
-  uint32_t number;
-  qm_store *store = e->store;
-  if (e->poisoned) return QM_EIO;
-  if (e->open) return QM_ESTATE;
-  if (qm_authors_find(&s->authors, author, &number) != QM_OK) return QM_OK;
-  if (qm__fork_is_suspect(s, author) || next <= acknowledged(s, number)) return QM_OK;
-  uint64_t old = acknowledged(s, number);
-  QM_TRY(qm_vv_set(e->env, &s->acknowledged, number, next));
-  int rc = store->ops->begin(store);
-  if (rc == QM_OK) {
-    rc = qm__space_vv_write(s, "acknowledged", &s->acknowledged);
-    if (rc == QM_OK) rc = store->ops->commit(store, QM_RELAXED, NULL, NULL);
-    else store->ops->rollback(store);
-  }
-  if (rc != QM_OK) s->acknowledged.next[number] = old;
-  return rc;
 }

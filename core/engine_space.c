@@ -221,6 +221,19 @@ int qm_engine_acknowledged(qm_engine *e, qm_space *s, qm_vv_list vv, int safe) {
   return rc;
 }
 
+int qm_engine_acknowledged_to(qm_engine *e, qm_space *s, const qm_author *author, uint64_t next) {
+  uint32_t number;
+  if (e->poisoned) return QM_EIO;
+  if (e->open) return QM_ESTATE;
+  if (qm_authors_find(&s->authors, author, &number) != QM_OK) return QM_OK;
+  uint64_t old = qm_vv_get(&s->acknowledged, number);
+  if (qm__fork_is_suspect(s, author) || next <= old) return QM_OK;
+  QM_TRY(qm_vv_set(e->env, &s->acknowledged, number, next));
+  int rc = write_vv(s, "acknowledged", &s->acknowledged);
+  if (rc != QM_OK) s->acknowledged.next[number] = old;
+  return rc;
+}
+
 const qm_vv *qm_space_acknowledged(const qm_space *s) { return &s->acknowledged; }
 const qm_vv *qm_space_safe(const qm_space *s) { return &s->safe; }
 
