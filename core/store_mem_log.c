@@ -1,4 +1,5 @@
 /* store_mem_log.c: log, open run and stage of the memory store. */
+#include "core/repack.h"
 #include "core/store_mem_impl.h"
 
 #define SEGMENT_SIZE 20 /* author ‖ start ‖ next, in a LOG value */
@@ -320,49 +321,29 @@ int qm__mem_log_rewrite(qm_store *s, uint32_t space, const qm_log_row *row) {
 
 /* ---- repack ---- */
 
-/* What the n rows have instead of what stood there: the same segments, in order. */
-typedef struct same_segments {
-  const qm_log_row *rows;
-  uint32_t n, row, at;
-} same_segments;
-
-/* NULL where there is none left. */
-static const qm_segment_row *segment_next(same_segments *x) {
-  while (x->row < x->n && x->at == x->rows[x->row].n_segments) {
-    x->row++;
-    x->at = 0;
-  }
-  return x->row < x->n ? &x->rows[x->row].segments[x->at++] : NULL;
-}
-
-static int same_as_stored(same_segments *x, qm_slice v) {
+static int same_as_stored(qm__repacking *x, qm_slice v) {
   uint32_t n = (uint32_t)get_be(v.p, 4);
   for (uint32_t i = 0; i < n; i++) {
     qm_segment_row g;
-    const qm_segment_row *s = segment_next(x);
     log_segment(v.p + 4 + (size_t)i * SEGMENT_SIZE, &g);
-    if (!s || s->author != g.author || s->start != g.start || s->next != g.next) return 0;
+    if (!qm__repack_meets(x, &g)) return 0;
   }
   return 1;
 }
 
 static int repack_check(mem_store *m, uint32_t space, uint64_t first, const qm_log_row *rows,
                         uint32_t n) {
-  same_segments x = {rows, n, 0, 0};
+  qm__repacking x;
   key all = key_of(LOG, space), k = all;
   qm_slice rest;
-  uint64_t before = 0;
-  for (uint32_t i = 0; i < n; i++) {
-    if (!rows[i].n_segments || rows[i].seq < first || rows[i].seq <= before) return QM_EINVAL;
-    before = rows[i].seq;
-  }
-  if (!n) return QM_EINVAL;
-  if (!log_there(m, space, before)) return QM_ENOTFOUND;
+  QM_TRY(qm__repack_begin(&x, rows, n, first));
+  uint64_t last = rows[n - 1].seq;
+  if (!log_there(m, space, last)) return QM_ENOTFOUND;
   key_u64(&k, first);
   for (const qm__map_node *at = qm__map_seek(&m->map, key_slice(&k));
-       within(at, key_slice(&all), &rest) && get_be(rest.p, 8) <= before; at = qm__map_next(at))
+       within(at, key_slice(&all), &rest) && get_be(rest.p, 8) <= last; at = qm__map_next(at))
     if (!same_as_stored(&x, qm__map_value(at))) return QM_EINVAL;
-  return segment_next(&x) ? QM_EINVAL : QM_OK;
+  return qm__repack_end(&x);
 }
 
 /* A record's seqs ascend. */

@@ -47,17 +47,17 @@ static int pairs_add(pairs *x, uint64_t mark, uint64_t seq) {
   return QM_OK;
 }
 
+static uint64_t mark_at(const uint8_t *p) {
+  return (uint64_t)p[0] << 24 | (uint64_t)p[1] << 16 | (uint64_t)p[2] << 8 | p[3];
+}
+
 static int pairs_row(void *payload, sqlite3_stmt *st) {
   pairs *x = payload;
   uint64_t seq = qm__db_u64(st, 0);
   qm_slice marks = qm__db_blob(st, 1);
   if (marks.n % MARK_SIZE) return QM_ECORRUPT;
   if (!marks.n) return pairs_add(x, UNTOLD, seq);
-  for (size_t i = 0; i < marks.n; i += MARK_SIZE) {
-    const uint8_t *p = marks.p + i;
-    uint64_t mark = (uint64_t)p[0] << 24 | (uint64_t)p[1] << 16 | (uint64_t)p[2] << 8 | p[3];
-    QM_TRY(pairs_add(x, mark, seq));
-  }
+  for (size_t i = 0; i < marks.n; i += MARK_SIZE) QM_TRY(pairs_add(x, mark_at(marks.p + i), seq));
   return QM_OK;
 }
 
@@ -152,22 +152,25 @@ typedef struct finding {
   uint64_t after, seq; /* seq: the least so far */
 } finding;
 
-static int found(finding *f, uint64_t seq) {
+static int found(void *payload, uint64_t seq) {
+  finding *f = payload;
   if (seq > f->after && seq < f->seq) f->seq = seq;
   return QM_OK;
 }
 
-static int index_row(void *payload, sqlite3_stmt *st) {
-  finding *f = payload;
+/* The seqs of a row of log_index: the last, and how far the others are before it. */
+static int seqs_of(sqlite3_stmt *st, int (*visit)(void *payload, uint64_t seq), void *payload) {
   uint64_t last = qm__db_u64(st, 0), back;
   qm_cur c;
   qm_cur_init(&c, qm__db_blob(st, 1));
   while (qm_cur_left(&c)) {
     if (qm_cur_varint(&c, &back) != QM_OK || back > last) return QM_ECORRUPT;
-    found(f, last - back);
+    QM_TRY(visit(payload, last - back));
   }
-  return found(f, last);
+  return visit(payload, last);
 }
+
+static int index_row(void *payload, sqlite3_stmt *st) { return seqs_of(st, found, payload); }
 
 static int new_row(void *payload, sqlite3_stmt *st) {
   finding *f = payload;
@@ -217,21 +220,12 @@ typedef struct replacing {
   uint64_t mark, first, last; /* of the seqs in between none stays */
 } replacing;
 
-static int keep_seq(const replacing *r, uint64_t seq) {
+static int keep_seq(void *payload, uint64_t seq) {
+  const replacing *r = payload;
   return seq >= r->first && seq <= r->last ? QM_OK : pairs_add(r->to, r->mark, seq);
 }
 
-static int keep_row(void *payload, sqlite3_stmt *st) {
-  const replacing *r = payload;
-  uint64_t last = qm__db_u64(st, 0), back;
-  qm_cur c;
-  qm_cur_init(&c, qm__db_blob(st, 1));
-  while (qm_cur_left(&c)) {
-    if (qm_cur_varint(&c, &back) != QM_OK || back > last) return QM_ECORRUPT;
-    QM_TRY(keep_seq(r, last - back));
-  }
-  return keep_seq(r, last);
-}
+static int keep_row(void *payload, sqlite3_stmt *st) { return seqs_of(st, keep_seq, payload); }
 
 /* One mark: what log_index says of it outside the range, and the n new pairs. */
 static int replace_mark(sqlite_store *s, uint32_t space, uint64_t mark, const uint64_t *added,
@@ -256,8 +250,7 @@ static int new_pairs(const qm_log_row *rows, uint32_t n, pairs *x) {
     for (uint32_t k = 0; k < rows[i].n_records; k++) {
       uint8_t m[MARK_SIZE];
       mark_of(&rows[i].records[k], m);
-      QM_TRY(pairs_add(x, (uint64_t)m[0] << 24 | (uint64_t)m[1] << 16 | (uint64_t)m[2] << 8 | m[3],
-                       rows[i].seq));
+      QM_TRY(pairs_add(x, mark_at(m), rows[i].seq));
     }
   }
   pairs_sort(x);

@@ -4,6 +4,7 @@
  * big-endian); table `segment` only finds it. Its batch stands in log_piece. Which rows are on
  * a record: store_sqlite_index.c. */
 #include "adapters/sqlite/store_sqlite_impl.h"
+#include "core/repack.h"
 
 #define SEGMENT_SIZE 20
 #define PIECE_SIZE 494 /* as schema step 9 has it; eight fill a page */
@@ -398,47 +399,33 @@ int qm__sqlite_log_rewrite(qm_store *store, uint32_t space, const qm_log_row *ro
 
 /* ---- repack ---- */
 
-typedef struct row_range {
-  const qm_log_row *rows;
-  uint32_t n, row, at; /* the segment that comes next */
+typedef struct checking {
+  qm__repacking rows;
   int differs;
-} row_range;
-
-static const qm_segment_row *segment_next(row_range *x) {
-  while (x->row < x->n && x->at == x->rows[x->row].n_segments) {
-    x->row++;
-    x->at = 0;
-  }
-  return x->row < x->n ? &x->rows[x->row].segments[x->at++] : NULL;
-}
+} checking;
 
 static int same_segments(void *payload, sqlite3_stmt *st) {
-  row_range *x = payload;
+  checking *x = payload;
   qm_slice packed = qm__db_blob(st, 0);
   uint32_t n;
   QM_TRY(segment_count(packed, &n));
   for (uint32_t i = 0; i < n && !x->differs; i++) {
     qm_segment_row g = segment_at(packed, i);
-    const qm_segment_row *s = segment_next(x);
-    x->differs = !s || s->author != g.author || s->start != g.start || s->next != g.next;
+    x->differs = !qm__repack_meets(&x->rows, &g);
   }
   return QM_OK;
 }
 
 static int repack_check(sqlite_store *s, uint32_t space, uint64_t first, const qm_log_row *rows,
                         uint32_t n) {
-  row_range x = {rows, n, 0, 0, 0};
-  uint64_t before = 0;
-  for (uint32_t i = 0; i < n; i++) {
-    if (!rows[i].n_segments || rows[i].seq < first || rows[i].seq <= before) return QM_EINVAL;
-    before = rows[i].seq;
-  }
-  if (!n) return QM_EINVAL;
-  QM_TRY(log_there(s, space, before));
+  checking x = {.differs = 0};
+  QM_TRY(qm__repack_begin(&x.rows, rows, n, first));
+  uint64_t last = rows[n - 1].seq;
+  QM_TRY(log_there(s, space, last));
   QM_TRY(qm__store_each(s, QM__SQL_LOG_SIZES,
-                        QM__ARGS(qm__log_row(space, first), qm__log_row(space, before)),
+                        QM__ARGS(qm__log_row(space, first), qm__log_row(space, last)),
                         same_segments, &x));
-  return x.differs || segment_next(&x) ? QM_EINVAL : QM_OK;
+  return x.differs ? QM_EINVAL : qm__repack_end(&x.rows);
 }
 
 static int repack(sqlite_store *s, uint32_t space, uint64_t first, const qm_log_row *rows,
