@@ -5,9 +5,9 @@
  * order shown is the in-order walk: left children, element, right children;
  * children on one side of one element stand in descending order of their *keys*, as
  * a rule their own dots: what an author writes in the place of what is cut stands right
- * behind its left neighbour, before all that hangs on the tombstones. An insert of n code points takes n counters; its first
- * element hangs as the op says, each following one is the right child of the one
- * before. A cut hides elements (tombstones); a trim takes out tombstones with at most
+ * behind its left neighbour, before all that hangs on the tombstones. An insert of n
+ * code points takes n counters; its first element hangs as the op says, each following
+ * one is the right child of the one before. A cut hides elements (tombstones); a trim takes out tombstones with at most
  * one child, which takes the place of its parent: hangs where that hung, with its key.
  * So of the elements that stay none has another ancestor, side or order than before,
  * and what is inserted hangs and stands as if nothing were trimmed. An element whose
