@@ -71,6 +71,7 @@ typedef struct qm_loaded {
   uint8_t edges_stored;  /* it had edges when it was loaded: they stand in the index */
   uint8_t edges_touched; /* written in this transaction: stands in qm_space.edges_touched */
   uint8_t edges_unread;  /* its row did not read: what the index says of it may be anything */
+  uint8_t noted;         /* what its row says is noted for review */
   uint8_t names_own;     /* of a write here: it names values of this device (core/inbox_int.h) */
   struct qm_own *own;    /* what this device had written of it; NULL: nothing, or nobody asks */
 } qm_loaded;
