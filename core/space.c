@@ -267,6 +267,7 @@ static int keep_dots(qm_arena *arena, qm_dots *d) {
 }
 
 int qm__space_apply_op(qm_space *s, qm_loaded *l, const qm_apply *a, const qm_op *op) {
+  l->bytes += qm__op_bytes(op);
   /* Of such a transaction no record outlives it. */
   if (s->engine->open && s->engine->whole) return qm_record_apply(&l->record, a, op);
   qm_op kept = *op;
@@ -370,7 +371,6 @@ static int save_record(qm_space *s, qm_loaded *l, qm_buf *blob, qm_record_row *r
   }
   row->state = qm_slice_of(NULL, blob->n - at);
   l->bytes = blob->n - at;
-  l->bytes_more = 0;
   QM_TRY(qm_record_hash(&row->id, qm_slice_of(blob->p + at, blob->n - at), &s->authors, row->hash));
   qm_digest_add(&s->digest, row->hash);
   l->feed_same = l->stored && memcmp(l->old_hash, row->hash, 16) == 0;
