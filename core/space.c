@@ -110,6 +110,13 @@ int qm__space_record(qm_space *s, const qm_id *id, qm_loaded **out) {
   return QM_OK;
 }
 
+int qm__space_absent(qm_space *s, const qm_id *id, qm_loaded **out) {
+  int fresh;
+  QM_TRY(table_open(s, id, out, &fresh));
+  (*out)->here = 1;
+  return QM_OK;
+}
+
 qm_loaded *qm__space_peek(qm_space *s, const qm_id *id) {
   qm_loaded *l = s->table_cap ? *find_slot(s, id) : NULL;
   return l && l->here ? l : NULL;
@@ -260,6 +267,7 @@ static int keep_dots(qm_arena *arena, qm_dots *d) {
 }
 
 int qm__space_apply_op(qm_space *s, qm_loaded *l, const qm_apply *a, const qm_op *op) {
+  l->bytes += qm__op_bytes(op);
   /* Of such a transaction no record outlives it. */
   if (s->engine->open && s->engine->whole) return qm_record_apply(&l->record, a, op);
   qm_op kept = *op;
@@ -354,10 +362,15 @@ static int save_record(qm_space *s, qm_loaded *l, qm_buf *blob, qm_record_row *r
     l->stored = 0;
     return qm__review_save(s, l, 0, stored);
   }
-  QM_TRY(qm_record_encode(&l->record, &s->authors, &s->engine->arena, blob));
+  if (l->blob.n) {
+    qm_buf_add(blob, l->blob.p, l->blob.n);
+    l->blob.n = 0;
+    QM_TRY(qm_buf_status(blob));
+  } else {
+    QM_TRY(qm_record_encode(&l->record, &s->authors, &s->engine->arena, blob));
+  }
   row->state = qm_slice_of(NULL, blob->n - at);
   l->bytes = blob->n - at;
-  l->bytes_more = 0;
   QM_TRY(qm_record_hash(&row->id, qm_slice_of(blob->p + at, blob->n - at), &s->authors, row->hash));
   qm_digest_add(&s->digest, row->hash);
   l->feed_same = l->stored && memcmp(l->old_hash, row->hash, 16) == 0;
