@@ -267,19 +267,17 @@ static int expect(qm_cur *c, qm_mp_type type, qm_mp_token *t) {
   return qm_cur_fail(c, QM_ETYPE);
 }
 
-static inline uint64_t be_n(const uint8_t *p, unsigned n) {
-  uint64_t v = 0;
-  for (unsigned i = 0; i < n; i++) v = v << 8 | p[i];
-  return v;
+static inline uint32_t be32_of(const uint8_t *p) {
+  return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
-/* Each size for itself: of a known one a compiler makes one load. */
-static uint64_t be_of(const uint8_t *p, unsigned size) {
+/* Spelt out, so that a compiler makes one load of it. */
+static inline uint64_t be_of(const uint8_t *p, unsigned size) {
   switch (size) {
     case 1: return *p;
-    case 2: return be_n(p, 2);
-    case 4: return be_n(p, 4);
-    default: return be_n(p, 8);
+    case 2: return (uint32_t)p[0] << 8 | p[1];
+    case 4: return be32_of(p);
+    default: return (uint64_t)be32_of(p) << 32 | be32_of(p + 4);
   }
 }
 
