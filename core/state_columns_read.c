@@ -99,7 +99,7 @@ static int get_run(reader *r, uint64_t span, dot *out) {
   return QM_OK;
 }
 
-/* Each takes a reader's many small appends in one. */
+/* What is put most often is put in one append. */
 static void put_dot(qm_buf *to, const dot *d) {
   uint8_t head[2 * QM__PUT_UINT];
   qm_buf_add(to, head, (size_t)(qm__put_uint(qm__put_uint(head, d->author), d->counter) - head));
@@ -113,7 +113,7 @@ static void put_stamped(qm_buf *to, const dot *d, uint64_t more) {
 }
 
 static void put_str(qm_buf *to, qm_slice text) {
-  uint8_t *at = text.n < 32 ? qm_buf_reserve(to, 32) : NULL;
+  uint8_t *at = text.n < 32 ? qm_buf_reserve(to, text.n + 1) : NULL;
   if (!at) {
     qm_mp_str(to, text.p, text.n); /* long, or it says what is wrong */
     return;
