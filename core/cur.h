@@ -29,6 +29,9 @@ int qm_cur_be64(qm_cur *c, uint64_t *out);
 /* Overlong forms are QM_ECANON, more than 64 bits QM_ERANGE. */
 int qm_cur_varint(qm_cur *c, uint64_t *out);
 int qm_cur_svarint(qm_cur *c, int64_t *out);
+/* A varint that counts things of at least `size` bytes each in what is left, at most `max` of
+ * them: QM_EOVERSIZE. */
+int qm_cur_count(qm_cur *c, size_t size, uint32_t max, uint32_t *out);
 int qm_cur_span(qm_cur *c, size_t n, qm_slice *out);
 int qm_cur_copy(qm_cur *c, void *to, size_t n);
 
