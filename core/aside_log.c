@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "core/aside_int.h"
+#include "core/ingest_log.h"
 #include "core/join.h"
 
 #define ROW_ARENA ((size_t)128 << 20)
@@ -47,7 +48,25 @@ static int resolve_inside(const qm_segment *g, qm_arena *arena) {
   return QM_OK;
 }
 
+/* One op, on the record that was asked for last: nobody is asked. */
+static int resolve_again(const qm_space *s, const qm_segment *g) {
+  const qm_engine *e = s->engine;
+  qm_op *op = g->changes[0].ops;
+  if (g->n_ops != 1 || op->named != QM_BY_CREATION || !e->open || e->named_in != s ||
+      !qm_dot_eq(e->named, op->created))
+    return 0;
+  op->record = e->named_record;
+  return 1;
+}
+
+static void note_named(qm_space *s, qm_dot dot, const qm_id *record) {
+  s->engine->named_in = s;
+  s->engine->named = dot;
+  s->engine->named_record = *record;
+}
+
 int qm__log_resolve(qm_space *s, const qm_segment *g, qm_arena *arena) {
+  if (resolve_again(s, g)) return QM_OK;
   qm_store *store = s->engine->store;
   qm_dot *dots = qm_arena_array(arena, g->n_ops, sizeof *dots);
   qm_op **ops = qm_arena_array(arena, g->n_ops, sizeof *ops);
@@ -72,6 +91,7 @@ int qm__log_resolve(qm_space *s, const qm_segment *g, qm_arena *arena) {
     if (!found[places[i]]) return QM_ENOTFOUND;
     ops[i]->record = ids[places[i]];
   }
+  if (n == 1) note_named(s, dots[0], &ids[0]);
   return inside ? resolve_inside(g, arena) : QM_OK;
 }
 
@@ -116,6 +136,7 @@ int qm__log_at(qm_space *s, uint32_t author, uint64_t counter, qm_arena *arena, 
   qm_store *store = s->engine->store;
   qm_vv vv = {NULL, 0, 0};
   found_row f = {arena, out};
+  QM_TRY(qm__log_settled(s));
   int rc = only(s, author, counter, &vv);
   if (rc == QM_OK) rc = store->ops->log_after(store, s->number, &vv, 0, copy_row, &f);
   qm_vv_free(s->engine->env, &vv);
@@ -397,6 +418,7 @@ int qm__aside_hold(qm_space *s, const qm_aside *a, qm_id **ids, uint32_t *n) {
   *n = 0;
   if (qm_authors_find(&s->authors, &a->author, &h.author) != QM_OK) return QM_OK;
   if (s->states[h.author].closed <= a->first) return QM_OK;
+  QM_TRY(qm__log_settled(s));
   qm_arena_init(&arena, s->engine->env, ROW_ARENA);
   int rc = only(s, h.author, a->first, &vv);
   for (int more = 1; rc == QM_OK && more;) {

@@ -97,6 +97,15 @@ int qm_cur_svarint(qm_cur *c, int64_t *out) {
   return rc;
 }
 
+int qm_cur_count(qm_cur *c, size_t size, uint32_t max, uint32_t *out) {
+  uint64_t n;
+  *out = 0;
+  QM_TRY(qm_cur_varint(c, &n));
+  if (n > max || n > qm_cur_left(c) / size) return qm_cur_fail(c, QM_EOVERSIZE);
+  *out = (uint32_t)n;
+  return QM_OK;
+}
+
 static int take_uint(qm_cur *c, size_t size, uint64_t least, qm_mp_token *out) {
   out->type = QM_MP_UINT;
   QM_TRY(read_be(c, size, &out->u));

@@ -47,6 +47,9 @@ static inline int qm_cur_span(qm_cur *c, size_t n, qm_slice *out) {
   c->at += n;
   return QM_OK;
 }
+/* A varint that counts things of at least `size` bytes each in what is left, at most `max` of
+ * them: QM_EOVERSIZE. */
+int qm_cur_count(qm_cur *c, size_t size, uint32_t max, uint32_t *out);
 int qm_cur_copy(qm_cur *c, void *to, size_t n);
 
 /* MessagePack. Readers accept the shortest form only (QM_ECANON otherwise); a

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/aside_int.h"
+#include "core/ingest_log.h"
 
 /* --- waiting --- */
 
@@ -37,6 +38,7 @@ int qm__fold_wait(qm_space *s) {
 }
 
 static int fold_open(qm_engine *e) {
+  QM_TRY(qm__log_settle(e));
   for (uint32_t i = 0; i < e->n_spaces; i++)
     if (e->spaces[i]->behind) QM_TRY(qm__space_save(e->spaces[i]));
   e->behind = 0;

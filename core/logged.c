@@ -6,6 +6,7 @@
 #include "core/crdt/siblings.h"
 #include "core/crdt/sequence.h"
 #include "core/crdt/totals.h"
+#include "core/ingest_log.h"
 #include "core/mp.h"
 #include "core/read.h"
 #include "core/row.h"
@@ -390,6 +391,7 @@ static int take_blob(void *payload, const qm_log_row *row) {
 static int next_row(replay *r) {
   qm_store *store = r->e->store;
   qm_batch batch;
+  QM_TRY(qm__log_settled(r->s));
   qm_arena_reset(&r->batch);
   QM_TRY(store->ops->log_of(store, r->s->number, r->id, r->seq, take_blob, r));
   QM_TRY(qm__logged_batch(r->s, r->blob, 1, &r->batch, &batch));

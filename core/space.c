@@ -123,6 +123,7 @@ qm_loaded *qm__space_peek(qm_space *s, const qm_id *id) {
 }
 
 int qm__space_preload(qm_space *s, const qm_id *ids, size_t n) {
+  if (n == 1 && s->recent && same_id(&s->recent->record.id, ids)) return QM_OK;
   qm_id *absent = qm_arena_array(&s->engine->arena, n, sizeof *absent);
   qm_loaded **loaded = qm_arena_array(&s->engine->arena, n, sizeof *loaded);
   size_t count = 0;

@@ -177,6 +177,8 @@ struct qm_space {
   /* from one transaction to the next, until it is folded (fold.h) */
   int behind; /* not 0: QM_BEHIND_… */
   qm_ahead *ahead; /* in the engine's arena */
+  qm_segment *waiting; /* for their row in the log (ingest_log.h); in the engine's `waiting` */
+  uint32_t n_waiting, cap_waiting;
   qm_loaded **table; /* open addressing by record id; in the engine's arena */
   uint32_t table_cap, table_n;
   qm_loaded *recent; /* the one asked for last, or NULL */
@@ -212,6 +214,14 @@ struct qm_engine {
   int behind;     /* a space is behind its log (fold.h) */
   int poisoned;   /* reload after a rollback failed: qm_engine_status */
   qm_arena arena;   /* of the open transaction */
+  /* The creation dot that was asked for last in this transaction, and its record. */
+  const qm_space *named_in; /* NULL: none */
+  qm_dot named;
+  qm_id named_record;
+  qm_arena scratch; /* of the segment that is judged */
+  qm_vv seen;       /* the same: what its author had seen */
+  qm_buf row;       /* the same: what is hashed */
+  qm_arena waiting; /* of what waits to be logged (ingest_log.h) */
   qm_arena records; /* the records loaded; of several transactions */
   size_t kept;      /* bytes of it that the records took when nothing was behind */
   qm_projector projector; /* all NULL: none */
@@ -307,8 +317,9 @@ int qm__space_notes_load(qm_space *s);
 int qm__space_log_next(qm_space *s, const qm_vv *vv, uint64_t *cursor, qm_buf *out);
 /* The most that may be cut of an author's log (S12.6). */
 uint64_t qm__space_cut_limit(const qm_space *s, uint32_t author);
-/* Reads a segment in its compact form as it goes on from what is here; in the engine's arena.
- * Its author may be new in the table. QM_EGAP: it does not, or cannot be read. */
+/* Reads a segment in its compact form as it goes on from what is here; it is there
+ * as what waits is (ingest_log.h). Its author may be new in the table. QM_EGAP: it does not, or
+ * cannot be read. */
 int qm__small_segment(qm_space *s, qm_slice blob, qm_segment *g);
 /* Says of it in `in` what is said of such a segment that was taken. */
 void qm__small_taken(const qm_space *s, const qm_segment *g, int as_it_came, qm_ingest *in);
