@@ -134,6 +134,7 @@ int qm_engine_open(qm_engine **out, const qm_env *env, qm_store *store,
   e->device = options->device;
   e->zip_level = options->zip_level;
   qm_arena_init(&e->arena, env, QM_ARENA_MAX);
+  qm_arena_init(&e->batch, env, QM_ARENA_MAX);
   qm_arena_init(&e->records, env, QM_ARENA_MAX);
   int rc = env->random(env->payload, (uint8_t *)e->key, sizeof e->key);
   if (rc == QM_OK) rc = open_all(e);
@@ -153,6 +154,7 @@ void qm_engine_close(qm_engine *e) {
   for (uint32_t i = 0; i < e->n_spaces; i++) qm__space_free(e->spaces[i]);
   qm_free(e->env, e->spaces);
   qm_arena_free(&e->arena);
+  qm_arena_free(&e->batch);
   qm_arena_free(&e->records);
   qm_free(e->env, e);
 }
@@ -242,6 +244,7 @@ static void reload(qm_engine *e) {
   if (e->projector.ended) e->projector.ended(e->projector.payload, 0);
   qm__space_forget(e);
   qm_arena_reset(&e->arena);
+  qm_arena_recycle(&e->batch);
   e->behind = 0;
   for (uint32_t i = 0; i < e->n_spaces; i++) {
     qm_space *s = e->spaces[i];
@@ -273,6 +276,7 @@ void qm_engine_rollback(qm_engine *e) {
   }
   for (uint32_t i = 0; i < e->n_spaces; i++) qm__parked_end(e->spaces[i], 0);
   qm_arena_reset(&e->arena);
+  qm_arena_recycle(&e->batch);
 }
 
 /* Do the records say what their rows say, and borrow nothing of the transaction? */
@@ -304,6 +308,7 @@ int qm_engine_commit(qm_engine *e, qm_durability durability, qm_store_done done,
   }
   if (!waits && !may_keep(e)) qm__space_forget(e);
   qm_arena_reset(&e->arena);
+  qm_arena_recycle(&e->batch);
   if (!waits) e->behind = 0;
   if (!waits) e->kept = e->records.used;
   /* The commit stands whatever comes of this; a write asks for the new epoch again. */

@@ -19,7 +19,7 @@ typedef struct qm_judge {
   qm_error why;
   uint64_t work;  /* asked for so far by the batch at hand */
   qm_wait wait;   /* of the segment at hand, where it is parked */
-  qm_wait *waits; /* of the parked segments of the batch at hand; in the engine's arena */
+  qm_wait *waits; /* of the parked segments of the batch at hand; in the arena of batches */
   uint32_t n_waits;
   uint64_t ops;      /* of the batch at hand */
   uint32_t held;     /* so many of the segment's first changes took effect already (S18.8) */
@@ -128,13 +128,13 @@ static int check_context(qm_judge *j, const qm_segment *g, qm_vv *seen) {
 }
 
 static int resolve(qm_judge *j, qm_segment *g) {
-  int rc = qm__log_resolve(j->s, g, &j->e->arena);
+  int rc = qm__log_resolve(j->s, g, &j->e->batch);
   if (rc != QM_ENOTFOUND) return rc;
   return qm_fail(&j->why, QM_EMALFORMED, "an op names a record by a dot that created none");
 }
 
 static int check_hash(qm_judge *j, const qm_segment *g, qm_hash *hash) {
-  QM_TRY(qm_segment_hash(g, &j->s->id, &j->previous, &j->s->authors, &j->e->arena, hash));
+  QM_TRY(qm_segment_hash(g, &j->s->id, &j->previous, &j->s->authors, &j->e->batch, hash));
   if (memcmp(hash->b, g->head, QM_HEAD_SIZE) != 0)
     return qm_fail(&j->why, QM_EHASH, "segment hash does not match its content");
   return QM_OK;
@@ -288,7 +288,7 @@ static int copy_why(qm_judge *j, int code, qm_slice *out) {
   size_t n = strlen(text);
   if (n > QM_ASIDE_TEXT_MAX) n = QM_ASIDE_TEXT_MAX;
   while (n && !qm_utf8_check(qm_slice_of(text, n), NULL)) n--;
-  uint8_t *p = qm_arena_copy(&j->e->arena, text, n);
+  uint8_t *p = qm_arena_copy(&j->e->batch, text, n);
   if (!p) return QM_ENOMEM;
   *out = qm_slice_of(p, n);
   return QM_OK;
@@ -297,8 +297,8 @@ static int copy_why(qm_judge *j, int code, qm_slice *out) {
 /* Change by change: what is not accepted has no effect, so what comes after it is judged as
  * if it were not there. */
 static int judge_changes(qm_judge *j, const qm_segment *g) {
-  j->codes = qm_arena_zero(&j->e->arena, g->n_changes * sizeof *j->codes);
-  j->reasons = qm_arena_zero(&j->e->arena, g->n_changes * sizeof *j->reasons);
+  j->codes = qm_arena_zero(&j->e->batch, g->n_changes * sizeof *j->codes);
+  j->reasons = qm_arena_zero(&j->e->batch, g->n_changes * sizeof *j->reasons);
   if (!j->codes || !j->reasons) return QM_ENOMEM;
   if (!j->in->check_schema || !(j->e->flags & QM_ENGINE_HUB)) return QM_OK;
   if (by_home(j, g)) return QM_OK; /* what the office approved; a restored hub gets it back */
@@ -334,7 +334,7 @@ static int place(qm_judge *j, qm_segment *g) {
 }
 
 static int preload(qm_judge *j, const qm_segment *g) {
-  qm_id *ids = qm_arena_array(&j->e->arena, g->n_ops, sizeof *ids);
+  qm_id *ids = qm_arena_array(&j->e->batch, g->n_ops, sizeof *ids);
   uint32_t n = 0;
   if (!ids) return QM_ENOMEM;
   for (uint32_t i = 0; i < g->n_changes; i++)
@@ -369,7 +369,7 @@ static int judge(qm_judge *j, qm_segment *g, qm_hash *hash) {
 /* Where something of it is set aside it is erased, and the batch is no longer as it came. */
 static int take(qm_judge *j, qm_segment *g, const qm_hash *hash) {
   qm_space *s = j->s;
-  uint8_t *flags = qm_arena_zero(&j->e->arena, g->n_changes);
+  uint8_t *flags = qm_arena_zero(&j->e->batch, g->n_changes);
   int any = 0;
   if (!flags) return QM_ENOMEM;
   int rc = qm__aside_segment(s, g, hash, j->codes, j->reasons, flags, &any);
@@ -525,10 +525,10 @@ static int one(qm_judge *j, qm_segment *g, int *taken) {
 static int map_authors(qm_judge *j, qm_batch_in *in) {
   qm_space *s = j->s;
   uint32_t n = 0, old = s->authors.n;
-  qm_author *ids = qm_arena_array(&j->e->arena, in->n_authors, sizeof *ids);
-  uint32_t *places = qm_arena_array(&j->e->arena, in->n_authors, sizeof *places);
-  uint32_t *numbers = qm_arena_array(&j->e->arena, in->n_authors, sizeof *numbers);
-  uint8_t *done = qm_arena_zero(&j->e->arena, in->n_authors);
+  qm_author *ids = qm_arena_array(&j->e->batch, in->n_authors, sizeof *ids);
+  uint32_t *places = qm_arena_array(&j->e->batch, in->n_authors, sizeof *places);
+  uint32_t *numbers = qm_arena_array(&j->e->batch, in->n_authors, sizeof *numbers);
+  uint8_t *done = qm_arena_zero(&j->e->batch, in->n_authors);
   if (!ids || !places || !numbers || !done) return QM_ENOMEM;
   for (uint32_t i = 0; i < in->n_segments; i++) {
     uint32_t place = in->segments[i].author;
@@ -545,13 +545,13 @@ static int map_authors(qm_judge *j, qm_batch_in *in) {
 
 static int log_append(qm_judge *j, qm_segment *p, uint32_t n, qm_slice blob) {
   qm_store *store = j->e->store;
-  qm_segment_row *rows = qm_arena_array(&j->e->arena, n, sizeof *rows);
+  qm_segment_row *rows = qm_arena_array(&j->e->batch, n, sizeof *rows);
   uint64_t seq;
   if (!rows) return QM_ENOMEM;
   for (uint32_t i = 0; i < n; i++) rows[i] = (qm_segment_row){p[i].author, p[i].start, p[i].next};
   qm_batch batch = {p, n};
   qm_log_row row = {.batch = blob, .segments = rows, .n_segments = n};
-  QM_TRY(qm__logged_records(&batch, &j->e->arena, &row));
+  QM_TRY(qm__logged_records(&batch, &j->e->batch, &row));
   return store->ops->log_append(store, j->s->number, &row, &seq);
 }
 
@@ -571,7 +571,7 @@ static int log_recoded(qm_judge *j, qm_segment *p, uint32_t n) {
 
 /* The log keeps a batch as it came where all of it was taken, else re-encoded. */
 static int log_taken(qm_judge *j, qm_slice blob, const qm_batch *batch, const uint8_t *took) {
-  qm_segment *p = qm_arena_array(&j->e->arena, batch->n_segments, sizeof *p);
+  qm_segment *p = qm_arena_array(&j->e->batch, batch->n_segments, sizeof *p);
   uint32_t n = 0;
   if (!p) return QM_ENOMEM;
   for (uint32_t i = 0; i < batch->n_segments; i++)
@@ -592,8 +592,8 @@ static void forget_authors(qm_space *s, uint32_t old) {
 }
 
 static int judge_all(qm_judge *j, qm_slice blob, const qm_batch *batch, int *any_taken) {
-  uint8_t *took = qm_arena_zero(&j->e->arena, batch->n_segments);
-  j->waits = qm_arena_array(&j->e->arena, batch->n_segments, sizeof *j->waits);
+  uint8_t *took = qm_arena_zero(&j->e->batch, batch->n_segments);
+  j->waits = qm_arena_array(&j->e->batch, batch->n_segments, sizeof *j->waits);
   if (!took || !j->waits) return QM_ENOMEM;
   for (uint32_t i = 0; i < batch->n_segments; i++) {
     int taken = 0;
@@ -615,7 +615,7 @@ static int ingest_one(qm_judge *j, qm_slice blob, int *any_taken) {
   j->n_waits = 0;
   j->ops = j->work = 0;
   j->recode = 0;
-  QM_TRY(qm_batch_open(&in, blob, &j->e->arena));
+  QM_TRY(qm_batch_open(&in, blob, &j->e->batch));
   int rc = map_authors(j, &in);
   if (rc == QM_OK) rc = qm_batch_read(&in, &batch);
   if (rc == QM_OK) rc = judge_all(j, blob, &batch, any_taken);
@@ -789,6 +789,9 @@ int qm_engine_ingest(qm_engine *e, qm_space *s, qm_slice batch, qm_ingest *in, q
   in->as_it_came = 0;
   if (!e->open) return qm_fail(err, QM_ESTATE, "ingest: no transaction is open");
   if (e->poisoned) return qm_fail(err, QM_EIO, "ingest: the engine must be opened again");
+  /* What of the batches before it is still asked for, records have as their own. */
+  if (!e->whole && !(e->flags & (QM_ENGINE_FEED | QM_ENGINE_INBOX)) && !e->projector.record)
+    qm_arena_recycle(&e->batch);
   /* What it puts out of sight is told against what is stored (inbox.h). */
   int rc = e->flags & QM_ENGINE_INBOX && e->behind ? qm__fold(e) : QM_OK;
   if (rc == QM_OK && qm_is_small(batch)) rc = ingest_small(&j, batch, &taken);
