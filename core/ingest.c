@@ -608,10 +608,9 @@ static int judge_all(qm_judge *j, qm_slice blob, const qm_batch *batch, int *any
 /* Once something has taken effect no error may look like one of reading the batch: the
  * caller would go on with the transaction. */
 static int ingest_one(qm_judge *j, qm_slice blob, int *any_taken) {
-  qm_batch_in in;
+  qm_batch_in in = {0};
   qm_batch batch;
   uint32_t old = j->s->authors.n;
-  memset(&in, 0, sizeof in);
   j->n_waits = 0;
   j->ops = j->work = 0;
   j->recode = 0;
@@ -790,8 +789,7 @@ int qm_engine_ingest(qm_engine *e, qm_space *s, qm_slice batch, qm_ingest *in, q
   if (!e->open) return qm_fail(err, QM_ESTATE, "ingest: no transaction is open");
   if (e->poisoned) return qm_fail(err, QM_EIO, "ingest: the engine must be opened again");
   /* What of the batches before it is still asked for, records have as their own. */
-  if (!e->whole && !(e->flags & (QM_ENGINE_FEED | QM_ENGINE_INBOX)) && !e->projector.record)
-    qm_arena_recycle(&e->batch);
+  if (!e->whole && !qm__fold_is_followed(e)) qm_arena_recycle(&e->batch);
   /* What it puts out of sight is told against what is stored (inbox.h). */
   int rc = e->flags & QM_ENGINE_INBOX && e->behind ? qm__fold(e) : QM_OK;
   if (rc == QM_OK && qm_is_small(batch)) rc = ingest_small(&j, batch, &taken);
