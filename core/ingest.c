@@ -66,11 +66,9 @@ static int is_refused(qm_judge *j, const qm_author *author) {
 
 /* --- checks --- */
 
-static int covered(const qm_vv *seen, qm_dot d) { return qm_vv_covers(seen, d); }
-
 static int dots_covered(const qm_vv *seen, qm_dots dots) {
   for (uint32_t i = 0; i < dots.n; i++)
-    if (!covered(seen, dots.p[i])) return 0;
+    if (!qm_vv_covers(seen, dots.p[i])) return 0;
   return 1;
 }
 
@@ -84,9 +82,9 @@ static int op_covered(const qm_vv *seen, const qm_op *op) {
       return 0;
   }
   if (op->shape == QM_SEQUENCE && op->kind == QM_KIND_INSERT && !(op->flags & QM_OP_ROOT) &&
-      !covered(seen, op->parent))
+      !qm_vv_covers(seen, op->parent))
     return 0;
-  return op->named != QM_BY_CREATION || covered(seen, op->created);
+  return op->named != QM_BY_CREATION || qm_vv_covers(seen, op->created);
 }
 
 /* What others can have seen of an author: of our own the closed segments only. A segment
@@ -118,8 +116,9 @@ static int check_context(qm_judge *j, const qm_segment *g, qm_vv *seen) {
       }
       QM_TRY(qm_vv_set(env, seen, dep.author, dep.counter));
     }
+    QM_TRY(qm_vv_set(env, seen, c->author, c->counter));
     for (uint32_t o = 0; o < c->n_ops; o++) {
-      QM_TRY(qm_vv_set(env, seen, c->author, c->ops[o].counter));
+      seen->next[c->author] = c->ops[o].counter;
       if (!op_covered(seen, &c->ops[o]))
         return qm_fail(&j->why, QM_EMALFORMED, "an op names what its author had not seen");
     }
