@@ -135,6 +135,7 @@ int qm_engine_open(qm_engine **out, const qm_env *env, qm_store *store,
   e->device = options->device;
   e->zip_level = options->zip_level;
   qm_arena_init(&e->arena, env, QM_ARENA_MAX);
+  qm_arena_init(&e->batch, env, QM_ARENA_MAX);
   qm_arena_init(&e->records, env, QM_ARENA_MAX);
   qm_arena_init(&e->waiting, env, QM_ARENA_MAX);
   qm_arena_init(&e->scratch, env, QM_ARENA_MAX);
@@ -157,6 +158,7 @@ void qm_engine_close(qm_engine *e) {
   for (uint32_t i = 0; i < e->n_spaces; i++) qm__space_free(e->spaces[i]);
   qm_free(e->env, e->spaces);
   qm_arena_free(&e->arena);
+  qm_arena_free(&e->batch);
   qm_arena_free(&e->records);
   qm_arena_free(&e->waiting);
   qm_arena_free(&e->scratch);
@@ -251,6 +253,7 @@ static void reload(qm_engine *e) {
   if (e->projector.ended) e->projector.ended(e->projector.payload, 0);
   qm__space_forget(e);
   qm_arena_reset(&e->arena);
+  qm_arena_recycle(&e->batch);
   qm__log_end(e);
   e->behind = 0;
   for (uint32_t i = 0; i < e->n_spaces; i++) {
@@ -284,6 +287,7 @@ void qm_engine_rollback(qm_engine *e) {
   }
   for (uint32_t i = 0; i < e->n_spaces; i++) qm__parked_end(e->spaces[i], 0);
   qm_arena_reset(&e->arena);
+  qm_arena_recycle(&e->batch);
 }
 
 /* Do the records say what their rows say, and borrow nothing of the transaction? */
@@ -315,6 +319,7 @@ int qm_engine_commit(qm_engine *e, qm_durability durability, qm_store_done done,
   }
   if (!waits && !may_keep(e)) qm__space_forget(e);
   qm_arena_reset(&e->arena);
+  qm_arena_recycle(&e->batch);
   qm__log_end(e);
   if (!waits) e->behind = 0;
   if (!waits) e->kept = e->records.used;

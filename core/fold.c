@@ -7,14 +7,13 @@
 
 /* --- waiting --- */
 
-/* What follows the records tells an app what others wrote: not later than it came. */
-static int is_followed(const qm_engine *e) {
+int qm__fold_is_followed(const qm_engine *e) {
   return (e->flags & (QM_ENGINE_FEED | QM_ENGINE_INBOX)) || e->projector.record;
 }
 
 int qm__fold_may_wait(const qm_engine *e) {
   if (!(e->flags & QM_ENGINE_BEHIND) || e->whole || e->records.used > QM_BEHIND_MAX) return 0;
-  if (e->took ? is_followed(e) : !e->wrote) return 0;
+  if (e->took ? qm__fold_is_followed(e) : !e->wrote) return 0;
   if (e->wrote && e->records.used - e->kept > QM_BEHIND_OWN_MAX) return 0;
   for (uint32_t i = 0; i < e->n_spaces; i++) {
     const qm_space *s = e->spaces[i];

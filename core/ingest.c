@@ -21,7 +21,7 @@ typedef struct qm_judge {
   qm_error why;
   uint64_t work;  /* asked for so far by the batch at hand */
   qm_wait wait;   /* of the segment at hand, where it is parked */
-  qm_wait *waits; /* of the parked segments of the batch at hand; in the engine's arena */
+  qm_wait *waits; /* of the parked segments of the batch at hand; in the arena of batches */
   uint32_t n_waits;
   uint64_t ops;      /* of the batch at hand */
   uint32_t held;     /* so many of the segment's first changes took effect already (S18.8) */
@@ -68,11 +68,9 @@ static int is_refused(qm_judge *j, const qm_author *author) {
 
 /* --- checks --- */
 
-static int covered(const qm_vv *seen, qm_dot d) { return qm_vv_covers(seen, d); }
-
 static int dots_covered(const qm_vv *seen, qm_dots dots) {
   for (uint32_t i = 0; i < dots.n; i++)
-    if (!covered(seen, dots.p[i])) return 0;
+    if (!qm_vv_covers(seen, dots.p[i])) return 0;
   return 1;
 }
 
@@ -86,9 +84,9 @@ static int op_covered(const qm_vv *seen, const qm_op *op) {
       return 0;
   }
   if (op->shape == QM_SEQUENCE && op->kind == QM_KIND_INSERT && !(op->flags & QM_OP_ROOT) &&
-      !covered(seen, op->parent))
+      !qm_vv_covers(seen, op->parent))
     return 0;
-  return op->named != QM_BY_CREATION || covered(seen, op->created);
+  return op->named != QM_BY_CREATION || qm_vv_covers(seen, op->created);
 }
 
 /* What others can have seen of an author: of our own the closed segments only. A segment
@@ -120,8 +118,9 @@ static int check_context(qm_judge *j, const qm_segment *g, qm_vv *seen) {
       }
       QM_TRY(qm_vv_set(env, seen, dep.author, dep.counter));
     }
+    QM_TRY(qm_vv_set(env, seen, c->author, c->counter));
     for (uint32_t o = 0; o < c->n_ops; o++) {
-      QM_TRY(qm_vv_set(env, seen, c->author, c->ops[o].counter));
+      seen->next[c->author] = c->ops[o].counter;
       if (!op_covered(seen, &c->ops[o]))
         return qm_fail(&j->why, QM_EMALFORMED, "an op names what its author had not seen");
     }
@@ -293,7 +292,7 @@ static int copy_why(qm_judge *j, int code, qm_slice *out) {
   size_t n = strlen(text);
   if (n > QM_ASIDE_TEXT_MAX) n = QM_ASIDE_TEXT_MAX;
   while (n && !qm_utf8_check(qm_slice_of(text, n), NULL)) n--;
-  uint8_t *p = qm_arena_copy(&j->e->arena, text, n);
+  uint8_t *p = qm_arena_copy(&j->e->batch, text, n);
   if (!p) return QM_ENOMEM;
   *out = qm_slice_of(p, n);
   return QM_OK;
@@ -529,10 +528,10 @@ static int one(qm_judge *j, qm_segment *g, int *taken) {
 static int map_authors(qm_judge *j, qm_batch_in *in) {
   qm_space *s = j->s;
   uint32_t n = 0, old = s->authors.n;
-  qm_author *ids = qm_arena_array(&j->e->arena, in->n_authors, sizeof *ids);
-  uint32_t *places = qm_arena_array(&j->e->arena, in->n_authors, sizeof *places);
-  uint32_t *numbers = qm_arena_array(&j->e->arena, in->n_authors, sizeof *numbers);
-  uint8_t *done = qm_arena_zero(&j->e->arena, in->n_authors);
+  qm_author *ids = qm_arena_array(&j->e->batch, in->n_authors, sizeof *ids);
+  uint32_t *places = qm_arena_array(&j->e->batch, in->n_authors, sizeof *places);
+  uint32_t *numbers = qm_arena_array(&j->e->batch, in->n_authors, sizeof *numbers);
+  uint8_t *done = qm_arena_zero(&j->e->batch, in->n_authors);
   if (!ids || !places || !numbers || !done) return QM_ENOMEM;
   for (uint32_t i = 0; i < in->n_segments; i++) {
     uint32_t place = in->segments[i].author;
@@ -549,7 +548,7 @@ static int map_authors(qm_judge *j, qm_batch_in *in) {
 
 /* The log keeps a batch as it came where all of it was taken, else re-encoded. */
 static int log_taken(qm_judge *j, qm_slice blob, const qm_batch *batch, const uint8_t *took) {
-  qm_segment *p = qm_arena_array(&j->e->arena, batch->n_segments, sizeof *p);
+  qm_segment *p = qm_arena_array(&j->e->batch, batch->n_segments, sizeof *p);
   uint32_t n = 0;
   if (!p) return QM_ENOMEM;
   for (uint32_t i = 0; i < batch->n_segments; i++)
@@ -570,8 +569,8 @@ static void forget_authors(qm_space *s, uint32_t old) {
 }
 
 static int judge_all(qm_judge *j, qm_slice blob, const qm_batch *batch, int *any_taken) {
-  uint8_t *took = qm_arena_zero(&j->e->arena, batch->n_segments);
-  j->waits = qm_arena_array(&j->e->arena, batch->n_segments, sizeof *j->waits);
+  uint8_t *took = qm_arena_zero(&j->e->batch, batch->n_segments);
+  j->waits = qm_arena_array(&j->e->batch, batch->n_segments, sizeof *j->waits);
   if (!took || !j->waits) return QM_ENOMEM;
   for (uint32_t i = 0; i < batch->n_segments; i++) {
     int taken = 0;
@@ -586,14 +585,13 @@ static int judge_all(qm_judge *j, qm_slice blob, const qm_batch *batch, int *any
 /* Once something has taken effect no error may look like one of reading the batch: the
  * caller would go on with the transaction. */
 static int ingest_one(qm_judge *j, qm_slice blob, int *any_taken) {
-  qm_batch_in in;
+  qm_batch_in in = {0};
   qm_batch batch;
   uint32_t old = j->s->authors.n;
-  memset(&in, 0, sizeof in);
   j->n_waits = 0;
   j->ops = j->work = 0;
   j->recode = 0;
-  QM_TRY(qm_batch_open(&in, blob, &j->e->arena));
+  QM_TRY(qm_batch_open(&in, blob, &j->e->batch));
   int rc = map_authors(j, &in);
   if (rc == QM_OK) rc = qm_batch_read(&in, &batch);
   if (rc == QM_OK) rc = judge_all(j, blob, &batch, any_taken);
@@ -767,6 +765,8 @@ int qm_engine_ingest(qm_engine *e, qm_space *s, qm_slice batch, qm_ingest *in, q
   in->as_it_came = 0;
   if (!e->open) return qm_fail(err, QM_ESTATE, "ingest: no transaction is open");
   if (e->poisoned) return qm_fail(err, QM_EIO, "ingest: the engine must be opened again");
+  /* What of the batches before it is still asked for, records have as their own. */
+  if (!e->whole && !qm__fold_is_followed(e)) qm_arena_recycle(&e->batch);
   /* What it puts out of sight is told against what is stored (inbox.h). */
   int rc = e->flags & QM_ENGINE_INBOX && e->behind ? qm__fold(e) : QM_OK;
   int small = qm_is_small(batch);

@@ -10,7 +10,7 @@
 
 int qm__log_segments(qm_space *s, qm_segment *p, uint32_t n, qm_slice blob) {
   qm_store *store = s->engine->store;
-  qm_arena *arena = &s->engine->arena;
+  qm_arena *arena = &s->engine->batch;
   qm_segment_row *rows = qm_arena_array(arena, n, sizeof *rows);
   uint64_t seq;
   if (!rows) return QM_ENOMEM;

@@ -133,6 +133,12 @@ typedef struct qm__peer_fork {
   uint64_t at;
 } qm__peer_fork;
 
+/* A creation dot, and the record that it names. */
+typedef struct qm__created {
+  qm_dot dot;
+  const qm_loaded *l; /* NULL: free */
+} qm__created;
+
 struct qm_space {
   qm_engine *engine;
   uint32_t number;
@@ -182,6 +188,8 @@ struct qm_space {
   qm_loaded **table; /* open addressing by record id; in the engine's arena */
   uint32_t table_cap, table_n;
   qm_loaded *recent; /* the one asked for last, or NULL */
+  qm__created *created; /* open addressing by creation dot: of the records in `table` */
+  uint32_t created_cap, created_n;
   qm_loaded *changed; /* all to which saving has anything to do */
   uint64_t change_serial;
   int names_own;              /* of some record: qm_loaded.names_own */
@@ -214,6 +222,7 @@ struct qm_engine {
   int behind;     /* a space is behind its log (fold.h) */
   int poisoned;   /* reload after a rollback failed: qm_engine_status */
   qm_arena arena;   /* of the open transaction */
+  qm_arena batch;   /* of the batch at hand; of all, where records borrow from them */
   /* The creation dot that was asked for last in this transaction, and its record. */
   const qm_space *named_in; /* NULL: none */
   qm_dot named;
@@ -244,6 +253,8 @@ static inline void qm__space_dirty(qm_space *s, qm_loaded *l) {
   l->dirty = 1;
   qm__space_list(s, l);
 }
+/* The loaded record that the dot created, or NULL: then the store knows. */
+const qm_loaded *qm__space_created(const qm_space *s, qm_dot dot);
 /* Loads those of the ids that are not loaded yet, in one call to the store. */
 int qm__space_preload(qm_space *s, const qm_id *ids, size_t n);
 /* Registers the author if new. */
@@ -255,8 +266,8 @@ static inline uint64_t qm__op_bytes(const qm_op *op) {
   return 48 + op->value.n + 12u * ((uint64_t)op->hides.n + op->keeps.n);
 }
 /* One op; a->arena is the engine's for records. A record borrows from its ops what it shows:
- * where it may outlive them (QM_ENGINE_BEHIND) it gets its own. */
-int qm__space_apply_op(qm_space *s, qm_loaded *l, const qm_apply *a, const qm_op *op);
+ * where it may outlive them (QM_ENGINE_BEHIND) that is moved there, and the op shows it too. */
+int qm__space_apply_op(qm_space *s, qm_loaded *l, const qm_apply *a, qm_op *op);
 /* Applies a checked change whose context this replica holds: ops, marks, clock row. */
 int qm__space_apply(qm_space *s, const qm_change *c);
 /* The same where the store knows already which records the change created. */
