@@ -95,7 +95,7 @@ static int take_row(void *payload, const qm_record_row *row) {
   return QM_OK;
 }
 
-int qm__space_record(qm_space *s, const qm_id *id, qm_loaded **out) {
+int qm__space_outline(qm_space *s, const qm_id *id, qm_loaded **out) {
   int fresh;
   if (s->recent && same_id(&s->recent->record.id, id)) {
     *out = s->recent;
@@ -107,6 +107,13 @@ int qm__space_record(qm_space *s, const qm_id *id, qm_loaded **out) {
   (*out)->here = 1; /* where it has no row */
   s->recent = *out;
   return QM_OK;
+}
+
+int qm__space_record(qm_space *s, const qm_id *id, qm_loaded **out) {
+  QM_TRY(qm__space_outline(s, id, out));
+  if (!(*out)->put_off) return QM_OK;
+  (*out)->put_off = 0;
+  return qm_record_settle(&(*out)->record);
 }
 
 qm_loaded *qm__space_peek(qm_space *s, const qm_id *id) {
@@ -214,7 +221,7 @@ int qm__space_marks(qm_space *s, const qm_change *c) {
     const qm_op *op = &c->ops[i];
     qm_loaded *l;
     if (!qm_op_marks(op)) continue;
-    QM_TRY(qm__space_record(s, &op->record, &l));
+    QM_TRY(qm__space_outline(s, &op->record, &l));
     if (l->mark_change == serial) continue; /* a later op of this change decided */
     l->mark_change = serial;
     s->states[c->author].clock.next[c->author] = op->counter;
@@ -258,15 +265,18 @@ static int keep_dots(qm_arena *arena, qm_dots *d) {
   return QM_OK;
 }
 
-int qm__space_apply_op(qm_space *s, qm_loaded *l, const qm_apply *a, const qm_op *op) {
+int qm__space_apply_op(qm_space *s, qm_loaded *l, const qm_apply *a, const qm_op *op, int later) {
+  int (*apply)(qm_record *, const qm_apply *, const qm_op *) =
+      later ? qm_record_apply_later : qm_record_apply;
+  l->put_off |= (uint8_t)later;
   /* Of such a transaction no record outlives it. */
-  if (s->engine->open && s->engine->whole) return qm_record_apply(&l->record, a, op);
+  if (s->engine->open && s->engine->whole) return apply(&l->record, a, op);
   qm_op kept = *op;
   kept.value.p = qm_arena_copy(a->arena, op->value.p, op->value.n);
   if (!kept.value.p) return QM_ENOMEM;
   QM_TRY(keep_dots(a->arena, &kept.hides));
   QM_TRY(keep_dots(a->arena, &kept.keeps));
-  return qm_record_apply(&l->record, a, &kept);
+  return apply(&l->record, a, &kept);
 }
 
 static int apply(qm_space *s, const qm_change *c, int again) {
@@ -278,9 +288,9 @@ static int apply(qm_space *s, const qm_change *c, int again) {
     const qm_op *op = &c->ops[i];
     qm_loaded *l;
     clock->next[c->author] = op->counter;
-    QM_TRY(qm__space_record(s, &op->record, &l));
+    QM_TRY(qm__space_outline(s, &op->record, &l));
     QM_TRY(qm__feed_edge(s, l, op, c->author != s->own));
-    QM_TRY(qm__space_apply_op(s, l, &a, op));
+    QM_TRY(qm__space_apply_op(s, l, &a, op, op->shape == QM_SEQUENCE));
     qm__space_dirty(s, l);
     if (l->own && !local) qm__inbox_op(l, op);
     if ((op->hides.n || op->keeps.n) && !local) qm__inbox_names(s, l, op);

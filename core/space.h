@@ -68,6 +68,7 @@ typedef struct qm_loaded {
      1 where the record came out as it was */
   struct qm_feed_set *feed;
   uint8_t feed_visible, feed_same, feed_stamps; /* feed_stamps: ops on stamps wrote it */
+  uint8_t put_off;       /* ops on its texts may be (qm_record_settle) */
   uint8_t edges_stored;  /* it had edges when it was loaded: they stand in the index */
   uint8_t edges_touched; /* written in this transaction: stands in qm_space.edges_touched */
   uint8_t edges_unread;  /* its row did not read: what the index says of it may be anything */
@@ -219,6 +220,8 @@ struct qm_engine {
 
 /* The record, loaded from the store or empty; stays until the transaction ends. */
 int qm__space_record(qm_space *s, const qm_id *id, qm_loaded **out);
+/* The same where no text of it is looked at: what was put off (qm__space_apply) stays so. */
+int qm__space_outline(qm_space *s, const qm_id *id, qm_loaded **out);
 /* The record differs from its row, or saving has to tell of it (listed alone). */
 static inline void qm__space_list(qm_space *s, qm_loaded *l) {
   if (l->listed) return;
@@ -237,8 +240,8 @@ int qm__space_author(qm_space *s, const qm_author *id, uint32_t *number);
 /* After authors were added to the table from number `old` on. */
 int qm__space_authors_added(qm_space *s, uint32_t old);
 /* One op; a->arena is the engine's for records. A record borrows from its ops what it shows:
- * where it may outlive them (QM_ENGINE_BEHIND) it gets its own. */
-int qm__space_apply_op(qm_space *s, qm_loaded *l, const qm_apply *a, const qm_op *op);
+ * where it may outlive them (QM_ENGINE_BEHIND) it gets its own. later: qm_record_apply_later. */
+int qm__space_apply_op(qm_space *s, qm_loaded *l, const qm_apply *a, const qm_op *op, int later);
 /* Applies a checked change whose context this replica holds: ops, marks, clock row. */
 int qm__space_apply(qm_space *s, const qm_change *c);
 /* The same where the store knows already which records the change created. */
