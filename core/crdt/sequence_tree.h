@@ -51,7 +51,7 @@ struct qm__run {
   qm__runs lefts, rights; /* children of the first, of the last element */
   qm__run *prev, *earlier;
   qm__leaf *leaf; /* of the column, that it stands in */
-  qm__run *above; /* only while a join works; while a tree is built: where it hangs */
+  qm__run *above; /* only while a join works */
   uint8_t *tail;  /* == data + bytes where `room` more bytes there are ours */
   size_t room;
   qm__run *up, *before, *after; /* treap */
