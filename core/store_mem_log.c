@@ -6,17 +6,22 @@
 
 /* ---- log ---- */
 
+/* The row's segment of the same author before this one, or NULL. */
+static const qm_segment_row *same_before(const qm_log_row *row, uint32_t i) {
+  for (uint32_t j = i; j-- > 0;)
+    if (row->segments[j].author == row->segments[i].author) return &row->segments[j];
+  return NULL;
+}
+
 /* QM_EINVAL unless next rises within each author, also past what the log holds. */
 static int log_check(mem_store *m, uint32_t space, const qm_log_row *row) {
   if (row->n_segments == 0) return QM_EINVAL;
   for (uint32_t i = 0; i < row->n_segments; i++) {
     const qm_segment_row *g = &row->segments[i];
     if (g->start >= g->next || g->next > INT64_MAX) return QM_EINVAL;
-    for (uint32_t j = i; j-- > 0;) {
-      if (row->segments[j].author != g->author) continue;
-      if (row->segments[j].next >= g->next) return QM_EINVAL;
-      break;
-    }
+    const qm_segment_row *before = same_before(row, i);
+    if (before && before->next >= g->next) return QM_EINVAL;
+    if (before) continue;
     key end = key_author(SEGMENT, space, g->author, UINT64_MAX);
     qm_slice rest, prefix = qm_slice_of(end.b, end.n - 8);
     const qm__map_node *last = qm__map_before(&m->map, key_slice(&end));
@@ -65,9 +70,11 @@ static int log_rows(mem_store *m, uint32_t space, uint64_t seq, const qm_log_row
   for (uint32_t i = 0; i < row->n_segments; i++) {
     const qm_segment_row *g = &row->segments[i];
     key by_next = key_author(SEGMENT, space, g->author, g->next);
-    key by_seq = key_author(SEGMENT_SEQ, space, g->author, seq);
     QM_TRY(put(m, key_slice(&by_next), qm_slice_of(number, 8)));
-    QM_TRY(put(m, key_slice(&by_seq), qm_slice_of(NULL, 0)));
+    if (!same_before(row, i)) {
+      key by_seq = key_author(SEGMENT_SEQ, space, g->author, seq);
+      QM_TRY(put(m, key_slice(&by_seq), qm_slice_of(NULL, 0)));
+    }
     qm_buf_be32(&m->value, g->author);
     qm_buf_be64(&m->value, g->start);
     qm_buf_be64(&m->value, g->next);

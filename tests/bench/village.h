@@ -64,6 +64,9 @@ void village_same(const village *v, qm_engine *a, qm_engine *b, uint32_t device)
  * trace, the dump. */
 void village_check(village *v, qm_engine *hub, int known);
 
+/* The figures grid.limit.…, of the trace played: what its uploads and rows cost without a CRDT. */
+void village_limits(bench *b, village *v);
+
 /* What one session took. */
 typedef struct village_session {
   uint64_t up, down;   /* bytes before TLS, frames included */

@@ -104,7 +104,7 @@ void bench_village(bench *b, int runs) {
   static village v;
   bench_figure(b, "grid.history", "kB", 520, 0, NULL);
   bench_figure(b, "grid.history.joined", "ms", 0, 0, NULL);
-  bench_figure(b, "grid.hub_bulk.cpu", "us/op", 1.5, 0, NULL);
+  bench_figure(b, "grid.hub_bulk.cpu", "us/op", 1.5, 0, "grid.limit.rows_bulk");
   bench_figure(b, "session.nothing_up", "B", 300, 0, NULL);
   bench_figure(b, "session.nothing_down", "B", 300, 0, NULL);
   bench_figure(b, "session.nothing_trips", "n", 1, 0, NULL);
