@@ -9,6 +9,8 @@
 #include "core/crdt/sequence_tree.h"
 
 #define BUILD_FROM 4u /* noted, for each run that is there */
+#define BUILD_LEAST 64u
+#define FEW 16u /* cuts */
 
 typedef struct tail { /* what is noted of an author, by counter (`later`) */
   uint32_t author;
@@ -225,7 +227,8 @@ static void sort_tails(const qm__later *l) {
   for (uint32_t i = 1; i < l->n_tails; i++) {
     tail t = l->tails[i];
     uint32_t to = i;
-    for (; to && rank[l->tails[to - 1].author] > rank[t.author]; to--) l->tails[to] = l->tails[to - 1];
+    for (; to && rank[l->tails[to - 1].author] > rank[t.author]; to--)
+      l->tails[to] = l->tails[to - 1];
     l->tails[to] = t;
   }
 }
@@ -265,12 +268,14 @@ static uint64_t runs_there(const qm_sequence *s) { /* about */
 int qm__sequence_settle(qm_sequence *s) {
   qm__later *l = s->later;
   if (!l || !l->n) return QM_OK;
-  gather g = {.s = s, .l = l};
-  g.cuts = qm_alloc_array(l->arena->env, l->n_cuts, sizeof *g.cuts);
-  if (l->n_cuts && !g.cuts) return QM_ENOMEM;
+  qm__point few[FEW];
+  gather g = {.s = s, .l = l, .cuts = few};
+  if (l->n_cuts > FEW) g.cuts = qm_alloc_array(l->arena->env, l->n_cuts, sizeof *g.cuts);
+  if (!g.cuts) return QM_ENOMEM;
   sort_cuts(&g);
-  int rc = (uint64_t)l->n * BUILD_FROM >= runs_there(s) ? all_at_once(&g) : one_by_one(&g);
-  qm_free(l->arena->env, g.cuts);
+  int many = l->n >= BUILD_LEAST && (uint64_t)l->n * BUILD_FROM >= runs_there(s);
+  int rc = many ? all_at_once(&g) : one_by_one(&g);
+  if (g.cuts != few) qm_free(l->arena->env, g.cuts);
   l->n = l->n_tails = l->n_cuts = 0;
   l->hot = NULL;
   l->first = l->last = NULL;
