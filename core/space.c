@@ -133,7 +133,7 @@ static int take_row(void *payload, const qm_record_row *row) {
   return QM_OK;
 }
 
-int qm__space_record(qm_space *s, const qm_id *id, qm_loaded **out) {
+int qm__space_outline(qm_space *s, const qm_id *id, qm_loaded **out) {
   int fresh;
   if (s->recent && same_id(&s->recent->record.id, id)) {
     *out = s->recent;
@@ -145,6 +145,13 @@ int qm__space_record(qm_space *s, const qm_id *id, qm_loaded **out) {
   (*out)->here = 1; /* where it has no row */
   s->recent = *out;
   return QM_OK;
+}
+
+int qm__space_record(qm_space *s, const qm_id *id, qm_loaded **out) {
+  QM_TRY(qm__space_outline(s, id, out));
+  if (!(*out)->put_off) return QM_OK;
+  (*out)->put_off = 0;
+  return qm_record_settle(&(*out)->record);
 }
 
 int qm__space_absent(qm_space *s, const qm_id *id, qm_loaded **out) {
@@ -260,7 +267,7 @@ int qm__space_marks(qm_space *s, const qm_change *c) {
     const qm_op *op = &c->ops[i];
     qm_loaded *l;
     if (!qm_op_marks(op)) continue;
-    QM_TRY(qm__space_record(s, &op->record, &l));
+    QM_TRY(qm__space_outline(s, &op->record, &l));
     if (l->mark_change == serial) continue; /* a later op of this change decided */
     l->mark_change = serial;
     s->states[c->author].clock.next[c->author] = op->counter;
@@ -307,16 +314,19 @@ static int keep_dots(qm_arena *arena, qm_dots *d) {
   return QM_OK;
 }
 
-int qm__space_apply_op(qm_space *s, qm_loaded *l, const qm_apply *a, qm_op *op) {
+int qm__space_apply_op(qm_space *s, qm_loaded *l, const qm_apply *a, qm_op *op, int later) {
+  int (*apply)(qm_record *, const qm_apply *, const qm_op *) =
+      later ? qm_record_apply_later : qm_record_apply;
+  l->put_off |= (uint8_t)later;
   l->bytes += qm__op_bytes(op);
   /* Of such a transaction no record outlives it. */
-  if (s->engine->open && s->engine->whole) return qm_record_apply(&l->record, a, op);
+  if (s->engine->open && s->engine->whole) return apply(&l->record, a, op);
   const uint8_t *value = qm_arena_copy(a->arena, op->value.p, op->value.n);
   if (!value) return QM_ENOMEM;
   op->value.p = value;
   if (op->hides.n) QM_TRY(keep_dots(a->arena, &op->hides));
   if (op->keeps.n) QM_TRY(keep_dots(a->arena, &op->keeps));
-  return qm_record_apply(&l->record, a, op);
+  return apply(&l->record, a, op);
 }
 
 static int apply(qm_space *s, const qm_change *c, int again) {
@@ -328,9 +338,9 @@ static int apply(qm_space *s, const qm_change *c, int again) {
     qm_op *op = &c->ops[i];
     qm_loaded *l;
     clock->next[c->author] = op->counter;
-    QM_TRY(qm__space_record(s, &op->record, &l));
+    QM_TRY(qm__space_outline(s, &op->record, &l));
     QM_TRY(qm__feed_edge(s, l, op, c->author != s->own));
-    QM_TRY(qm__space_apply_op(s, l, &a, op));
+    QM_TRY(qm__space_apply_op(s, l, &a, op, op->shape == QM_SEQUENCE));
     qm__space_dirty(s, l);
     if (l->own && !local) qm__inbox_op(l, op);
     if ((op->hides.n || op->keeps.n) && !local) qm__inbox_names(s, l, op);

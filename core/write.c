@@ -141,7 +141,7 @@ int qm__write_emit(qm_write *w, qm_loaded *l, qm_op op) {
   qm_apply a = {&s->authors, &s->states[s->own].clock, c, &w->e->records};
   s->states[s->own].clock.next[s->own] = op.counter;
   QM_TRY(qm__feed_edge(s, l, &op, 0));
-  QM_TRY(qm__space_apply_op(s, l, &a, &op));
+  QM_TRY(qm__space_apply_op(s, l, &a, &op, 0));
   qm__space_dirty(s, l);
   note_size(w, l, &op);
   if (op.shape == QM_KEYED && !op.field) QM_TRY(qm__space_edges_touched(s, l));
