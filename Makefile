@@ -71,7 +71,7 @@ PROGRAMS := $(if $(wildcard adapters/cli/qianmo.c),$(BUILD)/qianmo) \
 TESTS := $(BUILD)/tests/core_alone \
          $(foreach t,$(TEST_SRC),$(BUILD)/tests/$(basename $(notdir $(t))))
 
-.PHONY: all help year deps demo check check-run asan asan-run tsan tsan-run lint tests install clean
+.PHONY: all help year deps demo check check-run asan asan-run tsan tsan-run lint words tests install clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -129,6 +129,9 @@ tests: $(TESTS) extra-tests  ## build the test programs
 
 year: $(BUILD)/tests/test_year  ## play a year of edits and show that what is stored stays small
 	@QM_YEAR_DAYS=$(or $(YEAR_DAYS),365) $(BUILD)/tests/test_year
+
+words:  ## core/words.c from fixtures/dictionary/words.txt
+	@perl fixtures/dictionary/words.pl >core/words.c.new && mv core/words.c.new core/words.c
 
 lint:  ## check the rules of layering and form
 	@tests/lint/lint

@@ -41,6 +41,13 @@ typedef struct qm_batch_in {
   void *body; /* the decompressed columns; NULL after qm_batch_heads */
 } qm_batch_in;
 
+/* How a batch is written. Readers know all. */
+typedef enum qm_batch_form {
+  QM_BATCH_OLD = 1,   /* version 1: for peers that know no other (S8.3) */
+  QM_BATCH_PLAIN = 2, /* version 2, by itself */
+  QM_BATCH_WORDS = 3  /* version 2, with the text of core/words.h where that is smaller */
+} qm_batch_form;
+
 /* Appends the encoded batch. level: zstd's (0 = default 3). Names a record by the
  * op's creation dot where it has one and the batch does not hold the record by id
  * already. An op with QM_BY_CREATION may have a zero record id (not resolved yet).
@@ -49,6 +56,15 @@ typedef struct qm_batch_in {
  * segment is not well-formed in itself (qm_segment_check says why), QM_EINVAL (an
  * author not in the table), QM_ENOMEM. On failure nothing is appended. */
 int qm_batch_encode(qm_buf *out, const qm_batch *b, const qm_authors *authors, int level);
+/* The same in another form; qm_batch_encode writes QM_BATCH_WORDS. */
+int qm_batch_encode_as(qm_buf *out, const qm_batch *b, const qm_authors *authors, int level,
+                       qm_batch_form form);
+/* Appends the batch `blob` in another form. Errors of qm_batch_open, qm_batch_read and
+ * qm_batch_encode. */
+int qm_batch_recode(qm_buf *out, qm_slice blob, int level, qm_batch_form form);
+/* Where the batch that is all of *blob is of another version than 1, puts it in QM_BATCH_OLD in
+ * its place: whatever can be read fits. Errors as above. */
+int qm_batch_make_old(qm_buf *blob);
 /* Decompresses and reads dictionary and segment heads. `blob` is borrowed until the
  * call returns. in->map has n_authors entries that say UINT32_MAX until they are
  * filled. Errors of cur, QM_EFORMAT, QM_EVERSION (a batch version not known),

@@ -8,13 +8,17 @@
 #include "core/pack.h"
 #include "core/row.h"
 
-#define QM__BATCH_VERSION 1 /* 0x80 and above are kept for a single change (S5.1) */
-#define QM__BATCH_ZSTD 1    /* container flag */
+#define QM__BATCH_OLD 1 /* versions; 0x80 and above are kept for a single change (S5.1) */
+#define QM__BATCH_VERSION 2
+/* Container flags. */
+enum { QM__BATCH_ZSTD = 1, QM__BATCH_WORDS = 2 };
+#define QM__TIME_LOW 2u /* bytes of a time that stand in the front (S5.8) */
+#define QM__OLD_MORE 3u /* bytes at most that version 1 takes more for a change (S5.2) */
 
 /* Flags of a segment head (S5.4); the algorithm stands in the four high bits. */
 enum { QM__HEAD_FOLLOWS = 1, QM__HEAD_SIGNED = 2, QM__HEAD_FLAGS = 3 };
 
-/* Columns before the value columns, in order (S5.6). */
+/* Columns before the value columns, in order (S5.6). Version 2 has no QM__CHANGES. */
 typedef enum qm__column {
   QM__FORMS, QM__CHANGES, QM__TIMES, QM__DEPS, QM__OPS, QM__RECORDS, QM__CREATIONS,
   QM__PARENTS, QM__LISTS, QM__EXTRAS, QM__COLUMNS
@@ -55,6 +59,10 @@ enum { QM__DIGEST_BIN = 0, QM__DIGEST_HEX = 1 };
  * less QM__VALUE_DECIMAL, the power of ten that it is divided by (pack.h). */
 enum { QM__VALUE_TIME = 2, QM__VALUE_DECIMAL = 3 };
 #define QM__VALUE_SHORT_MAX 12u
+
+static inline int qm__column_here(unsigned column, unsigned version) {
+  return column != QM__CHANGES || version == QM__BATCH_OLD;
+}
 
 /* What counters of one author are written against. */
 typedef struct qm__base {

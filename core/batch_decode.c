@@ -6,6 +6,7 @@
 #include "core/cur.h"
 #include "core/salt.h"
 #include "core/value.h"
+#include "core/words.h"
 #include "core/zip.h"
 
 /* Bytes of the shortest segment head: flags, author, start, length, changes, head. */
@@ -41,7 +42,9 @@ typedef struct decoder {
   const qm_batch_in *in;
   qm_arena *arena;
   head_rest *rests;
-  strip raws, digests, salts, leaves;
+  unsigned version;
+  qm_slice words;
+  strip raws, digests, salts, leaves, times;
   size_t front_size;
   qm_slice back;
   qm_cur columns[QM__COLUMNS];
@@ -60,6 +63,8 @@ typedef struct decoder {
   qm_time time;      /* of the change before */
   uint32_t record;   /* entry of the op before */
   uint32_t erased;   /* ops of this segment that are */
+  uint64_t undependent; /* changes before the next that has dependencies */
+  uint8_t depends;      /* 1: there is such a one */
 } decoder;
 
 /* Most numbers of a column are one byte. */
@@ -175,18 +180,42 @@ static int read_heads(qm_batch_in *in, qm_cur *c, head_rest **rests) {
   return QM_OK;
 }
 
+static int read_flags(decoder *d, qm_cur *c, uint8_t *flags) { /* S5.1 */
+  uint8_t version, number;
+  QM_TRY(qm_cur_byte(c, &version));
+  if (version != QM__BATCH_OLD && version != QM__BATCH_VERSION) return QM_EVERSION;
+  d->version = version;
+  QM_TRY(qm_cur_byte(c, flags));
+  if (*flags & ~(version == QM__BATCH_OLD ? QM__BATCH_ZSTD : QM__BATCH_ZSTD | QM__BATCH_WORDS))
+    return QM_EFORMAT;
+  if (!(*flags & QM__BATCH_WORDS)) return QM_OK;
+  if (!(*flags & QM__BATCH_ZSTD)) return QM_EFORMAT;
+  QM_TRY(qm_cur_byte(c, &number));
+  d->words = qm__words(number);
+  return d->words.n ? QM_OK : QM_EVERSION;
+}
+
+/* The lower parts of the times, one for each change (S5.8). */
+static int read_times(const qm_batch_in *in, decoder *d, qm_cur *c) {
+  qm_slice s;
+  uint32_t n = 0;
+  if (d->version == QM__BATCH_OLD) return QM_OK;
+  for (uint32_t i = 0; i < in->n_segments; i++) n += in->segments[i].n_changes;
+  if (n > qm_cur_left(c) / QM__TIME_LOW) return qm_cur_fail(c, QM_ETRUNCATED);
+  QM_TRY(qm_cur_span(c, (size_t)n * QM__TIME_LOW, &s));
+  d->times = (strip){s.p, n};
+  d->front_size += (size_t)n * QM__OLD_MORE;
+  return QM_OK;
+}
+
 /* Reads the front (S5.3) into in and *d; *body is what follows it. */
 static int read_front(qm_batch_in *in, decoder *d, qm_slice blob, uint8_t *flags, qm_slice *body) {
   qm_cur c;
   qm_slice front;
   uint64_t size;
-  uint8_t version;
   if (blob.n > QM_BATCH_MAX) return QM_EOVERSIZE;
   qm_cur_init(&c, blob);
-  QM_TRY(qm_cur_byte(&c, &version));
-  if (version != QM__BATCH_VERSION) return QM_EVERSION;
-  QM_TRY(qm_cur_byte(&c, flags));
-  if (*flags & ~QM__BATCH_ZSTD) return QM_EFORMAT;
+  QM_TRY(read_flags(d, &c, flags));
   QM_TRY(get(&c, &size));
   if (size > QM_BATCH_RAW_MAX) return QM_EOVERSIZE;
   QM_TRY(qm_cur_span(&c, (size_t)size, &front));
@@ -202,6 +231,7 @@ static int read_front(qm_batch_in *in, decoder *d, qm_slice blob, uint8_t *flags
   QM_TRY(get_strip(&c, QM__DIGEST_SIZE, &d->digests));
   QM_TRY(get_strip(&c, QM_SALT_SIZE, &d->salts));
   QM_TRY(get_strip(&c, QM_HASH_SIZE, &d->leaves));
+  QM_TRY(read_times(in, d, &c));
   return qm_cur_end(&c);
 }
 
@@ -217,7 +247,8 @@ static int read_back(qm_batch_in *in, decoder *d, qm_slice body, size_t size_max
     return d->back.p ? QM_OK : QM_ENOMEM;
   }
   qm_buf_init(&raw, in->arena->env, size_max);
-  rc = qm_unzip(&raw, body, size_max);
+  if (d->version == QM__BATCH_OLD) rc = qm_unzip(&raw, body, size_max);
+  else rc = qm_unzip_words(&raw, body, size_max, d->words);
   if (rc == QM_OK) {
     d->back.p = qm_arena_copy(in->arena, raw.p, raw.n);
     d->back.n = raw.n;
@@ -282,10 +313,19 @@ static int read_column(qm_cur *back, qm_cur *out) {
   return QM_OK;
 }
 
+/* S5.17: where the next change with dependencies is. */
+static int next_dependent(decoder *d) {
+  qm_cur *c = &d->columns[QM__DEPS];
+  d->depends = qm_cur_left(c) != 0;
+  return d->depends ? get(c, &d->undependent) : QM_OK;
+}
+
 static int split_back(decoder *d) { /* S5.6 */
   qm_cur back;
   qm_cur_init(&back, d->back);
-  for (unsigned i = 0; i < QM__COLUMNS; i++) QM_TRY(read_column(&back, &d->columns[i]));
+  for (unsigned i = 0; i < QM__COLUMNS; i++)
+    if (qm__column_here(i, d->version)) QM_TRY(read_column(&back, &d->columns[i]));
+    else qm_cur_init(&d->columns[i], (qm_slice){NULL, 0});
   QM_TRY(read_forms(d));
   d->groups = qm_arena_array(d->arena, d->n_groups, sizeof *d->groups);
   /* Every entry is brought by one reference of at least a byte. */
@@ -296,7 +336,8 @@ static int split_back(decoder *d) { /* S5.6 */
   if (!d->groups || !d->entries || !d->bases) return QM_ENOMEM;
   for (uint32_t i = 0; i < d->n_groups; i++) QM_TRY(read_column(&back, &d->groups[i]));
   d->ops_left = QM_BATCH_OPS_MAX;
-  return qm_cur_end(&back);
+  QM_TRY(qm_cur_end(&back));
+  return d->version == QM__BATCH_OLD ? QM_OK : next_dependent(d);
 }
 
 static int open_front(qm_batch_in *in, qm_slice blob, qm_arena *arena, decoder *d, uint8_t *flags,
@@ -321,6 +362,7 @@ int qm_batch_open(qm_batch_in *in, qm_slice blob, qm_arena *arena) {
   d->in = in;
   d->arena = arena;
   QM_TRY(open_front(in, blob, arena, d, &flags, &body));
+  if (d->front_size > QM_BATCH_RAW_MAX) return QM_EOVERSIZE;
   QM_TRY(read_back(in, d, body, QM_BATCH_RAW_MAX - d->front_size, flags & QM__BATCH_ZSTD));
   QM_TRY(split_back(d));
   in->body = d;
@@ -553,6 +595,7 @@ static int get_op(decoder *d, const qm_change *ch, int first, uint64_t *at, qm_o
   qm_cur *c = &d->columns[QM__OPS];
   uint64_t place;
   QM_TRY(get(c, &place));
+  if (d->version != QM__BATCH_OLD) place >>= 1;
   if (place >= d->n_forms) return qm_cur_fail(c, QM_EFORMAT);
   const form *f = &d->forms[place];
   op->counter = *at;
@@ -585,6 +628,12 @@ static int get_time(decoder *d, int first, qm_time *out) { /* S5.8 */
   uint64_t v, tick = 0, ms = qm_time_ms(d->time);
   QM_TRY(get(c, &v));
   uint64_t delta = v >> 1;
+  if (d->version != QM__BATCH_OLD) {
+    const uint8_t *low = strip_next(&d->times, QM__TIME_LOW);
+    if (!low) return QM_ETRUNCATED;
+    if (delta > UINT64_MAX >> 8 * QM__TIME_LOW) return qm_cur_fail(c, QM_ERANGE);
+    delta = delta << 8 * QM__TIME_LOW | (uint64_t)low[0] << 8 | low[1];
+  }
   if (first) {
     delta = qm__unzigzag(delta);
   } else if (delta == 0) {
@@ -619,21 +668,37 @@ static int get_deps(decoder *d, qm_change *ch) { /* S5.17 */
   }
   ch->deps = p;
   ch->n_deps = n;
+  return d->version == QM__BATCH_OLD ? QM_OK : next_dependent(d);
+}
+
+/* How many ops a change has; *depends: 1 where it has dependencies. */
+static int get_shape(decoder *d, uint64_t *n, int *depends) {
+  uint64_t v = 0;
+  if (d->version == QM__BATCH_OLD) {
+    QM_TRY(get(&d->columns[QM__CHANGES], &v));
+    *n = v >> 1;
+    *depends = v & 1;
+    return QM_OK;
+  }
+  qm_cur ahead = d->columns[QM__OPS]; /* up to the op that says that it is the last (S5.15) */
+  for (*n = 0; !(v & 1); ++*n) QM_TRY(get(&ahead, &v));
+  *depends = d->depends && d->undependent == 0;
+  d->undependent -= d->depends && !*depends;
   return QM_OK;
 }
 
 static int get_change(decoder *d, int first, uint64_t *at, qm_change *ch) {
   qm_cur *c = &d->columns[QM__CHANGES];
-  uint64_t v;
-  QM_TRY(get(c, &v));
-  uint64_t n = v >> 1;
+  uint64_t n;
+  int depends;
+  QM_TRY(get_shape(d, &n, &depends));
   if (n == 0) return qm_cur_fail(c, QM_EMALFORMED);
   if (n > d->ops_left || n > qm_cur_left(&d->columns[QM__OPS])) return qm_cur_fail(c, QM_EOVERSIZE);
   d->ops_left -= (uint32_t)n;
   ch->author = d->in->map[d->own];
   ch->counter = *at;
   QM_TRY(get_time(d, first, &ch->time));
-  if (v & 1) QM_TRY(get_deps(d, ch));
+  if (depends) QM_TRY(get_deps(d, ch));
   ch->n_ops = (uint32_t)n;
   ch->ops = qm_arena_zero(d->arena, (size_t)n * sizeof *ch->ops);
   if (!ch->ops) return QM_ENOMEM;
@@ -662,7 +727,8 @@ static int get_salts(decoder *d, qm_segment *s) {
 
 static int get_segment(decoder *d, const qm_batch_head *h, const head_rest *rest, qm_segment *s) {
   uint64_t at = h->start;
-  if (h->n_changes > qm_cur_left(&d->columns[QM__CHANGES])) return QM_EOVERSIZE;
+  unsigned counts = d->version == QM__BATCH_OLD ? QM__CHANGES : QM__OPS;
+  if (h->n_changes > qm_cur_left(&d->columns[counts])) return QM_EOVERSIZE;
   d->own = h->author;
   d->inserted = h->start - 1;
   d->erased = 0;
@@ -688,6 +754,7 @@ static int get_segment(decoder *d, const qm_batch_head *h, const head_rest *rest
 }
 
 static int all_used(decoder *d) {
+  if (d->depends) return QM_ETRAILING;
   for (unsigned i = 0; i < QM__COLUMNS; i++) QM_TRY(qm_cur_end(&d->columns[i]));
   for (uint32_t i = 0; i < d->n_groups; i++) QM_TRY(qm_cur_end(&d->groups[i]));
   return d->raws.left || d->digests.left || d->salts.left || d->leaves.left ? QM_ETRAILING : QM_OK;

@@ -4,6 +4,7 @@
 
 #include "core/batch_columns.h"
 #include "core/salt.h"
+#include "core/words.h"
 #include "core/zip.h"
 
 /* A look-up in a table that strangers fill gives up after this many probes and takes
@@ -16,6 +17,12 @@
  * would take more than they save. */
 #define PART_MIN 2048u
 #define PARTED_MIN 131072u
+/* What is larger has words enough of its own; for what is smaller, and for the higher levels on
+ * what is not much larger, going through the text takes too long. */
+#define WORDS_MAX 131072u
+#define WORDS_MIN 256u
+#define WORDS_LOW_MAX 1024u
+#define WORDS_LOW_LEVEL 10
 
 typedef struct table {
   uint32_t *slots; /* place + 1, 0 free */
@@ -43,6 +50,8 @@ typedef struct author_place {
 
 typedef struct encoder {
   const qm_authors *authors;
+  qm_batch_form form;
+  unsigned version;
   qm_arena *arena;
   uint32_t *place_of; /* local number -> place + 1 */
   author_place *places;
@@ -67,8 +76,9 @@ typedef struct encoder {
   uint32_t own;      /* place of the segment's author */
   uint64_t inserted; /* last counter of the last insert of this segment */
   qm_time time;      /* of the change before */
+  uint64_t undependent; /* changes without dependencies since the last that has some */
   uint32_t n_raw, n_digests, n_salts, n_leaves;
-  qm_buf heads, raws, digests, salts, leaves;
+  qm_buf heads, raws, digests, salts, leaves, times;
   qm_buf columns[QM__COLUMNS];
   size_t *ends; /* in the back, of its parts */
   size_t n_ends;
@@ -447,7 +457,8 @@ static int put_op(encoder *e, const qm_change *c, const qm_op *op) {
   qm_buf *extras = column(e, QM__EXTRAS);
   uint32_t at = e->at++;
   form *f = &e->forms[e->op_form[at]];
-  qm_buf_varint(column(e, QM__OPS), f->place);
+  if (e->version == QM__BATCH_OLD) qm_buf_varint(column(e, QM__OPS), f->place);
+  else qm_buf_varint(column(e, QM__OPS), (uint64_t)f->place << 1 | (op == c->ops + c->n_ops - 1));
   if (op == c->ops || (f->key >> 6 & 1)) QM_TRY(put_record(e, op, e->op_entry[at]));
   if (op->value.n) put_value(e, f, op, c->time);
   if (op->generation) qm_buf_varint(extras, op->generation);
@@ -477,6 +488,11 @@ static int put_time(encoder *e, const qm_change *c, int first) {
     if (delta == 0) expected = (uint32_t)qm_time_tick(e->time) + 1;
   }
   e->time = c->time;
+  if (e->version != QM__BATCH_OLD) {
+    qm_buf_byte(&e->times, (uint8_t)(delta >> 8));
+    qm_buf_byte(&e->times, (uint8_t)delta);
+    delta >>= 8 * QM__TIME_LOW;
+  }
   qm_buf_varint(to, delta << 1 | (tick != expected));
   if (tick != expected) qm_buf_varint(to, tick);
   return QM_OK;
@@ -485,7 +501,12 @@ static int put_time(encoder *e, const qm_change *c, int first) {
 static int put_deps(encoder *e, const qm_change *c) { /* S5.17 */
   qm_buf *to = column(e, QM__DEPS);
   author_place *a;
-  if (c->n_deps == 0) return QM_OK;
+  if (c->n_deps == 0) {
+    e->undependent++;
+    return QM_OK;
+  }
+  if (e->version != QM__BATCH_OLD) qm_buf_varint(to, e->undependent);
+  e->undependent = 0;
   qm_buf_varint(to, c->n_deps);
   for (uint32_t i = 0; i < c->n_deps; i++) {
     QM_TRY(put_author(e, to, c->deps[i].author, &a));
@@ -497,7 +518,8 @@ static int put_deps(encoder *e, const qm_change *c) { /* S5.17 */
 
 static int put_change(encoder *e, const qm_segment *s, const qm_change *c) {
   uint64_t at = c->counter;
-  qm_buf_varint(column(e, QM__CHANGES), (uint64_t)c->n_ops << 1 | (c->n_deps != 0));
+  if (e->version == QM__BATCH_OLD)
+    qm_buf_varint(column(e, QM__CHANGES), (uint64_t)c->n_ops << 1 | (c->n_deps != 0));
   QM_TRY(put_time(e, c, c == s->changes));
   QM_TRY(put_deps(e, c));
   for (uint32_t i = 0; i < c->n_ops; i++) {
@@ -586,6 +608,7 @@ static void put_front(encoder *e, qm_buf *to, uint32_t n_segments) { /* S5.3 */
   qm_buf_add(to, e->salts.p, e->salts.n);
   qm_buf_varint(to, e->n_leaves);
   qm_buf_add(to, e->leaves.p, e->leaves.n);
+  qm_buf_add(to, e->times.p, e->times.n);
 }
 
 static void put_forms(encoder *e) { /* S5.7 */
@@ -611,7 +634,8 @@ static void put_column(encoder *e, qm_buf *to, const uint8_t *p, size_t n) {
 
 static void put_back(encoder *e, qm_buf *to) { /* S5.6 */
   size_t from = 0;
-  for (unsigned i = 0; i < QM__COLUMNS; i++) put_column(e, to, e->columns[i].p, e->columns[i].n);
+  for (unsigned i = 0; i < QM__COLUMNS; i++)
+    if (qm__column_here(i, e->version)) put_column(e, to, e->columns[i].p, e->columns[i].n);
   for (uint32_t i = 0; i < e->n_groups; i++) {
     put_column(e, to, e->values + from, e->group_size[i]);
     from += e->group_size[i];
@@ -621,26 +645,40 @@ static void put_back(encoder *e, qm_buf *to) { /* S5.6 */
 }
 
 static int status_of(encoder *e) {
-  const qm_buf *rest[] = {&e->heads, &e->raws, &e->digests, &e->salts, &e->leaves};
+  const qm_buf *rest[] = {&e->heads, &e->raws, &e->digests, &e->salts, &e->leaves, &e->times};
   for (unsigned i = 0; i < QM__COLUMNS; i++) QM_TRY(qm_buf_status(&e->columns[i]));
-  for (unsigned i = 0; i < 5; i++) QM_TRY(qm_buf_status(rest[i]));
+  for (unsigned i = 0; i < 6; i++) QM_TRY(qm_buf_status(rest[i]));
   return QM_OK;
+}
+
+static int zip_back(const encoder *e, const qm_buf *back, qm_slice words, qm_buf *zipped,
+                    int level) {
+  if (!level) level = LEVEL_DEFAULT;
+  if (words.n && back->n < WORDS_LOW_MAX && level > WORDS_LOW_LEVEL) level = WORDS_LOW_LEVEL;
+  if (e->version == QM__BATCH_OLD)
+    return qm_zip_parts(zipped, qm_buf_slice(back), level, e->ends, e->n_ends);
+  return qm_zip_words(zipped, qm_buf_slice(back), level, words, e->ends, e->n_ends);
 }
 
 /* Appends the container; `zipped` is scratch. */
 static int put_container(const encoder *e, qm_buf *out, const qm_buf *front, const qm_buf *back,
                          qm_buf *zipped, int level) {
   const qm_buf *body = back;
+  qm_slice words = {NULL, 0};
+  if (e->form == QM_BATCH_WORDS && back->n >= WORDS_MIN && back->n <= WORDS_MAX)
+    words = qm__words(QM__WORDS);
   if (back->n >= ZIP_MIN) {
-    int rc = qm_zip_parts(zipped, qm_buf_slice(back), level ? level : LEVEL_DEFAULT, e->ends,
-                          e->n_ends);
+    int rc = zip_back(e, back, words, zipped, level);
     /* It is born with one byte less than what it has to beat. */
     if (rc == QM_OK) body = zipped;
     else if (rc != QM_ELIMIT) return rc;
   }
   size_t before = out->n;
-  qm_buf_byte(out, QM__BATCH_VERSION);
-  qm_buf_byte(out, body == zipped ? QM__BATCH_ZSTD : 0);
+  qm_buf_byte(out, (uint8_t)e->version);
+  if (body == back) words.n = 0;
+  qm_buf_byte(out, (uint8_t)((body == zipped ? QM__BATCH_ZSTD : 0) |
+                             (words.n ? QM__BATCH_WORDS : 0)));
+  if (words.n) qm_buf_byte(out, QM__WORDS);
   qm_buf_varint(out, front->n);
   qm_buf_add(out, front->p, front->n);
   qm_buf_add(out, body->p, body->n);
@@ -662,7 +700,8 @@ static int assemble(encoder *e, qm_buf *out, uint32_t n_segments, int level) {
   qm_buf_init(&zipped, env, back.n ? back.n - 1 : 0);
   int rc = qm_buf_status(&front);
   if (rc == QM_OK) rc = qm_buf_status(&back);
-  if (rc == QM_OK && front.n + back.n > QM_BATCH_RAW_MAX) rc = QM_ELIMIT;
+  size_t more = e->times.n / QM__TIME_LOW * QM__OLD_MORE;
+  if (rc == QM_OK && front.n + back.n + more > QM_BATCH_RAW_MAX) rc = QM_ELIMIT;
   if (rc == QM_OK) rc = put_container(e, out, &front, &back, &zipped, level);
   qm_buf_free(&front);
   qm_buf_free(&back);
@@ -677,18 +716,24 @@ static int encode(encoder *e, qm_buf *out, const qm_batch *b, int level) {
 }
 
 int qm_batch_encode(qm_buf *out, const qm_batch *b, const qm_authors *authors, int level) {
+  return qm_batch_encode_as(out, b, authors, level, QM_BATCH_WORDS);
+}
+
+int qm_batch_encode_as(qm_buf *out, const qm_batch *b, const qm_authors *authors, int level,
+                       qm_batch_form how) {
   qm_arena arena;
-  encoder e = {.authors = authors, .arena = &arena};
-  qm_buf *rest[] = {&e.heads, &e.raws, &e.digests, &e.salts, &e.leaves};
+  encoder e = {.authors = authors, .arena = &arena, .form = how};
+  qm_buf *rest[] = {&e.heads, &e.raws, &e.digests, &e.salts, &e.leaves, &e.times};
+  e.version = how == QM_BATCH_OLD ? QM__BATCH_OLD : QM__BATCH_VERSION;
   QM_TRY(qm_buf_status(out));
   if (b->n_segments == 0) return QM_EINVAL;
   if (b->n_segments > QM_BATCH_SEGMENTS_MAX) return QM_ELIMIT;
   qm_arena_init(&arena, out->env, SIZE_MAX);
   for (unsigned i = 0; i < QM__COLUMNS; i++) qm_buf_init(&e.columns[i], out->env, QM_BATCH_RAW_MAX);
-  for (unsigned i = 0; i < 5; i++) qm_buf_init(rest[i], out->env, QM_BATCH_RAW_MAX);
+  for (unsigned i = 0; i < 6; i++) qm_buf_init(rest[i], out->env, QM_BATCH_RAW_MAX);
   int rc = encode(&e, out, b, level);
   for (unsigned i = 0; i < QM__COLUMNS; i++) qm_buf_free(&e.columns[i]);
-  for (unsigned i = 0; i < 5; i++) qm_buf_free(rest[i]);
+  for (unsigned i = 0; i < 6; i++) qm_buf_free(rest[i]);
   qm_arena_free(&arena);
   return rc;
 }

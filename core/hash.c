@@ -35,19 +35,37 @@ static inline void put_be32(uint8_t *to, uint32_t v) {
 /* Most of what is hashed is shorter than two blocks. The padding (FIPS 180-4, 5.1.1) is made
  * here, so that whole blocks alone are handed on: nothing is buffered, and nothing is wiped
  * that does not last. */
-void qm_sha256(const void *p, size_t n, qm_hash *out) {
-  SHA256_CTX c;
-  uint8_t tail[2 * SHA256_CBLOCK] = {0};
-  size_t rest = n % SHA256_CBLOCK, size = rest < SHA256_CBLOCK - 8 ? SHA256_CBLOCK : sizeof tail;
-  uint64_t bits = (uint64_t)n * 8;
-  (void)SHA256_Init(&c);
-  if (n != rest) (void)SHA256_Update(&c, p, n - rest);
-  if (rest) memcpy(tail, (const uint8_t *)p + (n - rest), rest);
+static size_t pad(uint8_t *tail, size_t rest, uint64_t bytes) {
+  size_t size = rest < SHA256_CBLOCK - 8 ? SHA256_CBLOCK : 2 * SHA256_CBLOCK;
+  uint64_t bits = bytes * 8;
+  memset(tail + rest, 0, size - rest);
   tail[rest] = 0x80;
   put_be32(tail + size - 8, (uint32_t)(bits >> 32));
   put_be32(tail + size - 4, (uint32_t)bits);
-  (void)SHA256_Update(&c, tail, size);
-  for (size_t i = 0; i < 8; i++) put_be32(out->b + 4 * i, c.h[i]);
+  return size;
+}
+
+static void put_state(const SHA256_CTX *c, uint8_t *out) {
+  for (size_t i = 0; i < 8; i++) put_be32(out + 4 * i, c->h[i]);
+}
+
+void qm_sha256(const void *p, size_t n, qm_hash *out) {
+  SHA256_CTX c;
+  uint8_t tail[2 * SHA256_CBLOCK];
+  size_t rest = n % SHA256_CBLOCK;
+  (void)SHA256_Init(&c);
+  if (n != rest) (void)SHA256_Update(&c, p, n - rest);
+  if (rest) memcpy(tail, (const uint8_t *)p + (n - rest), rest);
+  (void)SHA256_Update(&c, tail, pad(tail, rest, n));
+  put_state(&c, out->b);
+}
+
+void qm__sha256_in(uint8_t *p, size_t n, uint8_t out[QM_HASH_SIZE]) {
+  SHA256_CTX c;
+  size_t rest = n % SHA256_CBLOCK;
+  (void)SHA256_Init(&c);
+  (void)SHA256_Update(&c, p, n - rest + pad(p + (n - rest), rest, n));
+  put_state(&c, out);
 }
 
 int qm_hmac_sha256(qm_slice key, qm_slice data, qm_hash *out) {

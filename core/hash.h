@@ -19,6 +19,10 @@ void qm_sha_init(qm_sha *s);
 void qm_sha_add(qm_sha *s, const void *p, size_t n);
 void qm_sha_end(qm_sha *s, qm_hash *out);
 void qm_sha256(const void *p, size_t n, qm_hash *out);
+/* The same of n bytes with room for QM_SHA_PAD more behind them, which it overwrites: for what is
+ * hashed by the million. */
+#define QM_SHA_PAD 72
+void qm__sha256_in(uint8_t *p, size_t n, uint8_t out[QM_HASH_SIZE]);
 int qm_hmac_sha256(qm_slice key, qm_slice data, qm_hash *out); /* QM_EINTERNAL */
 /* Constant-time comparison: 1 equal, 0 not. */
 int qm_equal_secret(const void *a, const void *b, size_t n);

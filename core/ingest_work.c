@@ -10,6 +10,9 @@
 #include "core/crdt/totals.h"
 #include "core/space.h"
 
+/* Up to here it is enough to know a bound, which is a multiple of what work there is. */
+#define QM_WORK_LIGHT (QM_WORK_MAX / 4)
+
 /* A cell that the segment writes: how much it holds, and may hold by now. */
 typedef struct qm_load {
   const qm_loaded *l;
@@ -92,11 +95,6 @@ static void weigh_cell(qm_scale *x, qm_loaded *l, const qm_change *change, const
   }
 }
 
-/* Bytes that the op adds to the record at most. */
-static uint64_t bytes_of(const qm_op *op) {
-  return 48 + op->value.n + 12u * ((uint64_t)op->hides.n + op->keeps.n);
-}
-
 /* Replaced values leave: what was only added up is measured before it counts. */
 static int measure_record(qm_scale *x, qm_loaded *l) {
   qm_buf out;
@@ -112,9 +110,7 @@ static void meet(qm_scale *x, qm_loaded *l) {
   if (l->judged == x->serial) return;
   l->judged = x->serial;
   l->collection = qm_record_collection(&l->record);
-  l->bytes += l->bytes_more; /* of the segment before */
-  l->bytes_more = 0;
-  l->marks_more = l->cells_more = 0;
+  l->bytes_more = l->marks_more = l->cells_more = 0;
 }
 
 /* The segment's first `new` decides where the record is not here yet. */
@@ -142,19 +138,48 @@ static int weigh(qm_scale *x, const qm_change *change, const qm_op *op, qm_error
   }
   if (x->work > QM_WORK_MAX)
     return qm_fail(why, QM_EMALFORMED, "a batch that asks for too much work");
-  l->bytes_more += bytes_of(op);
+  l->bytes_more += qm__op_bytes(op);
   if (l->bytes + l->bytes_more <= QM_RECORD_MAX) return QM_OK;
   QM_TRY(measure_record(x, l));
   if (l->bytes + l->bytes_more <= QM_RECORD_MAX) return QM_OK;
   return qm_fail(why, QM_ELIMIT, "a record would be larger than %u bytes", QM_RECORD_MAX);
 }
 
+/* Counts the op without a look at what the record holds: an element takes two bytes of it at
+ * least, and of a list that is looked through twice three. 0: it might be too large. */
+static int weigh_lightly(qm_scale *x, const qm_op *op, qm_loaded *l) {
+  uint32_t list = op->dots.n > op->marks.n ? op->dots.n : op->marks.n;
+  meet(x, l);
+  x->work += 2 * (l->bytes + l->bytes_more + 64) * steps(list | 1);
+  if (op->shape == QM_PRESENCE && op->kind == QM_KIND_NEW) note_new(l, op);
+  l->bytes_more += qm__op_bytes(op);
+  return l->bytes + l->bytes_more <= QM_RECORD_MAX;
+}
+
+/* 1 where even the most that the segment might cost is little. */
+static int is_light(qm_scale *x, const qm_segment *g, int *light) {
+  qm_loaded *l;
+  *light = 1;
+  for (uint32_t i = 0; i < g->n_changes && *light; i++)
+    for (uint32_t o = 0; o < g->changes[i].n_ops && *light; o++) {
+      QM_TRY(qm__space_record(x->s, &g->changes[i].ops[o].record, &l));
+      *light = weigh_lightly(x, &g->changes[i].ops[o], l) && x->work <= QM_WORK_LIGHT;
+    }
+  return QM_OK;
+}
+
 int qm__space_work(qm_space *s, const qm_segment *g, uint64_t *work, qm_error *why) {
   qm_scale x = {.s = s, .serial = ++s->change_serial, .cap = 16, .work = *work};
-  while (x.cap < 2 * g->n_ops) x.cap *= 2;
-  x.cells = qm_arena_zero(&s->engine->arena, x.cap * sizeof *x.cells);
-  if (!x.cells) return QM_ENOMEM;
-  for (uint32_t i = 0; i < g->n_changes; i++)
+  int light;
+  QM_TRY(is_light(&x, g, &light));
+  if (!light) {
+    x.work = *work;
+    x.serial = ++s->change_serial;
+    while (x.cap < 2 * g->n_ops) x.cap *= 2;
+    x.cells = qm_arena_zero(&s->engine->arena, x.cap * sizeof *x.cells);
+    if (!x.cells) return QM_ENOMEM;
+  }
+  for (uint32_t i = 0; i < g->n_changes && !light; i++)
     for (uint32_t o = 0; o < g->changes[i].n_ops; o++)
       QM_TRY(weigh(&x, &g->changes[i], &g->changes[i].ops[o], why));
   *work = x.work;

@@ -54,4 +54,9 @@ static inline uint8_t *qm__put_bin(uint8_t *to, const void *p, size_t n) {
   return to + 2 + n;
 }
 
+static inline uint8_t *qm__put_raw(uint8_t *to, qm_slice raw) {
+  if (raw.n) memcpy(to, raw.p, raw.n);
+  return to + raw.n;
+}
+
 #endif

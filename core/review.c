@@ -44,7 +44,7 @@ static int values_differ(const qm_siblings *v) {
 
 /* Whatever the schema: what a newer one makes known is in the index already. A record with
  * edges stands for its class, whose values lie on several records. */
-static int may_conflict(const qm_record *r) {
+int qm__review_noted(const qm_record *r) {
   if (qm_id_is_zero(&r->id)) return 0;
   if (r->n_creations > 1 || qm_marks_collide(&r->marks)) return 1;
   for (uint32_t i = 0; i < r->n_cells; i++) {
@@ -62,11 +62,23 @@ int qm__review_share(void *sharing, const qm_id *id) {
   return put_note(h->s, id, 1);
 }
 
-int qm__review_save(qm_space *s, const qm_record *r, int shared, int stored) {
-  if (s->engine->flags & QM_ENGINE_REPLAY) return QM_OK;
-  int on = shared || may_conflict(r);
+static int put_noted(qm_space *s, const qm_record *r, int on, int stored) {
   if (!on) QM_TRY(qm__ties_noted(s, r, &s->engine->arena, &on));
   return on || stored ? put_note(s, &r->id, on) : QM_OK;
+}
+
+/* A record may be noted for what others say where its collection has a key or relations. */
+static int noted_by_others(const qm_space *s, const qm_record *r) {
+  const qm_collection_def *c =
+      s->schema ? qm_schema_collection(s->schema, qm_record_collection(r)) : NULL;
+  return !c || c->key_field || c->relations;
+}
+
+int qm__review_save(qm_space *s, qm_loaded *l, int shared, int stored) {
+  if (s->engine->flags & QM_ENGINE_REPLAY) return QM_OK;
+  int was = stored && (l->noted || noted_by_others(s, &l->record));
+  l->noted = (uint8_t)qm__review_noted(&l->record);
+  return put_noted(s, &l->record, shared || l->noted, was);
 }
 
 int qm__review_begin(qm_space *s) {
@@ -92,7 +104,7 @@ static int fill_row(void *payload, const qm_record_row *row) {
   qm__sharing shared = {f->s, &r.id, 0};
   for (uint32_t i = 0; i < n; i++)
     QM_TRY(qm__fold_keys(f->s, qm_record_collection(&r), keys[i], qm__review_share, &shared));
-  return qm__review_save(f->s, &r, shared.shared, 0); /* what another one noted stays */
+  return put_noted(f->s, &r, shared.shared || qm__review_noted(&r), 0); /* by others: stays */
 }
 
 static int fill(qm_space *s) {

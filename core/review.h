@@ -75,9 +75,12 @@ typedef struct qm__sharing {
   int shared;
 } qm__sharing;
 int qm__review_share(void *sharing, const qm_id *id);
+/* Is it noted for what it says, whatever others do? */
+int qm__review_noted(const qm_record *r);
 /* Notes whether a record that is being saved may be in conflict. `shared`: another one lists a key
- * of it; `stored`: it may have a note. */
-int qm__review_save(qm_space *s, const qm_record *r, int shared, int stored);
+ * of it; `stored`: it has a row, and with it may have a note. */
+struct qm_loaded;
+int qm__review_save(qm_space *s, struct qm_loaded *l, int shared, int stored);
 /* A new space: there is nothing that the index lacks. Inside a transaction of the store. */
 int qm__review_begin(qm_space *s);
 /* Reads whether the index is whole; makes it where it is not and the store can be written. Once

@@ -11,11 +11,10 @@ uint32_t qm__salt_half(uint32_t count) {
 }
 
 void qm__salt_split(const uint8_t parent[QM_SALT_SIZE], uint8_t children[2 * QM_SALT_SIZE]) {
-  uint8_t in[1 + QM_SALT_SIZE] = {DOMAIN_SALT};
-  qm_hash h;
+  uint8_t in[1 + QM_SALT_SIZE + QM_SHA_PAD];
+  in[0] = DOMAIN_SALT;
   memcpy(in + 1, parent, QM_SALT_SIZE);
-  qm_sha256(in, sizeof in, &h);
-  memcpy(children, h.b, QM_HASH_SIZE);
+  qm__sha256_in(in, 1 + QM_SALT_SIZE, children);
 }
 
 const qm_op *qm__leaves_next(qm__leaves *l) {

@@ -17,24 +17,24 @@ enum { DOMAIN_LEAF = 0x00, DOMAIN_INNER = 0x01, DOMAIN_SEGMENT = 0x03 };
 /* SHA-256(0x00 ‖ salt ‖ op), built in `row` to be hashed in one go (S4.8). */
 static int leaf_hash(const qm_op *op, const uint8_t salt[QM_SALT_SIZE], const qm_authors *authors,
                      qm_buf *row, uint8_t out[QM_HASH_SIZE]) {
-  uint8_t head[1 + QM_SALT_SIZE] = {DOMAIN_LEAF};
-  qm_hash h;
-  memcpy(head + 1, salt, QM_SALT_SIZE);
   qm_buf_clear(row);
-  qm_buf_add(row, head, sizeof head);
+  uint8_t *to = qm_buf_reserve(row, 1 + QM_SALT_SIZE);
+  if (!to) return qm_buf_status(row);
+  to[0] = DOMAIN_LEAF;
+  memcpy(to + 1, salt, QM_SALT_SIZE);
+  row->n = 1 + QM_SALT_SIZE;
   qm_op_row(op, authors, row);
-  QM_TRY(qm_buf_status(row));
-  qm_sha256(row->p, row->n, &h);
-  memcpy(out, h.b, QM_HASH_SIZE);
+  if (row->n > ROW_MAX) return QM_ELIMIT;
+  if (!qm_buf_reserve(row, QM_SHA_PAD)) return qm_buf_status(row);
+  qm__sha256_in(row->p, row->n, out);
   return QM_OK;
 }
 
 /* SHA-256(0x01 ‖ left ‖ right); `pair` has room for the domain before both. */
-static void inner_hash(uint8_t pair[1 + 2 * QM_HASH_SIZE], uint8_t out[QM_HASH_SIZE]) {
-  qm_hash h;
+#define PAIR_SIZE (1 + 2 * QM_HASH_SIZE)
+static void inner_hash(uint8_t pair[PAIR_SIZE + QM_SHA_PAD], uint8_t out[QM_HASH_SIZE]) {
   pair[0] = DOMAIN_INNER;
-  qm_sha256(pair, 1 + 2 * QM_HASH_SIZE, &h);
-  memcpy(out, h.b, QM_HASH_SIZE);
+  qm__sha256_in(pair, PAIR_SIZE, out);
 }
 
 typedef struct walker {
@@ -59,7 +59,7 @@ static int walk_leaf(walker *w, const uint8_t *salt, uint8_t out[QM_HASH_SIZE]) 
  * Depth is at most log2 of QM_SEGMENT_OPS_MAX. */
 static int walk(walker *w, uint32_t first, uint32_t count, const uint8_t *salt,
                 uint8_t out[QM_HASH_SIZE]) {
-  uint8_t salts[2 * QM_SALT_SIZE], pair[1 + 2 * QM_HASH_SIZE];
+  uint8_t salts[2 * QM_SALT_SIZE], pair[PAIR_SIZE + QM_SHA_PAD];
   if (!salt && !qm__erased_under(&w->erased, first, count)) {
     if (w->salts_used == w->s->n_salts) return QM_EMALFORMED;
     const qm_salt *next = &w->s->salts[w->salts_used++];
@@ -91,6 +91,7 @@ static int chain_hash(walker *w, const qm_id *space, const qm_hash *previous,
   qm__segment_header(w->s, space, w->authors, &w->row);
   qm_buf_add(&w->row, root, QM_HASH_SIZE);
   QM_TRY(qm_buf_status(&w->row));
+  if (w->row.n > ROW_MAX) return QM_ELIMIT;
   qm_sha256(w->row.p, w->row.n, out);
   return QM_OK;
 }
@@ -101,7 +102,7 @@ int qm_segment_hash(const qm_segment *s, const qm_id *space, const qm_hash *prev
   uint8_t root[QM_HASH_SIZE];
   QM_TRY(count_ops(s));
   /* One buffer for all rows: an arena would keep every size it grew through. */
-  qm_buf_init(&w.row, arena->env, ROW_MAX);
+  qm_buf_init(&w.row, arena->env, ROW_MAX + QM_SHA_PAD);
   int rc = walk(&w, 0, s->n_ops, NULL, root);
   if (rc == QM_OK && w.salts_used != s->n_salts) rc = QM_EMALFORMED;
   if (rc == QM_OK) rc = chain_hash(&w, space, previous, root, out);
@@ -252,7 +253,7 @@ int qm_segment_erase(qm_segment *s, uint64_t counter, const qm_authors *authors,
   if (place) memcpy(salts, s->salts, place * sizeof *salts);
   qm_salt node = s->salts[place];
   uint32_t n = place + split_around(&node, leaf, salts + place);
-  qm_buf_init(&row, arena->env, ROW_MAX);
+  qm_buf_init(&row, arena->env, ROW_MAX + QM_SHA_PAD);
   int rc = leaf_hash(op, node.b, authors, &row, hash);
   if (row.p) qm_wipe(row.p, row.n);
   qm_buf_free(&row);
@@ -319,7 +320,7 @@ static int eraser_open(eraser *x, const uint8_t *chosen, qm_arena *arena) {
       x->ops[at] = &s->changes[i].ops[k];
       x->upto[at + 1] = x->upto[at] + (chosen[at] && qm__op_has_value(x->ops[at]));
     }
-  qm_buf_init(&x->row, arena->env, ROW_MAX);
+  qm_buf_init(&x->row, arena->env, ROW_MAX + QM_SHA_PAD);
   return QM_OK;
 }
 

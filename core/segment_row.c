@@ -68,7 +68,6 @@ static unsigned parts_of(const qm_op *op) {
 
 static void put_part(const qm_op *op, const qm_authors *authors, unsigned at, qm_buf *out) {
   switch (at) {
-    case AT_VALUE: qm_mp_raw(out, op->value); break;
     case AT_DOTS: put_dots(out, authors, op->dots); break;
     case AT_MARKS: put_dots(out, authors, op->marks); break;
     case AT_HIDES: put_dots(out, authors, op->hides); break;
@@ -85,21 +84,24 @@ static void put_part(const qm_op *op, const qm_authors *authors, unsigned at, qm
 /* Items 0 to 7: at most this many bytes. */
 #define FIXED_MAX (1 + 4 * QM__PUT_UINT + 2 + QM_ID_SIZE + 3 * 2)
 
-static void put_fixed(const qm_op *op, unsigned items, qm_buf *out) {
-  uint8_t head[FIXED_MAX];
-  uint8_t *to = qm__put_uint(qm__put_array(head, items), op->counter);
+static uint8_t *put_fixed(const qm_op *op, unsigned items, uint8_t *to) {
+  to = qm__put_uint(qm__put_array(to, items), op->counter);
   to = qm__put_uint(qm__put_bin(to, op->record.b, QM_ID_SIZE), op->field);
   to = qm__put_uint(qm__put_uint(to, op->shape), op->kind);
   to = qm__put_uint(to, op->span);
   to = qm__put_uint(to, op->flags & QM__ROW_FLAGS);
-  qm_buf_add(out, head, (size_t)(qm__put_uint(to, op->generation) - head));
+  return qm__put_uint(to, op->generation);
 }
 
 void qm_op_row(const qm_op *op, const qm_authors *authors, qm_buf *out) { /* S4.2, S4.3 */
-  unsigned parts = parts_of(op), n = 0;
+  unsigned parts = parts_of(op), n = 0, has_value = parts >> AT_VALUE & 1;
   while (parts >> n) n++;
-  put_fixed(op, ROW_FIXED + n, out);
-  for (unsigned at = 0; at < n; at++) {
+  uint8_t *to = qm_buf_reserve(out, FIXED_MAX + op->value.n);
+  if (!to) return;
+  to = put_fixed(op, ROW_FIXED + n, to);
+  if (has_value) to = qm__put_raw(to, op->value);
+  out->n = (size_t)(to - out->p);
+  for (unsigned at = has_value; at < n; at++) {
     if (parts >> at & 1)
       put_part(op, authors, at, out);
     else

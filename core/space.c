@@ -90,6 +90,7 @@ static int take_row(void *payload, const qm_record_row *row) {
   memcpy(l->old_hash, row->hash, 16);
   l->bytes = row->state.n;
   l->stored = 1;
+  l->noted = l->edges_unread || qm__review_noted(&l->record);
   l->edges_stored = l->edges_unread || qm_record_cell(&l->record, 0, QM_KEYED) != NULL;
   if (s->engine->flags & QM_ENGINE_INBOX) QM_TRY(qm__inbox_loaded(s, l));
   l->here = 1; /* last: what failed on the way is loaded again */
@@ -107,6 +108,13 @@ int qm__space_record(qm_space *s, const qm_id *id, qm_loaded **out) {
     QM_TRY(s->engine->store->ops->record_load(s->engine->store, s->number, id, 1, take_row, s));
   (*out)->here = 1; /* where it has no row */
   s->recent = *out;
+  return QM_OK;
+}
+
+int qm__space_absent(qm_space *s, const qm_id *id, qm_loaded **out) {
+  int fresh;
+  QM_TRY(table_open(s, id, out, &fresh));
+  (*out)->here = 1;
   return QM_OK;
 }
 
@@ -260,6 +268,7 @@ static int keep_dots(qm_arena *arena, qm_dots *d) {
 }
 
 int qm__space_apply_op(qm_space *s, qm_loaded *l, const qm_apply *a, const qm_op *op) {
+  l->bytes += qm__op_bytes(op);
   /* Of such a transaction no record outlives it. */
   if (s->engine->open && s->engine->whole) return qm_record_apply(&l->record, a, op);
   qm_op kept = *op;
@@ -326,7 +335,7 @@ qm_time qm_space_effective(const qm_space *s, qm_dot dot, qm_time own) {
 
 /* --- saving --- */
 
-static int save_keys(qm_space *s, const qm_record *r, int stored);
+static int save_keys(qm_space *s, qm_loaded *l, int stored);
 
 /* The edges index leads from the greater id of an edge to the smaller one, whose record
  * holds it. */
@@ -352,18 +361,23 @@ static int save_record(qm_space *s, qm_loaded *l, qm_buf *blob, qm_record_row *r
     row->state = qm_slice_of(NULL, 0);
     memset(row->hash, 0, 16);
     l->stored = 0;
-    return qm__review_save(s, &l->record, 0, stored);
+    return qm__review_save(s, l, 0, stored);
   }
-  QM_TRY(qm_record_encode(&l->record, &s->authors, &s->engine->arena, blob));
+  if (l->blob.n) {
+    qm_buf_add(blob, l->blob.p, l->blob.n);
+    l->blob.n = 0;
+    QM_TRY(qm_buf_status(blob));
+  } else {
+    QM_TRY(qm_record_encode(&l->record, &s->authors, &s->engine->arena, blob));
+  }
   row->state = qm_slice_of(NULL, blob->n - at);
   l->bytes = blob->n - at;
-  l->bytes_more = 0;
   QM_TRY(qm_record_hash(&row->id, qm_slice_of(blob->p + at, blob->n - at), &s->authors, row->hash));
   qm_digest_add(&s->digest, row->hash);
   l->feed_same = l->stored && memcmp(l->old_hash, row->hash, 16) == 0;
   memcpy(l->old_hash, row->hash, sizeof l->old_hash);
   l->stored = 1;
-  return save_keys(s, &l->record, stored);
+  return save_keys(s, l, stored);
 }
 
 /* A record with the head of its id: most are told apart without being looked at. */
@@ -462,7 +476,8 @@ int qm__space_keys(const qm_space *s, const qm_record *r, qm_arena *arena, qm_sl
 
 /* The lookup index holds every value the key field lists, in normal form: a lookup
  * then asks the records themselves. */
-static int save_keys(qm_space *s, const qm_record *r, int stored) {
+static int save_keys(qm_space *s, qm_loaded *l, int stored) {
+  const qm_record *r = &l->record;
   const qm_collection_def *c =
       s->schema ? qm_schema_collection(s->schema, qm_record_collection(r)) : NULL;
   qm_store *store = s->engine->store;
@@ -475,7 +490,7 @@ static int save_keys(qm_space *s, const qm_record *r, int stored) {
   qm__sharing shared = {s, &r->id, 0};
   for (uint32_t i = 0; i < n; i++)
     QM_TRY(store->ops->key_find(store, s->number, c->number, keys[i], qm__review_share, &shared));
-  return qm__review_save(s, r, shared.shared, stored);
+  return qm__review_save(s, l, shared.shared, stored);
 }
 
 static void encode_clock(const qm_space *s, uint32_t author, qm_buf *out) {

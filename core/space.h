@@ -59,7 +59,8 @@ typedef struct qm_loaded {
   uint8_t dirty, rebuilt, listed;
   uint64_t mark_change; /* serial of the change that last marked presence */
   uint32_t touched;     /* by the open write: its place there, plus one */
-  uint64_t bytes;       /* encoded size, at least; exact as loaded */
+  qm_slice blob;        /* its encoding where that is known already, until it is saved */
+  uint64_t bytes;       /* encoded size at most; exact as loaded */
   /* while a segment is judged: its serial, and what it adds so far */
   uint64_t judged, bytes_more;
   uint32_t collection; /* the record's, or of the first `new` in the segment; 0: neither */
@@ -71,6 +72,7 @@ typedef struct qm_loaded {
   uint8_t edges_stored;  /* it had edges when it was loaded: they stand in the index */
   uint8_t edges_touched; /* written in this transaction: stands in qm_space.edges_touched */
   uint8_t edges_unread;  /* its row did not read: what the index says of it may be anything */
+  uint8_t noted;         /* what its row says is noted for review */
   uint8_t names_own;     /* of a write here: it names values of this device (core/inbox_int.h) */
   struct qm_own *own;    /* what this device had written of it; NULL: nothing, or nobody asks */
 } qm_loaded;
@@ -220,6 +222,8 @@ struct qm_engine {
 
 /* The record, loaded from the store or empty; stays until the transaction ends. */
 int qm__space_record(qm_space *s, const qm_id *id, qm_loaded **out);
+/* The same where the store is known to have none. */
+int qm__space_absent(qm_space *s, const qm_id *id, qm_loaded **out);
 /* The record differs from its row, or saving has to tell of it (listed alone). */
 static inline void qm__space_list(qm_space *s, qm_loaded *l) {
   if (l->listed) return;
@@ -238,6 +242,10 @@ int qm__space_preload(qm_space *s, const qm_id *ids, size_t n);
 int qm__space_author(qm_space *s, const qm_author *id, uint32_t *number);
 /* After authors were added to the table from number `old` on. */
 int qm__space_authors_added(qm_space *s, uint32_t old);
+/* Bytes that the op adds to its record at most. */
+static inline uint64_t qm__op_bytes(const qm_op *op) {
+  return 48 + op->value.n + 12u * ((uint64_t)op->hides.n + op->keeps.n);
+}
 /* One op; a->arena is the engine's for records. A record borrows from its ops what it shows:
  * where it may outlive them (QM_ENGINE_BEHIND) it gets its own. */
 int qm__space_apply_op(qm_space *s, qm_loaded *l, const qm_apply *a, const qm_op *op);

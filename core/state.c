@@ -162,6 +162,7 @@ static int write_batches(qm_writer *w, qm_space *s) {
   while (rc == QM_OK) {
     qm_buf_clear(&w->item);
     rc = qm__space_log_next(s, &from, &cursor, &w->item);
+    if (rc == QM_OK) rc = qm_batch_make_old(&w->item); /* S9.6 */
     if (rc != QM_OK) break;
     w->pour.m.batches++;
     rc = put_item(w, 0);

@@ -41,6 +41,7 @@ typedef struct qm_joining {
   uint32_t n_map;
   qm_vv old, theirs; /* VVs of both sides before the join */
   int of_home;       /* it is the home hub's */
+  int alone;         /* nothing was here: what the state says is what comes of it */
   int replace;       /* not joined: the records here are not to be trusted */
   qm__retained base; /* where replace: the state's clock rows and heads, by local number */
   qm_id page[PAGE];  /* ids here, not walked yet */
@@ -262,6 +263,23 @@ static int merge_record(qm_joining *j, qm_loaded *l, const qm_record *theirs) {
   return QM_OK;
 }
 
+static int joined_record(qm_joining *j, qm_loaded *l) {
+  qm__space_dirty(j->s, l);
+  if (qm_id_is_zero(&l->record.id)) j->s->stamps_stale = 1;
+  QM_TRY(qm__state_creations(j->s, &l->record));
+  return j->e->arena.used + j->e->records.used > AT_HAND ? let_go(j) : QM_OK;
+}
+
+/* Decoding lets through what encoding gives and nothing else, so its blob is what is saved. */
+static int take_alone(qm_joining *j, const qm_id *id, qm_slice blob) {
+  qm_loaded *l;
+  QM_TRY(qm__space_absent(j->s, id, &l));
+  QM_TRY(qm_record_decode(&l->record, id, blob, &j->s->authors, &j->e->records));
+  if (!qm__state_covered(&j->theirs, &l->record)) return QM_EFORMAT;
+  l->blob = blob;
+  return joined_record(j, l);
+}
+
 static int join_record(qm_joining *j, const qm_id *id, const qm_record *theirs) {
   qm_loaded *l;
   QM_TRY(qm__space_record(j->s, id, &l));
@@ -270,10 +288,7 @@ static int join_record(qm_joining *j, const qm_id *id, const qm_record *theirs) 
     qm__repair_put(l, theirs);
   else
     QM_TRY(merge_record(j, l, theirs));
-  qm__space_dirty(j->s, l);
-  if (qm_id_is_zero(id)) j->s->stamps_stale = 1;
-  QM_TRY(qm__state_creations(j->s, &l->record));
-  return j->e->arena.used + j->e->records.used > AT_HAND ? let_go(j) : QM_OK;
+  return joined_record(j, l);
 }
 
 static int note_id(void *payload, const qm_record_row *row) {
@@ -318,8 +333,9 @@ static int take_record(qm_joining *j, qm_id *last, int first) {
   QM_TRY(qm_cur_end(&c));
   if (!first && qm_id_cmp(last, &id) >= 0) return QM_ECANON;
   *last = id;
-  QM_TRY(walk_to(j, &id));
+  if (!j->alone) QM_TRY(walk_to(j, &id));
   QM_TRY(qm__state_renumber(j->e, j->map, j->n_map, blob, &blob));
+  if (j->alone) return take_alone(j, &id, blob);
   QM_TRY(qm_record_decode(&theirs, &id, blob, &j->s->authors, &j->e->arena));
   if (!qm__state_covered(&j->theirs, &theirs)) return QM_EFORMAT;
   return join_record(j, &id, &theirs);
@@ -350,7 +366,7 @@ static int take_name(qm_joining *j) {
 static int take_records(qm_joining *j) {
   qm_id last = {{0}};
   for (uint64_t i = 0; i < j->m.records; i++) QM_TRY(take_record(j, &last, i == 0));
-  QM_TRY(walk_to(j, NULL));
+  if (!j->alone) QM_TRY(walk_to(j, NULL));
   return let_go(j);
 }
 
@@ -492,6 +508,12 @@ static int end_replacing(qm_joining *j) {
   return qm__state_forget(s);
 }
 
+static int is_nothing(const qm_vv *vv) {
+  for (uint32_t i = 0; i < vv->n; i++)
+    if (vv->next[i]) return 0;
+  return 1;
+}
+
 static int join_all(qm_joining *j, int *joined) {
   qm_space *s = j->s;
   int news = 0;
@@ -503,6 +525,7 @@ static int join_all(qm_joining *j, int *joined) {
   QM_TRY(take_authors(j, &news));
   if (!news && !j->replace) return QM_OK;
   if (j->replace) QM_TRY(begin_replacing(j));
+  j->alone = !j->replace && is_nothing(&j->old);
   for (uint32_t i = 0; i < j->n_map; i++) QM_TRY(take_clock(j, i));
   QM_TRY(take_records(j));
   for (uint64_t i = 0; i < j->m.names; i++) QM_TRY(take_name(j));

@@ -2,10 +2,12 @@
 #define ZSTD_STATIC_LINKING_ONLY
 #include "core/zip.h"
 
+#include <string.h>
 #include <zstd.h>
 #include <zstd_errors.h>
 
 #define MAGIC UINT32_C(0xFD2FB528)
+#define MAGIC_SIZE 4u
 #define BLOCK_SIZE_MAX (128u * 1024u)
 #define BLOCK_HEADER 3u
 #define BLOCK_BYTES_MIN 4u /* three of header, one of content */
@@ -32,15 +34,19 @@ static int stick(qm_buf *b, int code) {
 typedef struct parts {
   const size_t *ends;
   size_t n;
+  qm_slice words;
+  int headless; /* 1: without the magic number */
 } parts;
 
-static void set_up(ZSTD_CCtx *ctx, size_t size, int level) {
+/* Returns zstd's code. */
+static size_t set_up(ZSTD_CCtx *ctx, size_t size, int level, qm_slice words) {
   (void)ZSTD_CCtx_setParameter(ctx, ZSTD_c_compressionLevel, level);
   if (level >= HIGH_LEVEL && size >> WINDOW_LOG_HIGH)
     (void)ZSTD_CCtx_setParameter(ctx, ZSTD_c_windowLog, WINDOW_LOG_HIGH);
   (void)ZSTD_CCtx_setParameter(ctx, ZSTD_c_contentSizeFlag, 1);
   (void)ZSTD_CCtx_setParameter(ctx, ZSTD_c_checksumFlag, 0);
   (void)ZSTD_CCtx_setParameter(ctx, ZSTD_c_dictIDFlag, 0);
+  return words.n ? ZSTD_CCtx_refPrefix(ctx, words.p, words.n) : 0;
 }
 
 static size_t in_parts(ZSTD_CCtx *ctx, uint8_t *to, size_t room, qm_slice in, parts p) {
@@ -59,8 +65,13 @@ static size_t in_parts(ZSTD_CCtx *ctx, uint8_t *to, size_t room, qm_slice in, pa
  * fitted. */
 static int compress(ZSTD_CCtx *ctx, uint8_t *to, size_t room, qm_slice in, int level, parts p,
                     size_t *n) {
-  set_up(ctx, in.n, level);
-  *n = p.n > 1 ? in_parts(ctx, to, room, in, p) : ZSTD_compress2(ctx, to, room, in.p, in.n);
+  *n = set_up(ctx, in.n, level, p.words);
+  if (!ZSTD_isError(*n))
+    *n = p.n > 1 ? in_parts(ctx, to, room, in, p) : ZSTD_compress2(ctx, to, room, in.p, in.n);
+  if (!ZSTD_isError(*n) && p.headless) {
+    *n -= MAGIC_SIZE;
+    memmove(to, to + MAGIC_SIZE, *n);
+  }
   if (!ZSTD_isError(*n)) return QM_OK;
   return ZSTD_getErrorCode(*n) == ZSTD_error_memory_allocation ? QM_ENOMEM : QM_EINTERNAL;
 }
@@ -85,14 +96,22 @@ static int compress_into(ZSTD_CCtx *ctx, qm_buf *out, qm_slice in, int level, pa
   return rc == QM_EINTERNAL ? rc : stick(out, rc);
 }
 
-int qm_zip_parts(qm_buf *out, qm_slice in, int level, const size_t *ends, size_t n) {
-  parts p = {ends, n};
+static int zip(qm_buf *out, qm_slice in, int level, parts p) {
   QM_TRY(qm_buf_status(out));
   ZSTD_CCtx *ctx = ZSTD_createCCtx_advanced(memory_of(out->env));
   if (!ctx) return stick(out, QM_ENOMEM);
   int rc = compress_into(ctx, out, in, level, p);
   (void)ZSTD_freeCCtx(ctx);
   return rc;
+}
+
+int qm_zip_parts(qm_buf *out, qm_slice in, int level, const size_t *ends, size_t n) {
+  return zip(out, in, level, (parts){.ends = ends, .n = n});
+}
+
+int qm_zip_words(qm_buf *out, qm_slice in, int level, qm_slice words, const size_t *ends,
+                 size_t n) {
+  return zip(out, in, level, (parts){ends, n, words, 1});
 }
 
 int qm_zip(qm_buf *out, qm_slice in, int level) { return qm_zip_parts(out, in, level, NULL, 0); }
@@ -120,7 +139,7 @@ static int check_frame(qm_slice in, size_t size_max, size_t *size) {
 
 /* Whole-frame decoding writes straight to the output and keeps no window of its
  * own, so the output, which is at most size_max, is all the memory a frame gets. */
-int qm_unzip(qm_buf *out, qm_slice in, size_t size_max) {
+static int unzip(qm_buf *out, qm_slice in, size_t size_max, qm_slice words) {
   size_t size = 0;
   QM_TRY(qm_buf_status(out));
   QM_TRY(check_frame(in, size_max, &size));
@@ -128,11 +147,30 @@ int qm_unzip(qm_buf *out, qm_slice in, size_t size_max) {
   if (!to) return qm_buf_status(out);
   ZSTD_DCtx *ctx = ZSTD_createDCtx_advanced(memory_of(out->env));
   if (!ctx) return stick(out, QM_ENOMEM);
-  size_t n = ZSTD_decompressDCtx(ctx, to, size, in.p, in.n);
+  size_t n = ZSTD_decompress_usingDict(ctx, to, size, in.p, in.n, words.p, words.n);
   (void)ZSTD_freeDCtx(ctx);
   if (ZSTD_isError(n) && ZSTD_getErrorCode(n) == ZSTD_error_memory_allocation)
     return stick(out, QM_ENOMEM);
   if (ZSTD_isError(n) || n != size) return QM_EFORMAT;
   out->n += n;
   return QM_OK;
+}
+
+int qm_unzip(qm_buf *out, qm_slice in, size_t size_max) {
+  return unzip(out, in, size_max, (qm_slice){NULL, 0});
+}
+
+int qm_unzip_words(qm_buf *out, qm_slice in, size_t size_max, qm_slice words) {
+  static const uint8_t magic[MAGIC_SIZE] = {MAGIC & 0xff, MAGIC >> 8 & 0xff, MAGIC >> 16 & 0xff,
+                                            MAGIC >> 24};
+  qm_buf frame;
+  QM_TRY(qm_buf_status(out));
+  qm_buf_init(&frame, out->env, in.n + MAGIC_SIZE);
+  qm_buf_add(&frame, magic, sizeof magic);
+  qm_buf_add(&frame, in.p, in.n);
+  int rc = qm_buf_status(&frame);
+  if (rc == QM_OK) rc = unzip(out, qm_buf_slice(&frame), size_max, words);
+  else rc = stick(out, rc);
+  qm_buf_free(&frame);
+  return rc;
 }

@@ -212,6 +212,7 @@ static int run_next(qm_answer *a, const qm_event *ev, qm_space *sp, qm_answered 
     if (!ev->cursor && ev->recover) return QM_ECUT; /* all of it: state and log */
   }
   QM_TRY(qm_buf_status(&out->blob));
+  if (ev->old) QM_TRY(qm_batch_make_old(&out->blob)); /* S8.3 */
   out->reply.blob = qm_buf_slice(&out->blob);
   out->reply.cursor = cursor;
   return QM_OK;

@@ -11,7 +11,8 @@
 
 /* Versions of the protocol that this code speaks. */
 #define QM_SYNC_PROTO_MIN 1u
-#define QM_SYNC_PROTO_MAX 2u
+#define QM_SYNC_PROTO_MAX 3u
+#define QM_SYNC_PROTO_BATCH_2 3u /* from here on batches of version 2 are read (S8.3) */
 
 /* --- frames --- */
 

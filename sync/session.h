@@ -60,8 +60,8 @@ typedef enum qm_event_kind {
   QM_EV_PUSH = 4,         /* -> vv, asides: close the open run, give the heads; ask: it wants a
                              state in place of its own, that stands at safe_vv or beyond */
   QM_EV_COMPARE = 5,      /* vv of the peer; QM_EFORK -> author */
-  QM_EV_NEXT = 6,         /* vv of the peer, cursor, recover -> blob, cursor; QM_ENOTFOUND: no
-                             more; QM_ECUT: a state instead */
+  QM_EV_NEXT = 6,         /* vv of the peer, cursor, recover, old -> blob, cursor; QM_ENOTFOUND:
+                             no more; QM_ECUT: a state instead */
   QM_EV_COMMIT = 7,       /* seq (0: blob is a segment in its compact form), blob -> taken, known,
                              parked, refusals, asides (a hub's may have grown); QM_OK: durable */
   QM_EV_DIGEST = 8,       /* -> vv_digest, digest; QM_ENOTFOUND: not known now */
@@ -144,6 +144,7 @@ typedef struct qm_event {
   qm_compare compare;
   uint8_t hub, by_peer, safe, has_offset;
   uint8_t recover;   /* the peer is a hub that takes states */
+  uint8_t old;       /* the peer reads batches of version 1 only */
   uint8_t ask;       /* the peer wants a state in place of its own */
   uint32_t count;
   int64_t offset_ms; /* client: server's clock + rtt/2 - own clock; server: client's - own */

@@ -242,6 +242,7 @@ static int ask_batch(qm_session *s, qm__space *sp, qm_event *ev) {
   ev->vv.n = sp->n_vv;
   ev->cursor = sp->cursor;
   ev->recover = s->recover;
+  ev->old = s->proto < QM_SYNC_PROTO_BATCH_2;
   return 1;
 }
 

@@ -49,12 +49,13 @@ static int sqlite_begin(qm_store *store) {
   return rc;
 }
 
-static void sqlite_rollback(qm_store *store) {
-  sqlite_store *s = self(store);
+static void ended(sqlite_store *s, int committed) {
   qm__db_rollback(&s->db);
-  s->open = 0;
-  s->failed = 0;
+  if (s->created && !committed) qm__creations_forget(&s->creations);
+  s->open = s->failed = s->created = 0;
 }
+
+static void sqlite_rollback(qm_store *store) { ended(self(store), 0); }
 
 static int sqlite_commit(qm_store *store, qm_durability durability, qm_store_done done,
                          void *payload) {
@@ -62,7 +63,7 @@ static int sqlite_commit(qm_store *store, qm_durability durability, qm_store_don
   int rc = writing(s);
   if (rc == QM_OK) rc = qm__db_commit(&s->db);
   if (rc == QM_OK && durability == QM_DURABLE) rc = qm__db_barrier(&s->db);
-  sqlite_rollback(store);
+  ended(s, rc == QM_OK);
   if (!done) return rc;
   done(payload, rc);
   return QM_OK;
@@ -93,6 +94,7 @@ static void sqlite_hook(qm_store *s, qm_project project, void *payload) {
 
 static void sqlite_close(qm_store *s) {
   if (!s) return;
+  qm__creations_forget(&self(s)->creations);
   qm__db_close(&self(s)->db);
   qm_free(s->env, s);
 }
@@ -227,6 +229,7 @@ static int sqlite_space_drop(qm_store *store, uint32_t space) {
       QM__SQL_ASIDE_DROP,   QM__SQL_LOCAL_DROP};
   sqlite_store *s = self(store);
   QM_TRY(writing(s));
+  qm__creations_forget(&s->creations);
   for (size_t i = 0; i < sizeof all / sizeof *all; i++)
     QM_TRY(wrote(s, qm__db_run(&s->db, all[i], QM__ARGS(qm__int(space)))));
   QM_TRY(wrote(s, qm__db_run(&s->db, QM__SQL_LOG_DROP, QM__ARGS(QM__LOG_OF(space)))));
@@ -341,6 +344,7 @@ int qm_store_sqlite_open(const qm_env *env, const char *path, unsigned flags, qm
   if (!s) return qm_fail(e, QM_ENOMEM, "out of memory");
   s->base.ops = &sqlite_ops;
   s->base.env = env;
+  qm__creations_init(&s->creations, env);
   int rc = qm__db_open(&s->db, env, path, &qm__sql_store, flags, e);
   if (rc != QM_OK) {
     qm_free(env, s);

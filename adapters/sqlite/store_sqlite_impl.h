@@ -3,6 +3,7 @@
 #ifndef QM_STORE_SQLITE_IMPL_H
 #define QM_STORE_SQLITE_IMPL_H
 
+#include "adapters/sqlite/creation_cache.h"
 #include "adapters/sqlite/sqlite_db.h"
 #include "core/store.h"
 
@@ -12,6 +13,8 @@ typedef struct sqlite_store {
   int open;   /* a transaction is open */
   int failed; /* in which a write failed */
   int viewing; /* a read transaction is open */
+  qm__creations creations;
+  int created; /* the open transaction wrote some of them */
   qm_project project;
   void *project_payload;
 } sqlite_store;

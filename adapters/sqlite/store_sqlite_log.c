@@ -593,6 +593,7 @@ static int part_row(void *payload, sqlite3_stmt *st) {
 static int stage_take(sqlite_store *s, uint32_t space, part_visit *v) {
   static const qm__sql_id replaced[] = {QM__SQL_AUTHOR_DROP, QM__SQL_RECORD_DROP,
                                         QM__SQL_CREATION_DROP, QM__SQL_KEY_DROP};
+  qm__creations_forget(&s->creations);
   for (size_t i = 0; i < sizeof replaced / sizeof *replaced; i++)
     QM_TRY(qm__db_run(&s->db, replaced[i], QM__ARGS(qm__int(space))));
   QM_TRY(qm__store_each(s, QM__SQL_PART_LIST, QM__ARGS(qm__int(space)), part_row, v));

@@ -93,16 +93,21 @@ int qm__sqlite_creation_put(qm_store *store, uint32_t space, const qm_creation_r
                             size_t n) {
   sqlite_store *s = self(store);
   QM_TRY(writing(s));
-  for (size_t i = 0; i < n; i++)
+  for (size_t i = 0; i < n; i++) {
     QM_TRY(wrote(s, qm__db_run(&s->db, QM__SQL_CREATION_PUT,
                                QM__ARGS(qm__int(space), qm__int(rows[i].dot.author),
                                         qm__u64(rows[i].dot.counter), id_arg(&rows[i].record)))));
+    s->created = 1;
+    qm__creations_note(&s->creations, space, rows[i].dot, &rows[i].record);
+  }
   return QM_OK;
 }
 
 static int creation_find_one(sqlite_store *s, uint32_t space, qm_dot dot, qm_id *id,
                              uint8_t *found) {
   sqlite3_stmt *st;
+  *found = (uint8_t)qm__creations_find(&s->creations, space, dot, id);
+  if (*found) return QM_OK;
   QM_TRY(qm__db_start(&s->db, QM__SQL_CREATION_FIND,
                       QM__ARGS(qm__int(space), qm__int(dot.author), qm__u64(dot.counter)), &st));
   int row;
@@ -110,6 +115,7 @@ static int creation_find_one(sqlite_store *s, uint32_t space, qm_dot dot, qm_id 
   if (rc == QM_OK && row) rc = qm__db_fixed(st, 0, id->b, sizeof id->b);
   qm__db_end(&s->db, QM__SQL_CREATION_FIND, st);
   *found = rc == QM_OK && row;
+  if (*found) qm__creations_note(&s->creations, space, dot, id);
   return rc;
 }
 

@@ -2,16 +2,18 @@
  * the Fugue", arXiv 2305.00583), run-length encoded in memory and at rest.
  *
  * Elements form a tree. Each hangs (parent, side) on another or on the root; the
- * order shown is the in-order walk: left children, element, right children;
- * children on one side of one element stand in ascending order of their *keys*, as
- * a rule their own dots. An insert of n code points takes n counters; its first
- * element hangs as the op says, each following one is the right child of the one
- * before. A cut hides elements (tombstones); a trim takes out tombstones with at most
- * one child, which takes the place of its parent: hangs where that hung, with its key.
- * So of the elements that stay none has another ancestor, side or order than before,
- * and what is inserted hangs and stands as if nothing were trimmed. An element whose
- * parent is not there (trimmed by one who did not know the child, or never was: a
- * hostile op) stands at the end, in the order of keys, with its own subtree.
+ * order shown is the in-order walk: left children, element, right children; children
+ * on one side of one element stand in descending order of their *keys*, as a rule
+ * their own dots: what an author writes in the place of what is cut stands right
+ * behind its left neighbour, before all that hangs on the tombstones. An insert of n
+ * code points takes n counters; its first element hangs as the op says, each
+ * following one is the right child of the one before. A cut hides elements
+ * (tombstones); a trim takes out tombstones with at most one child, which takes the
+ * place of its parent: hangs where that hung, with its key. So of the elements that
+ * stay none has another ancestor, side or order than before, and what is inserted
+ * hangs and stands as if nothing were trimmed. An element whose parent is not there
+ * (trimmed by one who did not know the child, or never was: a hostile op) stands at
+ * the end, in the same order of keys, with its own subtree.
  *
  * Positions are in code points (list: values) of what is visible. */
 #ifndef QM_SEQUENCE_H

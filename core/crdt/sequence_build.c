@@ -227,17 +227,17 @@ static void give_room(qm__runs *l, qm__run ***room) {
 
 static void hang(const builder *b, qm__run *r) {
   qm__runs *l = list_of(b->s, r);
-  uint32_t at = l->n++; /* in key order but for forged ones */
+  uint32_t at = l->n++; /* in their order but for forged ones */
   for (; at && qm__sibling_cmp(b->authors, l->p[at - 1], r) > 0; at--) l->p[at] = l->p[at - 1];
   l->p[at] = r;
 }
 
-/* In key order, so that every list comes out ascending: dot order where nothing is moved. */
+/* From the greatest key on, as the lists stand: from the last dot where nothing is moved. */
 static int hang_all(builder *b) {
   size_t moved = 0;
   for (size_t i = 0; i < b->n; i++) moved += (size_t)qm__run_moved(b->pieces[i]);
   if (!moved) {
-    for (size_t i = 0; i < b->n; i++) hang(b, b->pieces[i]);
+    for (size_t i = b->n; i--;) hang(b, b->pieces[i]);
     return QM_OK;
   }
   qm__point *p = qm_alloc_array(b->arena->env, b->n, sizeof *p);
@@ -247,7 +247,7 @@ static int hang_all(builder *b) {
     p[i] = (qm__point){b->authors->rank[r->key.author], r->key.counter, 0, r};
   }
   qm__points_sort(b->arena->env, p, b->n);
-  for (size_t i = 0; i < b->n; i++) hang(b, p[i].run);
+  for (size_t i = b->n; i--;) hang(b, p[i].run);
   qm_free(b->arena->env, p);
   return QM_OK;
 }

@@ -421,8 +421,8 @@ static qm__run *first_of(qm__run *r) {
 }
 
 int qm__sibling_cmp(const qm_authors *authors, const qm__run *a, const qm__run *b) {
-  int c = qm_dot_cmp(authors, a->key, b->key);
-  return c ? c : qm_dot_cmp(authors, a->first, b->first);
+  int c = qm_dot_cmp(authors, b->key, a->key);
+  return c ? c : qm_dot_cmp(authors, b->first, a->first);
 }
 
 static uint32_t list_place(const qm__runs *l, const qm_authors *authors, const qm__run *r) {

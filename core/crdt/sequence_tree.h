@@ -5,7 +5,7 @@
  * in the document. Invariants:
  * - left children hang only on the first element of a run, right children only on
  *   its last (a run is split where a child comes in between), so each run has two
- *   lists of child runs, ascending by key;
+ *   lists of child runs, descending by key;
  * - the key of an element is its own dot, or, where it has taken the place of trimmed
  *   ones, the dot of the one that hung there first;
  * - a run whose parent is absent is in `strays`; one on the root is in `tops`;
@@ -120,7 +120,8 @@ void qm__points_sort(const qm_env *env, qm__point *p, size_t n);
 /* A mix of the dot: the same run gets the same priority anywhere, and nobody keeps a
  * generator. A forged choice of dots costs its own record time, no more. */
 uint32_t qm__run_priority(qm_dot d);
-/* By key; two with one key, which only a forged state has, by their own dots. */
+/* As siblings stand, the greatest key first; two with one key, which only a forged state has,
+ * by their own dots. */
 int qm__sibling_cmp(const qm_authors *authors, const qm__run *a, const qm__run *b);
 /* The later part of r, from element `offset` on, as a run of its own that hangs on r; r is
  * cut short. NULL: no memory. */

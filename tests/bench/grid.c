@@ -117,21 +117,25 @@ static void load(bench *b, village *w) {
 }
 
 static void figures(bench *b) {
-  bench_figure(b, "grid.local_memory", "ops/s", 1e6, 1, NULL);
-  bench_figure(b, "grid.local_sqlite_normal", "ops/s", 103e3, 1, NULL);
-  bench_figure(b, "grid.local_sqlite_tables", "ops/s", 60e3, 1, NULL);
+  bench_figure(b, "grid.limit.chains", "ops/s", 0, 1, NULL);
+  bench_figure(b, "grid.limit.rows", "us/op", 0, 0, NULL);
+  bench_figure(b, "grid.limit.rows_bulk", "us/op", 0, 0, NULL);
+  bench_figure(b, "grid.local_memory", "ops/s", 1e6, 1, "grid.limit.chains");
+  bench_figure(b, "grid.local_sqlite_normal", "ops/s", 103e3, 1, "limit.sqlite_plain");
+  bench_figure(b, "grid.local_sqlite_tables", "ops/s", 60e3, 1, "limit.sqlite_plain");
   bench_figure(b, "grid.local_sqlite_full", "ops/s", 0, 1, NULL);
   bench_figure(b, "grid.local_sqlite_full.fsyncs", "n", 0, 0, NULL);
   bench_figure(b, "grid.local_sqlite_full.fsync", "ms", 0, 0, "limit.fsync");
-  bench_figure(b, "grid.hub_memory", "ops/s", 1.5e6, 1, NULL);
+  bench_figure(b, "grid.hub_memory", "ops/s", 1.5e6, 1, "grid.limit.chains");
   bench_figure(b, "grid.hub_memory.peak", "MB", 24, 0, NULL);
   bench_figure(b, "grid.hub_memory.allocations", "1/op", 0, 0, NULL);
-  bench_figure(b, "grid.hub_sqlite.cpu", "us/op", 3, 0, NULL);
+  bench_figure(b, "grid.hub_sqlite.cpu", "us/op", 3, 0, "grid.limit.rows");
   bench_figure(b, "grid.hub_sqlite.wall", "us/op", 0, 0, NULL);
   bench_figure(b, "grid.hub_sqlite.fsyncs", "n", 330, 0, NULL);
   bench_figure(b, "grid.hub_sqlite.file", "MB", 4.5, 0, NULL);
   bench_figure(b, "grid.uploads", "n", 0, 0, NULL);
   bench_figure(b, "grid.upload_bytes", "MB", 1.05, 0, NULL);
+  bench_figure(b, "grid.upload_bytes_dict", "MB", 0.9, 0, NULL);
   bench_figure(b, "grid.snapshot", "kB", 440, 0, NULL);
   bench_figure(b, "grid.snapshot.values", "kB", 0, 0, NULL);
   bench_figure(b, "grid.snapshot.ids", "kB", 0, 0, NULL);
@@ -178,9 +182,11 @@ void bench_grid(bench *b, int runs) {
     village_check(&w, w.hub.engine, 1);
     bench_add(b, "grid.local_memory", (double)w.ops / w.local);
     bench_add(b, "grid.uploads", w.n_uploads);
-    bench_add(b, "grid.upload_bytes", (double)w.bytes / 1e6);
+    bench_add(b, "grid.upload_bytes", (double)village_plain_bytes(&w) / 1e6);
+    bench_add(b, "grid.upload_bytes_dict", (double)w.bytes / 1e6);
     hub_memory(b, &w);
     hub_sqlite(b, &w);
+    village_limits(b, &w);
     snapshot(b, &w);
     load(b, &w);
     village_close(&w);

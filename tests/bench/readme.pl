@@ -28,11 +28,16 @@ my @groups = (
     ['grid.hub_sqlite.fsyncs'         => 'fsyncs of that'],
     ['grid.hub_sqlite.file'           => 'its database'],
     ['grid.hub_bulk.cpu'              => 'hub merge, SQLite, one batch'],
-    ['grid.upload_bytes'              => 'uploaded, all'],
+    ['grid.upload_bytes'              => 'uploaded, all, without a dictionary'],
     ['grid.upload_bytes.drawn'        => 'uploaded, trace of a seed drawn at run time'],
+    ['grid.upload_bytes_dict'         => 'uploaded, all, with the dictionary'],
+    ['grid.upload_bytes_dict.drawn'   => 'uploaded with it, trace of a seed drawn at run time'],
     ['grid.history'                   => 'full history'],
     ['grid.snapshot'                  => 'state snapshot'],
     ['grid.load'                      => 'load the state and read every field'],
+    ['grid.limit.chains'              => 'limit: uploads decoded and their hash chains computed, no more'],
+    ['grid.limit.rows'                => 'limit: SQLite alone, each upload a commit, each final state a row'],
+    ['grid.limit.rows_bulk'           => 'limit: the same in one commit'],
   ]],
   ['Typing: automerge-paper, 259,778 edits; friendsforever and clownschool are concurrent', 'text', [
     ['text.local'          => 'local, one transaction'],
@@ -46,6 +51,8 @@ my @groups = (
     ['text.clownschool'    => 'merge clownschool'],
     ['text.friendsforever.pushes' => 'merge friendsforever, each of 2,447 pushes a batch'],
     ['text.clownschool.pushes'    => 'merge clownschool, each of 3,856 pushes a batch'],
+    ['text.limit.merge'      => 'limit: the document decoded and its hash chain computed, no more'],
+    ['text.limit.keystrokes' => 'limit: the same of the keystrokes'],
   ]],
   ['A session, before TLS', 'session', [
     ['session.live'          => 'one short field in an open session, without seed and signature'],
@@ -131,8 +138,10 @@ sub table {
   my ($title, $rows, $names, $runs) = @_;
   my $any_peer = grep { exists $_->{peer} } @$rows;
   my $any_target = grep { exists $_->{target} } @$rows;
+  my $any_limit = grep { exists $_->{limit} } @$rows;
   my @head = ('figure', 'unit', 'qianmo', 'least to greatest');
   push @head, 'target', 'of it' if $any_target;
+  push @head, 'limit' if $any_limit;
   push @head, 'best peer', 'of it' if $any_peer;
   my $out = "### $title\n\n| " . join(' | ', @head) . " |\n|" . '---|' x @head . "\n";
   for my $r (@$rows) {
@@ -146,6 +155,7 @@ sub table {
       push @cells, number($r->{target}),
            ratio($r, $r->{median}, $r->{target}) . ($missed ? ' **missed**' : '');
     }
+    push @cells, number($r->{limit}) if $any_limit;
     if ($any_peer) {
       my $x = defined $r->{peer} ? ratio($r, $r->{median}, $r->{peer}) : '';
       my $behind = defined $r->{peer} &&
@@ -165,7 +175,8 @@ my $out = "Measured on $head->{date} at commit $head->{commit} with `make "
         . ($with_peers ? 'bench-peers' : 'bench') . "` on $head->{machine}; $head->{runs} runs "
         . "where no other number stands, "
         . "medians of CPU time. Figures of one run can be compared; figures of two machines cannot. "
-        . "\"of it\": above 1 is better than the target or the peer.\n\n";
+        . "\"of it\": above 1 is better than the target or the peer. \"limit\": what the same run "
+        . "measured as a bound, by the figure of that name below.\n\n";
 if ($with_peers) {
   my %version = map { ($_->{peer} =~ s/ \+.*//r) => $_->{version} } @$peer_rows;
   $out .= "Peers, in the same run (Node $peer_head->{node}; sqlite-sync natively; "

@@ -10,7 +10,7 @@
 #include "core/segment.h"
 #include "core/write.h"
 #include "core/zip.h"
-#include "tests/bench/bench.h"
+#include "tests/bench/chains.h"
 
 #define TRACE "fixtures/traces/automerge-paper.json.gz"
 #define CHUNK 20000u /* edits a change: its row form stays below QM_CHANGE_MAX */
@@ -232,7 +232,9 @@ static void merge(bench *b, world *w) {
   replica r;
   size_t bytes = 0;
   open_replica(w, &r, 2);
+  uint64_t ops;
   bench_add(b, "text.merge", ingest_all(w, &r) * 1e3);
+  bench_add(b, "text.limit.merge", bench_chains(&w->env, w->batches, w->n_batches, &ops) * 1e3);
   check_replica(w, &r);
   close_replica(&r);
   for (uint32_t i = 0; i < w->n_batches; i++) bytes += w->batches[i].n;
@@ -385,6 +387,10 @@ static void keystrokes(bench *b, world *w) {
   check(w, &a.cell);
   open_replica(w, &r, 3);
   bench_add(b, "text.keystrokes", (double)w->t.n / ingest_all(w, &r));
+  uint64_t ops;
+  double took = bench_chains(&w->env, w->batches, w->n_batches, &ops);
+  BENCH_CHECK(ops == w->t.n + 1u); /* the record's creation */
+  bench_add(b, "text.limit.keystrokes", (double)w->t.n / took);
   check_replica(w, &r);
   close_replica(&r);
   qm_arena_free(&a.arena);
@@ -398,8 +404,10 @@ void bench_text(bench *b, int runs) {
   bench_figure(b, "text.local", "edits/s", 8e6, 1, NULL);
   bench_figure(b, "text.local.commits", "ms", 0, 0, NULL);
   bench_figure(b, "text.load", "ms", 5, 0, NULL);
-  bench_figure(b, "text.merge", "ms", 8, 0, NULL);
-  bench_figure(b, "text.keystrokes", "1/s", 1.5e6, 1, NULL);
+  bench_figure(b, "text.merge", "ms", 8, 0, "text.limit.merge");
+  bench_figure(b, "text.limit.merge", "ms", 0, 0, NULL);
+  bench_figure(b, "text.keystrokes", "1/s", 1.5e6, 1, "text.limit.keystrokes");
+  bench_figure(b, "text.limit.keystrokes", "1/s", 0, 1, NULL);
   bench_figure(b, "text.history", "B", 110000, 0, NULL);
   bench_figure(b, "text.state", "B", 45000, 0, NULL);
   bench_figure(b, "text.state.plain", "B", 0, 0, NULL);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "adapters/sqlite/store_sqlite.h"
+#include "core/batch.h"
 #include "core/join.h"
 
 /* --- replicas --- */
@@ -222,6 +223,19 @@ void village_merge_bulk(village *v, village_replica *hub) {
   BENCH_OK(qm_engine_commit(hub->engine, QM_DURABLE, NULL, NULL));
   BENCH_OK(qm_engine_fold(hub->engine));
   qm_arena_free(&arena);
+}
+
+uint64_t village_plain_bytes(const village *v) {
+  uint64_t bytes = 0;
+  qm_buf plain;
+  qm_buf_init(&plain, &v->env.env, QM_BATCH_MAX);
+  for (uint32_t i = 0; i < v->n_uploads; i++) {
+    qm_buf_clear(&plain);
+    BENCH_OK(qm_batch_recode(&plain, v->uploads[i].batch, 15, QM_BATCH_PLAIN)); /* a push's level */
+    bytes += plain.n;
+  }
+  qm_buf_free(&plain);
+  return bytes;
 }
 
 /* As a hub's upkeep does once all devices have everything. */

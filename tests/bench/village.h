@@ -53,6 +53,8 @@ double village_reopen(village *v, uint32_t device);
 void village_merge(village *v, village_replica *hub, uint32_t from, uint32_t to);
 /* The same in one transaction. */
 void village_merge_bulk(village *v, village_replica *hub);
+/* The bytes of all uploads as they would be without words (SPEC S5.25). */
+uint64_t village_plain_bytes(const village *v);
 /* The hub's log in few large rows, as its upkeep makes them. */
 void village_join(qm_engine *hub);
 /* Gives all that the log of `from` holds to `to`, which has nothing; its bytes. */
@@ -63,6 +65,9 @@ void village_same(const village *v, qm_engine *a, qm_engine *b, uint32_t device)
 /* Every device's space here and on v's own hub; and where fixtures/traces/digests knows the
  * trace, the dump. */
 void village_check(village *v, qm_engine *hub, int known);
+
+/* The figures grid.limit.…, of the trace played: what its uploads and rows cost without a CRDT. */
+void village_limits(bench *b, village *v);
 
 /* What one session took. */
 typedef struct village_session {

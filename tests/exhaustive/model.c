@@ -109,10 +109,11 @@ static mask marks_read(const model *m, mask have, int review) {
 
 /* --- text --- */
 
-static int before(const model *m, int a, int b) { /* dots: author, counter */
+/* As siblings stand: the greatest dot (author, counter) first. */
+static int before(const model *m, int a, int b) {
   unsigned ra = m->s->rank[m->s->h->replica[m->l[a].change]];
   unsigned rb = m->s->rank[m->s->h->replica[m->l[b].change]];
-  return ra != rb ? ra < rb : a < b;
+  return ra != rb ? ra > rb : a > b;
 }
 
 static void children(const model *m, mask have, int parent, int left, int *to, unsigned *n);

@@ -62,6 +62,13 @@ static void put_again(reading *r) {
   FUZZ_OK(qm_batch_encode(&second, &again.batch, &again.authors, 1));
   FUZZ_SAME(qm_buf_slice(&first), qm_buf_slice(&second));
   reading_free(&again);
+  /* For an older peer. */
+  FUZZ_OK(qm_batch_make_old(&first));
+  FUZZ_CHECK(first.p[0] == 1);
+  FUZZ_OK(read_anew(&again, qm_buf_slice(&first)));
+  why = batch_differs((side){&r->batch, &r->authors}, (side){&again.batch, &again.authors});
+  if (why) fuzz_fail(__FILE__, __LINE__, "make old", why);
+  reading_free(&again);
   qm_buf_free(&first);
   qm_buf_free(&second);
 }

@@ -10,6 +10,7 @@
 #include "core/aside.h"
 #include "core/mp.h"
 #include "core/state_feed.h"
+#include "core/words.h"
 #include "core/zip.h"
 #include "sync/enrol.h"
 #include "sync/uv/config.h"
@@ -107,15 +108,18 @@ static void stored(qm_slice blob) {
   qm_buf out = anew(), back = anew();
   qm_cur c;
   uint64_t front = 0;
-  qm_cur_init(&c, qm_slice_of(blob.p + 2, blob.n - 2));
+  unsigned old = blob.p[0] == 1, words = blob.p[1] & 2 ? blob.p[2] : 0;
+  size_t flags = words ? 3 : 2;
+  qm_cur_init(&c, qm_slice_of(blob.p + flags, blob.n - flags));
   FUZZ_OK(qm_cur_varint(&c, &front));
   const uint8_t *p = c.at + front;
   qm_slice rest = qm_slice_of(p, (size_t)(c.end - p));
-  if (blob.p[1] & 1) FUZZ_OK(qm_unzip(&back, rest, QM_BATCH_RAW_MAX));
-  else qm_buf_add(&back, rest.p, rest.n);
-  qm_buf_byte(&out, 1);
+  if (!(blob.p[1] & 1)) qm_buf_add(&back, rest.p, rest.n);
+  else if (old) FUZZ_OK(qm_unzip(&back, rest, QM_BATCH_RAW_MAX));
+  else FUZZ_OK(qm_unzip_words(&back, rest, QM_BATCH_RAW_MAX, qm__words(words)));
+  qm_buf_byte(&out, blob.p[0]);
   qm_buf_byte(&out, 0);
-  qm_buf_add(&out, blob.p + 2, (size_t)(p - blob.p - 2));
+  qm_buf_add(&out, blob.p + flags, (size_t)(p - blob.p) - flags);
   qm_buf_add(&out, back.p, back.n);
   qm_buf_free(&back);
   done("batch", &out);
@@ -129,9 +133,9 @@ static void batches(void) {
     qm_buf out = anew();
     world_init(&w, fuzz_env(), seed);
     qm_batch b = world_batch(&w, 3, 3);
-    FUZZ_OK(qm_batch_encode(&out, &b, &w.authors, 3));
+    FUZZ_OK(qm_batch_encode_as(&out, &b, &w.authors, 3, QM_BATCH_OLD + seed % 3));
     stored(qm_buf_slice(&out));
-    if (seed < 4) save("batch", qm_buf_slice(&out));
+    if (seed < 7) save("batch", qm_buf_slice(&out));
     qm_buf_free(&out);
     qm_change *c = &b.segments[0].changes[0];
     qm_buf row = anew();

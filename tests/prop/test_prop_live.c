@@ -42,6 +42,7 @@ typedef struct net {
   qm_answer_policy policy;
   int calm;       /* whatever may be handed on is */
   uint32_t small; /* commits of compact segments */
+  uint32_t old, new; /* of batches of version 1, of later ones */
 } net;
 
 static void end_open(end *x, device *d, qm_session_role role, const qm_answer_policy *policy) {
@@ -82,6 +83,7 @@ static void events(line *l, end *x) {
     size_t n = commit && qm_is_small(ev.blob) ? ev.blob.n : 0;
     if (n) memcpy(small, ev.blob.p, n);
     l->net->small += n != 0;
+    if (commit && !n) ++*(ev.blob.p[0] == 1 ? &l->net->old : &l->net->new);
     x->live += ev.kind == QM_EV_LIVE;
     x->done += ev.kind == QM_EV_DONE;
     assert_int_not_equal(ev.kind, QM_EV_DIFFER);
@@ -516,8 +518,10 @@ static void what_is_not_taken_comes_in_a_round(void **state) {
     }
 }
 
-/* A peer of version 1 gets rounds. */
+/* A peer of version 1 gets rounds, and batches of version 1 (S8.3), of what rests in version 2;
+ * the hub also from one of version 3 at the same time. */
 static void an_older_peer_gets_rounds(void **state) {
+  char much[4200]; /* for the compact form */
   net n;
   (void)state;
   net_open(&n, 31);
@@ -525,6 +529,7 @@ static void an_older_peer_gets_rounds(void **state) {
   for (int i = 0; i < PHONES; i++) line_open(&n.l[i]);
   settle(&n);
   for (int i = 0; i < PHONES; i++) n.l[i].a.s->proto = n.l[i].b.s->proto = 1;
+  n.old = n.new = 0;
   for (int k = 0; k < 3; k++) {
     ok(k ? put(&n.w.d[1], "r1", F_TEL, k & 1 ? "1" : "2") : put_new(&n.w.d[1], "r1"));
     (void)qm_session_news(n.l[0].a.s, &n.w.d[1].space->id);
@@ -532,6 +537,16 @@ static void an_older_peer_gets_rounds(void **state) {
     check_all(&n);
   }
   assert_int_equal(n.small, 0);
+  assert_true(n.old && !n.new);
+  n.old = 0;
+  for (int i = 0; i < PHONES; i++) n.l[i].a.s->proto = n.l[i].b.s->proto = i ? 1 : 3;
+  memset(much, 'x', sizeof much - 1);
+  much[sizeof much - 1] = 0;
+  ok(put(&n.w.d[1], "r1", F_TEL, much));
+  (void)qm_session_news(n.l[0].a.s, &n.w.d[1].space->id);
+  settle(&n);
+  check_all(&n);
+  assert_true(n.old == PHONES - 1 && n.new == 1);
   net_close(&n);
 }
 

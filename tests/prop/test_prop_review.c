@@ -1,7 +1,7 @@
 /* (S20.1, S20.3) After random histories of several replicas, with cut syncs, deletes, restores,
  * merges, keys that meet, states, restarts and cancelled transactions, the review list made
  * from the index is the one that a look at every record gives; so after the index was made
- * anew, and on a store that had none. */
+ * anew, and on a store that had none. What is no conflict any more is not noted. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -177,10 +177,71 @@ static void names_are_the_same_everywhere(void **state) {
   }
 }
 
+static int count_one(void *payload, qm_slice key, qm_slice value) {
+  (void)key, (void)value;
+  ++*(unsigned *)payload;
+  return QM_OK;
+}
+
+static unsigned noted(device *d) {
+  static const uint8_t note[1] = {'r'};
+  unsigned n = 0;
+  assert_int_equal(d->store->ops->local_scan(d->store, d->space->number, qm_slice_of(note, 1),
+                                             qm_slice_of(NULL, 0), count_one, &n),
+                   QM_OK);
+  return n;
+}
+
+/* Its schema without the key, until it is opened again. */
+typedef struct keyless {
+  qm_schema schema;
+  qm_collection_def c;
+} keyless;
+
+static void take_key(device *d, keyless *k) {
+  k->schema = *d->space->schema;
+  k->c = *k->schema.collections;
+  k->c.key_field = 0;
+  k->schema.collections = &k->c;
+  d->space->schema = &k->schema;
+}
+
+/* Where no key and no relation makes others note a record, it is asked for its own note only
+ * where it has one: as loaded, and as it is kept. */
+static void a_note_goes_with_its_conflict(void **state) {
+  (void)state;
+  for (int again = 0; again < 2; again++) {
+    world w;
+    world_open(&w, 2, 1);
+    device *a = &w.d[0], *b = &w.d[1];
+    keyless k;
+    take_key(a, &k);
+    assert_int_equal(put_new(a, "R0"), QM_OK);
+    pull(b, a);
+    assert_int_equal(noted(a), 0);
+    for (unsigned round = 0; round < 3; round++) {
+      assert_int_equal(put(a, "R0", F_TEL, words[round]), QM_OK);
+      assert_int_equal(put(b, "R0", F_TEL, words[3 - round]), QM_OK);
+      assert_int_equal(put(b, "R0", F_HEAD, words[round]), QM_OK);
+      pull(a, b);
+      assert_int_equal(noted(a), 1);
+      if (again) reopen(a);
+      if (again) take_key(a, &k);
+      qm_slice token = form(a, "R0", QM_READ_REVIEW);
+      assert_int_equal(put_with(a, "R0", F_TEL, "q", token, QM_WRITE_SETTLE), QM_OK);
+      assert_int_equal(noted(a), 0);
+      assert_int_equal(check(a), 0);
+      pull(b, a);
+    }
+    world_close(&w);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(the_index_is_a_look_at_every_record),
       cmocka_unit_test(names_are_the_same_everywhere),
+      cmocka_unit_test(a_note_goes_with_its_conflict),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

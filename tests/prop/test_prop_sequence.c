@@ -48,7 +48,7 @@ static int before_dot(const element *a, const element *b) {
 }
 
 static int before(const reference *r, const element *a, const element *b) {
-  return before_dot(&r->e[a->key], &r->e[b->key]);
+  return before_dot(&r->e[b->key], &r->e[a->key]);
 }
 
 static int find(const reference *r, const unsigned char *author, uint64_t counter) {

@@ -126,7 +126,7 @@ static void unreadable(void **state) {
       qm_engine_ingest(A->engine, A->space, qm_slice_of(much, huge), &in, &w.arena, NULL),
       QM_EOVERSIZE);
   free(much);
-  bytes[0] = 2;
+  bytes[0] = 3;
   assert_int_equal(
       qm_engine_ingest(A->engine, A->space, qm_slice_of(bytes, batch.n), &in, &w.arena, NULL),
       QM_EVERSION);

@@ -118,6 +118,22 @@ static void too_much_work(void **state) {
   refused(A, forge_seal(&f), QM_EMALFORMED);
 }
 
+/* The same in many segments of one batch, each of which asks for little. */
+static void much_of_little_work(void **state) {
+  (void)state;
+  enum { SEGMENTS = 200, OPS = 80 };
+  static qm_segment g[SEGMENTS];
+  qm_ingest in = from('x');
+  give(A, forge_new(&f, X, "R"));
+  for (unsigned i = 0; i < SEGMENTS; i++)
+    g[i] = many(OPS, (qm_op){.field = F_TEL, .shape = QM_SIBLINGS, .flags = QM_OP_LISTED});
+  ok(take(A, forge_batch(&f, g, SEGMENTS), &in));
+  assert_int_equal(in.n_refusals, 1);
+  assert_int_equal(in.refusals[0].code, QM_EMALFORMED);
+  assert_true(in.taken > 100 && in.taken < SEGMENTS);
+  check_memory(A);
+}
+
 /* Many ops on one field as people make them: one after the other, each replacing. */
 static void much_honest_work(void **state) {
   (void)state;
@@ -188,7 +204,7 @@ static void record_too_large(void **state) {
 
 int main(void) {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-  const struct CMUnitTest tests[] = {T(too_much_work), T(each_kind_of_work), T(much_honest_work),
-                                     T(record_too_large)};
+  const struct CMUnitTest tests[] = {T(too_much_work), T(much_of_little_work), T(each_kind_of_work),
+                                     T(much_honest_work), T(record_too_large)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

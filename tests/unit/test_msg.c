@@ -188,8 +188,8 @@ static void hello_is_checked(void **state) {
     uint32_t min, max;
     int rc;
   } versions[] = {{1, 1, QM_OK},       {0, 1, QM_OK},       {1, 9, QM_OK},      {2, 2, QM_OK},
-                  {0, 0, QM_EVERSION}, {3, 3, QM_EVERSION}, {3, UINT32_MAX, QM_EVERSION},
-                  {2, 1, QM_ERANGE}};
+                  {3, 3, QM_OK},       {0, 0, QM_EVERSION}, {4, 4, QM_EVERSION},
+                  {4, UINT32_MAX, QM_EVERSION}, {2, 1, QM_ERANGE}};
   for (size_t i = 0; i < sizeof versions / sizeof versions[0]; i++) {
     qm_msg_hello m = good;
     m.proto_min = versions[i].min;
@@ -223,7 +223,7 @@ static void hello_is_checked(void **state) {
 
 /* S8.3: a later version may have changed everything but the range. */
 static void hello_of_a_later_version_is_a_version_error(void **state) {
-  static const uint8_t later[] = {0x94, 0x01, 0x03, 0x04, 0xa4, 'n', 'e', 'w', 's'};
+  static const uint8_t later[] = {0x94, 0x01, 0x04, 0x05, 0xa4, 'n', 'e', 'w', 's'};
   fix f;
   qm_msg_hello m;
   (void)state;

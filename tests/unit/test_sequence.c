@@ -204,6 +204,23 @@ static void places_follow_the_rule(void **state) {
   close(&d);
 }
 
+/* A rubs the "." out and goes on; B, who has not seen that, goes on behind the ".". The trim that
+ * comes later moves nothing. */
+static void what_replaces_a_cut_stands_before_what_followed_it(void **state) {
+  desk d;
+  const qm_range stop = {0, 4, 1};
+  (void)state;
+  open(&d);
+  assert_int_equal(type(&d, 0, 0, "90s."), QM_OK);
+  assert_int_equal(rub(&d, 0, 3, 1), QM_OK);
+  assert_int_equal(type(&d, 0, 3, ", huh?"), QM_OK);
+  assert_int_equal(hang(&d, 1, (qm_dot){4, 0}, 0, " The"), QM_OK);
+  reads(&d, "90s, huh? The");
+  assert_int_equal(on_ranges(&d, QM_KIND_TRIM, 2, &stop, 1), QM_OK);
+  reads(&d, "90s, huh? The");
+  close(&d);
+}
+
 /* "abQXcd", Q cut and trimmed; Z typed after b by one who saw the cut. */
 static void an_insert_beside_a_trimmed_tombstone_stands(void **state) {
   (void)state;
@@ -223,14 +240,14 @@ static void an_insert_beside_a_trimmed_tombstone_stands(void **state) {
   }
 }
 
-static void orphans_stand_at_the_end_in_dot_order(void **state) {
+static void orphans_stand_at_the_end_in_the_order_of_siblings(void **state) {
   desk d;
   (void)state;
   open(&d);
   assert_int_equal(type(&d, 0, 0, "text"), QM_OK);
   assert_int_equal(qm_vv_set(&d.env, &d.vv, 2, 50), QM_OK); /* C's dots are of other texts */
-  assert_int_equal(hang(&d, 1, (qm_dot){7, 2}, 0, "two"), QM_OK);
-  assert_int_equal(hang(&d, 0, (qm_dot){9, 2}, QM_OP_LEFT, "one"), QM_OK);
+  assert_int_equal(hang(&d, 1, (qm_dot){7, 2}, 0, "one"), QM_OK);
+  assert_int_equal(hang(&d, 0, (qm_dot){9, 2}, QM_OP_LEFT, "two"), QM_OK);
   reads(&d, "textonetwo");
   assert_int_equal(type(&d, 0, 4, "!"), QM_OK);
   reads(&d, "text!onetwo");
@@ -252,9 +269,9 @@ static void a_parent_from_the_future_counts_as_the_root(void **state) {
   open(&d);
   assert_int_equal(type(&d, 0, 0, "ab"), QM_OK);
   assert_int_equal(hang(&d, 1, (qm_dot){2, 1}, 0, "xyz"), QM_OK);
-  reads(&d, "abxyz");
+  reads(&d, "xyzab");
   assert_int_equal(type(&d, 1, 5, "."), QM_OK);
-  reads(&d, "abxyz.");
+  reads(&d, "xyzab.");
   close(&d);
 }
 
@@ -541,8 +558,9 @@ int main(void) {
       cmocka_unit_test(an_empty_cell_reads_empty),
       cmocka_unit_test(text_is_edited_at_positions),
       cmocka_unit_test(places_follow_the_rule),
+      cmocka_unit_test(what_replaces_a_cut_stands_before_what_followed_it),
       cmocka_unit_test(an_insert_beside_a_trimmed_tombstone_stands),
-      cmocka_unit_test(orphans_stand_at_the_end_in_dot_order),
+      cmocka_unit_test(orphans_stand_at_the_end_in_the_order_of_siblings),
       cmocka_unit_test(a_parent_from_the_future_counts_as_the_root),
       cmocka_unit_test(trims_free_chains_and_leave_the_rest),
       cmocka_unit_test(trims_climb_to_freed_parents),

@@ -78,6 +78,7 @@ static void events(bench *b) {
   qm_event ev;
   while (qm_session_next(b->s, &ev)) {
     b->told[ev.kind]++;
+    if (ev.kind == QM_EV_NEXT) assert_int_equal(ev.old, b->s->proto < QM_SYNC_PROTO_BATCH_2);
     if (ev.ticket) answer(b, &ev);
   }
 }
@@ -616,7 +617,7 @@ static void who_is_not_whom_the_certificate_names(void **state) {
 }
 
 static void no_version_in_common(void **state) {
-  qm_msg_hello hello = {.proto_min = 3, .proto_max = 4};
+  qm_msg_hello hello = {.proto_min = 4, .proto_max = 5};
   uint8_t bytes[300];
   qm_msg_error error;
   size_t n;
