@@ -72,8 +72,9 @@ int qm__token_read(const qm_space *s, const qm_record *r, unsigned kind, uint32_
   if (!out->fields || !out->texts) return QM_ENOMEM;
   QM_TRY(qm__token_marks(r, kind, arena, &out->marks));
   for (uint32_t i = 0; i < r->n_cells; i++) {
+    if (field != QM__FIELDS_ALL && field != r->cells[i].field) continue;
     const qm_cell *cell = qm_record_cell(r, r->cells[i].field, r->cells[i].shape);
-    if (!cell || (field != QM__FIELDS_ALL && field != cell->field)) continue;
+    if (!cell) continue;
     if (cell->shape == QM_SEQUENCE) {
       if (field != QM__FIELDS_ALL) continue; /* a write from a reading of now is never stale */
       if (cell == &r->cells[i]) /* the first of the field */
