@@ -192,6 +192,7 @@ struct qm_space {
   qm__created *created; /* open addressing by creation dot: of the records in `table` */
   uint32_t created_cap, created_n;
   qm_loaded *changed; /* all to which saving has anything to do */
+  uint32_t n_changed; /* how many */
   uint64_t change_serial;
   int names_own;              /* of some record: qm_loaded.names_own */
   int review_whole;           /* the index of what is to be reviewed can be relied on */
@@ -251,6 +252,7 @@ static inline void qm__space_list(qm_space *s, qm_loaded *l) {
   l->listed = 1;
   l->next_changed = s->changed;
   s->changed = l;
+  s->n_changed++;
 }
 static inline void qm__space_dirty(qm_space *s, qm_loaded *l) {
   l->dirty = 1;
