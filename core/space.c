@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "core/aside_int.h"
-#include "core/batch_columns.h"
 #include "core/class.h"
 #include "core/crdt/siblings.h"
 #include "core/fold.h"
@@ -431,43 +430,6 @@ static int save_record(qm_space *s, qm_loaded *l, qm_buf *blob, qm_record_row *r
   return save_keys(s, l, stored);
 }
 
-/* A record with the head of its id: most are told apart without being looked at. */
-typedef struct by_id {
-  uint64_t head;
-  qm_loaded *l;
-} by_id;
-
-static int id_less(const void *ctx, uint32_t a, uint32_t b) {
-  const by_id *x = (const by_id *)ctx + a, *y = (const by_id *)ctx + b;
-  if (x->head != y->head) return x->head < y->head;
-  return qm_id_cmp(&x->l->record.id, &y->l->record.id) < 0;
-}
-
-static uint64_t head_of(const qm_id *id) {
-  uint64_t v = 0;
-  for (int i = 0; i < 8; i++) v = v << 8 | id->b[i];
-  return v;
-}
-
-/* The records that differ, ascending by id, as stores keep them. */
-static int dirty_records(qm_space *s, qm_loaded ***out, uint32_t *n) {
-  qm_arena *arena = &s->engine->arena;
-  by_id *all = qm_arena_array(arena, s->n_changed, sizeof *all);
-  uint32_t *order = qm_arena_array(arena, s->n_changed, sizeof *order), count = 0;
-  qm_loaded **p = qm_arena_array(arena, s->n_changed, sizeof *p);
-  if (!all || !order || !p) return QM_ENOMEM;
-  for (qm_loaded *l = s->changed; l; l = l->next_changed) {
-    if (!l->dirty) continue;
-    order[count] = count;
-    all[count++] = (by_id){head_of(&l->record.id), l};
-  }
-  qm__heap_sort(order, count, id_less, all);
-  for (uint32_t i = 0; i < count; i++) p[i] = all[order[i]].l;
-  *out = p;
-  *n = count;
-  return QM_OK;
-}
-
 static int save_rows(qm_space *s, qm_buf *blob, qm_record_row *rows, uint32_t n) {
   qm_store *store = s->engine->store;
   size_t at = 0;
@@ -641,7 +603,7 @@ int qm__space_save(qm_space *s) {
     QM_TRY(space_record_read(s, &l->record));
     if (stamps_sum(&s->stamps) != stamps_before) QM_TRY(qm__feed_stamps(s, before, n));
   }
-  QM_TRY(dirty_records(s, &dirty, &n_dirty));
+  QM_TRY(qm__space_dirty_list(s, &dirty, &n_dirty));
   QM_TRY(save_records(s, dirty, n_dirty));
   QM_TRY(qm__inbox_classes(s));
   QM_TRY(save_digest(s));

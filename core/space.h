@@ -260,6 +260,8 @@ static inline void qm__space_dirty(qm_space *s, qm_loaded *l) {
 }
 /* The loaded record that the dot created, or NULL: then the store knows. */
 const qm_loaded *qm__space_created(const qm_space *s, qm_dot dot);
+/* The records that differ, ascending by id, as stores keep them; in the engine's arena. */
+int qm__space_dirty_list(qm_space *s, qm_loaded ***out, uint32_t *n);
 /* Loads those of the ids that are not loaded yet, in one call to the store. */
 int qm__space_preload(qm_space *s, const qm_id *ids, size_t n);
 /* Registers the author if new. */

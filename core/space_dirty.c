@@ -1,0 +1,39 @@
+/* space_dirty.c: what a save is about (core/space.h). */
+#include "core/batch_columns.h"
+#include "core/space.h"
+
+/* A record with the head of its id: most are told apart without being looked at. */
+typedef struct by_id {
+  uint64_t head;
+  qm_loaded *l;
+} by_id;
+
+static int id_less(const void *ctx, uint32_t a, uint32_t b) {
+  const by_id *x = (const by_id *)ctx + a, *y = (const by_id *)ctx + b;
+  if (x->head != y->head) return x->head < y->head;
+  return qm_id_cmp(&x->l->record.id, &y->l->record.id) < 0;
+}
+
+static uint64_t head_of(const qm_id *id) {
+  uint64_t v = 0;
+  for (int i = 0; i < 8; i++) v = v << 8 | id->b[i];
+  return v;
+}
+
+int qm__space_dirty_list(qm_space *s, qm_loaded ***out, uint32_t *n) {
+  qm_arena *arena = &s->engine->arena;
+  by_id *all = qm_arena_array(arena, s->n_changed, sizeof *all);
+  uint32_t *order = qm_arena_array(arena, s->n_changed, sizeof *order), count = 0;
+  qm_loaded **p = qm_arena_array(arena, s->n_changed, sizeof *p);
+  if (!all || !order || !p) return QM_ENOMEM;
+  for (qm_loaded *l = s->changed; l; l = l->next_changed) {
+    if (!l->dirty) continue;
+    order[count] = count;
+    all[count++] = (by_id){head_of(&l->record.id), l};
+  }
+  qm__heap_sort(order, count, id_less, all);
+  for (uint32_t i = 0; i < count; i++) p[i] = all[order[i]].l;
+  *out = p;
+  *n = count;
+  return QM_OK;
+}
