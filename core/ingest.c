@@ -350,7 +350,7 @@ static int preload(qm_judge *j, const qm_segment *g) {
 }
 
 static int judge(qm_judge *j, qm_segment *g, qm_hash *hash) {
-  qm_arena_reset(&j->e->scratch);
+  qm_arena_recycle(&j->e->scratch);
   QM_TRY(qm_segment_check(g, &j->why));
   qm_error why = {0, ""};
   int rc = check_context(j, g, &j->e->seen);
