@@ -110,7 +110,7 @@ int qm__feed_change(qm_space *s, const qm_change *c) {
   for (uint32_t i = 0; i < c->n_ops; i++) {
     const qm_op *op = &c->ops[i];
     qm_loaded *l;
-    QM_TRY(qm__space_record(s, &op->record, &l));
+    QM_TRY(qm__space_outline(s, &op->record, &l));
     /* Which records a stamp shows otherwise is asked when it is known (qm__feed_stamps). */
     if (is_stamp(op)) {
       l->feed_stamps = 1;
@@ -130,7 +130,7 @@ static int merge_old(void *payload, const qm_feed_row *row) {
   qm_feed_field f;
   qm_cur c;
   int more;
-  QM_TRY(qm__space_record(s, &row->record, &l));
+  QM_TRY(qm__space_outline(s, &row->record, &l));
   QM_TRY(qm_feed_open(&c, row->fields));
   for (;;) {
     QM_TRY(qm_feed_next(&c, row->seq, &f, &more));

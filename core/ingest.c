@@ -229,7 +229,7 @@ static int check_op(qm_judge *j, const qm_segment *g, const qm_op *op) {
     return by_home(j, g) ? QM_OK
                          : qm_fail(&j->why, QM_EACCESS, "only the hub writes the space record");
   if (!schema) return QM_OK;
-  QM_TRY(qm__space_record(j->s, &op->record, &l));
+  QM_TRY(qm__space_outline(j->s, &op->record, &l));
   if (!l->collection && !l->record.n_creations)
     return qm_fail(&j->why, QM_ESCHEMA, "writes to a record that nobody created");
   const qm_collection_def *c = qm_schema_collection(schema, l->collection);
@@ -269,7 +269,7 @@ static int enter_change(qm_judge *j, const qm_change *c, int enter) {
     qm_loaded *l;
     qm_cur cur;
     if (op->shape != QM_PRESENCE || op->kind != QM_KIND_NEW) continue;
-    QM_TRY(qm__space_record(j->s, &op->record, &l));
+    QM_TRY(qm__space_outline(j->s, &op->record, &l));
     if (l->record.n_creations) continue;
     if (!enter) {
       l->collection = 0;

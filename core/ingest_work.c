@@ -122,7 +122,7 @@ static void note_new(qm_loaded *l, const qm_op *op) {
 
 static int weigh(qm_scale *x, const qm_change *change, const qm_op *op, qm_error *why) {
   qm_loaded *l;
-  QM_TRY(qm__space_record(x->s, &op->record, &l));
+  QM_TRY(qm__space_outline(x->s, &op->record, &l));
   meet(x, l);
   if (op->shape != QM_PRESENCE) {
     weigh_cell(x, l, change, op);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/crdt/codec.h"
+#include "core/crdt/sequence.h"
 #include "core/crdt/siblings.h"
 #include "core/mp.h"
 #include "core/mp_put.h"
@@ -102,6 +103,19 @@ int qm_record_apply(qm_record *r, const qm_apply *a, const qm_op *op) {
   return qm_shape_of(op->shape)->apply(cell, a, op);
 }
 
+int qm_record_apply_later(qm_record *r, const qm_apply *a, const qm_op *op) {
+  qm_cell *cell;
+  if (op->shape != QM_SEQUENCE) return qm_record_apply(r, a, op);
+  QM_TRY(open_cell(r, op->field, op->shape, a->arena, &cell));
+  return qm_sequence_apply_later(cell, a, op);
+}
+
+int qm_record_settle(qm_record *r) {
+  for (uint32_t i = 0; i < r->n_cells; i++)
+    if (r->cells[i].shape == QM_SEQUENCE) QM_TRY(qm_sequence_settle(&r->cells[i]));
+  return QM_OK;
+}
+
 static int join_cells(qm_record *out, const qm_record *a, const qm_vv *va, const qm_record *b,
                       const qm_vv *vb, const qm_authors *authors, qm_arena *arena) {
   uint32_t i = 0, j = 0, na = a ? a->n_cells : 0, nb = b ? b->n_cells : 0;
@@ -185,6 +199,7 @@ static void encode_head(const qm_record *r, const qm_names *names, const qm_auth
 int qm_record_encode(qm_record *r, const qm_authors *authors, qm_arena *arena, qm_buf *out) {
   qm_names names = {.n = 0};
   size_t start = out->n, count = 0;
+  QM_TRY(qm_record_settle(r));
   for (uint32_t i = 0; i < r->n_cells; i++) count += !is_empty(&r->cells[i]);
   QM_TRY(collect_names(r, &names, arena));
   qm_names_seal(&names, authors);

@@ -40,6 +40,11 @@ const qm_cell *qm_record_cell(const qm_record *r, uint32_t field, unsigned shape
 const qm_cell *qm_record_cell_next(const qm_record *r, const qm_cell *cell);
 /* Effect of one checked op on its cell (or creations); not on the marks. */
 int qm_record_apply(qm_record *r, const qm_apply *a, const qm_op *op);
+/* The same where nothing is read of the record before qm_record_settle or qm_record_encode, but
+ * its creations and marks: texts put off what they can (core/crdt/sequence.h). */
+int qm_record_apply_later(qm_record *r, const qm_apply *a, const qm_op *op);
+/* QM_ENOMEM: the record has to be loaded anew. */
+int qm_record_settle(qm_record *r);
 /* Join of two states of one record; either may be NULL (no such record there). */
 int qm_record_join(qm_record *out, const qm_record *a, const qm_vv *va, const qm_record *b,
                    const qm_vv *vb, const qm_authors *authors, qm_arena *arena);

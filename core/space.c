@@ -15,6 +15,7 @@
 /* Records that are saved in one call to the store. */
 #define SAVE_ROWS 64u
 #define SAVE_BYTES ((size_t)64 << 10)
+#define SAVE_RECORD ((size_t)1 << 10) /* what a record's blob mostly has room in */
 
 /* --- records of the open transaction --- */
 
@@ -133,7 +134,7 @@ static int take_row(void *payload, const qm_record_row *row) {
   return QM_OK;
 }
 
-int qm__space_record(qm_space *s, const qm_id *id, qm_loaded **out) {
+int qm__space_outline(qm_space *s, const qm_id *id, qm_loaded **out) {
   int fresh;
   if (s->recent && same_id(&s->recent->record.id, id)) {
     *out = s->recent;
@@ -145,6 +146,13 @@ int qm__space_record(qm_space *s, const qm_id *id, qm_loaded **out) {
   (*out)->here = 1; /* where it has no row */
   s->recent = *out;
   return QM_OK;
+}
+
+int qm__space_record(qm_space *s, const qm_id *id, qm_loaded **out) {
+  QM_TRY(qm__space_outline(s, id, out));
+  if (!(*out)->put_off) return QM_OK;
+  (*out)->put_off = 0;
+  return qm_record_settle(&(*out)->record);
 }
 
 int qm__space_absent(qm_space *s, const qm_id *id, qm_loaded **out) {
@@ -260,7 +268,7 @@ int qm__space_marks(qm_space *s, const qm_change *c) {
     const qm_op *op = &c->ops[i];
     qm_loaded *l;
     if (!qm_op_marks(op)) continue;
-    QM_TRY(qm__space_record(s, &op->record, &l));
+    QM_TRY(qm__space_outline(s, &op->record, &l));
     if (l->mark_change == serial) continue; /* a later op of this change decided */
     l->mark_change = serial;
     s->states[c->author].clock.next[c->author] = op->counter;
@@ -307,16 +315,19 @@ static int keep_dots(qm_arena *arena, qm_dots *d) {
   return QM_OK;
 }
 
-int qm__space_apply_op(qm_space *s, qm_loaded *l, const qm_apply *a, qm_op *op) {
+int qm__space_apply_op(qm_space *s, qm_loaded *l, const qm_apply *a, qm_op *op, int later) {
+  int (*apply)(qm_record *, const qm_apply *, const qm_op *) =
+      later ? qm_record_apply_later : qm_record_apply;
+  l->put_off |= (uint8_t)later;
   l->bytes += qm__op_bytes(op);
   /* Of such a transaction no record outlives it. */
-  if (s->engine->open && s->engine->whole) return qm_record_apply(&l->record, a, op);
+  if (s->engine->open && s->engine->whole) return apply(&l->record, a, op);
   const uint8_t *value = qm_arena_copy(a->arena, op->value.p, op->value.n);
   if (!value) return QM_ENOMEM;
   op->value.p = value;
   if (op->hides.n) QM_TRY(keep_dots(a->arena, &op->hides));
   if (op->keeps.n) QM_TRY(keep_dots(a->arena, &op->keeps));
-  return qm_record_apply(&l->record, a, op);
+  return apply(&l->record, a, op);
 }
 
 static int apply(qm_space *s, const qm_change *c, int again) {
@@ -328,9 +339,9 @@ static int apply(qm_space *s, const qm_change *c, int again) {
     qm_op *op = &c->ops[i];
     qm_loaded *l;
     clock->next[c->author] = op->counter;
-    QM_TRY(qm__space_record(s, &op->record, &l));
+    QM_TRY(qm__space_outline(s, &op->record, &l));
     QM_TRY(qm__feed_edge(s, l, op, c->author != s->own));
-    QM_TRY(qm__space_apply_op(s, l, &a, op));
+    QM_TRY(qm__space_apply_op(s, l, &a, op, op->shape == QM_SEQUENCE));
     qm__space_dirty(s, l);
     if (l->own && !local) qm__inbox_op(l, op);
     if ((op->hides.n || op->keeps.n) && !local) qm__inbox_names(s, l, op);
@@ -420,28 +431,40 @@ static int save_record(qm_space *s, qm_loaded *l, qm_buf *blob, qm_record_row *r
   return save_keys(s, l, stored);
 }
 
-static int loaded_less(const void *ctx, uint32_t a, uint32_t b) {
-  qm_loaded *const *all = ctx;
-  return qm_id_cmp(&all[a]->record.id, &all[b]->record.id) < 0;
+/* A record with the head of its id: most are told apart without being looked at. */
+typedef struct by_id {
+  uint64_t head;
+  qm_loaded *l;
+} by_id;
+
+static int id_less(const void *ctx, uint32_t a, uint32_t b) {
+  const by_id *x = (const by_id *)ctx + a, *y = (const by_id *)ctx + b;
+  if (x->head != y->head) return x->head < y->head;
+  return qm_id_cmp(&x->l->record.id, &y->l->record.id) < 0;
 }
 
-/* The records that differ, and their places ascending by id, as stores keep them. */
-static int dirty_records(qm_space *s, qm_loaded ***out, uint32_t **order, uint32_t *n) {
+static uint64_t head_of(const qm_id *id) {
+  uint64_t v = 0;
+  for (int i = 0; i < 8; i++) v = v << 8 | id->b[i];
+  return v;
+}
+
+/* The records that differ, ascending by id, as stores keep them. */
+static int dirty_records(qm_space *s, qm_loaded ***out, uint32_t *n) {
   qm_arena *arena = &s->engine->arena;
-  uint32_t count = 0;
-  for (const qm_loaded *l = s->changed; l; l = l->next_changed) count += l->dirty;
-  qm_loaded **all = qm_arena_array(arena, count, sizeof *all);
-  uint32_t *places = qm_arena_array(arena, count, sizeof *places);
-  *n = 0;
-  if (!all || !places) return QM_ENOMEM;
+  by_id *all = qm_arena_array(arena, s->n_changed, sizeof *all);
+  uint32_t *order = qm_arena_array(arena, s->n_changed, sizeof *order), count = 0;
+  qm_loaded **p = qm_arena_array(arena, s->n_changed, sizeof *p);
+  if (!all || !order || !p) return QM_ENOMEM;
   for (qm_loaded *l = s->changed; l; l = l->next_changed) {
     if (!l->dirty) continue;
-    places[*n] = *n;
-    all[(*n)++] = l;
+    order[count] = count;
+    all[count++] = (by_id){head_of(&l->record.id), l};
   }
-  qm__heap_sort(places, *n, loaded_less, all);
-  *out = all;
-  *order = places;
+  qm__heap_sort(order, count, id_less, all);
+  for (uint32_t i = 0; i < count; i++) p[i] = all[order[i]].l;
+  *out = p;
+  *n = count;
   return QM_OK;
 }
 
@@ -457,16 +480,15 @@ static int save_rows(qm_space *s, qm_buf *blob, qm_record_row *rows, uint32_t n)
 }
 
 /* Some at a time: what is folded may be all that the space holds. */
-static int save_records(qm_space *s) {
+static int save_records(qm_space *s, qm_loaded *const *dirty, uint32_t count) {
   qm_record_row rows[SAVE_ROWS];
-  qm_loaded **all;
-  uint32_t *order, count, n = 0;
+  uint32_t n = 0;
   qm_buf blob;
-  QM_TRY(dirty_records(s, &all, &order, &count));
   qm_buf_init(&blob, s->engine->env, SIZE_MAX / 2);
+  if (count) (void)qm_buf_reserve(&blob, (count < SAVE_ROWS ? count : SAVE_ROWS) * SAVE_RECORD);
   int rc = QM_OK;
   for (uint32_t i = 0; i < count && rc == QM_OK; i++) {
-    rc = save_record(s, all[order[i]], &blob, &rows[n++]);
+    rc = save_record(s, dirty[i], &blob, &rows[n++]);
     if (rc != QM_OK || (n < SAVE_ROWS && blob.n < SAVE_BYTES)) continue;
     rc = save_rows(s, &blob, rows, n);
     n = 0;
@@ -558,14 +580,10 @@ static int save_digest(qm_space *s) {
 }
 
 /* Behind the stamps, which decide what is shown. */
-static int project(qm_space *s, int stamps_moved) {
+static int project(qm_space *s, qm_loaded *const *dirty, uint32_t n, int stamps_moved) {
   const qm_projector *p = &s->engine->projector;
-  uint32_t n = 0;
   if (!p->record) return QM_OK;
-  qm_loaded **dirty;
-  uint32_t *order;
-  QM_TRY(dirty_records(s, &dirty, &order, &n));
-  for (uint32_t i = 0; i < n; i++) QM_TRY(p->record(p->payload, s, &dirty[order[i]]->record));
+  for (uint32_t i = 0; i < n; i++) QM_TRY(p->record(p->payload, s, &dirty[i]->record));
   if (stamps_moved) QM_TRY(p->space(p->payload, s));
   return p->saved(p->payload, s);
 }
@@ -591,6 +609,7 @@ static int saved(qm_space *s) {
     if (s->engine->flags & QM_ENGINE_INBOX) QM_TRY(qm__inbox_loaded(s, l));
     s->changed = l->next_changed;
     l->listed = 0;
+    s->n_changed--;
   }
   s->n_edges_touched = 0;
   s->names_own = 0;
@@ -599,6 +618,8 @@ static int saved(qm_space *s) {
 
 int qm__space_save(qm_space *s) {
   qm_buf scratch;
+  qm_loaded **dirty;
+  uint32_t n_dirty;
   int rc = QM_OK;
   if (!s->touched && !s->behind) return QM_OK;
   s->touched = 1; /* a rollback reads all of it anew */
@@ -620,12 +641,13 @@ int qm__space_save(qm_space *s) {
     QM_TRY(space_record_read(s, &l->record));
     if (stamps_sum(&s->stamps) != stamps_before) QM_TRY(qm__feed_stamps(s, before, n));
   }
-  QM_TRY(save_records(s));
+  QM_TRY(dirty_records(s, &dirty, &n_dirty));
+  QM_TRY(save_records(s, dirty, n_dirty));
   QM_TRY(qm__inbox_classes(s));
   QM_TRY(save_digest(s));
   if (s->ingested || s->behind & QM_BEHIND_TOOK) QM_TRY(qm__space_note(s));
   s->behind = 0;
-  QM_TRY(project(s, stamps_sum(&s->stamps) != stamps_before));
+  QM_TRY(project(s, dirty, n_dirty, stamps_sum(&s->stamps) != stamps_before));
   QM_TRY(qm__feed_save(s)); /* last: a projector may tell it of more */
   return saved(s);
 }
@@ -652,6 +674,7 @@ void qm__space_drop(qm_space *s) {
   s->recent = s->changed = NULL;
   s->created = NULL;
   s->created_cap = s->created_n = 0;
+  s->n_changed = 0;
   s->table_cap = s->table_n = 0;
   s->edges_touched = NULL;
   s->n_edges_touched = s->cap_edges_touched = 0;

@@ -69,6 +69,7 @@ typedef struct qm_loaded {
      1 where the record came out as it was */
   struct qm_feed_set *feed;
   uint8_t feed_visible, feed_same, feed_stamps; /* feed_stamps: ops on stamps wrote it */
+  uint8_t put_off;       /* ops on its texts may be (qm_record_settle) */
   uint8_t edges_stored;  /* it had edges when it was loaded: they stand in the index */
   uint8_t edges_touched; /* written in this transaction: stands in qm_space.edges_touched */
   uint8_t edges_unread;  /* its row did not read: what the index says of it may be anything */
@@ -191,6 +192,7 @@ struct qm_space {
   qm__created *created; /* open addressing by creation dot: of the records in `table` */
   uint32_t created_cap, created_n;
   qm_loaded *changed; /* all to which saving has anything to do */
+  uint32_t n_changed; /* how many */
   uint64_t change_serial;
   int names_own;              /* of some record: qm_loaded.names_own */
   int review_whole;           /* the index of what is to be reviewed can be relied on */
@@ -240,6 +242,8 @@ struct qm_engine {
 
 /* The record, loaded from the store or empty; stays until the transaction ends. */
 int qm__space_record(qm_space *s, const qm_id *id, qm_loaded **out);
+/* The same where no text of it is looked at: what was put off (qm__space_apply) stays so. */
+int qm__space_outline(qm_space *s, const qm_id *id, qm_loaded **out);
 /* The same where the store is known to have none. */
 int qm__space_absent(qm_space *s, const qm_id *id, qm_loaded **out);
 /* The record differs from its row, or saving has to tell of it (listed alone). */
@@ -248,6 +252,7 @@ static inline void qm__space_list(qm_space *s, qm_loaded *l) {
   l->listed = 1;
   l->next_changed = s->changed;
   s->changed = l;
+  s->n_changed++;
 }
 static inline void qm__space_dirty(qm_space *s, qm_loaded *l) {
   l->dirty = 1;
@@ -266,8 +271,9 @@ static inline uint64_t qm__op_bytes(const qm_op *op) {
   return 48 + op->value.n + 12u * ((uint64_t)op->hides.n + op->keeps.n);
 }
 /* One op; a->arena is the engine's for records. A record borrows from its ops what it shows:
- * where it may outlive them (QM_ENGINE_BEHIND) that is moved there, and the op shows it too. */
-int qm__space_apply_op(qm_space *s, qm_loaded *l, const qm_apply *a, qm_op *op);
+ * where it may outlive them (QM_ENGINE_BEHIND) that is moved there, and the op shows it too.
+ * later: qm_record_apply_later. */
+int qm__space_apply_op(qm_space *s, qm_loaded *l, const qm_apply *a, qm_op *op, int later);
 /* Applies a checked change whose context this replica holds: ops, marks, clock row. */
 int qm__space_apply(qm_space *s, const qm_change *c);
 /* The same where the store knows already which records the change created. */

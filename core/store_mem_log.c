@@ -6,17 +6,21 @@
 
 /* ---- log ---- */
 
+/* The row's segment of the same author before this one, or NULL. */
+static const qm_segment_row *same_before(const qm_log_row *row, uint32_t i) {
+  for (uint32_t j = i; j-- > 0;)
+    if (row->segments[j].author == row->segments[i].author) return &row->segments[j];
+  return NULL;
+}
+
 /* QM_EINVAL unless next rises within each author, also past what the log holds. */
 static int log_check(mem_store *m, uint32_t space, const qm_log_row *row) {
   if (row->n_segments == 0) return QM_EINVAL;
   for (uint32_t i = 0; i < row->n_segments; i++) {
     const qm_segment_row *g = &row->segments[i];
     if (g->start >= g->next || g->next > INT64_MAX) return QM_EINVAL;
-    for (uint32_t j = i; j-- > 0;) {
-      if (row->segments[j].author != g->author) continue;
-      if (row->segments[j].next >= g->next) return QM_EINVAL;
-      break;
-    }
+    const qm_segment_row *before = same_before(row, i);
+    if (before && before->next >= g->next) return QM_EINVAL;
     if (!qm__log_run_begins(row, i)) continue; /* above the one before */
     key end = key_author(SEGMENT, space, g->author, UINT64_MAX);
     qm_slice rest, prefix = qm_slice_of(end.b, end.n - 8);

@@ -39,15 +39,14 @@ static int elements_shown(const qm_cell *cell, qm_arena *arena, qm_dots *out) {
 
 /* Of a visible record the edited marks that are not kept; of an invisible one, and on
  * the review list, all marks. */
-static int marks_shown(const qm_record *r, unsigned kind, qm_arena *arena, qm_dots *out) {
+int qm__token_marks(const qm_record *r, unsigned kind, qm_arena *arena, qm_dots *out) {
   int all = kind == QM_READ_REVIEW || !qm_record_visible(r);
   qm_dot *p = qm_arena_array(arena, r->marks.n, sizeof *p);
   uint32_t n = 0;
   if (!p) return QM_ENOMEM;
   for (uint32_t i = 0; i < r->marks.n; i++)
     if (all || (!r->marks.p[i].deleted && !r->marks.p[i].kept)) p[n++] = r->marks.p[i].dot;
-  *out = (qm_dots){p, n};
-  return QM_OK;
+  return qm_dots_sort(arena, (qm_dots){p, n}, out);
 }
 
 /* A member without visible text has no part in it. */
@@ -71,11 +70,11 @@ int qm__token_read(const qm_space *s, const qm_record *r, unsigned kind, uint32_
   out->fields = qm_arena_array(arena, r->n_cells, sizeof *out->fields);
   out->texts = qm_arena_array(arena, r->n_cells, sizeof *out->texts);
   if (!out->fields || !out->texts) return QM_ENOMEM;
-  QM_TRY(marks_shown(r, kind, arena, &out->marks));
-  QM_TRY(qm_dots_sort(arena, out->marks, &out->marks));
+  QM_TRY(qm__token_marks(r, kind, arena, &out->marks));
   for (uint32_t i = 0; i < r->n_cells; i++) {
+    if (field != QM__FIELDS_ALL && field != r->cells[i].field) continue;
     const qm_cell *cell = qm_record_cell(r, r->cells[i].field, r->cells[i].shape);
-    if (!cell || (field != QM__FIELDS_ALL && field != cell->field)) continue;
+    if (!cell) continue;
     if (cell->shape == QM_SEQUENCE) {
       if (field != QM__FIELDS_ALL) continue; /* a write from a reading of now is never stale */
       if (cell == &r->cells[i]) /* the first of the field */
@@ -103,7 +102,7 @@ static int class_marks(const qm_record_class *c, unsigned kind, qm_arena *arena,
   if (!p) return QM_ENOMEM;
   for (uint32_t i = 0; i < c->n; i++) {
     qm_dots one;
-    QM_TRY(marks_shown(c->members[i], kind, arena, &one));
+    QM_TRY(qm__token_marks(c->members[i], kind, arena, &one));
     if (one.n) memcpy(p + n, one.p, one.n * sizeof *p);
     n += one.n;
   }

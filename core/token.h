@@ -38,6 +38,8 @@ typedef struct qm_token {
 #define QM__FIELDS_ALL UINT32_MAX
 int qm__token_read(const qm_space *s, const qm_record *r, unsigned kind, uint32_t field,
                    qm_arena *arena, qm_token *out);
+/* The marks that such a reading shows, and no more; for qm_dots_hold. */
+int qm__token_marks(const qm_record *r, unsigned kind, qm_arena *arena, qm_dots *out);
 /* The same of a class. */
 int qm__token_class(const qm_space *s, const qm_record_class *c, unsigned kind, uint32_t field,
                     qm_arena *arena, qm_token *out);

@@ -7,6 +7,10 @@
 #include "core/home.h"
 #include "core/ledger.h"
 
+/* Bytes that the row of a change mostly has room in. */
+#define ROW_FIRST 96u
+#define ROW_OP 80u
+
 /* Detail for the caller; failures of this replica leave only cancel. */
 int qm__write_fail(qm_write *w, int rc, const char *what) {
   qm_class c = qm_err_class(rc);
@@ -141,7 +145,7 @@ int qm__write_emit(qm_write *w, qm_loaded *l, qm_op op) {
   qm_apply a = {&s->authors, &s->states[s->own].clock, c, &w->e->records};
   s->states[s->own].clock.next[s->own] = op.counter;
   QM_TRY(qm__feed_edge(s, l, &op, 0));
-  QM_TRY(qm__space_apply_op(s, l, &a, &op));
+  QM_TRY(qm__space_apply_op(s, l, &a, &op, 0));
   qm__space_dirty(s, l);
   note_size(w, l, &op);
   if (op.shape == QM_KEYED && !op.field) QM_TRY(qm__space_edges_touched(s, l));
@@ -605,7 +609,7 @@ int qm_write_append(qm_write *w, const qm_id *record, uint32_t field, qm_slice v
  * else it had seen is replaced. Restore keeps none. */
 static int list_marks(qm_write *w, qm_loaded *l, qm_op *op) {
   qm_touched *t;
-  qm_token now;
+  qm_dots shown;
   uint32_t n = 0;
   if (op->shape == QM_PRESENCE && op->kind != QM_KIND_DELETE) return QM_OK; /* new, restore: all */
   int deletes = op->shape == QM_PRESENCE;
@@ -613,9 +617,10 @@ static int list_marks(qm_write *w, qm_loaded *l, qm_op *op) {
   if (!m->n) return QM_OK;
   QM_TRY(touch(w, l, &t));
   if (t->restored) return QM_OK;
-  if (!t->has_token)
-    QM_TRY(qm__token_read(w->s, &l->record, QM_READ_VALUES, 0, qm__write_arena(w), &now));
-  const qm_dots shown = t->has_token ? t->token.marks : now.marks;
+  if (t->has_token)
+    shown = t->token.marks;
+  else
+    QM_TRY(qm__token_marks(&l->record, QM_READ_VALUES, qm__write_arena(w), &shown));
   qm_dot *p = qm_arena_array(qm__write_arena(w), m->n, sizeof *p);
   if (!p) return QM_ENOMEM;
   for (uint32_t i = 0; i < m->n; i++) {
@@ -651,6 +656,7 @@ static int finish(qm_write *w) {
   QM_TRY(qm__write_relations_end(w));
   QM_TRY(decide_marks(w));
   qm_buf_init(&row, w->e->env, QM_CHANGE_MAX);
+  (void)qm_buf_reserve(&row, ROW_FIRST + ROW_OP * (size_t)c->n_ops);
   qm_change_row(c, &s->authors, &row);
   int rc = qm_buf_status(&row);
   if (rc == QM_OK) {

@@ -688,9 +688,14 @@ static int read_some(qm_tls *t, uint8_t *to, size_t cap, size_t *len) {
   return 0;
 }
 
+/* libssl is not asked in vain: it takes its time to say that nothing is there. */
+static int has_input(const qm_tls *t) {
+  return queue_size(&t->in) > 0 || SSL_has_pending(t->ssl);
+}
+
 int qm_tls_read(qm_tls *t, uint8_t *to, size_t cap, size_t *len) {
   *len = 0;
-  while (t->state == QM_TLS_OPEN && *len < cap) {
+  while (t->state == QM_TLS_OPEN && *len < cap && has_input(t)) {
     if (!read_some(t, to + *len, cap - *len, len)) break;
   }
   if (*len > 0) return QM_OK;

@@ -47,7 +47,7 @@ static int payload(qm__run *r, const qm_op *op, qm_arena *arena) {
   return QM_OK;
 }
 
-static int add_payload(qm__run *r, const qm__run *more, qm_arena *arena) {
+int qm__run_add(qm__run *r, const qm__run *more, qm_arena *arena) {
   if (!more->bytes) return QM_OK;
   if (r->room < more->bytes) {
     size_t size = (r->bytes + more->bytes) * 2;
@@ -66,36 +66,43 @@ static int add_payload(qm__run *r, const qm__run *more, qm_arena *arena) {
   return QM_OK;
 }
 
-/* Typing on: the run gets longer where it stands. *done says whether it did. */
-static int extend(qm_sequence *s, const qm_apply *a, const qm__run *more, int *done) {
+int qm__sequence_extend(qm_sequence *s, const qm_authors *authors, qm_arena *arena,
+                        const qm__run *more, int *done) {
   *done = 0;
   if (more->on != QM_ON_RIGHT || more->parent.author != more->first.author) return QM_OK;
-  qm__run *r = qm__sequence_find(s, a->authors, more->parent);
+  qm__run *r = qm__sequence_find(s, authors, more->parent);
   if (!r || !qm_dot_eq(qm__run_last(r), more->parent) || qm__run_end(r) != more->first.counter ||
       r->state != more->state || r->rights.n)
     return QM_OK;
   uint64_t shown = qm__run_shown(r);
-  QM_TRY(add_payload(r, more, a->arena));
+  QM_TRY(qm__run_add(r, more, arena));
   r->len += more->len;
   qm__run_grew(s, r, shown);
   *done = 1;
   return QM_OK;
 }
 
+/* Without what it shows. 0: it has no element. */
+static int new_run(qm__run *r, const qm_apply *a, const qm_op *op) {
+  *r = (qm__run){.first = {op->counter, a->change->author}, .len = op->span};
+  r->key = r->first;
+  if (r->len > UINT64_MAX - op->counter) r->len = UINT64_MAX - op->counter;
+  r->on = op->flags & QM_OP_LEFT ? QM_ON_LEFT : QM_ON_RIGHT;
+  if ((op->flags & QM_OP_ROOT) || !qm_seen(a, op->parent)) r->on = QM_ON_ROOT;
+  if (r->on != QM_ON_ROOT) r->parent = op->parent;
+  return r->len != 0;
+}
+
 static int insert(qm_sequence *s, const qm_apply *a, const qm_op *op) {
-  qm__run new = {.first = {op->counter, a->change->author}, .len = op->span, .parent = op->parent};
+  qm__run new;
   int done;
-  new.key = new.first;
-  if (new.len > UINT64_MAX - op->counter) new.len = UINT64_MAX - op->counter;
+  if (!new_run(&new, a, op)) return QM_OK;
   const qm__column *c = qm__sequence_column(s, a->authors, new.first.author);
   const qm__run *there = c ? qm__column_from(c, op->counter) : NULL;
-  if (!new.len || (there && there->first.counter < qm__run_end(&new)))
-    return QM_OK; /* nothing, or a dot that is there: the first stands */
-  new.on = op->flags &QM_OP_LEFT ? QM_ON_LEFT : QM_ON_RIGHT;
-  if ((op->flags & QM_OP_ROOT) || !qm_seen(a, op->parent)) new.on = QM_ON_ROOT;
-  if (new.on == QM_ON_ROOT) memset(&new.parent, 0, sizeof new.parent);
+  if (there && there->first.counter < qm__run_end(&new))
+    return QM_OK; /* a dot that is there: the first stands */
   QM_TRY(payload(&new, op, a->arena));
-  QM_TRY(extend(s, a, &new, &done));
+  QM_TRY(qm__sequence_extend(s, a->authors, a->arena, &new, &done));
   if (done) return QM_OK;
   qm__run *r = qm_arena_copy(a->arena, &new, sizeof new);
   return r ? qm__sequence_insert(s, a->authors, a->arena, r) : QM_ENOMEM;
@@ -154,48 +161,56 @@ static uint64_t range_end(const qm_apply *a, const qm_range *range) {
 }
 
 /* Gives the part of r that stands inside [counter, end), which is not nothing, as a run. */
-static int edges(qm_sequence *s, const qm_apply *a, qm__run *r, uint64_t counter, uint64_t end,
-                 qm__run **out) {
+static int edges(qm_sequence *s, const qm_authors *authors, qm_arena *arena, qm__run *r,
+                 uint64_t counter, uint64_t end, qm__run **out) {
   qm__run *rest;
   if (r->first.counter < counter) {
-    QM_TRY(qm__sequence_split(s, a->authors, a->arena, r, counter - r->first.counter, &rest));
+    QM_TRY(qm__sequence_split(s, authors, arena, r, counter - r->first.counter, &rest));
     r = rest;
   }
   if (qm__run_end(r) > end)
-    QM_TRY(qm__sequence_split(s, a->authors, a->arena, r, end - r->first.counter, &rest));
+    QM_TRY(qm__sequence_split(s, authors, arena, r, end - r->first.counter, &rest));
   *out = r;
   return QM_OK;
 }
 
-static int cut(qm_sequence *s, const qm_apply *a, const qm_range *range) {
-  const qm__column *c = qm__sequence_column(s, a->authors, range->author);
-  uint64_t end = range_end(a, range);
-  if (!c || end <= range->counter) return QM_OK;
-  qm__run *r = qm__column_from(c, range->counter);
+int qm__sequence_cut_range(qm_sequence *s, const qm_authors *authors, qm_arena *arena,
+                           qm_range range) {
+  const qm__column *c = qm__sequence_column(s, authors, range.author);
+  uint64_t end = range.counter + range.len;
+  qm__run *r = c ? qm__column_from(c, range.counter) : NULL;
   while (r && r->first.counter < end) {
     if (r->state == QM_RUN_DEAD) {
       r = r->later;
       continue;
     }
     uint64_t r_end = qm__run_end(r);
-    if (range->counter > r->first.counter && end >= r_end &&
-        qm__run_give_end(s, r, r_end - range->counter)) {
+    if (range.counter > r->first.counter && end >= r_end &&
+        qm__run_give_end(s, r, r_end - range.counter)) {
       r = r->later;
       continue;
     }
-    if (range->counter <= r->first.counter && end < r_end &&
-        qm__run_give_start(s, a->authors, r, end - r->first.counter))
+    if (range.counter <= r->first.counter && end < r_end &&
+        qm__run_give_start(s, authors, r, end - r->first.counter))
       return QM_OK;
-    QM_TRY(edges(s, a, r, range->counter, end, &r));
+    QM_TRY(edges(s, authors, arena, r, range.counter, end, &r));
     uint64_t shown = qm__run_shown(r);
     qm__sequence_forget(s);
     r->state = QM_RUN_DEAD;
     r->data = NULL;
     r->bytes = r->room = 0;
     qm__run_recount(r, shown);
-    r = close_up(s, a->authors, r);
+    r = close_up(s, authors, r);
   }
   return QM_OK;
+}
+
+static int cut(qm_sequence *s, const qm_apply *a, const qm_range *range, int is_later) {
+  uint64_t end = range_end(a, range);
+  if (end <= range->counter) return QM_OK;
+  const qm_range seen = {range->counter, end - range->counter, range->author};
+  return is_later ? qm__later_cut(s, a, seen)
+                  : qm__sequence_cut_range(s, a->authors, a->arena, seen);
 }
 
 /* ---- trim ---- */
@@ -223,7 +238,7 @@ static int list_range(trim *t, const qm_range *range) {
   for (qm__run *r = qm__column_from(c, range->counter); r && r->first.counter < end;
        r = r->later) {
     if (r->state != QM_RUN_DEAD || r->listed) continue;
-    QM_TRY(edges(t->s, t->a, r, range->counter, end, &r));
+    QM_TRY(edges(t->s, t->a->authors, t->a->arena, r, range->counter, end, &r));
     r->listed = 1;
     QM_TRY(note(&t->listed, t->a->arena, r));
     QM_TRY(note(&t->todo, t->a->arena, r));
@@ -302,11 +317,32 @@ static int apply_trim(qm_sequence *s, const qm_apply *a, qm_ranges ranges) {
 static int apply(qm_cell *cell, const qm_apply *a, const qm_op *op) {
   qm_sequence *s = content(cell, a->arena);
   if (!s) return QM_ENOMEM;
+  QM_TRY(qm__sequence_settle(s));
   if (op->kind == QM_KIND_INSERT) return insert(s, a, op);
   qm_ranges ranges;
   QM_TRY(disjoint(a, op->cuts, &ranges));
   if (op->kind == QM_KIND_TRIM) return apply_trim(s, a, ranges);
-  for (uint32_t i = 0; i < ranges.n; i++) QM_TRY(cut(s, a, &ranges.p[i]));
+  for (uint32_t i = 0; i < ranges.n; i++) QM_TRY(cut(s, a, &ranges.p[i], 0));
+  return QM_OK;
+}
+
+static int insert_later(qm_sequence *s, const qm_apply *a, const qm_op *op) {
+  qm__run new;
+  int done;
+  if (!new_run(&new, a, op)) return QM_OK;
+  QM_TRY(payload(&new, op, a->arena));
+  QM_TRY(qm__later_insert(s, a, &new, &done));
+  if (done) return QM_OK;
+  QM_TRY(qm__sequence_settle(s));
+  return insert(s, a, op);
+}
+
+int qm_sequence_apply_later(qm_cell *cell, const qm_apply *a, const qm_op *op) {
+  qm_sequence *s = content(cell, a->arena);
+  if (!s) return QM_ENOMEM;
+  if (op->kind == QM_KIND_TRIM) return apply(cell, a, op);
+  if (op->kind == QM_KIND_INSERT) return insert_later(s, a, op);
+  for (uint32_t i = 0; i < op->cuts.n; i++) QM_TRY(cut(s, a, &op->cuts.p[i], 1));
   return QM_OK;
 }
 
@@ -319,7 +355,7 @@ int qm_sequence_type(qm_cell *c, qm_arena *arena, qm_dot next, uint64_t at, uint
   if (!r || at < s->near_at || at - s->near_at != r->len || r->state != QM_RUN_TEXT ||
       r->rights.n || r->first.author != next.author || qm__run_end(r) != next.counter)
     return 0;
-  QM_TRY(add_payload(r, &more, arena));
+  QM_TRY(qm__run_add(r, &more, arena));
   r->len++;
   s->near_more++;
   return 1;

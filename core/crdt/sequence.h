@@ -27,6 +27,12 @@ static inline const qm_sequence *qm_sequence_of(const qm_cell *c) {
   return (const qm_sequence *)c->content;
 }
 
+/* As the shape's apply, but the op may be put off until qm_sequence_settle: that has to come
+ * before anything else is asked of the cell but whether it is empty. What the op shows is
+ * borrowed as ever; a->authors and a->arena are kept until then. */
+int qm_sequence_apply_later(qm_cell *c, const qm_apply *a, const qm_op *op);
+/* Applies what was put off. QM_ENOMEM: the cell is good for nothing any more. */
+int qm_sequence_settle(qm_cell *c);
 /* Visible elements. c may be an empty cell (content NULL). */
 uint64_t qm_sequence_len(const qm_cell *c);
 /* The visible elements as text, appended in UTF-8; errors stick in out. And as values, in

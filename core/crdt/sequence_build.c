@@ -91,14 +91,27 @@ void qm__points_sort(const qm_env *env, qm__point *p, size_t n) {
 
 /* --- pieces --- */
 
+#define NOWHERE UINT32_MAX /* on what is not there; in no document */
+#define ROOT (UINT32_MAX - 1)
+
+/* The tree is found out in numbers of pieces: these stand side by side, and the runs, which are
+ * large, are met one after the other and seldom. A list is 2 * piece for what hangs on its left,
+ * and one more for what hangs on its right. */
 typedef struct builder {
   qm_sequence *s;
   const qm_authors *authors;
   qm_arena *arena;
-  qm__point *hangs; /* where runs hang: the boundary that must stand there, by dot */
+  qm__point *hangs; /* where runs hang: the boundary that must stand there, by dot; `len`:
+                       2 * which of the runs given, and one more on the right */
   size_t n_hangs;
   qm__run **pieces; /* by dot */
-  size_t n;
+  uint32_t *hosts;  /* of the runs given: the list that they hang in, NOWHERE, or ROOT */
+  uint32_t *of;     /* of pieces: the same */
+  uint32_t *starts; /* of lists in `kids` */
+  uint32_t *kids;   /* pieces */
+  uint32_t *order;  /* pieces in the document */
+  uint32_t *places; /* of pieces there, or NOWHERE */
+  uint32_t n, n_placed, n_moved;
 } builder;
 
 /* r goes on where the run before it ends. */
@@ -111,43 +124,36 @@ static int goes_on(const qm__run *before, const qm__run *r) {
 static void note_hangs(builder *b, qm__run *const *runs, size_t n) {
   for (size_t i = 0; i < n; i++) {
     qm__run *r = runs[i];
-    r->above = NULL;
+    uint32_t right = r->on == QM_ON_RIGHT;
+    b->hosts[i] = r->on == QM_ON_ROOT ? ROOT : NOWHERE;
+    b->n_moved += (uint32_t)qm__run_moved(r);
     if (r->on == QM_ON_ROOT || goes_on(i ? runs[i - 1] : NULL, r)) continue;
     b->hangs[b->n_hangs++] = (qm__point){b->authors->rank[r->parent.author],
-                                         r->parent.counter + (r->on == QM_ON_RIGHT), 0, r};
+                                         r->parent.counter + right, 2 * i + right, NULL};
   }
   qm__points_sort(b->arena->env, b->hangs, b->n_hangs);
 }
 
-static void add_piece(builder *b, qm__run *r) {
-  r->lefts.n = r->rights.n = 0;
-  r->cursor = 0;
-  r->stray = 0;
-  r->up = r->before = r->after = NULL;
-  r->priority = qm__run_priority(r->first);
-  b->pieces[b->n++] = r;
-}
-
 /* Gives those that hang at the boundary their host: on its left those that hang there on the
  * right, and the other way round. */
-static void host(const builder *b, size_t at, uint32_t rank, uint64_t counter, unsigned on,
-                 qm__run *r) {
+static void host(const builder *b, size_t at, uint32_t rank, uint64_t counter, unsigned right) {
   for (; at < b->n_hangs && b->hangs[at].rank == rank && b->hangs[at].counter == counter; at++)
-    if (b->hangs[at].run->on == on) b->hangs[at].run->above = r;
+    if ((b->hangs[at].len & 1) == right) b->hosts[b->hangs[at].len / 2] = 2 * b->n + right;
 }
 
-/* Runs cut where others hang on them. A parent that is not there stays without a host. */
-static int cut_up(builder *b, qm__run *const *runs, size_t n) {
+/* Runs cut where others hang on them. Where the first piece of a run hangs is known once all
+ * are. */
+static int cut_up(builder *b, qm__run *const *runs, size_t n, uint32_t *firsts) {
   size_t at = 0;
   for (size_t i = 0; i < n; i++) {
     qm__run *r = runs[i];
     uint32_t rank = b->authors->rank[r->first.author];
     const qm__point from = {rank, r->first.counter, 0, NULL};
-    qm__run *before = i ? b->pieces[b->n - 1] : NULL; /* the end of runs[i - 1] */
-    if (goes_on(before, r)) r->above = before;
+    if (goes_on(i ? b->pieces[b->n - 1] : NULL, r)) b->hosts[i] = 2 * (b->n - 1) + 1;
+    firsts[i] = b->n;
     while (at < b->n_hangs && point_less(&b->hangs[at], &from)) at++;
     for (;;) {
-      host(b, at, rank, r->first.counter, QM_ON_LEFT, r);
+      host(b, at, rank, r->first.counter, 0);
       while (at < b->n_hangs && b->hangs[at].rank == rank &&
              b->hangs[at].counter == r->first.counter)
         at++;
@@ -158,13 +164,14 @@ static int cut_up(builder *b, qm__run *const *runs, size_t n) {
         rest = qm__run_halve(b->s, b->arena, r, b->hangs[at].counter - r->first.counter);
         if (!rest) return QM_ENOMEM;
       }
-      add_piece(b, r);
-      host(b, at, rank, qm__run_end(r), QM_ON_RIGHT, r);
+      host(b, at, rank, qm__run_end(r), 1);
+      b->pieces[b->n++] = r;
       if (!rest) break;
-      rest->above = r;
+      b->of[b->n] = 2 * (b->n - 1) + 1;
       r = rest;
     }
   }
+  for (size_t i = 0; i < n; i++) b->of[firsts[i]] = b->hosts[i];
   return QM_OK;
 }
 
@@ -212,135 +219,159 @@ static int add_columns(builder *b) {
 
 /* --- lists of children --- */
 
-static qm__runs *list_of(qm_sequence *s, const qm__run *r) {
-  if (r->on == QM_ON_ROOT) return &s->tops;
-  if (!r->above) return &s->strays;
-  return r->on == QM_ON_RIGHT ? &r->above->rights : &r->above->lefts;
+/* The last two lists are what hangs on the root, and on nothing. */
+static uint32_t list_of(const builder *b, uint32_t piece) {
+  uint32_t list = b->of[piece];
+  return list == ROOT ? 2 * b->n : list == NOWHERE ? 2 * b->n + 1 : list;
 }
 
-static void give_room(qm__runs *l, qm__run ***room) {
-  l->p = *room;
-  *room += l->n;
-  l->cap = l->n;
-  l->n = 0;
+/* In its list, from the end on. `ends` are moved down to where the lists begin. */
+static void hang(const builder *b, uint32_t *ends, const uint32_t *lists, uint32_t piece) {
+  uint32_t at = --ends[lists[piece]], end = b->starts[lists[piece] + 1];
+  for (; at + 1 < end; at++) { /* in their order but for forged ones */
+    if (qm__sibling_cmp(b->authors, b->pieces[piece], b->pieces[b->kids[at + 1]]) <= 0) break;
+    b->kids[at] = b->kids[at + 1];
+  }
+  b->kids[at] = piece;
 }
 
-static void hang(const builder *b, qm__run *r) {
-  qm__runs *l = list_of(b->s, r);
-  uint32_t at = l->n++; /* in their order but for forged ones */
-  for (; at && qm__sibling_cmp(b->authors, l->p[at - 1], r) > 0; at--) l->p[at] = l->p[at - 1];
-  l->p[at] = r;
-}
-
-/* From the greatest key on, as the lists stand: from the last dot where nothing is moved. */
-static int hang_all(builder *b) {
-  size_t moved = 0;
-  for (size_t i = 0; i < b->n; i++) moved += (size_t)qm__run_moved(b->pieces[i]);
-  if (!moved) {
-    for (size_t i = b->n; i--;) hang(b, b->pieces[i]);
+/* From the least key on: from the first dot where nothing is moved. */
+static int hang_all(builder *b, uint32_t *ends, const uint32_t *lists) {
+  if (!b->n_moved) {
+    for (uint32_t i = 0; i < b->n; i++) hang(b, ends, lists, i);
     return QM_OK;
   }
   qm__point *p = qm_alloc_array(b->arena->env, b->n, sizeof *p);
   if (!p) return QM_ENOMEM;
-  for (size_t i = 0; i < b->n; i++) {
-    qm__run *r = b->pieces[i];
-    p[i] = (qm__point){b->authors->rank[r->key.author], r->key.counter, 0, r};
+  for (uint32_t i = 0; i < b->n; i++) {
+    const qm__run *r = b->pieces[i];
+    p[i] = (qm__point){b->authors->rank[r->key.author], r->key.counter, i, NULL};
   }
   qm__points_sort(b->arena->env, p, b->n);
-  for (size_t i = b->n; i--;) hang(b, p[i].run);
+  for (uint32_t i = 0; i < b->n; i++) hang(b, ends, lists, (uint32_t)p[i].len);
   qm_free(b->arena->env, p);
   return QM_OK;
 }
 
-/* All lists in one stretch of memory. */
-static int build_lists(builder *b) {
-  qm__run **room = qm_arena_array(b->arena, b->n, sizeof *room);
-  if (!room) return QM_ENOMEM;
-  for (size_t i = 0; i < b->n; i++) {
-    qm__run *r = b->pieces[i];
-    r->stray = r->on != QM_ON_ROOT && !r->above;
-    list_of(b->s, r)->n++;
-  }
-  give_room(&b->s->tops, &room);
-  give_room(&b->s->strays, &room);
-  for (size_t i = 0; i < b->n; i++) {
-    give_room(&b->pieces[i]->lefts, &room);
-    give_room(&b->pieces[i]->rights, &room);
-  }
-  return hang_all(b);
+/* `lists` and `ends` are scratch, of the size of `of` and `starts`. */
+static int build_lists(builder *b, uint32_t *lists, uint32_t *ends) {
+  uint32_t n_lists = 2 * b->n + 2;
+  memset(b->starts, 0, (n_lists + 1) * sizeof *b->starts);
+  for (uint32_t i = 0; i < b->n; i++) b->starts[(lists[i] = list_of(b, i)) + 1]++;
+  for (uint32_t i = 0; i < n_lists; i++) ends[i] = b->starts[i + 1] += b->starts[i];
+  return hang_all(b, ends, lists);
 }
 
 /* --- the document --- */
 
-static qm__run *append(qm_sequence *s, qm__run *last, qm__run *r) {
-  r->prev = last;
-  r->next = NULL;
-  if (last)
-    last->next = r;
-  else
-    s->first = r;
-  return r;
+#define SHOW 0x80000000u /* the piece itself comes: its lefts did */
+
+static uint32_t push_list(const builder *b, uint32_t list, uint32_t *stack, uint32_t depth) {
+  for (uint32_t i = b->starts[list + 1]; i-- > b->starts[list];) stack[depth++] = b->kids[i];
+  return depth;
 }
 
-static size_t walk(qm_sequence *s, const qm__runs *from, qm__run **stack, qm__run **last) {
-  size_t placed = 0;
-  for (uint32_t i = 0; i < from->n; i++) {
-    size_t depth = 1;
-    stack[0] = from->p[i];
-    while (depth) {
-      qm__run *r = stack[depth - 1];
-      uint32_t c = r->cursor++;
-      if (c < r->lefts.n)
-        stack[depth++] = r->lefts.p[c];
-      else if (c == r->lefts.n)
-        *last = append(s, *last, r), placed++;
-      else if (c - r->lefts.n - 1 < r->rights.n)
-        stack[depth++] = r->rights.p[c - r->lefts.n - 1];
-      else
-        depth--;
+/* Each piece is pushed twice at most. What is not met hangs in a ring; nothing else hangs on
+ * it from outside. */
+static void walk(builder *b, uint32_t list, uint32_t *stack) {
+  uint32_t depth = push_list(b, list, stack, 0);
+  while (depth) {
+    uint32_t x = stack[--depth];
+    if (x & SHOW) {
+      x &= ~SHOW;
+      b->places[x] = b->n_placed;
+      b->order[b->n_placed++] = x;
+      continue;
     }
+    depth = push_list(b, 2 * x + 1, stack, depth);
+    stack[depth++] = x | SHOW;
+    depth = push_list(b, 2 * x, stack, depth);
   }
-  return placed;
 }
 
-/* What no walk met hangs in a ring; nothing else hangs on it from outside. */
+static void give_list(const builder *b, uint32_t list, qm__run **room, qm__runs *out) {
+  out->p = room + b->starts[list];
+  out->n = out->cap = b->starts[list + 1] - b->starts[list];
+}
+
+/* What a run is told of the others. */
+static int link_all(const builder *b) {
+  qm_sequence *s = b->s;
+  qm__run **room = qm_arena_array(b->arena, b->n, sizeof *room); /* all lists in one stretch */
+  if (!room) return QM_ENOMEM;
+  for (uint32_t i = 0; i < b->n; i++) room[i] = b->pieces[b->kids[i]];
+  give_list(b, 2 * b->n, room, &s->tops);
+  give_list(b, 2 * b->n + 1, room, &s->strays);
+  if (b->n_placed) s->first = b->pieces[b->order[0]];
+  for (uint32_t i = 0; i < b->n; i++) {
+    qm__run *r = b->pieces[i];
+    uint32_t at = b->places[i];
+    give_list(b, 2 * i, room, &r->lefts);
+    give_list(b, 2 * i + 1, room, &r->rights);
+    r->above = r->up = r->before = r->after = NULL;
+    r->priority = qm__run_priority(r->first);
+    r->stray = b->of[i] == NOWHERE;
+    r->prev = at != NOWHERE && at ? b->pieces[b->order[at - 1]] : NULL;
+    r->next = at != NOWHERE && at + 1 < b->n_placed ? b->pieces[b->order[at + 1]] : NULL;
+  }
+  return QM_OK;
+}
+
 static void drop_rings(builder *b) {
-  size_t kept = 0;
-  for (size_t i = 0; i < b->n; i++)
-    if (b->pieces[i]->cursor) b->pieces[kept++] = b->pieces[i];
+  uint32_t kept = 0;
+  for (uint32_t i = 0; i < b->n; i++)
+    if (b->places[i] != NOWHERE) b->pieces[kept++] = b->pieces[i];
   b->n = kept;
 }
 
-static int raise(builder *b, size_t *placed) {
-  qm__run *last = NULL;
-  QM_TRY(build_lists(b));
-  qm__run **stack = qm_alloc_array(b->arena->env, b->n, sizeof *stack);
-  if (!stack) return QM_ENOMEM;
-  *placed = walk(b->s, &b->s->tops, stack, &last);
-  *placed += walk(b->s, &b->s->strays, stack, &last);
-  qm_free(b->arena->env, stack);
-  if (*placed < b->n) drop_rings(b);
+/* scratch: four numbers for each piece, or more. */
+static int set_up(builder *b, uint32_t *scratch) {
+  QM_TRY(build_lists(b, b->order, scratch));
+  memset(b->places, 0xff, b->n * sizeof *b->places);
+  walk(b, 2 * b->n, scratch);
+  walk(b, 2 * b->n + 1, scratch);
+  QM_TRY(link_all(b));
+  if (b->n_placed < b->n) drop_rings(b);
   return add_columns(b);
+}
+
+static int raise(builder *b) {
+  const qm_env *env = b->arena->env;
+  size_t n = b->n;
+  uint32_t *numbers = qm_alloc_array(env, 9 * n + 3, sizeof *numbers);
+  if (!numbers) return QM_ENOMEM;
+  b->kids = numbers + 4 * n;
+  b->order = b->kids + n;
+  b->places = b->order + n;
+  b->starts = b->places + n;
+  int rc = set_up(b, numbers);
+  qm_free(env, numbers);
+  return rc;
 }
 
 int qm__sequence_build(qm_sequence *s, const qm_authors *authors, qm_arena *arena, qm__run **runs,
                        size_t n, int *placed) {
   builder b = {.s = s, .authors = authors, .arena = arena};
-  size_t met = 0, all = 0;
+  const qm_env *env = arena->env;
   memset(s, 0, sizeof *s);
   if (placed) *placed = 1;
   if (!n) return QM_OK;
-  b.hangs = qm_alloc_array(arena->env, n, sizeof *b.hangs);
-  b.pieces = qm_alloc_array(arena->env, 2 * n, sizeof *b.pieces); /* each hangs at one place */
-  int rc = b.hangs && b.pieces ? QM_OK : QM_ENOMEM;
+  if (n >= SHOW / 4) return QM_ENOMEM;
+  b.hangs = qm_alloc_array(env, n, sizeof *b.hangs);
+  b.pieces = qm_alloc_array(env, 2 * n, sizeof *b.pieces); /* each hangs at one place */
+  uint32_t *numbers = qm_alloc_array(env, 4 * n, sizeof *numbers);
+  int rc = b.hangs && b.pieces && numbers ? QM_OK : QM_ENOMEM;
   if (rc == QM_OK) {
+    b.of = numbers;
+    b.hosts = b.of + 2 * n;
     note_hangs(&b, runs, n);
-    rc = cut_up(&b, runs, n);
+    rc = cut_up(&b, runs, n, b.hosts + n);
   }
-  all = b.n;
-  if (rc == QM_OK) rc = raise(&b, &met);
-  if (placed) *placed = met == all;
-  qm_free(arena->env, b.pieces);
-  qm_free(arena->env, b.hangs);
+  uint32_t all = b.n;
+  if (rc == QM_OK) rc = raise(&b);
+  if (placed) *placed = b.n_placed == all;
+  qm_free(env, numbers);
+  qm_free(env, b.pieces);
+  qm_free(env, b.hangs);
   return rc;
 }

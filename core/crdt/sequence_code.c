@@ -237,7 +237,8 @@ void qm__sequence_encode(const qm_cell *cell, const qm_names *to, const qm_autho
 }
 
 int qm__sequence_empty(const qm_cell *cell) {
-  return !cell->content || !qm_sequence_of(cell)->first;
+  const qm_sequence *s = qm_sequence_of(cell);
+  return !s || (!s->first && !qm__later_some(s));
 }
 
 int qm__sequence_names(const qm_cell *cell, qm_names *to, qm_arena *arena) {

@@ -27,6 +27,7 @@ enum { QM_ON_ROOT = 0, QM_ON_RIGHT = 1, QM_ON_LEFT = 2 };
 
 typedef struct qm__run qm__run;
 typedef struct qm__leaf qm__leaf;
+typedef struct qm__later qm__later;
 
 typedef struct qm__runs {
   qm__run **p;
@@ -50,7 +51,7 @@ struct qm__run {
   qm__runs lefts, rights; /* children of the first, of the last element */
   qm__run *prev, *earlier;
   qm__leaf *leaf; /* of the column, that it stands in */
-  qm__run *above; /* only while a join works; while a tree is built: where it hangs */
+  qm__run *above; /* only while a join works */
   uint8_t *tail;  /* == data + bytes where `room` more bytes there are ours */
   size_t room;
   qm__run *up, *before, *after; /* treap */
@@ -91,6 +92,7 @@ struct qm_sequence {
   /* What `near` shows more (modulo 2^64) than its place in the treap says yet: typing and
    * rubbing out touch one run, and no path to the root for each key. */
   uint64_t near_more;
+  qm__later *later; /* ops put off (sequence_later.c), or NULL */
 };
 
 /* A counter of an author in the sort order of dots, with what stands there. */
@@ -187,6 +189,23 @@ int qm__sequence_build(qm_sequence *s, const qm_authors *authors, qm_arena *aren
                        size_t n, int *placed);
 /* Keeps elements [offset, offset + len) of a run that hangs nowhere yet. */
 void qm__run_clip(qm__run *r, uint64_t offset, uint64_t len);
+
+/* Payload behind payload. */
+int qm__run_add(qm__run *r, const qm__run *more, qm_arena *arena);
+/* Typing on: the run gets longer where it stands. *done says whether it did. */
+int qm__sequence_extend(qm_sequence *s, const qm_authors *authors, qm_arena *arena,
+                        const qm__run *more, int *done);
+/* Hides the elements of the range that are there. */
+int qm__sequence_cut_range(qm_sequence *s, const qm_authors *authors, qm_arena *arena,
+                           qm_range range);
+
+/* Ops put off until somebody looks (sequence_later.c). Where *done comes out 0 the run has
+ * dots that are there, perhaps: settle, and insert it. A cut has only dots that were seen. */
+int qm__later_insert(qm_sequence *s, const qm_apply *a, const qm__run *new, int *done);
+int qm__later_cut(qm_sequence *s, const qm_apply *a, qm_range range);
+/* 1 where inserts are put off. */
+int qm__later_some(const qm_sequence *s);
+int qm__sequence_settle(qm_sequence *s);
 
 /* The shape's functions, one file each group. */
 int qm__sequence_join(qm_cell *out, qm_side a, qm_side b, const qm_authors *authors,

@@ -196,6 +196,7 @@ typedef struct change {
 
 typedef struct replica {
   qm_cell cell;
+  int puts_off; /* ops, until it settles */
   qm_vv vv;
 } replica;
 
@@ -245,8 +246,17 @@ static void world_free(world *w) {
 static void apply_to(world *w, replica *r, const change *c) {
   qm_apply a = {&w->authors, &c->seen, &c->change, &w->arena};
   assert_true(qm_vv_includes(&r->vv, &c->seen));
-  assert_int_equal(qm_shape_sequence.apply(&r->cell, &a, &c->op), QM_OK);
+  if (r->puts_off)
+    assert_int_equal(qm_sequence_apply_later(&r->cell, &a, &c->op), QM_OK);
+  else
+    assert_int_equal(qm_shape_sequence.apply(&r->cell, &a, &c->op), QM_OK);
   assert_int_equal(qm_vv_set(&w->env, &r->vv, c->change.author, c->change.next), QM_OK);
+}
+
+/* Before anybody looks. */
+static void settle(replica *r) {
+  assert_int_equal(qm_sequence_settle(&r->cell), QM_OK);
+  r->puts_off = 0;
 }
 
 /* Replica `who` writes the op (counter and span are filled in here). */
@@ -339,6 +349,8 @@ static void cut_forged(world *w, uint32_t who) {
 static void trim(world *w, uint32_t who, reference *ref);
 
 static void act(world *w, uint32_t who, reference *ref) {
+  settle(&w->r[who]);
+  settle(&w->r[0]);
   uint64_t len = qm_sequence_len(&w->r[who].cell), at = dice(w, (uint32_t)len + 1);
   uint32_t n = 1 + dice(w, 6);
   switch (dice(w, 9)) {
@@ -403,6 +415,7 @@ static int deliver(world *w, replica *r) {
       const change *c = &w->c[i];
       if (c->change.author != author || c->change.counter != qm_vv_get(&r->vv, author)) continue;
       if (!qm_vv_includes(&r->vv, &c->seen)) break;
+      r->puts_off |= dice(w, 2) == 0;
       apply_to(w, r, c);
       return 1;
     }
@@ -463,8 +476,10 @@ static void places(world *w, const qm_cell *cell, const reference *ref) {
 
 static void log_applied(world *w, const qm_vv *upto, replica *out) {
   memset(out, 0, sizeof *out);
+  out->puts_off = 1;
   for (int i = 0; i < w->n; i++)
     if (w->c[i].change.next <= qm_vv_get(upto, w->c[i].change.author)) apply_to(w, out, &w->c[i]);
+  settle(out);
 }
 
 /* The join of two replicas in the middle of the work is what their logs give. */
@@ -521,7 +536,9 @@ static void one_world(uint64_t seed) {
     uint32_t who = dice(w, REPLICAS);
     act(w, who, &ref);
     for (uint32_t k = dice(w, 8); k; k--) deliver(w, &w->r[dice(w, REPLICAS)]);
+    if (dice(w, 3) == 0) settle(&w->r[dice(w, REPLICAS)]);
     if (step % 20 == 19) {
+      for (int i = 0; i < REPLICAS; i++) settle(&w->r[i]);
       joined(w, &w->r[step % 3], &w->r[(step + 1) % 3]);
       refer_all(w, &ref, &w->r[who].vv);
       show(&ref);
@@ -530,10 +547,13 @@ static void one_world(uint64_t seed) {
       round_trip(w, &w->r[who].cell);
     }
   }
-  for (int i = 0; i < REPLICAS; i++)
+  for (int i = 0; i < REPLICAS; i++) {
     while (deliver(w, &w->r[i])) continue;
-  replica fresh = {0};
+    settle(&w->r[i]);
+  }
+  replica fresh = {.puts_off = 1};
   while (deliver(w, &fresh)) continue;
+  settle(&fresh);
   refer_all(w, &ref, NULL);
   show(&ref);
   for (int i = 0; i < REPLICAS; i++) {
@@ -560,6 +580,7 @@ static void read_state_goes_on(void **state) {
       act(w, dice(w, REPLICAS), &ref);
       uint32_t i = dice(w, REPLICAS);
       while (dice(w, 5) && deliver(w, &w->r[i])) continue;
+      settle(&w->r[i]);
       qm_names names;
       qm_buf b;
       encode(w, &w->r[i].cell, &names, &b);
@@ -574,8 +595,10 @@ static void read_state_goes_on(void **state) {
       }
       qm_buf_free(&b);
     }
-    for (int i = 0; i < REPLICAS; i++)
+    for (int i = 0; i < REPLICAS; i++) {
       while (deliver(w, &w->r[i])) continue;
+      settle(&w->r[i]);
+    }
     refer_all(w, &ref, NULL);
     show(&ref);
     for (int i = 0; i < REPLICAS; i++)
@@ -592,6 +615,7 @@ static void concurrent_runs_do_not_interleave(void **state) {
     insert_at(w, 0, 0, 6);
     for (int i = 0; i < REPLICAS; i++)
       while (deliver(w, &w->r[i])) continue;
+    for (int i = 0; i < REPLICAS; i++) settle(&w->r[i]);
     uint64_t at = dice(w, 7);
     uint64_t from[REPLICAS];
     for (uint32_t who = 0; who < REPLICAS; who++) {
@@ -602,6 +626,7 @@ static void concurrent_runs_do_not_interleave(void **state) {
     }
     for (int i = 0; i < REPLICAS; i++)
       while (deliver(w, &w->r[i])) continue;
+    settle(&w->r[0]);
     for (uint64_t k = 0; k < 15; k += 5) {
       uint32_t author = 0;
       for (uint64_t i = 0; i < 5; i++) {

@@ -18,6 +18,7 @@ typedef struct desk {
   qm_authors authors;
   qm_vv vv;
   qm_cell cell;
+  int puts_off; /* ops, until the cell settles */
 } desk;
 
 static void open_on(desk *d, qm_env env) {
@@ -56,7 +57,10 @@ static int write_op(desk *d, uint32_t author, qm_op op) {
   if (!op.counter) op.counter = d->vv.next[author];
   if (!op.span) op.span = 1;
   change.counter = op.counter;
-  QM_TRY(qm_shape_sequence.apply(&d->cell, &a, &op));
+  if (d->puts_off)
+    QM_TRY(qm_sequence_apply_later(&d->cell, &a, &op));
+  else
+    QM_TRY(qm_shape_sequence.apply(&d->cell, &a, &op));
   return qm_vv_set(&d->env, &d->vv, author, op.counter + op.span);
 }
 
@@ -514,6 +518,15 @@ static int a_day_of_work(desk *d) {
     QM_TRY(rub(d, (i + 1) % 3, i, 3));
   }
   QM_TRY(on_ranges(d, QM_KIND_TRIM, 0, all, 3));
+  d->puts_off = 1; /* few of many, then many */
+  for (uint32_t i = 0; i < 40; i++) {
+    qm_dot behind = {qm_vv_get(&d->vv, (i + 2) % 3) - 1, (i + 2) % 3};
+    QM_TRY(hang(d, i % 3, behind, i % 4 ? 0 : QM_OP_ROOT, "put"));
+    const qm_range off = {qm_vv_get(&d->vv, i % 3) - 5, 2, i % 3};
+    QM_TRY(on_ranges(d, QM_KIND_CUT, (i + 1) % 3, &off, 1));
+    if (i == 1) QM_TRY(qm_sequence_settle(&d->cell));
+  }
+  QM_TRY(qm_sequence_settle(&d->cell));
   qm_side x = {&d->cell, &d->vv}, y = {NULL, &d->vv};
   y.cell = &d->cell;
   QM_TRY(qm_shape_sequence.join(&joined, x, y, &d->authors, &d->arena));
