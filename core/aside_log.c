@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "core/aside_int.h"
+#include "core/ingest_log.h"
 #include "core/join.h"
 
 #define ROW_ARENA ((size_t)128 << 20)
@@ -47,7 +48,25 @@ static int resolve_inside(const qm_segment *g, qm_arena *arena) {
   return QM_OK;
 }
 
+/* One op, on the record that was asked for last: nobody is asked. */
+static int resolve_again(const qm_space *s, const qm_segment *g) {
+  const qm_engine *e = s->engine;
+  qm_op *op = g->changes[0].ops;
+  if (g->n_ops != 1 || op->named != QM_BY_CREATION || !e->open || e->named_in != s ||
+      !qm_dot_eq(e->named, op->created))
+    return 0;
+  op->record = e->named_record;
+  return 1;
+}
+
+static void note_named(qm_space *s, qm_dot dot, const qm_id *record) {
+  s->engine->named_in = s;
+  s->engine->named = dot;
+  s->engine->named_record = *record;
+}
+
 int qm__log_resolve(qm_space *s, const qm_segment *g, qm_arena *arena) {
+  if (resolve_again(s, g)) return QM_OK;
   qm_store *store = s->engine->store;
   qm_dot *dots = qm_arena_array(arena, g->n_ops, sizeof *dots);
   qm_op **ops = qm_arena_array(arena, g->n_ops, sizeof *ops);
@@ -55,6 +74,7 @@ int qm__log_resolve(qm_space *s, const qm_segment *g, qm_arena *arena) {
   uint8_t *found = qm_arena_zero(arena, g->n_ops);
   uint32_t *places = qm_arena_array(arena, g->n_ops, sizeof *places);
   uint32_t n = 0, n_ops = 0, inside = 0;
+  const qm_op *last = NULL; /* ops on one record mostly follow each other: it is asked for once */
   if (!dots || !ops || !ids || !found || !places) return QM_ENOMEM;
   for (uint32_t i = 0; i < g->n_changes; i++)
     for (uint32_t o = 0; o < g->changes[i].n_ops; o++) {
@@ -62,7 +82,16 @@ int qm__log_resolve(qm_space *s, const qm_segment *g, qm_arena *arena) {
       if (op->named != QM_BY_CREATION) continue;
       inside += (uint32_t)is_inside(g, op->created);
       if (is_inside(g, op->created)) continue;
-      /* Ops on one record mostly follow each other: it is asked for once. */
+      if (last && qm_dot_eq(last->created, op->created)) {
+        op->record = last->record;
+        continue;
+      }
+      const qm_loaded *l = qm__space_created(s, op->created);
+      if (l) {
+        op->record = l->record.id;
+        last = op;
+        continue;
+      }
       if (!n || !qm_dot_eq(dots[n - 1], op->created)) dots[n++] = op->created;
       places[n_ops] = n - 1;
       ops[n_ops++] = op;
@@ -72,6 +101,7 @@ int qm__log_resolve(qm_space *s, const qm_segment *g, qm_arena *arena) {
     if (!found[places[i]]) return QM_ENOTFOUND;
     ops[i]->record = ids[places[i]];
   }
+  if (n == 1) note_named(s, dots[0], &ids[0]);
   return inside ? resolve_inside(g, arena) : QM_OK;
 }
 
@@ -116,6 +146,7 @@ int qm__log_at(qm_space *s, uint32_t author, uint64_t counter, qm_arena *arena, 
   qm_store *store = s->engine->store;
   qm_vv vv = {NULL, 0, 0};
   found_row f = {arena, out};
+  QM_TRY(qm__log_settled(s));
   int rc = only(s, author, counter, &vv);
   if (rc == QM_OK) rc = store->ops->log_after(store, s->number, &vv, 0, copy_row, &f);
   qm_vv_free(s->engine->env, &vv);
@@ -397,6 +428,7 @@ int qm__aside_hold(qm_space *s, const qm_aside *a, qm_id **ids, uint32_t *n) {
   *n = 0;
   if (qm_authors_find(&s->authors, &a->author, &h.author) != QM_OK) return QM_OK;
   if (s->states[h.author].closed <= a->first) return QM_OK;
+  QM_TRY(qm__log_settled(s));
   qm_arena_init(&arena, s->engine->env, ROW_ARENA);
   int rc = only(s, h.author, a->first, &vv);
   for (int more = 1; rc == QM_OK && more;) {

@@ -76,19 +76,9 @@ static inline int get(qm_cur *c, uint64_t *out) {
   return qm_cur_varint(c, out);
 }
 
-/* A count of things that take at least `size` bytes each of what is left. */
-static int get_count(qm_cur *c, size_t size, uint32_t max, uint32_t *out) {
-  uint64_t n;
-  *out = 0;
-  QM_TRY(get(c, &n));
-  if (n > max || n > qm_cur_left(c) / size) return qm_cur_fail(c, QM_EOVERSIZE);
-  *out = (uint32_t)n;
-  return QM_OK;
-}
-
 static int get_strip(qm_cur *c, size_t size, strip *out) {
   qm_slice s;
-  QM_TRY(get_count(c, size, UINT32_MAX, &out->left));
+  QM_TRY(qm_cur_count(c, size, UINT32_MAX, &out->left));
   QM_TRY(qm_cur_span(c, out->left * size, &s));
   out->at = s.p;
   return QM_OK;
@@ -122,7 +112,7 @@ static int check_once(const qm_batch_in *in) {
 }
 
 static int read_authors(qm_batch_in *in, qm_cur *c) {
-  QM_TRY(get_count(c, QM_AUTHOR_SIZE, QM_BATCH_AUTHORS_MAX, &in->n_authors));
+  QM_TRY(qm_cur_count(c, QM_AUTHOR_SIZE, QM_BATCH_AUTHORS_MAX, &in->n_authors));
   in->authors = qm_arena_array(in->arena, in->n_authors, sizeof *in->authors);
   in->map = qm_arena_array(in->arena, in->n_authors, sizeof *in->map);
   if (!in->authors || !in->map) return QM_ENOMEM;
@@ -169,7 +159,7 @@ static int read_head(qm_batch_in *in, qm_cur *c, uint32_t place, uint32_t *last,
 }
 
 static int read_heads(qm_batch_in *in, qm_cur *c, head_rest **rests) {
-  QM_TRY(get_count(c, HEAD_BYTES_MIN, QM_BATCH_SEGMENTS_MAX, &in->n_segments));
+  QM_TRY(qm_cur_count(c, HEAD_BYTES_MIN, QM_BATCH_SEGMENTS_MAX, &in->n_segments));
   if (in->n_segments == 0) return qm_cur_fail(c, QM_EFORMAT);
   in->segments = qm_arena_zero(in->arena, in->n_segments * sizeof *in->segments);
   *rests = qm_arena_zero(in->arena, in->n_segments * sizeof **rests);
@@ -405,7 +395,7 @@ static int get_dot(decoder *d, qm_cur *c, uint64_t op_counter, qm_dot *out) {
 static int get_dots(decoder *d, uint64_t op_counter, qm_dots *out) {
   qm_cur *c = &d->columns[QM__LISTS];
   uint32_t n;
-  QM_TRY(get_count(c, 2, UINT32_MAX, &n));
+  QM_TRY(qm_cur_count(c, 2, UINT32_MAX, &n));
   qm_dot *p = qm_arena_array(d->arena, n, sizeof *p);
   if (!p) return QM_ENOMEM;
   for (uint32_t i = 0; i < n; i++) QM_TRY(get_dot(d, c, op_counter, &p[i]));
@@ -417,7 +407,7 @@ static int get_dots(decoder *d, uint64_t op_counter, qm_dots *out) {
 static int get_cuts(decoder *d, uint64_t op_counter, qm_ranges *out) {
   qm_cur *c = &d->columns[QM__LISTS];
   uint32_t n;
-  QM_TRY(get_count(c, 3, UINT32_MAX, &n));
+  QM_TRY(qm_cur_count(c, 3, UINT32_MAX, &n));
   qm_range *p = qm_arena_array(d->arena, n, sizeof *p);
   if (!p) return QM_ENOMEM;
   for (uint32_t i = 0; i < n; i++) {
@@ -653,7 +643,7 @@ static int get_time(decoder *d, int first, qm_time *out) { /* S5.8 */
 static int get_deps(decoder *d, qm_change *ch) { /* S5.17 */
   qm_cur *c = &d->columns[QM__DEPS];
   uint32_t n, place;
-  QM_TRY(get_count(c, 2, UINT32_MAX, &n));
+  QM_TRY(qm_cur_count(c, 2, UINT32_MAX, &n));
   if (n == 0) return qm_cur_fail(c, QM_ECANON);
   qm_dot *p = qm_arena_array(d->arena, n, sizeof *p);
   if (!p) return QM_ENOMEM;

@@ -535,6 +535,13 @@ static int put_change(encoder *e, const qm_segment *s, const qm_change *c) {
 /* Only the greatest nodes without an erased leaf, so that none needs its place
  * written and none covers an erased one (S5.5). */
 static int put_salts(encoder *e, const qm_segment *s) {
+  const qm_op *only = s->n_ops == 1 ? s->changes[0].ops : NULL;
+  if (only && !(only->flags & QM_OP_ERASED)) {
+    if (s->n_salts != 1 || s->salts[0].first || s->salts[0].count != 1) return QM_EMALFORMED;
+    qm_buf_add(&e->salts, s->salts[0].b, QM_SALT_SIZE);
+    e->n_salts++;
+    return QM_OK;
+  }
   uint32_t n = qm__salt_cover(s, NULL, 0);
   if (n != s->n_salts) return QM_EMALFORMED;
   qm_salt *expected = qm_arena_array(e->arena, n, sizeof *expected);

@@ -73,12 +73,20 @@ static void put_counter(writer *w, const qm_op *op, qm_dot dot, unsigned code) {
   qm_buf_varint(w->out, code == OWN ? op->counter - dot.counter : dot.counter);
 }
 
+/* An author whose code stands before in a byte, of which it is `times` `code`, and the rest is
+ * said already. */
+static int put_author(writer *w, uint32_t author, unsigned rest, unsigned times, unsigned *code) {
+  unsigned tag = 0;
+  if (!known(w, author)) return QM_EINVAL;
+  *code = code_of(w, author, &tag);
+  qm_buf_byte(w->out, (uint8_t)(rest + times * *code));
+  put_name(w, author, *code, tag);
+  return QM_OK;
+}
+
 static int put_dot(writer *w, const qm_op *op, qm_dot dot) {
-  unsigned tag = 0, code;
-  if (!known(w, dot.author)) return QM_EINVAL;
-  code = code_of(w, dot.author, &tag);
-  qm_buf_byte(w->out, (uint8_t)code);
-  put_name(w, dot.author, code, tag);
+  unsigned code;
+  QM_TRY(put_author(w, dot.author, 0, 1, &code));
   put_counter(w, op, dot, code);
   return QM_OK;
 }
@@ -107,15 +115,12 @@ static int put_lists(writer *w, const qm_op *op) { /* S5.23 */
 }
 
 static int put_parent(writer *w, const qm_op *op) { /* S5.24 */
-  unsigned tag = 0, code, left = op->flags & QM_OP_LEFT ? 1 : 0;
+  unsigned code, left = op->flags & QM_OP_LEFT ? 1 : 0;
   if (!qm__op_has_parent(op)) {
     qm_buf_byte(w->out, left ? ROOT_LEFT : ROOT);
     return QM_OK;
   }
-  if (!known(w, op->parent.author)) return QM_EINVAL;
-  code = code_of(w, op->parent.author, &tag);
-  qm_buf_byte(w->out, (uint8_t)(OTHER + 2 * code + left));
-  put_name(w, op->parent.author, code, tag);
+  QM_TRY(put_author(w, op->parent.author, OTHER + left, 2, &code));
   put_counter(w, op, op->parent, code);
   return QM_OK;
 }
@@ -166,11 +171,8 @@ static int put_op(writer *w, const qm_change *c, const qm_op *before, const qm_o
 static int put_deps(writer *w, const qm_change *c) { /* S5.21 */
   qm_buf_varint(w->out, c->n_deps);
   for (uint32_t i = 0; i < c->n_deps; i++) {
-    unsigned tag = 0, code;
-    if (!known(w, c->deps[i].author)) return QM_EINVAL;
-    code = code_of(w, c->deps[i].author, &tag);
-    qm_buf_byte(w->out, (uint8_t)code);
-    put_name(w, c->deps[i].author, code, tag);
+    unsigned code;
+    QM_TRY(put_author(w, c->deps[i].author, 0, 1, &code));
     qm_buf_varint(w->out, c->deps[i].counter);
   }
   return QM_OK;
@@ -288,30 +290,28 @@ static int get_dot(reader *r, uint64_t at, qm_dot *out) {
   return get_counter(r, code, at, &out->counter);
 }
 
-/* A count of things that take at least `size` bytes each of what is left. */
-static int get_count(qm_cur *c, size_t size, uint32_t max, uint32_t *out) {
-  uint64_t n;
-  QM_TRY(qm_cur_varint(c, &n));
-  if (n > max || n > qm_cur_left(c) / size) return qm_cur_fail(c, QM_EOVERSIZE);
-  *out = (uint32_t)n;
-  return QM_OK;
+/* Room for a list whose items take at least `least` bytes each. */
+static int get_list(reader *r, size_t least, size_t size, void **p, uint32_t *n) {
+  QM_TRY(qm_cur_count(&r->c, least, QM_SMALL_MAX, n));
+  *p = qm_arena_array(r->arena, *n, size);
+  return *p ? QM_OK : QM_ENOMEM;
 }
 
 static int get_dots(reader *r, uint64_t at, qm_dots *out) {
-  uint32_t n = 0;
-  QM_TRY(get_count(&r->c, 2, QM_SMALL_MAX, &n));
-  qm_dot *p = qm_arena_array(r->arena, n, sizeof *p);
-  if (!p) return QM_ENOMEM;
+  uint32_t n;
+  void *room;
+  QM_TRY(get_list(r, 2, sizeof(qm_dot), &room, &n));
+  qm_dot *p = room;
   for (uint32_t i = 0; i < n; i++) QM_TRY(get_dot(r, at, &p[i]));
   *out = (qm_dots){p, n};
   return QM_OK;
 }
 
 static int get_cuts(reader *r, uint64_t at, qm_ranges *out) {
-  uint32_t n = 0;
-  QM_TRY(get_count(&r->c, 3, QM_SMALL_MAX, &n));
-  qm_range *p = qm_arena_array(r->arena, n, sizeof *p);
-  if (!p) return QM_ENOMEM;
+  uint32_t n;
+  void *room;
+  QM_TRY(get_list(r, 3, sizeof(qm_range), &room, &n));
+  qm_range *p = room;
   for (uint32_t i = 0; i < n; i++) {
     qm_dot dot;
     QM_TRY(get_dot(r, at, &dot));
@@ -460,11 +460,11 @@ static int get_time(reader *r, qm_time before, qm_time *out) {
 }
 
 static int get_deps(reader *r, qm_change *ch) {
-  uint32_t n = 0;
-  QM_TRY(get_count(&r->c, 2, QM_SMALL_MAX, &n));
+  uint32_t n;
+  void *room;
+  QM_TRY(get_list(r, 2, sizeof(qm_dot), &room, &n));
   if (!n) return qm_cur_fail(&r->c, QM_ECANON);
-  qm_dot *p = qm_arena_array(r->arena, n, sizeof *p);
-  if (!p) return QM_ENOMEM;
+  qm_dot *p = room;
   for (uint32_t i = 0; i < n; i++) {
     uint8_t code;
     QM_TRY(qm_cur_byte(&r->c, &code));
@@ -501,7 +501,7 @@ static int get_changes(reader *r, qm_time last) {
   uint64_t at = g->start;
   int many = r->in->flags & MANY;
   g->n_changes = 1;
-  if (many) QM_TRY(get_count(&r->c, 2, QM_SMALL_CHANGES_MAX, &g->n_changes));
+  if (many) QM_TRY(qm_cur_count(&r->c, 2, QM_SMALL_CHANGES_MAX, &g->n_changes));
   if (!g->n_changes) return qm_cur_fail(&r->c, QM_EMALFORMED);
   g->changes = qm_arena_zero(r->arena, g->n_changes * sizeof *g->changes);
   if (!g->changes) return QM_ENOMEM;

@@ -53,7 +53,7 @@ void qm_buf_add(qm_buf *b, const void *p, size_t n) {
   b->n += n;
 }
 
-void qm_buf_byte(qm_buf *b, uint8_t v) {
+void qm__buf_byte_more(qm_buf *b, uint8_t v) {
   uint8_t *to = qm_buf_reserve(b, 1);
   if (!to) return;
   *to = v;
@@ -71,7 +71,7 @@ void qm_buf_be16(qm_buf *b, uint16_t v) { add_be(b, v, 2); }
 void qm_buf_be32(qm_buf *b, uint32_t v) { add_be(b, v, 4); }
 void qm_buf_be64(qm_buf *b, uint64_t v) { add_be(b, v, 8); }
 
-void qm_buf_varint(qm_buf *b, uint64_t v) {
+void qm__buf_varint_more(qm_buf *b, uint64_t v) {
   uint8_t bytes[10];
   size_t n = 0;
   while (v >= 0x80) {

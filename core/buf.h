@@ -21,12 +21,20 @@ int qm_buf_status(const qm_buf *b);
 /* Room for n more bytes at p+n; the caller then adds to b->n itself. */
 uint8_t *qm_buf_reserve(qm_buf *b, size_t n);
 void qm_buf_add(qm_buf *b, const void *p, size_t n);
-void qm_buf_byte(qm_buf *b, uint8_t v);
+void qm__buf_byte_more(qm_buf *b, uint8_t v);
+static inline void qm_buf_byte(qm_buf *b, uint8_t v) {
+  if (b->status == QM_OK && b->n < b->cap) b->p[b->n++] = v;
+  else qm__buf_byte_more(b, v);
+}
 void qm_buf_be16(qm_buf *b, uint16_t v);
 void qm_buf_be32(qm_buf *b, uint32_t v);
 void qm_buf_be64(qm_buf *b, uint64_t v);
 /* LEB128, least significant group first, at most 10 bytes. */
-void qm_buf_varint(qm_buf *b, uint64_t v);
+void qm__buf_varint_more(qm_buf *b, uint64_t v);
+static inline void qm_buf_varint(qm_buf *b, uint64_t v) {
+  if (v < 0x80) qm_buf_byte(b, (uint8_t)v);
+  else qm__buf_varint_more(b, v);
+}
 /* Zigzag, then varint. */
 void qm_buf_svarint(qm_buf *b, int64_t v);
 static inline qm_slice qm_buf_slice(const qm_buf *b) { return qm_slice_of(b->p, b->n); }

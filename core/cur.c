@@ -19,8 +19,6 @@ int qm_cur_valid(const qm_cur *c) {
   return c->start && c->start <= c->at && c->at <= c->end && c->status <= QM_OK;
 }
 
-size_t qm_cur_left(const qm_cur *c) { return (size_t)(c->end - c->at); }
-
 int qm_cur_fail(qm_cur *c, int code) {
   if (c->status == QM_OK) c->status = code;
   return c->status;
@@ -29,15 +27,6 @@ int qm_cur_fail(qm_cur *c, int code) {
 int qm_cur_end(qm_cur *c) {
   if (c->status == QM_OK && c->at != c->end) c->status = QM_ETRAILING;
   return c->status;
-}
-
-int qm_cur_span(qm_cur *c, size_t n, qm_slice *out) {
-  *out = qm_slice_of(NULL, 0);
-  QM_TRY(c->status);
-  if (n > qm_cur_left(c)) return qm_cur_fail(c, QM_ETRUNCATED);
-  *out = qm_slice_of(c->at, n);
-  c->at += n;
-  return QM_OK;
 }
 
 int qm_cur_copy(qm_cur *c, void *to, size_t n) {
@@ -60,7 +49,7 @@ static int read_be(qm_cur *c, size_t n, uint64_t *out) {
   return QM_OK;
 }
 
-int qm_cur_byte(qm_cur *c, uint8_t *out) {
+int qm_cur_byte_slow(qm_cur *c, uint8_t *out) {
   uint64_t v;
   int rc = read_be(c, 1, &v);
   *out = (uint8_t)v;
@@ -83,7 +72,7 @@ int qm_cur_be32(qm_cur *c, uint32_t *out) {
 
 int qm_cur_be64(qm_cur *c, uint64_t *out) { return read_be(c, 8, out); }
 
-int qm_cur_varint(qm_cur *c, uint64_t *out) {
+int qm_cur_varint_long(qm_cur *c, uint64_t *out) {
   uint64_t v = 0;
   uint8_t byte;
   unsigned shift = 0;
@@ -106,6 +95,15 @@ int qm_cur_svarint(qm_cur *c, int64_t *out) {
   /* Zigzag: even numbers are 0, 1, 2, …, odd ones -1, -2, …; no shift of a negative. */
   *out = u & 1 ? -(int64_t)(u >> 1) - 1 : (int64_t)(u >> 1);
   return rc;
+}
+
+int qm_cur_count(qm_cur *c, size_t size, uint32_t max, uint32_t *out) {
+  uint64_t n;
+  *out = 0;
+  QM_TRY(qm_cur_varint(c, &n));
+  if (n > max || n > qm_cur_left(c) / size) return qm_cur_fail(c, QM_EOVERSIZE);
+  *out = (uint32_t)n;
+  return QM_OK;
 }
 
 static int take_uint(qm_cur *c, size_t size, uint64_t least, qm_mp_token *out) {
@@ -278,6 +276,20 @@ static int expect(qm_cur *c, qm_mp_type type, qm_mp_token *t) {
   return qm_cur_fail(c, QM_ETYPE);
 }
 
+static inline uint32_t be32_of(const uint8_t *p) {
+  return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
+/* Spelt out, so that a compiler makes one load of it. */
+static inline uint64_t be_of(const uint8_t *p, unsigned size) {
+  switch (size) {
+    case 1: return *p;
+    case 2: return (uint32_t)p[0] << 8 | p[1];
+    case 4: return be32_of(p);
+    default: return (uint64_t)be32_of(p) << 32 | be32_of(p + 4);
+  }
+}
+
 /* Without a token between: 1 where it was an integer from 0 on and is read. */
 static int quick_uint(qm_cur *c, uint64_t *out) {
   if (c->status != QM_OK || c->at == c->end) return 0;
@@ -288,16 +300,15 @@ static int quick_uint(qm_cur *c, uint64_t *out) {
     return 1;
   }
   if (lead < 0xcc || lead > 0xcf || qm_cur_left(c) <= (size_t)1 << (lead - 0xcc)) return 0;
-  uint64_t v = 0;
   unsigned size = 1u << (lead - 0xcc);
-  for (unsigned i = 1; i <= size; i++) v = v << 8 | c->at[i];
+  uint64_t v = be_of(c->at + 1, size);
   if (size == 1 ? v < 0x80 : v >> 4 * size == 0) return 0; /* longer than it need be */
   *out = v;
   c->at += 1 + size;
   return 1;
 }
 
-int qm_cur_uint(qm_cur *c, uint64_t *out) {
+int qm_cur_uint_long(qm_cur *c, uint64_t *out) {
   if (quick_uint(c, out)) return QM_OK;
   qm_mp_token t;
   *out = 0;

@@ -3,6 +3,7 @@
 
 #include "core/fold.h"
 #include "core/home.h"
+#include "core/ingest_log.h"
 #include "core/review.h"
 
 #define QM_ARENA_MAX ((size_t)1 << 30)
@@ -134,7 +135,11 @@ int qm_engine_open(qm_engine **out, const qm_env *env, qm_store *store,
   e->device = options->device;
   e->zip_level = options->zip_level;
   qm_arena_init(&e->arena, env, QM_ARENA_MAX);
+  qm_arena_init(&e->batch, env, QM_ARENA_MAX);
   qm_arena_init(&e->records, env, QM_ARENA_MAX);
+  qm_arena_init(&e->waiting, env, QM_ARENA_MAX);
+  qm_arena_init(&e->scratch, env, QM_ARENA_MAX);
+  qm_buf_init(&e->row, env, 0);
   int rc = env->random(env->payload, (uint8_t *)e->key, sizeof e->key);
   if (rc == QM_OK) rc = open_all(e);
   if (rc != QM_OK) {
@@ -153,7 +158,12 @@ void qm_engine_close(qm_engine *e) {
   for (uint32_t i = 0; i < e->n_spaces; i++) qm__space_free(e->spaces[i]);
   qm_free(e->env, e->spaces);
   qm_arena_free(&e->arena);
+  qm_arena_free(&e->batch);
   qm_arena_free(&e->records);
+  qm_arena_free(&e->waiting);
+  qm_arena_free(&e->scratch);
+  qm_vv_free(e->env, &e->seen);
+  qm_buf_free(&e->row);
   qm_free(e->env, e);
 }
 
@@ -233,6 +243,7 @@ int qm_engine_begin(qm_engine *e) {
   if (e->open) return QM_ESTATE;
   QM_TRY(e->store->ops->begin(e->store));
   e->open = 1;
+  e->named_in = NULL;
   e->took = e->wrote = e->whole = e->keeps = 0;
   return QM_OK;
 }
@@ -242,6 +253,8 @@ static void reload(qm_engine *e) {
   if (e->projector.ended) e->projector.ended(e->projector.payload, 0);
   qm__space_forget(e);
   qm_arena_reset(&e->arena);
+  qm_arena_recycle(&e->batch);
+  qm__log_end(e);
   e->behind = 0;
   for (uint32_t i = 0; i < e->n_spaces; i++) {
     qm_space *s = e->spaces[i];
@@ -264,6 +277,7 @@ static int is_touched(const qm_engine *e) {
 void qm_engine_rollback(qm_engine *e) {
   if (!e->open) return;
   e->open = 0;
+  qm__log_end(e);
   e->store->ops->rollback(e->store);
   /* What a peer sends that cannot be read must not cost what others' batches left here. */
   if (is_touched(e)) {
@@ -273,6 +287,7 @@ void qm_engine_rollback(qm_engine *e) {
   }
   for (uint32_t i = 0; i < e->n_spaces; i++) qm__parked_end(e->spaces[i], 0);
   qm_arena_reset(&e->arena);
+  qm_arena_recycle(&e->batch);
 }
 
 /* Do the records say what their rows say, and borrow nothing of the transaction? */
@@ -281,7 +296,7 @@ static int may_keep(const qm_engine *e) {
 }
 
 int qm_engine_commit(qm_engine *e, qm_durability durability, qm_store_done done, void *payload) {
-  int rc = e->open ? QM_OK : QM_ESTATE;
+  int rc = e->open ? qm__log_settle(e) : QM_ESTATE;
   for (uint32_t i = 0; i < e->n_spaces && rc == QM_OK; i++) rc = qm__home_flush(e->spaces[i]);
   int waits = rc == QM_OK && qm__fold_may_wait(e);
   for (uint32_t i = 0; i < e->n_spaces && rc == QM_OK; i++)
@@ -304,6 +319,8 @@ int qm_engine_commit(qm_engine *e, qm_durability durability, qm_store_done done,
   }
   if (!waits && !may_keep(e)) qm__space_forget(e);
   qm_arena_reset(&e->arena);
+  qm_arena_recycle(&e->batch);
+  qm__log_end(e);
   if (!waits) e->behind = 0;
   if (!waits) e->kept = e->records.used;
   /* The commit stands whatever comes of this; a write asks for the new epoch again. */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/aside_int.h"
+#include "core/ingest_log.h"
 #include "core/logged.h"
 #include "core/space.h"
 
@@ -291,6 +292,7 @@ static int pick_row(void *payload, const qm_log_row *row) {
 int qm__space_log_next(qm_space *s, const qm_vv *vv, uint64_t *cursor, qm_buf *out) {
   qm_store *store = s->engine->store;
   qm_pick k = {s, vv, cursor, out};
+  QM_TRY(qm__log_settled(s));
   return store->ops->log_after(store, s->number, vv, *cursor, pick_row, &k);
 }
 

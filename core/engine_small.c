@@ -4,6 +4,7 @@
 
 #include "core/batch_small.h"
 #include "core/fork.h"
+#include "core/ingest_log.h"
 #include "core/logged.h"
 #include "core/space.h"
 
@@ -79,7 +80,7 @@ static int read_small(qm_space *s, qm_slice blob, qm_segment *g) {
   if (author == s->own) return QM_EGAP;
   const qm_author_state *st = &s->states[author];
   return qm_small_read(&in, author, qm_vv_get(&s->vv, author), st->time, st->head.b,
-                       &s->engine->arena, g);
+                       qm__log_waiting(s), g);
 }
 
 int qm__small_segment(qm_space *s, qm_slice blob, qm_segment *g) {

@@ -3,17 +3,17 @@
 #include <string.h>
 
 #include "core/aside_int.h"
+#include "core/ingest_log.h"
 
 /* --- waiting --- */
 
-/* What follows the records tells an app what others wrote: not later than it came. */
-static int is_followed(const qm_engine *e) {
+int qm__fold_is_followed(const qm_engine *e) {
   return (e->flags & (QM_ENGINE_FEED | QM_ENGINE_INBOX)) || e->projector.record;
 }
 
 int qm__fold_may_wait(const qm_engine *e) {
   if (!(e->flags & QM_ENGINE_BEHIND) || e->whole || e->records.used > QM_BEHIND_MAX) return 0;
-  if (e->took ? is_followed(e) : !e->wrote) return 0;
+  if (e->took ? qm__fold_is_followed(e) : !e->wrote) return 0;
   if (e->wrote && e->records.used - e->kept > QM_BEHIND_OWN_MAX) return 0;
   for (uint32_t i = 0; i < e->n_spaces; i++) {
     const qm_space *s = e->spaces[i];
@@ -37,6 +37,7 @@ int qm__fold_wait(qm_space *s) {
 }
 
 static int fold_open(qm_engine *e) {
+  QM_TRY(qm__log_settle(e));
   for (uint32_t i = 0; i < e->n_spaces; i++)
     if (e->spaces[i]->behind) QM_TRY(qm__space_save(e->spaces[i]));
   e->behind = 0;

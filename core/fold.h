@@ -27,6 +27,8 @@
 /* Saves what waits: inside a transaction as part of it, otherwise in one of its own. Nothing
  * waits: no effect but that an open transaction will be saved whole. */
 int qm__fold(qm_engine *e);
+/* What follows the records tells an app what others wrote: not later than it came. */
+int qm__fold_is_followed(const qm_engine *e);
 /* What the open transaction did may wait for a fold. */
 int qm__fold_may_wait(const qm_engine *e);
 /* Instead of qm__space_save: what the log needs to be read again, and no more. */

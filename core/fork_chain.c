@@ -4,6 +4,7 @@
 
 #include "core/aside_int.h"
 #include "core/base.h"
+#include "core/ingest_log.h"
 
 #define ROW_ARENA ((size_t)128 << 20)
 
@@ -98,6 +99,7 @@ int qm__chain_each(qm_space *s, uint32_t author, uint64_t from, qm__visit_segmen
   qm_store *store = s->engine->store;
   qm_vv vv = {NULL, 0, 0};
   stopping t = {visit, payload, 0};
+  QM_TRY(qm__log_settled(s));
   walk w = {.s = s, .author = author, .from = from, .visit = visit_or_stop, .payload = &t};
   qm_arena_init(&w.arena, s->engine->env, ROW_ARENA);
   int rc = only(s, author, from, &vv);

@@ -8,8 +8,10 @@
 #include "core/fold.h"
 #include "core/fork.h"
 #include "core/home.h"
-#include "core/logged.h"
+#include "core/ingest_log.h"
 #include "core/norm.h"
+
+#define ROW_KEPT 65536u /* bytes of the buffer of hashed rows that stay for the next segment */
 
 typedef struct qm_judge {
   qm_engine *e;
@@ -19,7 +21,7 @@ typedef struct qm_judge {
   qm_error why;
   uint64_t work;  /* asked for so far by the batch at hand */
   qm_wait wait;   /* of the segment at hand, where it is parked */
-  qm_wait *waits; /* of the parked segments of the batch at hand; in the engine's arena */
+  qm_wait *waits; /* of the parked segments of the batch at hand; in the arena of batches */
   uint32_t n_waits;
   uint64_t ops;      /* of the batch at hand */
   uint32_t held;     /* so many of the segment's first changes took effect already (S18.8) */
@@ -66,11 +68,9 @@ static int is_refused(qm_judge *j, const qm_author *author) {
 
 /* --- checks --- */
 
-static int covered(const qm_vv *seen, qm_dot d) { return qm_vv_covers(seen, d); }
-
 static int dots_covered(const qm_vv *seen, qm_dots dots) {
   for (uint32_t i = 0; i < dots.n; i++)
-    if (!covered(seen, dots.p[i])) return 0;
+    if (!qm_vv_covers(seen, dots.p[i])) return 0;
   return 1;
 }
 
@@ -84,9 +84,9 @@ static int op_covered(const qm_vv *seen, const qm_op *op) {
       return 0;
   }
   if (op->shape == QM_SEQUENCE && op->kind == QM_KIND_INSERT && !(op->flags & QM_OP_ROOT) &&
-      !covered(seen, op->parent))
+      !qm_vv_covers(seen, op->parent))
     return 0;
-  return op->named != QM_BY_CREATION || covered(seen, op->created);
+  return op->named != QM_BY_CREATION || qm_vv_covers(seen, op->created);
 }
 
 /* What others can have seen of an author: of our own the closed segments only. A segment
@@ -118,8 +118,9 @@ static int check_context(qm_judge *j, const qm_segment *g, qm_vv *seen) {
       }
       QM_TRY(qm_vv_set(env, seen, dep.author, dep.counter));
     }
+    QM_TRY(qm_vv_set(env, seen, c->author, c->counter));
     for (uint32_t o = 0; o < c->n_ops; o++) {
-      QM_TRY(qm_vv_set(env, seen, c->author, c->ops[o].counter));
+      seen->next[c->author] = c->ops[o].counter;
       if (!op_covered(seen, &c->ops[o]))
         return qm_fail(&j->why, QM_EMALFORMED, "an op names what its author had not seen");
     }
@@ -128,13 +129,16 @@ static int check_context(qm_judge *j, const qm_segment *g, qm_vv *seen) {
 }
 
 static int resolve(qm_judge *j, qm_segment *g) {
-  int rc = qm__log_resolve(j->s, g, &j->e->arena);
+  int rc = qm__log_resolve(j->s, g, &j->e->scratch);
   if (rc != QM_ENOTFOUND) return rc;
   return qm_fail(&j->why, QM_EMALFORMED, "an op names a record by a dot that created none");
 }
 
 static int check_hash(qm_judge *j, const qm_segment *g, qm_hash *hash) {
-  QM_TRY(qm_segment_hash(g, &j->s->id, &j->previous, &j->s->authors, &j->e->arena, hash));
+  qm_buf *row = &j->e->row;
+  int rc = qm__segment_hash_in(g, &j->s->id, &j->previous, &j->s->authors, row, hash);
+  if (row->cap > ROW_KEPT) qm_buf_free(row);
+  QM_TRY(rc);
   if (memcmp(hash->b, g->head, QM_HEAD_SIZE) != 0)
     return qm_fail(&j->why, QM_EHASH, "segment hash does not match its content");
   return QM_OK;
@@ -288,7 +292,7 @@ static int copy_why(qm_judge *j, int code, qm_slice *out) {
   size_t n = strlen(text);
   if (n > QM_ASIDE_TEXT_MAX) n = QM_ASIDE_TEXT_MAX;
   while (n && !qm_utf8_check(qm_slice_of(text, n), NULL)) n--;
-  uint8_t *p = qm_arena_copy(&j->e->arena, text, n);
+  uint8_t *p = qm_arena_copy(&j->e->batch, text, n);
   if (!p) return QM_ENOMEM;
   *out = qm_slice_of(p, n);
   return QM_OK;
@@ -297,8 +301,8 @@ static int copy_why(qm_judge *j, int code, qm_slice *out) {
 /* Change by change: what is not accepted has no effect, so what comes after it is judged as
  * if it were not there. */
 static int judge_changes(qm_judge *j, const qm_segment *g) {
-  j->codes = qm_arena_zero(&j->e->arena, g->n_changes * sizeof *j->codes);
-  j->reasons = qm_arena_zero(&j->e->arena, g->n_changes * sizeof *j->reasons);
+  j->codes = qm_arena_zero(&j->e->scratch, g->n_changes * sizeof *j->codes);
+  j->reasons = qm_arena_zero(&j->e->scratch, g->n_changes * sizeof *j->reasons);
   if (!j->codes || !j->reasons) return QM_ENOMEM;
   if (!j->in->check_schema || !(j->e->flags & QM_ENGINE_HUB)) return QM_OK;
   if (by_home(j, g)) return QM_OK; /* what the office approved; a restored hub gets it back */
@@ -334,7 +338,7 @@ static int place(qm_judge *j, qm_segment *g) {
 }
 
 static int preload(qm_judge *j, const qm_segment *g) {
-  qm_id *ids = qm_arena_array(&j->e->arena, g->n_ops, sizeof *ids);
+  qm_id *ids = qm_arena_array(&j->e->scratch, g->n_ops, sizeof *ids);
   uint32_t n = 0;
   if (!ids) return QM_ENOMEM;
   for (uint32_t i = 0; i < g->n_changes; i++)
@@ -346,11 +350,10 @@ static int preload(qm_judge *j, const qm_segment *g) {
 }
 
 static int judge(qm_judge *j, qm_segment *g, qm_hash *hash) {
-  qm_vv seen = {NULL, 0, 0};
+  qm_arena_reset(&j->e->scratch);
   QM_TRY(qm_segment_check(g, &j->why));
   qm_error why = {0, ""};
-  int rc = check_context(j, g, &seen);
-  qm_vv_free(j->e->env, &seen);
+  int rc = check_context(j, g, &j->e->seen);
   if (rc == QM_EPARKED || is_ours(rc)) return rc;
   why = j->why;
   QM_TRY(resolve(j, g));
@@ -369,7 +372,7 @@ static int judge(qm_judge *j, qm_segment *g, qm_hash *hash) {
 /* Where something of it is set aside it is erased, and the batch is no longer as it came. */
 static int take(qm_judge *j, qm_segment *g, const qm_hash *hash) {
   qm_space *s = j->s;
-  uint8_t *flags = qm_arena_zero(&j->e->arena, g->n_changes);
+  uint8_t *flags = qm_arena_zero(&j->e->scratch, g->n_changes);
   int any = 0;
   if (!flags) return QM_ENOMEM;
   int rc = qm__aside_segment(s, g, hash, j->codes, j->reasons, flags, &any);
@@ -525,10 +528,10 @@ static int one(qm_judge *j, qm_segment *g, int *taken) {
 static int map_authors(qm_judge *j, qm_batch_in *in) {
   qm_space *s = j->s;
   uint32_t n = 0, old = s->authors.n;
-  qm_author *ids = qm_arena_array(&j->e->arena, in->n_authors, sizeof *ids);
-  uint32_t *places = qm_arena_array(&j->e->arena, in->n_authors, sizeof *places);
-  uint32_t *numbers = qm_arena_array(&j->e->arena, in->n_authors, sizeof *numbers);
-  uint8_t *done = qm_arena_zero(&j->e->arena, in->n_authors);
+  qm_author *ids = qm_arena_array(&j->e->batch, in->n_authors, sizeof *ids);
+  uint32_t *places = qm_arena_array(&j->e->batch, in->n_authors, sizeof *places);
+  uint32_t *numbers = qm_arena_array(&j->e->batch, in->n_authors, sizeof *numbers);
+  uint8_t *done = qm_arena_zero(&j->e->batch, in->n_authors);
   if (!ids || !places || !numbers || !done) return QM_ENOMEM;
   for (uint32_t i = 0; i < in->n_segments; i++) {
     uint32_t place = in->segments[i].author;
@@ -543,42 +546,16 @@ static int map_authors(qm_judge *j, qm_batch_in *in) {
   return qm__space_authors_added(s, old);
 }
 
-static int log_append(qm_judge *j, qm_segment *p, uint32_t n, qm_slice blob) {
-  qm_store *store = j->e->store;
-  qm_segment_row *rows = qm_arena_array(&j->e->arena, n, sizeof *rows);
-  uint64_t seq;
-  if (!rows) return QM_ENOMEM;
-  for (uint32_t i = 0; i < n; i++) rows[i] = (qm_segment_row){p[i].author, p[i].start, p[i].next};
-  qm_batch batch = {p, n};
-  qm_log_row row = {.batch = blob, .segments = rows, .n_segments = n};
-  QM_TRY(qm__logged_records(&batch, &j->e->arena, &row));
-  return store->ops->log_append(store, j->s->number, &row, &seq);
-}
-
-/* Erased ops are larger than the small ones they were: where a batch would pass its bound,
- * its segments stand in several rows. Each alone fits (qm__aside_erase). */
-static int log_recoded(qm_judge *j, qm_segment *p, uint32_t n) {
-  qm_batch part = {p, n};
-  qm_buf b;
-  qm_buf_init(&b, j->e->env, QM_BATCH_MAX);
-  int rc = qm_batch_encode(&b, &part, &j->s->authors, j->e->zip_level);
-  if (rc == QM_OK) rc = log_append(j, p, n, qm_buf_slice(&b));
-  qm_buf_free(&b);
-  if (rc != QM_ELIMIT || n == 1) return rc;
-  QM_TRY(log_recoded(j, p, n / 2));
-  return log_recoded(j, p + n / 2, n - n / 2);
-}
-
 /* The log keeps a batch as it came where all of it was taken, else re-encoded. */
 static int log_taken(qm_judge *j, qm_slice blob, const qm_batch *batch, const uint8_t *took) {
-  qm_segment *p = qm_arena_array(&j->e->arena, batch->n_segments, sizeof *p);
+  qm_segment *p = qm_arena_array(&j->e->batch, batch->n_segments, sizeof *p);
   uint32_t n = 0;
   if (!p) return QM_ENOMEM;
   for (uint32_t i = 0; i < batch->n_segments; i++)
     if (took[i]) p[n++] = batch->segments[i];
   if (!n) return QM_OK;
-  if (n < batch->n_segments || j->recode) return log_recoded(j, p, n);
-  return log_append(j, p, n, blob);
+  if (n < batch->n_segments || j->recode) return qm__log_recoded(j->s, p, n);
+  return qm__log_segments(j->s, p, n, blob);
 }
 
 /* The author table is not filled by what was not taken. An author of whom nothing is
@@ -592,8 +569,8 @@ static void forget_authors(qm_space *s, uint32_t old) {
 }
 
 static int judge_all(qm_judge *j, qm_slice blob, const qm_batch *batch, int *any_taken) {
-  uint8_t *took = qm_arena_zero(&j->e->arena, batch->n_segments);
-  j->waits = qm_arena_array(&j->e->arena, batch->n_segments, sizeof *j->waits);
+  uint8_t *took = qm_arena_zero(&j->e->batch, batch->n_segments);
+  j->waits = qm_arena_array(&j->e->batch, batch->n_segments, sizeof *j->waits);
   if (!took || !j->waits) return QM_ENOMEM;
   for (uint32_t i = 0; i < batch->n_segments; i++) {
     int taken = 0;
@@ -608,14 +585,13 @@ static int judge_all(qm_judge *j, qm_slice blob, const qm_batch *batch, int *any
 /* Once something has taken effect no error may look like one of reading the batch: the
  * caller would go on with the transaction. */
 static int ingest_one(qm_judge *j, qm_slice blob, int *any_taken) {
-  qm_batch_in in;
+  qm_batch_in in = {0};
   qm_batch batch;
   uint32_t old = j->s->authors.n;
-  memset(&in, 0, sizeof in);
   j->n_waits = 0;
   j->ops = j->work = 0;
   j->recode = 0;
-  QM_TRY(qm_batch_open(&in, blob, &j->e->arena));
+  QM_TRY(qm_batch_open(&in, blob, &j->e->batch));
   int rc = map_authors(j, &in);
   if (rc == QM_OK) rc = qm_batch_read(&in, &batch);
   if (rc == QM_OK) rc = judge_all(j, blob, &batch, any_taken);
@@ -636,7 +612,7 @@ static int ingest_small(qm_judge *j, qm_slice blob, int *any_taken) {
   *any_taken = rc == QM_OK;
   if (rc == QM_OK) rc = take(j, &g, &hash);
   if (rc == QM_OK && !j->took) rc = QM_EGAP;
-  if (rc == QM_OK) rc = log_recoded(j, &g, 1);
+  if (rc == QM_OK) rc = qm__log_wait(j->s, &g);
   if (rc == QM_OK) qm__small_taken(j->s, &g, !j->recode, j->in);
   *any_taken &= j->took || rc != QM_EGAP;
   j->in->n_refusals = 0;
@@ -789,11 +765,15 @@ int qm_engine_ingest(qm_engine *e, qm_space *s, qm_slice batch, qm_ingest *in, q
   in->as_it_came = 0;
   if (!e->open) return qm_fail(err, QM_ESTATE, "ingest: no transaction is open");
   if (e->poisoned) return qm_fail(err, QM_EIO, "ingest: the engine must be opened again");
+  /* What of the batches before it is still asked for, records have as their own. */
+  if (!e->whole && !qm__fold_is_followed(e)) qm_arena_recycle(&e->batch);
   /* What it puts out of sight is told against what is stored (inbox.h). */
   int rc = e->flags & QM_ENGINE_INBOX && e->behind ? qm__fold(e) : QM_OK;
-  if (rc == QM_OK && qm_is_small(batch)) rc = ingest_small(&j, batch, &taken);
-  else if (rc == QM_OK) rc = ingest_one(&j, batch, &taken);
+  int small = qm_is_small(batch);
+  if (rc == QM_OK && !small) rc = qm__log_settled(s);
+  if (rc == QM_OK) rc = small ? ingest_small(&j, batch, &taken) : ingest_one(&j, batch, &taken);
   if (rc == QM_OK && j.n_waits) rc = park(&j, batch);
+  if (rc == QM_OK && taken && s->parked) rc = qm__log_settled(s);
   if (rc == QM_OK && taken && s->parked) rc = unpark(&j);
   return rc == QM_OK ? QM_OK : qm_fail(err, rc, "batch: %s", qm_err_text(rc));
 }

@@ -176,7 +176,7 @@ int qm__space_work(qm_space *s, const qm_segment *g, uint64_t *work, qm_error *w
     x.work = *work;
     x.serial = ++s->change_serial;
     while (x.cap < 2 * g->n_ops) x.cap *= 2;
-    x.cells = qm_arena_zero(&s->engine->arena, x.cap * sizeof *x.cells);
+    x.cells = qm_arena_zero(&s->engine->scratch, x.cap * sizeof *x.cells);
     if (!x.cells) return QM_ENOMEM;
   }
   for (uint32_t i = 0; i < g->n_changes && !light; i++)

@@ -6,6 +6,7 @@
 #include "core/crdt/siblings.h"
 #include "core/crdt/sequence.h"
 #include "core/crdt/totals.h"
+#include "core/ingest_log.h"
 #include "core/mp.h"
 #include "core/read.h"
 #include "core/row.h"
@@ -61,34 +62,61 @@ int qm__logged_batch(qm_space *s, qm_slice blob, int resolve, qm_arena *arena, q
   return stored(read_batch(s, blob, resolve, arena, out));
 }
 
-static int id_less(const void *ctx, uint32_t a, uint32_t b) {
-  const qm_id *const *ids = ctx;
-  return qm_id_cmp(ids[a], ids[b]) < 0;
+/* A record id, its first bytes as a number: ids mostly differ there. */
+typedef struct touched {
+  uint64_t head;
+  const qm_id *id;
+} touched;
+
+static touched touched_of(const qm_id *id) {
+  uint64_t head = 0;
+  for (size_t i = 0; i < 8; i++) head = head << 8 | id->b[i];
+  return (touched){head, id};
+}
+
+static int is_less(const touched *a, const touched *b) {
+  return a->head != b->head ? a->head < b->head : qm_id_cmp(a->id, b->id) < 0;
+}
+
+/* Merges runs of 1, 2, 4, … from one array into the other; returns the one that it ends in. */
+static touched *sorted(touched *p, touched *other, size_t n) {
+  for (size_t run = 1; run < n; run *= 2) {
+    for (size_t from = 0; from < n; from += 2 * run) {
+      size_t mid = n - from < run ? n : from + run, end = n - from < 2 * run ? n : from + 2 * run;
+      size_t i = from, j = mid;
+      for (size_t k = from; k < end; k++)
+        other[k] = i < mid && (j == end || !is_less(&p[j], &p[i])) ? p[i++] : p[j++];
+    }
+    touched *t = p;
+    p = other;
+    other = t;
+  }
+  return p;
 }
 
 int qm__logged_records(const qm_batch *batch, qm_arena *arena, qm_log_row *row) {
   size_t ops = 0;
   uint32_t n = 0;
   for (uint32_t i = 0; i < batch->n_segments; i++) ops += batch->segments[i].n_ops;
-  const qm_id **ids = qm_arena_array(arena, ops, sizeof *ids);
-  uint32_t *order = qm_arena_array(arena, ops, sizeof *order);
-  qm_id *out = qm_arena_array(arena, ops, sizeof *out);
-  if (!ids || !order || !out) return QM_ENOMEM;
+  touched *p = qm_arena_array(arena, ops, sizeof *p);
+  if (!p) return QM_ENOMEM;
   for (uint32_t i = 0; i < batch->n_segments; i++)
     for (uint32_t k = 0; k < batch->segments[i].n_changes; k++) {
       const qm_change *c = &batch->segments[i].changes[k];
       for (uint32_t o = 0; o < c->n_ops; o++) {
         const qm_id *id = &c->ops[o].record;
-        if (n && qm_id_cmp(ids[n - 1], id) == 0) continue; /* ops in a row on one record */
-        order[n] = n;
-        ids[n++] = id;
+        if (n && qm_id_cmp(p[n - 1].id, id) == 0) continue; /* ops in a row on one record */
+        p[n++] = touched_of(id);
       }
     }
-  qm__heap_sort(order, n, id_less, ids);
+  touched *other = qm_arena_array(arena, n, sizeof *other);
+  qm_id *out = qm_arena_array(arena, n, sizeof *out);
+  if (!other || !out) return QM_ENOMEM;
+  p = sorted(p, other, n);
   row->records = out;
   for (uint32_t i = 0; i < n; i++)
-    if (!row->n_records || qm_id_cmp(&out[row->n_records - 1], ids[order[i]]) != 0)
-      out[row->n_records++] = *ids[order[i]];
+    if (!row->n_records || qm_id_cmp(&out[row->n_records - 1], p[i].id) != 0)
+      out[row->n_records++] = *p[i].id;
   return QM_OK;
 }
 
@@ -390,6 +418,7 @@ static int take_blob(void *payload, const qm_log_row *row) {
 static int next_row(replay *r) {
   qm_store *store = r->e->store;
   qm_batch batch;
+  QM_TRY(qm__log_settled(r->s));
   qm_arena_reset(&r->batch);
   QM_TRY(store->ops->log_of(store, r->s->number, r->id, r->seq, take_blob, r));
   QM_TRY(qm__logged_batch(r->s, r->blob, 1, &r->batch, &batch));

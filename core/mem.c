@@ -144,6 +144,21 @@ void qm_arena_reset(qm_arena *a) {
   enter(a, a->head);
 }
 
+void qm_arena_recycle(qm_arena *a) {
+  a->used = 0;
+  if (!a->head) return;
+  if (a->head->size > CHUNK_SIZE_MAX) {
+    qm_arena_reset(a);
+    return;
+  }
+  while (a->head->next) {
+    qm_arena_chunk *c = a->head->next;
+    a->head->next = c->next;
+    free_chunk(a->env, c);
+  }
+  enter(a, a->head);
+}
+
 void qm_arena_free(qm_arena *a) {
   while (a->head) {
     qm_arena_chunk *c = a->head;

@@ -32,6 +32,9 @@ void *qm_arena_grow(qm_arena *a, void *p, size_t old_count, size_t new_count, si
 void *qm_arena_copy(qm_arena *a, const void *p, size_t n);
 /* Keeps the first chunk for reuse. */
 void qm_arena_reset(qm_arena *a);
+/* Keeps the last one, which is the largest of those of usual size: for what is filled over and
+ * over with about as much. */
+void qm_arena_recycle(qm_arena *a);
 void qm_arena_free(qm_arena *a);
 
 #endif

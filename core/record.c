@@ -197,7 +197,7 @@ static void encode_head(const qm_record *r, const qm_names *names, const qm_auth
 }
 
 int qm_record_encode(qm_record *r, const qm_authors *authors, qm_arena *arena, qm_buf *out) {
-  qm_names names = {NULL, 0, 0};
+  qm_names names = {.n = 0};
   size_t start = out->n, count = 0;
   QM_TRY(qm_record_settle(r));
   for (uint32_t i = 0; i < r->n_cells; i++) count += !is_empty(&r->cells[i]);
@@ -220,7 +220,8 @@ static int decode_names(qm_cur *in, const qm_authors *authors, qm_arena *arena, 
   uint32_t count = 0;
   QM_TRY(qm_cur_array(in, &count));
   names->numbers = qm_arena_array(arena, count, sizeof *names->numbers);
-  if (!names->numbers) return QM_ENOMEM;
+  names->used = qm_arena_zero(arena, count);
+  if (!names->numbers || !names->used) return QM_ENOMEM;
   for (uint32_t i = 0; i < count; i++) {
     uint32_t number = 0;
     QM_TRY(qm_cur_uint32(in, &number));
@@ -293,31 +294,22 @@ static int decode_cells(qm_record *r, qm_cur *in, const qm_names *names, const q
     if (r->n_cells && cell_key(c[-1].field, c[-1].shape) >= cell_key(c->field, c->shape))
       return qm_cur_fail(in, QM_ECANON);
     QM_TRY(shape->decode(c, in, names, authors, arena));
-    if (shape->empty(c)) return qm_cur_fail(in, QM_ECANON);
+    if (is_empty(c)) return qm_cur_fail(in, QM_ECANON);
   }
   return QM_OK;
 }
 
 /* A name that nothing uses would go when the record is encoded again. */
-static int names_used(const qm_record *r, const qm_names *names, const qm_authors *authors,
-                      qm_arena *arena) {
-  qm_names noted = {NULL, 0, 0};
-  uint32_t count = 0;
-  uint8_t *used = qm_arena_zero(arena, names->n);
-  if (!used) return QM_ENOMEM;
-  QM_TRY(collect_names(r, &noted, arena));
-  for (uint32_t i = 0; i < noted.n && count < names->n; i++) {
-    uint8_t *u = &used[qm_names_place(names, authors, noted.numbers[i])];
-    count += !*u;
-    *u = 1;
-  }
-  return count == names->n ? QM_OK : QM_ECANON;
+static int names_used(const qm_names *names) {
+  for (uint32_t i = 0; i < names->n; i++)
+    if (!names->used[i]) return QM_ECANON;
+  return QM_OK;
 }
 
 int qm_record_decode(qm_record *r, const qm_id *id, qm_slice blob, const qm_authors *authors,
                      qm_arena *arena) {
   qm_cur in;
-  qm_names names = {NULL, 0, 0};
+  qm_names names = {.n = 0};
   memset(r, 0, sizeof *r);
   r->id = *id;
   qm_cur_init(&in, blob);
@@ -327,7 +319,7 @@ int qm_record_decode(qm_record *r, const qm_id *id, qm_slice blob, const qm_auth
   QM_TRY(decode_marks(r, &in, &names, authors, arena));
   QM_TRY(decode_cells(r, &in, &names, authors, arena));
   QM_TRY(qm_cur_end(&in));
-  return names_used(r, &names, authors, arena);
+  return names_used(&names);
 }
 
 int qm_record_hash(const qm_id *id, qm_slice blob, const qm_authors *authors, uint8_t out[16]) {

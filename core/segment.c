@@ -96,18 +96,28 @@ static int chain_hash(walker *w, const qm_id *space, const qm_hash *previous,
   return QM_OK;
 }
 
-int qm_segment_hash(const qm_segment *s, const qm_id *space, const qm_hash *previous,
-                    const qm_authors *authors, qm_arena *arena, qm_hash *out) {
+int qm__segment_hash_in(const qm_segment *s, const qm_id *space, const qm_hash *previous,
+                        const qm_authors *authors, qm_buf *row, qm_hash *out) {
   walker w = {.s = s, .authors = authors, .leaves = {s, 0, 0}, .erased = qm__erased_of(s)};
   uint8_t root[QM_HASH_SIZE];
   QM_TRY(count_ops(s));
-  /* One buffer for all rows: an arena would keep every size it grew through. */
-  qm_buf_init(&w.row, arena->env, ROW_MAX + QM_SHA_PAD);
+  qm_buf_clear(row);
+  w.row = *row;
+  w.row.max = ROW_MAX + QM_SHA_PAD;
   int rc = walk(&w, 0, s->n_ops, NULL, root);
   if (rc == QM_OK && w.salts_used != s->n_salts) rc = QM_EMALFORMED;
   if (rc == QM_OK) rc = chain_hash(&w, space, previous, root, out);
-  qm_buf_free(&w.row);
+  *row = w.row;
   return rc == QM_ELIMIT ? QM_EMALFORMED : rc;
+}
+
+int qm_segment_hash(const qm_segment *s, const qm_id *space, const qm_hash *previous,
+                    const qm_authors *authors, qm_arena *arena, qm_hash *out) {
+  qm_buf row; /* for all rows: an arena would keep every size it grew through */
+  qm_buf_init(&row, arena->env, ROW_MAX);
+  int rc = qm__segment_hash_in(s, space, previous, authors, &row, out);
+  qm_buf_free(&row);
+  return rc;
 }
 
 static int check_head(const qm_segment *s, qm_error *e) {

@@ -55,6 +55,9 @@ typedef struct qm_segment {
  * the arena's env and is freed. QM_ENOMEM, QM_EINVAL (an author not in the table). */
 int qm_segment_hash(const qm_segment *s, const qm_id *space, const qm_hash *previous,
                     const qm_authors *authors, qm_arena *arena, qm_hash *out);
+/* The same with the caller's buffer, whose memory serves again. */
+int qm__segment_hash_in(const qm_segment *s, const qm_id *space, const qm_hash *previous,
+                        const qm_authors *authors, qm_buf *row, qm_hash *out);
 /* Checks what needs no replica: counters run gap-free through changes and ops, times
  * rise strictly within the segment, deps name other authors once each, every op is
  * well-formed (qm_op_check). QM_EGAP, QM_EMALFORMED… with *e. */

@@ -54,6 +54,41 @@ static int table_grow(qm_space *s) {
   return QM_OK;
 }
 
+/* --- records by creation dot --- */
+
+static uint32_t created_slot(const qm_space *s, qm_dot dot) {
+  qm_wide m = qm_wide_mul(dot.counter ^ s->engine->key[0], dot.author ^ s->engine->key[1]);
+  uint32_t at = (uint32_t)(m.lo ^ m.hi) & (s->created_cap - 1);
+  while (s->created[at].l && !qm_dot_eq(s->created[at].dot, dot))
+    at = (at + 1) & (s->created_cap - 1);
+  return at;
+}
+
+const qm_loaded *qm__space_created(const qm_space *s, qm_dot dot) {
+  return s->created_cap ? s->created[created_slot(s, dot)].l : NULL;
+}
+
+static int created_grow(qm_space *s) {
+  qm__created *old = s->created;
+  uint32_t old_cap = s->created_cap, cap = old_cap ? old_cap * 2 : 64;
+  qm__created *p = qm_arena_zero(&s->engine->records, (size_t)cap * sizeof *p);
+  if (!p) return QM_ENOMEM;
+  s->created = p;
+  s->created_cap = cap;
+  for (uint32_t i = 0; i < old_cap; i++)
+    if (old[i].l) s->created[created_slot(s, old[i].dot)] = old[i];
+  return QM_OK;
+}
+
+/* A dot put again names the record put last, as in the store. */
+static int created_put(qm_space *s, qm_dot dot, const qm_loaded *l) {
+  if ((s->created_n + 1) * 2 > s->created_cap) QM_TRY(created_grow(s));
+  qm__created *c = &s->created[created_slot(s, dot)];
+  s->created_n += !c->l;
+  *c = (qm__created){dot, l};
+  return QM_OK;
+}
+
 static int table_open(qm_space *s, const qm_id *id, qm_loaded **out, int *fresh) {
   qm_loaded **slot = s->table_cap ? find_slot(s, id) : NULL;
   *fresh = !slot || !*slot;
@@ -91,6 +126,8 @@ static int take_row(void *payload, const qm_record_row *row) {
   l->stored = 1;
   l->noted = l->edges_unread || qm__review_noted(&l->record);
   l->edges_stored = l->edges_unread || qm_record_cell(&l->record, 0, QM_KEYED) != NULL;
+  for (uint32_t i = 0; i < l->record.n_creations; i++)
+    QM_TRY(created_put(s, l->record.creations[i].dot, l));
   if (s->engine->flags & QM_ENGINE_INBOX) QM_TRY(qm__inbox_loaded(s, l));
   l->here = 1; /* last: what failed on the way is loaded again */
   return QM_OK;
@@ -130,6 +167,7 @@ qm_loaded *qm__space_peek(qm_space *s, const qm_id *id) {
 }
 
 int qm__space_preload(qm_space *s, const qm_id *ids, size_t n) {
+  if (n == 1 && s->recent && same_id(&s->recent->record.id, ids)) return QM_OK;
   qm_id *absent = qm_arena_array(&s->engine->arena, n, sizeof *absent);
   qm_loaded **loaded = qm_arena_array(&s->engine->arena, n, sizeof *loaded);
   size_t count = 0;
@@ -263,29 +301,32 @@ void qm__space_advance(qm_space *s, const qm_change *c) {
 
 static int put_creation(qm_space *s, const qm_change *c, const qm_op *op) {
   qm_creation_row row = {{op->counter, c->author}, op->record};
+  qm_loaded *l;
+  QM_TRY(qm__space_record(s, &op->record, &l));
+  QM_TRY(created_put(s, row.dot, l));
   return s->engine->store->ops->creation_put(s->engine->store, s->number, &row, 1);
 }
 
 static int keep_dots(qm_arena *arena, qm_dots *d) {
-  const qm_dot *p = d->n ? qm_arena_copy(arena, d->p, d->n * sizeof *p) : d->p;
-  if (d->n && !p) return QM_ENOMEM;
+  const qm_dot *p = qm_arena_copy(arena, d->p, d->n * sizeof *p);
+  if (!p) return QM_ENOMEM;
   d->p = p;
   return QM_OK;
 }
 
-int qm__space_apply_op(qm_space *s, qm_loaded *l, const qm_apply *a, const qm_op *op, int later) {
+int qm__space_apply_op(qm_space *s, qm_loaded *l, const qm_apply *a, qm_op *op, int later) {
   int (*apply)(qm_record *, const qm_apply *, const qm_op *) =
       later ? qm_record_apply_later : qm_record_apply;
   l->put_off |= (uint8_t)later;
   l->bytes += qm__op_bytes(op);
   /* Of such a transaction no record outlives it. */
   if (s->engine->open && s->engine->whole) return apply(&l->record, a, op);
-  qm_op kept = *op;
-  kept.value.p = qm_arena_copy(a->arena, op->value.p, op->value.n);
-  if (!kept.value.p) return QM_ENOMEM;
-  QM_TRY(keep_dots(a->arena, &kept.hides));
-  QM_TRY(keep_dots(a->arena, &kept.keeps));
-  return apply(&l->record, a, &kept);
+  const uint8_t *value = qm_arena_copy(a->arena, op->value.p, op->value.n);
+  if (!value) return QM_ENOMEM;
+  op->value.p = value;
+  if (op->hides.n) QM_TRY(keep_dots(a->arena, &op->hides));
+  if (op->keeps.n) QM_TRY(keep_dots(a->arena, &op->keeps));
+  return apply(&l->record, a, op);
 }
 
 static int apply(qm_space *s, const qm_change *c, int again) {
@@ -294,7 +335,7 @@ static int apply(qm_space *s, const qm_change *c, int again) {
   qm_apply a = {&s->authors, clock, c, &s->engine->records};
   int local = again && c->author == s->own; /* as a write here, which lost nothing by itself */
   for (uint32_t i = 0; i < c->n_ops; i++) {
-    const qm_op *op = &c->ops[i];
+    qm_op *op = &c->ops[i];
     qm_loaded *l;
     clock->next[c->author] = op->counter;
     QM_TRY(qm__space_outline(s, &op->record, &l));
@@ -619,6 +660,8 @@ void qm__space_drop(qm_space *s) {
   forget_ahead(s);
   s->table = NULL;
   s->recent = s->changed = NULL;
+  s->created = NULL;
+  s->created_cap = s->created_n = 0;
   s->table_cap = s->table_n = 0;
   s->edges_touched = NULL;
   s->n_edges_touched = s->cap_edges_touched = 0;

@@ -134,6 +134,12 @@ typedef struct qm__peer_fork {
   uint64_t at;
 } qm__peer_fork;
 
+/* A creation dot, and the record that it names. */
+typedef struct qm__created {
+  qm_dot dot;
+  const qm_loaded *l; /* NULL: free */
+} qm__created;
+
 struct qm_space {
   qm_engine *engine;
   uint32_t number;
@@ -178,9 +184,13 @@ struct qm_space {
   /* from one transaction to the next, until it is folded (fold.h) */
   int behind; /* not 0: QM_BEHIND_… */
   qm_ahead *ahead; /* in the engine's arena */
+  qm_segment *waiting; /* for their row in the log (ingest_log.h); in the engine's `waiting` */
+  uint32_t n_waiting, cap_waiting;
   qm_loaded **table; /* open addressing by record id; in the engine's arena */
   uint32_t table_cap, table_n;
   qm_loaded *recent; /* the one asked for last, or NULL */
+  qm__created *created; /* open addressing by creation dot: of the records in `table` */
+  uint32_t created_cap, created_n;
   qm_loaded *changed; /* all to which saving has anything to do */
   uint64_t change_serial;
   int names_own;              /* of some record: qm_loaded.names_own */
@@ -213,6 +223,15 @@ struct qm_engine {
   int behind;     /* a space is behind its log (fold.h) */
   int poisoned;   /* reload after a rollback failed: qm_engine_status */
   qm_arena arena;   /* of the open transaction */
+  qm_arena batch;   /* of the batch at hand; of all, where records borrow from them */
+  /* The creation dot that was asked for last in this transaction, and its record. */
+  const qm_space *named_in; /* NULL: none */
+  qm_dot named;
+  qm_id named_record;
+  qm_arena scratch; /* of the segment that is judged */
+  qm_vv seen;       /* the same: what its author had seen */
+  qm_buf row;       /* the same: what is hashed */
+  qm_arena waiting; /* of what waits to be logged (ingest_log.h) */
   qm_arena records; /* the records loaded; of several transactions */
   size_t kept;      /* bytes of it that the records took when nothing was behind */
   qm_projector projector; /* all NULL: none */
@@ -237,6 +256,8 @@ static inline void qm__space_dirty(qm_space *s, qm_loaded *l) {
   l->dirty = 1;
   qm__space_list(s, l);
 }
+/* The loaded record that the dot created, or NULL: then the store knows. */
+const qm_loaded *qm__space_created(const qm_space *s, qm_dot dot);
 /* Loads those of the ids that are not loaded yet, in one call to the store. */
 int qm__space_preload(qm_space *s, const qm_id *ids, size_t n);
 /* Registers the author if new. */
@@ -248,8 +269,9 @@ static inline uint64_t qm__op_bytes(const qm_op *op) {
   return 48 + op->value.n + 12u * ((uint64_t)op->hides.n + op->keeps.n);
 }
 /* One op; a->arena is the engine's for records. A record borrows from its ops what it shows:
- * where it may outlive them (QM_ENGINE_BEHIND) it gets its own. later: qm_record_apply_later. */
-int qm__space_apply_op(qm_space *s, qm_loaded *l, const qm_apply *a, const qm_op *op, int later);
+ * where it may outlive them (QM_ENGINE_BEHIND) that is moved there, and the op shows it too.
+ * later: qm_record_apply_later. */
+int qm__space_apply_op(qm_space *s, qm_loaded *l, const qm_apply *a, qm_op *op, int later);
 /* Applies a checked change whose context this replica holds: ops, marks, clock row. */
 int qm__space_apply(qm_space *s, const qm_change *c);
 /* The same where the store knows already which records the change created. */
@@ -310,8 +332,9 @@ int qm__space_notes_load(qm_space *s);
 int qm__space_log_next(qm_space *s, const qm_vv *vv, uint64_t *cursor, qm_buf *out);
 /* The most that may be cut of an author's log (S12.6). */
 uint64_t qm__space_cut_limit(const qm_space *s, uint32_t author);
-/* Reads a segment in its compact form as it goes on from what is here; in the engine's arena.
- * Its author may be new in the table. QM_EGAP: it does not, or cannot be read. */
+/* Reads a segment in its compact form as it goes on from what is here; it is there
+ * as what waits is (ingest_log.h). Its author may be new in the table. QM_EGAP: it does not, or
+ * cannot be read. */
 int qm__small_segment(qm_space *s, qm_slice blob, qm_segment *g);
 /* Says of it in `in` what is said of such a segment that was taken. */
 void qm__small_taken(const qm_space *s, const qm_segment *g, int as_it_came, qm_ingest *in);

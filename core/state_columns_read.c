@@ -10,6 +10,7 @@
 #include "core/cur.h"
 #include "core/id.h"
 #include "core/mp.h"
+#include "core/mp_put.h"
 #include "core/timestamp.h"
 #include "core/value.h"
 #include "core/zip.h"
@@ -98,9 +99,28 @@ static int get_run(reader *r, uint64_t span, dot *out) {
   return QM_OK;
 }
 
+/* What is put most often is put in one append. */
 static void put_dot(qm_buf *to, const dot *d) {
-  qm_mp_uint(to, d->author);
-  qm_mp_uint(to, d->counter);
+  uint8_t head[2 * QM__PUT_UINT];
+  qm_buf_add(to, head, (size_t)(qm__put_uint(qm__put_uint(head, d->author), d->counter) - head));
+}
+
+static void put_stamped(qm_buf *to, const dot *d, uint64_t more) {
+  uint8_t head[4 * QM__PUT_UINT];
+  uint8_t *at = qm__put_uint(qm__put_uint(head, d->author), d->counter);
+  at = qm__put_uint(qm__put_uint(at, d->time), more);
+  qm_buf_add(to, head, (size_t)(at - head));
+}
+
+static void put_str(qm_buf *to, qm_slice text) {
+  uint8_t *at = text.n < 32 ? qm_buf_reserve(to, text.n + 1) : NULL;
+  if (!at) {
+    qm_mp_str(to, text.p, text.n); /* long, or it says what is wrong */
+    return;
+  }
+  *at = (uint8_t)(0xa0 | text.n);
+  if (text.n) memcpy(at + 1, text.p, text.n);
+  to->n += text.n + 1;
 }
 
 static int put_named(reader *r, qm_buf *to) {
@@ -122,7 +142,7 @@ static int put_text(reader *r, qm_buf *to, uint64_t n) {
   qm_slice text;
   if (n > SIZE_MAX) return QM_ETRUNCATED;
   QM_TRY(qm_cur_span(of_kind(r, QM__KIND_BYTES, r->kind), (size_t)n, &text));
-  qm_mp_str(to, text.p, text.n);
+  put_str(to, text);
   return QM_OK;
 }
 
@@ -177,15 +197,18 @@ static int get_flags(reader *r, uint64_t *out) {
 
 /* --- contents of cells: appended to `to`, *items is the length of their array --- */
 
+/* What one sibling takes of its array. */
+static uint32_t items_of(uint64_t flags) {
+  return 5 + (flags & 2 ? 1u : 0u) + (flags & 4 ? 2u : 0u);
+}
+
 static int put_sibling(reader *r, qm_buf *to, uint32_t *items) {
   dot d;
   uint64_t flags = 0, generation = 0;
   QM_TRY(get_flags(r, &flags));
   QM_TRY(get_dot(r, r->kind, &d));
   if (flags > 7) return QM_EFORMAT;
-  put_dot(to, &d);
-  qm_mp_uint(to, d.time);
-  qm_mp_uint(to, flags);
+  put_stamped(to, &d, flags);
   QM_TRY(put_value(r, to, d.time));
   if (flags & 2) {
     QM_TRY(qm_cur_varint(fixed(r, QM__COL_NAMED), &generation));
@@ -195,7 +218,7 @@ static int put_sibling(reader *r, qm_buf *to, uint32_t *items) {
     QM_TRY(put_named(r, to));
     QM_TRY(put_named(r, to));
   }
-  *items += 5 + (flags & 2 ? 1u : 0u) + (flags & 4 ? 2u : 0u);
+  *items += items_of(flags);
   return QM_OK;
 }
 
@@ -229,9 +252,7 @@ static int put_entry(reader *r, qm_buf *to, uint32_t *items) {
   uint64_t later = 0;
   QM_TRY(get_flags(r, &later));
   QM_TRY(get_dot(r, r->kind, &d));
-  put_dot(to, &d);
-  qm_mp_uint(to, d.time);
-  qm_mp_uint(to, later);
+  put_stamped(to, &d, later);
   *items += 5;
   return put_value(r, to, d.time);
 }
@@ -347,19 +368,33 @@ static int put_one(reader *r, uint32_t shape, qm_buf *to, uint32_t *items) {
 
 /* --- a record --- */
 
-static int put_cell(reader *r, uint32_t k, uint64_t count) {
+static int put_several(reader *r, uint32_t shape, uint64_t count) {
   uint32_t items = 0;
-  r->kind = k;
-  qm_mp_uint(&r->cells, r->kinds[k].field);
-  qm_mp_uint(&r->cells, r->kinds[k].shape);
-  if (r->kinds[k].shape == QM_SEQUENCE) return put_sequence(r, count, &r->cells);
   qm_buf_clear(&r->content);
   for (uint64_t i = 0; i < count; i++) {
-    QM_TRY(put_one(r, r->kinds[k].shape, &r->content, &items));
+    QM_TRY(put_one(r, shape, &r->content, &items));
     QM_TRY(qm_buf_status(&r->content));
   }
   qm_mp_array(&r->cells, items);
   qm_buf_add(&r->cells, r->content.p, r->content.n);
+  return qm_buf_status(&r->cells);
+}
+
+/* The one value that most have says by its flags, before it is taken, how long its array is. */
+static int put_cell(reader *r, uint32_t k, uint64_t count) {
+  const uint32_t shape = r->kinds[k].shape;
+  uint8_t head[2 * QM__PUT_UINT];
+  uint64_t flags = 0;
+  uint32_t items = 0;
+  r->kind = k;
+  uint8_t *at = qm__put_uint(qm__put_uint(head, r->kinds[k].field), shape);
+  qm_buf_add(&r->cells, head, (size_t)(at - head));
+  if (shape == QM_SEQUENCE) return put_sequence(r, count, &r->cells);
+  if (shape != QM_SIBLINGS || count > 1) return put_several(r, shape, count);
+  qm_cur peek = *of_kind(r, QM__KIND_FLAGS, k);
+  QM_TRY(qm_cur_varint(&peek, &flags));
+  qm_mp_array(&r->cells, items_of(flags));
+  QM_TRY(put_sibling(r, &r->cells, &items));
   return qm_buf_status(&r->cells);
 }
 
@@ -426,6 +461,8 @@ static int ref_before(const void *ctx, uint32_t a, uint32_t b) {
   return x->time != y->time ? x->time < y->time : x->place < y->place;
 }
 
+#define REFS_FEW 32u /* up to here inserting is as fast */
+
 static int grow_refs(reader *r, uint32_t n) {
   if (n <= r->cap_refs) return QM_OK;
   uint32_t cap = n > r->cap_refs * 2 ? n : r->cap_refs * 2;
@@ -456,7 +493,15 @@ static int get_refs(reader *r) {
     r->local[i] = i;
     next = place + 1;
   }
-  if (n) qm__heap_sort(r->local, n, ref_before, r->refs);
+  if (n > REFS_FEW) {
+    qm__heap_sort(r->local, n, ref_before, r->refs);
+    return QM_OK;
+  }
+  for (uint32_t i = 1; i < n; i++) { /* those of each author ascend already */
+    uint32_t x = r->local[i], at = i;
+    for (; at && ref_before(r->refs, x, r->local[at - 1]); at--) r->local[at] = r->local[at - 1];
+    r->local[at] = x;
+  }
   return QM_OK;
 }
 
@@ -480,6 +525,14 @@ static int get_id(reader *r, qm_id *id) {
   return qm_cur_copy(fixed(r, QM__COL_ID), id->b + 1, sizeof id->b - 1);
 }
 
+/* n <= QM_BLOCK_BYTES. */
+static void put_bin_head(qm_buf *to, size_t n) {
+  uint8_t head[5];
+  unsigned size = n <= UINT8_MAX ? 1 : n <= UINT16_MAX ? 2 : 4;
+  head[0] = (uint8_t)(size == 1 ? 0xc4 : size == 2 ? 0xc5 : 0xc6);
+  qm_buf_add(to, head, (size_t)(qm__put_be(head + 1, n, size) - head));
+}
+
 static int read_record(reader *r, qm_buf *item) {
   uint32_t creations = 0, marks = 0, cells = 0;
   qm_id id;
@@ -488,16 +541,19 @@ static int read_record(reader *r, qm_buf *item) {
   QM_TRY(get_creations(r, &creations));
   QM_TRY(get_cells(r, &cells));
   QM_TRY(get_marks(r, &marks));
-  qm_buf_clear(&r->blob);
+  qm_buf_clear(&r->blob); /* all of it but the cells, which are most */
   qm_mp_array(&r->blob, 4);
   put_names(r);
   put_array(&r->blob, (size_t)creations * 3, &r->creations);
   put_array(&r->blob, (size_t)marks * 3, &r->marks);
-  put_array(&r->blob, (size_t)cells * 3, &r->cells);
+  qm_mp_array(&r->blob, (size_t)cells * 3);
   QM_TRY(qm_buf_status(&r->blob));
+  if (r->cells.n > QM_BLOCK_BYTES - r->blob.n) return QM_EOVERSIZE;
   qm_mp_array(item, 2);
   qm_mp_bin(item, id.b, sizeof id.b);
-  qm_mp_bin(item, r->blob.p, r->blob.n);
+  put_bin_head(item, r->blob.n + r->cells.n);
+  qm_buf_add(item, r->blob.p, r->blob.n);
+  qm_buf_add(item, r->cells.p, r->cells.n);
   return qm_buf_status(item);
 }
 

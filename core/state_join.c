@@ -12,7 +12,7 @@
 #include "core/crdt/totals.h"
 #include "core/fold.h"
 #include "core/fork.h"
-#include "core/mp.h"
+#include "core/mp_put.h"
 #include "core/state_feed.h"
 
 #define NEXT_MAX (UINT64_MAX >> 1) /* counters that a store can hold */
@@ -175,27 +175,23 @@ static int take_clock(qm_joining *j, uint32_t place) {
 int qm__state_renumber(qm_engine *e, const uint32_t *map, uint32_t n_map, qm_slice blob,
                        qm_slice *out) {
   qm_cur c;
-  qm_buf b;
   uint32_t count = 0;
   qm_cur_init(&c, blob);
   QM_TRY(qm_cur_array_n(&c, 4));
   QM_TRY(qm_cur_array(&c, &count));
-  qm_buf_init(&b, e->env, QM_RECORD_MAX + (count + 1) * 5u);
-  qm_mp_array(&b, 4);
-  qm_mp_array(&b, count);
-  int rc = QM_OK;
-  for (uint32_t i = 0; i < count && rc == QM_OK; i++) {
+  uint8_t *p = qm_arena_alloc(&e->arena, (size_t)(count + 2) * QM__PUT_UINT + blob.n);
+  if (!p) return QM_ENOMEM;
+  uint8_t *at = qm__put_array(qm__put_array(p, 4), count);
+  for (uint32_t i = 0; i < count; i++) {
     uint32_t place = 0;
-    rc = qm_cur_uint32(&c, &place);
-    if (rc == QM_OK && place >= n_map) rc = QM_EFORMAT;
-    if (rc == QM_OK) qm_mp_uint(&b, map[place]);
+    QM_TRY(qm_cur_uint32(&c, &place));
+    if (place >= n_map) return QM_EFORMAT;
+    at = qm__put_uint(at, map[place]);
   }
-  qm_buf_add(&b, c.at, qm_cur_left(&c));
-  if (rc == QM_OK) rc = qm_buf_status(&b);
-  uint8_t *p = rc == QM_OK ? qm_arena_copy(&e->arena, b.p, b.n) : NULL;
-  *out = qm_slice_of(p, b.n);
-  qm_buf_free(&b);
-  return rc == QM_OK && !p ? QM_ENOMEM : rc;
+  size_t left = qm_cur_left(&c);
+  if (left) memcpy(at, c.at, left);
+  *out = qm_slice_of(p, (size_t)(at - p) + left);
+  return QM_OK;
 }
 
 /* Every creation dot is found by the ops that name it. */

@@ -93,6 +93,16 @@ typedef struct qm_log_row {
   const qm_id *records;
 } qm_log_row;
 
+/* For stores: segments of one author that follow each other in a row rise, so the last of them
+ * alone says all that is to be found by author: 1 where segment i begins, where it ends such a
+ * run. */
+static inline int qm__log_run_begins(const qm_log_row *row, uint32_t i) {
+  return !i || row->segments[i - 1].author != row->segments[i].author;
+}
+static inline int qm__log_run_ends(const qm_log_row *row, uint32_t i) {
+  return i + 1 == row->n_segments || row->segments[i + 1].author != row->segments[i].author;
+}
+
 /* What was touched of one record, or with a zero id of a space as a whole (feed.h). */
 typedef struct qm_feed_row {
   uint64_t seq; /* over the whole store; rises */

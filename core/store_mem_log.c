@@ -69,15 +69,16 @@ static int log_rows(mem_store *m, uint32_t space, uint64_t seq, const qm_log_row
   qm_buf_be32(&m->value, row->n_segments);
   for (uint32_t i = 0; i < row->n_segments; i++) {
     const qm_segment_row *g = &row->segments[i];
-    key by_next = key_author(SEGMENT, space, g->author, g->next);
-    QM_TRY(put(m, key_slice(&by_next), qm_slice_of(number, 8)));
+    qm_buf_be32(&m->value, g->author);
+    qm_buf_be64(&m->value, g->start);
+    qm_buf_be64(&m->value, g->next);
     if (!same_before(row, i)) {
       key by_seq = key_author(SEGMENT_SEQ, space, g->author, seq);
       QM_TRY(put(m, key_slice(&by_seq), qm_slice_of(NULL, 0)));
     }
-    qm_buf_be32(&m->value, g->author);
-    qm_buf_be64(&m->value, g->start);
-    qm_buf_be64(&m->value, g->next);
+    if (!qm__log_run_ends(row, i)) continue;
+    key by_next = key_author(SEGMENT, space, g->author, g->next);
+    QM_TRY(put(m, key_slice(&by_next), qm_slice_of(number, 8)));
   }
   qm_buf_add(&m->value, row->batch.p, row->batch.n);
   return put_value(m, key_slice(&k));

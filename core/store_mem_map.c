@@ -317,11 +317,11 @@ void qm__map_rollback(qm__map *m) {
 }
 
 /* The node of the key, made where it was not there; noted for undo. */
-static qm__map_node *node_open(qm__map *m, qm_slice key, undo_what what) {
+static qm__map_node *node_open(qm__map *m, qm_slice key) {
   uint32_t hash = hash_of(m, key);
   qm__map_node *n = hash_find(m, key, hash);
   if (n) {
-    undo_note(m, what, n);
+    undo_note(m, UNDO_REPLACE, n);
     return n;
   }
   n = hash_reserve(m) == QM_OK ? node_make(m, key, hash) : NULL;
@@ -343,7 +343,7 @@ int qm__map_put(qm__map *m, qm_slice key, qm_slice value) {
     if (!copy) return QM_ENOMEM;
     memcpy(copy, value.p, value.n);
   }
-  qm__map_node *n = node_open(m, key, UNDO_REPLACE);
+  qm__map_node *n = node_open(m, key);
   if (!n) {
     qm_free(m->env, copy);
     return QM_ENOMEM;
@@ -353,8 +353,8 @@ int qm__map_put(qm__map *m, qm_slice key, qm_slice value) {
   return QM_OK;
 }
 
-static int append_in_place(qm__map *m, qm_slice key, qm_slice bytes, qm__map_node *n) {
-  (void)node_open(m, key, UNDO_APPEND);
+static int append_in_place(qm__map *m, qm_slice bytes, qm__map_node *n) {
+  undo_note(m, UNDO_APPEND, n);
   memcpy(n->value + n->value_n, bytes.p, bytes.n);
   n->value_n += bytes.n;
   return QM_OK;
@@ -366,14 +366,14 @@ int qm__map_append(qm__map *m, qm_slice key, qm_slice bytes) {
   qm__map_node *n = hash_find(m, key, hash_of(m, key));
   size_t held = n ? n->value_n : 0;
   if (!bytes.n && n) return QM_OK;
-  if (n && bytes.n <= n->value_cap - held) return append_in_place(m, key, bytes, n);
+  if (n && bytes.n <= n->value_cap - held) return append_in_place(m, bytes, n);
   if (bytes.n > SIZE_MAX / 2 - held) return QM_ENOMEM;
   size_t cap = held ? 2 * (held + bytes.n) : bytes.n < APPEND_FIRST ? APPEND_FIRST : bytes.n;
   uint8_t *copy = cap ? qm_alloc(m->env, cap) : NULL;
   if (cap && !copy) return QM_ENOMEM;
   if (held) memcpy(copy, n->value, held);
   if (bytes.n) memcpy(copy + held, bytes.p, bytes.n);
-  n = node_open(m, key, UNDO_REPLACE);
+  n = node_open(m, key);
   if (!n) {
     qm_free(m->env, copy);
     return QM_ENOMEM;

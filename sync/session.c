@@ -9,7 +9,8 @@
 
 #include "sync/session_int.h"
 
-#define OUT_KEEP 65536u /* an output buffer larger than this is given back when empty */
+#define OUT_SLIDE 65536u
+#define OUT_KEEP 1024u /* an output buffer larger than this is given back when empty */
 
 /* --- the table (S8.4) --- */
 
@@ -205,11 +206,16 @@ int qm__stops_space(int rc) {
 
 /* --- bytes in --- */
 
+/* Its lists go with the frame, and their memory too: most sessions rest. */
+static void frame_done(qm_session *s) {
+  qm_wire_next(&s->wire);
+  qm_arena_free(&s->arena);
+}
+
 static void release(qm_session *s) {
   if (!s->held_given) return;
   s->held_given = 0;
-  qm_wire_next(&s->wire);
-  qm_arena_reset(&s->arena);
+  frame_done(s);
 }
 
 /* Backpressure (S8.7): a frame is looked at only when whatever it may bring has room. */
@@ -268,8 +274,7 @@ static void pump(qm_session *s) {
     dispatch(s, body);
     s->mark_stale = 1;
     if (s->held_is) return; /* I5 */
-    qm_wire_next(&s->wire);
-    qm_arena_reset(&s->arena);
+    frame_done(s);
   }
 }
 
@@ -310,7 +315,7 @@ size_t qm_session_waiting(const qm_session *s) { return qm__out_n(s); }
 /* Slides what waits to the front once a quarter is gone: moves stay linear in what passes,
  * and a buffer of 4/3 holds whatever may wait. */
 static void compact(qm_session *s) {
-  if (s->out_at < s->out.n && (s->out_at < OUT_KEEP || s->out_at < s->out.n / 4)) return;
+  if (s->out_at < s->out.n && (s->out_at < OUT_SLIDE || s->out_at < s->out.n / 4)) return;
   size_t n = qm__out_n(s);
   if (n == 0 && s->out.cap > OUT_KEEP && qm_buf_status(&s->out) == QM_OK) qm_buf_free(&s->out);
   if (n) memmove(s->out.p, s->out.p + s->out_at, n);

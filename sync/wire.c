@@ -1,7 +1,7 @@
 #include "sync/wire.h"
 
-/* Buffers up to this size are kept from frame to frame. */
-#define KEEP 65536u
+/* A buffer larger than this is given back behind each frame. */
+#define KEEP 1024u
 /* S8.15: from here on the first byte of a short frame has the upper four bits of two. */
 #define SHORT_TWO 0xf0u
 

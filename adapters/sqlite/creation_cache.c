@@ -33,18 +33,30 @@ static int is_of(const struct qm__creation *x, uint32_t space, qm_dot dot) {
 
 int qm__creations_find(const qm__creations *c, uint32_t space, qm_dot dot, qm_id *record) {
   if (!c->p) return 0;
-  const struct qm__creation *x = &c->p[place(c->cap, space, dot)];
+  uint32_t at = place(c->cap, space, dot);
+  const struct qm__creation *x = &c->p[at];
+  if (!is_of(x, space, dot)) x = &c->p[at ^ 1];
   if (!is_of(x, space, dot)) return 0;
   *record = x->record;
   return 1;
 }
 
-/* Two that fall on one place: the later one has it. */
+/* A dot may stand in either place of a pair; where both are taken, the earlier one goes. */
 static void put(qm__creations *c, const struct qm__creation *x) {
-  struct qm__creation *at =
-      &c->p[place(c->cap, x->space, (qm_dot){.counter = x->counter, .author = x->author})];
-  c->n += !at->space;
-  *at = *x;
+  qm_dot dot = {.counter = x->counter, .author = x->author};
+  uint32_t at = place(c->cap, x->space, dot);
+  struct qm__creation *first = &c->p[at], *second = &c->p[at ^ 1];
+  if (is_of(second, x->space, dot)) { /* never in both */
+    *second = *x;
+    return;
+  }
+  if (first->space && !is_of(first, x->space, dot)) {
+    c->n += !second->space;
+    *second = *first;
+  } else {
+    c->n += !first->space;
+  }
+  *first = *x;
 }
 
 static void grow(qm__creations *c) {

@@ -14,7 +14,7 @@
 
 typedef struct qm__creations {
   const qm_env *env;
-  struct qm__creation *p; /* one place for each dot; NULL: nothing is known */
+  struct qm__creation *p; /* two places for each dot; NULL: nothing is known */
   uint32_t cap, n;
 } qm__creations;
 

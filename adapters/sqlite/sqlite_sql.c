@@ -35,7 +35,8 @@ const char qm__sql_set_version[] = "PRAGMA user_version = %d;";
 const char qm__sql_set_application[] = "PRAGMA application_id = %d;";
 const char qm__sql_set_page_limit[] = "PRAGMA max_page_count = %u;";
 
-/* segment: within one (space, author), next and seq rise together. So the first row
+/* segment: the last of each run of one author's segments in a row of the log. Within one (space,
+ * author), next and seq rise together. So the first row
  * after a seq that holds something beyond a version vector is found by two range probes
  * an author: one by next (the key), one by seq (segment_seq). */
 static const char *const store_steps[] = {

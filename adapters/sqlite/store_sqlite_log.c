@@ -47,6 +47,7 @@ static int log_check(sqlite_store *s, uint32_t space, const qm_log_row *row) {
       if (row->segments[j].next >= g->next) return QM_EINVAL;
       break;
     }
+    if (!qm__log_run_begins(row, i)) continue; /* above the one before */
     int64_t last = 0;
     int rc = qm__db_get_int(&s->db, QM__SQL_SEGMENT_LAST,
                             QM__ARGS(qm__int(space), qm__int(g->author)), &last);
@@ -109,6 +110,7 @@ static int log_rows(sqlite_store *s, uint32_t space, int64_t seq, const qm_log_r
     put_be(p, g->author, 4);
     put_be(p + 4, g->start, 8);
     put_be(p + 12, g->next, 8);
+    if (!qm__log_run_ends(row, i)) continue;
     QM_TRY(
         qm__db_run(&s->db, QM__SQL_SEGMENT_PUT,
                    QM__ARGS(qm__int(space), qm__int(g->author), qm__u64(g->next), qm__int(seq))));

@@ -15,7 +15,7 @@ int qm_get_dot(qm_cur *in, const qm_names *names, qm_dot *out) {
   out->author = 0;
   QM_TRY(qm_cur_uint(in, &place));
   if (place >= names->n) return qm_cur_fail(in, QM_EFORMAT);
-  out->author = names->numbers[place];
+  out->author = qm_name_at(names, place);
   return qm_cur_uint(in, &out->counter);
 }
 
@@ -24,7 +24,7 @@ int qm_get_varint_dot(qm_cur *in, const qm_names *names, qm_dot *out) {
   out->author = 0;
   QM_TRY(qm_cur_varint(in, &place));
   if (place >= names->n) return qm_cur_fail(in, QM_EFORMAT);
-  out->author = names->numbers[place];
+  out->author = qm_name_at(names, place);
   return qm_cur_varint(in, &out->counter);
 }
 

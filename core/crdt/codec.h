@@ -11,6 +11,11 @@ typedef struct qm_coder {
   qm_arena *arena;
 } qm_coder;
 
+/* The author at a place that was read; it is named then. place < names->n. */
+static inline uint32_t qm_name_at(const qm_names *names, uint64_t place) {
+  if (names->used) names->used[place] = 1;
+  return names->numbers[place];
+}
 void qm_put_dot(qm_buf *out, const qm_names *names, const qm_authors *authors, qm_dot d);
 int qm_get_dot(qm_cur *in, const qm_names *names, qm_dot *out);
 /* The same as two varints, in a column. */

@@ -20,6 +20,7 @@
 typedef struct qm_names {
   uint32_t *numbers; /* local numbers, ascending by rank once sealed */
   uint32_t n, cap;
+  uint8_t *used; /* while they are read: by place, 1 where a dot names it; else NULL */
 } qm_names;
 
 /* The place of a local number in sealed names. It is there (asserted). */

@@ -104,7 +104,10 @@ static int decode(qm_cell *cell, qm_cur *in, const qm_names *from, const qm_auth
   if (!count || count % 5) return qm_cur_fail(in, QM_ECANON);
   qm_entries *s = content(cell, arena);
   if (!s) return qm_cur_fail(in, QM_ENOMEM);
-  for (uint32_t i = 0; i < count / 5; i++) {
+  s->cap = count / 5;
+  s->p = qm_arena_array(arena, s->cap, sizeof *s->p);
+  if (!s->p) return qm_cur_fail(in, QM_ENOMEM);
+  for (; s->n < s->cap; s->n++) {
     qm_entry x = {.erased = 0};
     uint64_t later = 0;
     QM_TRY(qm_get_dot(in, from, &x.dot));
@@ -117,8 +120,8 @@ static int decode(qm_cell *cell, qm_cur *in, const qm_names *from, const qm_auth
       x.erased = 1;
       x.value = qm_slice_of(NULL, 0);
     }
-    if (i && entry_cmp(authors, &s->p[i - 1], &x) >= 0) return qm_cur_fail(in, QM_ECANON);
-    if (insert(s, arena, authors, &x) != QM_OK) return qm_cur_fail(in, QM_ENOMEM);
+    if (s->n && entry_cmp(authors, &s->p[s->n - 1], &x) >= 0) return qm_cur_fail(in, QM_ECANON);
+    s->p[s->n] = x;
   }
   return QM_OK;
 }

@@ -192,12 +192,14 @@ static int decode(qm_cell *cell, qm_cur *in, const qm_names *from, const qm_auth
   if (!count || count % 2) return qm_cur_fail(in, QM_ECANON);
   qm_keyed *k = content(cell, arena);
   if (!k) return qm_cur_fail(in, QM_ENOMEM);
-  for (uint32_t i = 0; i < count / 2; i++) {
-    qm_slice value;
-    qm_element *e;
-    QM_TRY(qm_get_value(in, &value));
-    if (i && qm_slice_cmp(k->p[i - 1].value, value) >= 0) return qm_cur_fail(in, QM_ECANON);
-    if (push(k, arena, value, &e) != QM_OK) return qm_cur_fail(in, QM_ENOMEM);
+  k->cap = count / 2;
+  k->p = qm_arena_array(arena, k->cap, sizeof *k->p);
+  if (!k->p) return qm_cur_fail(in, QM_ENOMEM);
+  for (; k->n < k->cap; k->n++) {
+    qm_element *e = &k->p[k->n];
+    *e = (qm_element){.n = 0};
+    QM_TRY(qm_get_value(in, &e->value));
+    if (k->n && qm_slice_cmp(e[-1].value, e->value) >= 0) return qm_cur_fail(in, QM_ECANON);
     QM_TRY(decode_dots(e, in, from, authors, arena));
   }
   return QM_OK;

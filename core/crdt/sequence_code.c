@@ -437,7 +437,7 @@ static int get_columns(reader *d, qm_slice front) {
     if (place >= d->from->n || (i && place <= before) || !chains) return QM_EFORMAT;
     before = place;
     for (uint64_t k = 0; k < chains; k++)
-      QM_TRY(get_chain(d, d->from->numbers[place], &end));
+      QM_TRY(get_chain(d, qm_name_at(d->from, place), &end));
   }
   for (unsigned i = 0; i < VALUES; i++) QM_TRY(qm_cur_end(&d->c[i]));
   QM_TRY(turns_end(&d->states));

@@ -163,6 +163,10 @@ static int decode_one(qm_sibling *x, uint32_t *left, qm_cur *in, const qm_names 
   QM_TRY(qm_cur_uint(in, &x->time));
   QM_TRY(qm_cur_uint(in, &f));
   QM_TRY(qm_get_value(in, &x->value));
+  if (!f) {
+    *left -= 5;
+    return QM_OK;
+  }
   uint32_t extra = (f & FLAG_GENERATION ? 1u : 0u) + (f & FLAG_NAMES ? 2u : 0u);
   if (f > 7 || *left < 5 + extra) return qm_cur_fail(in, QM_EFORMAT);
   *left -= 5 + extra;
@@ -181,12 +185,15 @@ static int decode(qm_cell *cell, qm_cur *in, const qm_names *from, const qm_auth
   QM_TRY(qm_cur_array(in, &left));
   qm_siblings *s = content(cell, arena);
   if (!s) return qm_cur_fail(in, QM_ENOMEM);
-  while (left >= 5) {
-    qm_sibling x;
-    QM_TRY(decode_one(&x, &left, in, from, arena));
-    if (s->n && qm_dot_cmp(authors, s->p[s->n - 1].dot, x.dot) >= 0)
-      return qm_cur_fail(in, QM_ECANON);
-    if (push(s, arena, &x) != QM_OK) return qm_cur_fail(in, QM_ENOMEM);
+  if (left / 5 > 1) { /* no more than these; each is at least five bytes of the input */
+    s->cap = left / 5;
+    s->p = qm_arena_array(arena, s->cap, sizeof *s->p);
+    if (!s->p) return qm_cur_fail(in, QM_ENOMEM);
+  }
+  for (; left >= 5; s->n++) {
+    qm_sibling *x = &s->p[s->n];
+    QM_TRY(decode_one(x, &left, in, from, arena));
+    if (s->n && qm_dot_cmp(authors, x[-1].dot, x->dot) >= 0) return qm_cur_fail(in, QM_ECANON);
   }
   return left || !s->n ? qm_cur_fail(in, QM_ECANON) : QM_OK;
 }

@@ -157,7 +157,10 @@ static int decode(qm_cell *cell, qm_cur *in, const qm_names *from, const qm_auth
   if (!count || count % 3) return qm_cur_fail(in, QM_ECANON);
   qm_totals *t = content(cell, arena);
   if (!t) return qm_cur_fail(in, QM_ENOMEM);
-  for (uint32_t i = 0; i < count / 3; i++) {
+  t->cap = count / 3;
+  t->p = qm_arena_array(arena, t->cap, sizeof *t->p);
+  if (!t->p) return qm_cur_fail(in, QM_ENOMEM);
+  for (uint32_t i = 0; i < t->cap; i++) {
     qm_dot d = {0, 0};
     qm_total x = {0, 0, {0, 0}};
     QM_TRY(qm_get_dot(in, from, &d));
@@ -166,7 +169,7 @@ static int decode(qm_cell *cell, qm_cur *in, const qm_names *from, const qm_auth
     x.next = d.counter;
     if (!x.next || (i && authors->rank[t->p[i - 1].author] >= authors->rank[x.author]))
       return qm_cur_fail(in, QM_ECANON);
-    if (push(t, arena, &x) != QM_OK) return qm_cur_fail(in, QM_ENOMEM);
+    t->p[t->n++] = x;
   }
   return QM_OK;
 }

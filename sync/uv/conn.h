@@ -5,7 +5,7 @@
  * move bytes and call qm__conn_pump, the only place with logic. It may be called at any
  * time on the loop's thread, also from an application's callback (it then has no effect).
  *
- * States. qm__conn_set alone changes them.
+ * States. conn.c's conn_set alone changes them.
  *   CONNECTING  client: the socket is not there yet
  *   HANDSHAKE   bytes go to the TLS engine only; deadline: handshake_ms
  *   OPEN        app.open was called; bytes go through it; deadline: app.deadline

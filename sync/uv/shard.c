@@ -297,6 +297,15 @@ static void run_one(qm__shard *s, qm__job *job) {
   }
 }
 
+/* Whoever waits for it need not wait for the rest of the round. */
+static void run_at_once(qm__shard *s, qm__job *job) {
+  queue done;
+  queue_init(&done);
+  run_one(s, job);
+  queue_add(&done, job);
+  hand_back(s, &done);
+}
+
 /* --- store thread: groups --- */
 
 static void tell_committed(qm__shard *s, const qm__job *last, uint32_t n) {
@@ -389,23 +398,18 @@ static void sort_round(queue *in, queue *hellos, queue *group, queue *others, qu
 
 static void run_round(qm__shard *s, queue *in, queue *later) {
   const qm_hub_backend *b = s->options.backend;
-  queue hellos, group, others, ends, done;
+  queue hellos, group, others, ends;
   qm__job *job;
   queue_init(&hellos);
   queue_init(&group);
   queue_init(&others);
   queue_init(&ends);
-  queue_init(&done);
   int rc = b->refresh ? b->refresh(b->payload, s->options.engine) : QM_OK;
   if (rc != QM_OK) qm_log(s->env, QM_LOG_ERROR, "hub.db: %s", qm_err_text(rc));
   s->standing = b->standing ? b->standing(b->payload) : 0;
   hand_own(s, 0);
   sort_round(in, &hellos, &group, &others, later);
-  while ((job = queue_take(&hellos))) {
-    run_one(s, job);
-    queue_add(&done, job);
-    hand_back(s, &done);
-  }
+  while ((job = queue_take(&hellos))) run_at_once(s, job);
   run_group(s, &group);
   hand_back(s, &group);
   hand_own(s, 1);
@@ -415,9 +419,7 @@ static void run_round(qm__shard *s, queue *in, queue *later) {
       queue_add(later->first ? later : &ends, job);
       continue;
     }
-    run_one(s, job);
-    queue_add(&done, job);
-    hand_back(s, &done);
+    run_at_once(s, job);
   }
   run_ends(s, &ends);
   hand_back(s, &ends);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <zlib.h>
 
+#include "core/batch_small.h"
 #include "core/crdt/sequence.h"
 #include "core/segment.h"
 #include "core/write.h"
@@ -14,8 +15,9 @@
 
 #define TRACE "fixtures/traces/automerge-paper.json.gz"
 #define CHUNK 20000u /* edits a change: its row form stays below QM_CHANGE_MAX */
-#define ONE_EACH 1000u /* segments a batch, where each keystroke is a segment */
 #define NOTES 16u
+#define KEY_FIRST_MS UINT64_C(1767225600000) /* when typing begins, and how fast it goes on */
+#define KEY_EVERY_MS 150u
 
 typedef struct edit {
   uint32_t at, cut;
@@ -280,7 +282,8 @@ static void load(bench *b, world *w, replica *r) {
   qm_arena_free(&arena);
 }
 
-/* --- every keystroke a change and a segment of its own --- */
+/* --- every keystroke a change and a segment of its own, in the form that a session which stays
+ * sends it in --- */
 
 typedef struct author {
   world *w;
@@ -288,60 +291,50 @@ typedef struct author {
   qm_vv seen;
   qm_cell cell;
   qm_arena arena;
+  qm_arena one; /* of the segment at hand */
   qm_hash head;
-  qm_segment segments[ONE_EACH];
-  uint32_t n;
-  qm_arena batch; /* of the segments at hand */
   uint64_t next;
   qm_time time;
 } author;
 
-static void flush(author *a) {
+static void send(author *a, const qm_segment *g) {
   qm_buf out;
-  const qm_batch batch = {a->segments, a->n};
-  if (!a->n) return;
-  qm_buf_init(&out, &a->w->env.env, QM_BATCH_MAX);
-  BENCH_OK(qm_batch_encode(&out, &batch, &a->authors, 1));
+  qm_buf_init(&out, &a->w->env.env, QM_SMALL_MAX);
+  BENCH_OK(qm_small_encode(&out, g, &a->authors));
   a->w->batches[a->w->n_batches++] =
       qm_slice_of(qm_arena_copy(&a->w->arena, out.p, out.n), out.n);
   qm_buf_free(&out);
-  qm_arena_reset(&a->batch);
-  a->n = 0;
+  qm_arena_reset(&a->one);
 }
 
 static void segment(author *a, qm_op op) {
-  qm_op *p = qm_arena_copy(&a->batch, &op, sizeof op);
-  qm_change *c = qm_arena_zero(&a->batch, sizeof *c);
-  qm_salt *seed = qm_arena_zero(&a->batch, sizeof *seed);
   qm_hash hash;
-  BENCH_CHECK(p && c && seed);
-  p->counter = a->next;
-  if (!p->span) p->span = 1;
-  *c = (qm_change){.counter = a->next, .next = a->next + p->span, .time = ++a->time};
-  c->ops = p;
-  c->n_ops = 1;
-  memcpy(seed->b, &a->next, sizeof a->next);
-  seed->count = 1;
-  qm_segment *g = &a->segments[a->n++];
-  *g = (qm_segment){.start = c->counter,
-                    .next = c->next,
-                    .changes = c,
-                    .n_changes = 1,
-                    .n_ops = 1,
-                    .salts = seed,
-                    .n_salts = 1,
-                    .algorithm = 1};
-  memcpy(g->previous, a->head.b, QM_HEAD_SIZE);
-  BENCH_OK(qm_segment_hash(g, &space_id, &a->head, &a->authors, &a->batch, &hash));
-  memcpy(g->head, hash.b, QM_HEAD_SIZE);
+  op.counter = a->next;
+  if (!op.span) op.span = 1;
+  a->time += (qm_time)KEY_EVERY_MS << 16;
+  qm_change c = {.counter = a->next, .next = a->next + op.span, .time = a->time};
+  c.ops = &op;
+  c.n_ops = 1;
+  qm_salt seed = {.count = 1};
+  memcpy(seed.b, &a->next, sizeof a->next);
+  qm_segment g = {.start = c.counter,
+                  .next = c.next,
+                  .changes = &c,
+                  .n_changes = 1,
+                  .n_ops = 1,
+                  .salts = &seed,
+                  .n_salts = 1,
+                  .algorithm = 1};
+  memcpy(g.previous, a->head.b, QM_HEAD_SIZE);
+  BENCH_OK(qm_segment_hash(&g, &space_id, &a->head, &a->authors, &a->one, &hash));
+  memcpy(g.head, hash.b, QM_HEAD_SIZE);
   a->head = hash;
-  a->next = c->next;
-  if (p->shape == QM_SEQUENCE) {
-    qm_apply apply = {&a->authors, &a->seen, c, &a->arena};
-    BENCH_OK(qm_vv_set(&a->w->env.env, &a->seen, 0, p->counter));
-    BENCH_OK(qm_shape_sequence.apply(&a->cell, &apply, p));
-  }
-  if (a->n == ONE_EACH) flush(a);
+  a->next = c.next;
+  send(a, &g);
+  if (op.shape != QM_SEQUENCE) return;
+  qm_apply apply = {&a->authors, &a->seen, &c, &a->arena};
+  BENCH_OK(qm_vv_set(&a->w->env.env, &a->seen, 0, op.counter));
+  BENCH_OK(qm_shape_sequence.apply(&a->cell, &apply, &op));
 }
 
 static void keystroke(author *a, const edit *e) {
@@ -366,6 +359,17 @@ static void keystroke(author *a, const edit *e) {
   segment(a, op);
 }
 
+/* It stands where the author stands, by the hash of all that was written. */
+static void check_head(const author *a, const replica *r, const qm_author *id) {
+  qm_vv_list at;
+  qm_arena arena;
+  qm_arena_init(&arena, &a->w->env.env, 1u << 20);
+  BENCH_OK(qm_engine_heads(r->engine, space_of(r), &arena, &at));
+  BENCH_CHECK(at.n == 1 && qm_author_cmp(&at.p[0].author, id) == 0 && at.p[0].next == a->next);
+  BENCH_CHECK(memcmp(at.p[0].head, a->head.b, QM_HEAD_SIZE) == 0);
+  qm_arena_free(&arena);
+}
+
 static void keystrokes(bench *b, world *w) {
   static author a;
   const qm_author id = {{7, 7}};
@@ -373,17 +377,17 @@ static void keystrokes(bench *b, world *w) {
   replica r;
   memset(&a, 0, sizeof a);
   a.w = w;
+  a.time = KEY_FIRST_MS << 16;
   w->n_batches = 0;
   qm_authors_init(&a.authors, &w->env.env);
   qm_arena_init(&a.arena, &w->env.env, (size_t)1 << 30);
-  qm_arena_init(&a.batch, &w->env.env, (size_t)1 << 30);
+  qm_arena_init(&a.one, &w->env.env, (size_t)1 << 30);
   BENCH_OK(qm_authors_add(&a.authors, &id, &number));
   segment(&a, (qm_op){.record = record_id,
                       .shape = QM_PRESENCE,
                       .kind = QM_KIND_NEW,
                       .value = qm_slice_of("\x01", 1)});
   for (uint32_t i = 0; i < w->t.n; i++) keystroke(&a, &w->t.edits[i]);
-  flush(&a);
   check(w, &a.cell);
   open_replica(w, &r, 3);
   bench_add(b, "text.keystrokes", (double)w->t.n / ingest_all(w, &r));
@@ -392,9 +396,10 @@ static void keystrokes(bench *b, world *w) {
   BENCH_CHECK(ops == w->t.n + 1u); /* the record's creation */
   bench_add(b, "text.limit.keystrokes", (double)w->t.n / took);
   check_replica(w, &r);
+  check_head(&a, &r, &id);
   close_replica(&r);
   qm_arena_free(&a.arena);
-  qm_arena_free(&a.batch);
+  qm_arena_free(&a.one);
   qm_authors_free(&a.authors);
   qm_vv_free(&w->env.env, &a.seen);
 }
@@ -417,7 +422,7 @@ void bench_text(bench *b, int runs) {
     bench_env_init(&w.env, 1);
     make_schema(&w);
     qm_arena_init(&w.arena, &w.env.env, (size_t)1 << 30);
-    w.batches = calloc(w.t.n, sizeof *w.batches);
+    w.batches = calloc(2 * w.t.n + 1, sizeof *w.batches);
     BENCH_CHECK(w.batches);
     open_replica(&w, &r, 1);
     type(b, &w, &r);

@@ -550,6 +550,29 @@ static void an_older_peer_gets_rounds(void **state) {
   net_close(&n);
 }
 
+/* Most sessions of a hub rest: of what frames needed they keep nothing worth counting. */
+static void a_session_that_rests_holds_little(void **state) {
+  net n;
+  char text[3000];
+  (void)state;
+  memset(text, 'x', sizeof text - 1);
+  text[sizeof text - 1] = '\0';
+  net_open(&n, 41);
+  for (int i = 0; i < PHONES; i++) line_open(&n.l[i]);
+  settle(&n);
+  ok(put_new(&n.w.d[1], "r1"));
+  ok(put_text(&n.w.d[1], "r1", 0, 0, text));
+  (void)qm_session_news(n.l[0].a.s, &n.w.d[1].space->id);
+  settle(&n);
+  check_all(&n);
+  for (int i = 0; i < 2 * PHONES; i++) {
+    const qm_session *s = i % 2 ? n.l[i / 2].a.s : n.l[i / 2].b.s;
+    assert_null(s->arena.head);
+    assert_true(s->out.cap <= 1024 && s->wire.body.cap <= 1024);
+  }
+  net_close(&n);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(live_sessions_converge),
@@ -561,6 +584,7 @@ int main(void) {
       cmocka_unit_test(short_disorder_is_refused),
       cmocka_unit_test(what_is_not_taken_comes_in_a_round),
       cmocka_unit_test(an_older_peer_gets_rounds),
+      cmocka_unit_test(a_session_that_rests_holds_little),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

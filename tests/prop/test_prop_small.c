@@ -227,6 +227,105 @@ static void out_of_turn_and_rolled_back(void **state) {
   world_close(&w);
 }
 
+static int count_row(void *payload, const qm_log_row *row) {
+  unsigned *n = payload;
+  *n += row->n_segments != 0;
+  return QM_OK;
+}
+
+static unsigned rows_of(device *d) {
+  unsigned n = 0;
+  ok(d->store->ops->log_sizes(d->store, d->space->number, count_row, &n));
+  return n;
+}
+
+#define MANY 700u /* more than may wait */
+
+static uint32_t pushes(world *w, push *to, const device **from, uint32_t n) {
+  uint32_t count = 0;
+  for (uint32_t i = 0; i < n; i++) {
+    device *d = &w->d[1 + world_below(w, 2)];
+    if (world_below(w, 4) == 0) edit(w, d);
+    else (void)put_text(d, d == &w->d[1] ? "r1" : "r2", 0, 0, "k");
+    to[count] = push_of(d);
+    if (to[count].rc == QM_ENOTFOUND) continue;
+    ok(to[count].rc);
+    ok(qm_engine_acknowledged_to(d->engine, d->space, &to[count].end.author, to[count].end.next));
+    from[count++] = d;
+  }
+  return count;
+}
+
+/* In one transaction: 1 where the log was read midway, so that it holds what came before. */
+static int take_all(world *w, const push *p, const device *const *from, uint32_t n, int keeps) {
+  static const qm_vv_list nothing = {NULL, 0};
+  device *hub = &w->d[0];
+  int asked = 0;
+  qm_arena arena;
+  qm_error e = {0, ""};
+  qm_arena_init(&arena, &hub->env, 1u << 24);
+  ok(qm_engine_begin(hub->engine));
+  for (uint32_t i = 0; i < n; i++) {
+    qm_ingest in = {.peer = from[i]->id};
+    ok(qm_engine_ingest(hub->engine, hub->space, qm_buf_slice(&p[i].blob), &in, &arena, &e));
+    assert_int_equal(in.taken, 1);
+    /* What does not go on from here leaves what waits as it is. */
+    if (world_below(w, 8) == 0)
+      assert_int_equal(qm_engine_ingest(hub->engine, hub->space, qm_buf_slice(&p[i].blob), &in,
+                                        &arena, &e), QM_EGAP);
+    if (world_below(w, 3 * n) != 0) continue;
+    uint64_t cursor = 0;
+    qm_buf batch;
+    qm_buf_init(&batch, &hub->env, QM_BATCH_MAX);
+    unsigned before = rows_of(hub);
+    ok(qm_engine_next_batch(hub->engine, hub->space, nothing, &cursor, &batch));
+    asked |= rows_of(hub) > before;
+    assert_true(rows_of(hub) <= before + 1);
+    qm_buf_free(&batch);
+  }
+  if (keeps) ok(qm_engine_commit(hub->engine, QM_DURABLE, NULL, NULL));
+  else qm_engine_rollback(hub->engine);
+  qm_arena_free(&arena);
+  return asked;
+}
+
+/* Many in one transaction are one row of the log, and of one that was rolled back nothing is. */
+static void many_at_once(void **state) {
+  static push p[MANY];
+  static const device *from[MANY];
+  unsigned asked = 0;
+  (void)state;
+  for (uint64_t seed = 1; seed <= 6; seed++) {
+    world w;
+    uint8_t before[32], after[32];
+    world_of_two(&w, seed);
+    ok(put_new(&w.d[2], "r2"));
+    meet(&w.d[2], &w.d[0]);
+    acknowledge(&w.d[2]);
+    for (int round = 0; round < 5; round++) {
+      uint32_t n = pushes(&w, p, from, round == 4 && seed == 1 ? MANY : 1 + world_below(&w, 30));
+      unsigned rows = rows_of(&w.d[0]);
+      digests(&w.d[0], before);
+      (void)take_all(&w, p, from, n, 0);
+      digests(&w.d[0], after);
+      assert_memory_equal(before, after, sizeof before);
+      assert_int_equal(rows_of(&w.d[0]), rows);
+      int read = take_all(&w, p, from, n, 1);
+      asked += (unsigned)read;
+      if (n && n <= 30 && !read) assert_int_equal(rows_of(&w.d[0]), rows + 1);
+      if (n > 512) assert_in_range(rows_of(&w.d[0]), rows + 2, rows + 3);
+      if (world_below(&w, 2)) reopen(&w.d[0]);
+      for (uint32_t i = 0; i < n; i++) qm_buf_free(&p[i].blob);
+    }
+    meet(&w.d[1], &w.d[0]);
+    meet(&w.d[2], &w.d[0]);
+    world_settle(&w);
+    world_check_equal(&w);
+    world_close(&w);
+  }
+  assert_true(asked > 0);
+}
+
 /* What the hub has only moves on, and stays over a restart. */
 static void what_is_acknowledged_stays(void **state) {
   world w;
@@ -256,6 +355,7 @@ int main(void) {
       cmocka_unit_test(what_a_push_is_not_for),
       cmocka_unit_test(what_is_bent_leaves_no_trace),
       cmocka_unit_test(out_of_turn_and_rolled_back),
+      cmocka_unit_test(many_at_once),
       cmocka_unit_test(what_is_acknowledged_stays),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -61,7 +61,7 @@ static void what_was_put_is_found(void **state) {
     assert_memory_equal(&id, &of, sizeof id);
     found++;
   }
-  assert_in_range(found, 600, 1000);
+  assert_in_range(found, 800, 1000);
   assert_true(qm__creations_find(&c, 1, (qm_dot){15 * 999, 0}, &id));
   assert_false(qm__creations_find(&c, 2, (qm_dot){15 * 999, 0}, &id));
   assert_false(qm__creations_find(&c, 1, (qm_dot){15 * 999, 1}, &id));

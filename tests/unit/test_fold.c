@@ -181,6 +181,41 @@ static void rolled_back(void **state) {
   like_the_other();
 }
 
+/* Many batches in one transaction: what was read of one is given up for the next, unless records
+ * borrow from it. */
+static void many_at_once(void **state) {
+  (void)state;
+  some_history(3);
+  for (int borrows = 0; borrows < 2; borrows++) {
+    qm_slice batches[64];
+    qm_vv_list have;
+    size_t first = 0;
+    char name[8];
+    for (int i = 0; i < 20; i++) {
+      snprintf(name, sizeof name, "n%d%d", borrows, i);
+      ok(put_new(A, name));
+      write_some(A, name, 2);
+      write_some(A, "R", 1);
+      pull(C, A);
+    }
+    ok(qm_engine_heads(H->engine, H->space, &w.arena, &have));
+    unsigned n = log_of(A, have, batches, 64);
+    assert_true(n >= 20);
+    ok(qm_engine_begin(H->engine));
+    if (borrows) ok(qm__fold(H->engine));
+    for (unsigned i = 0; i < n; i++) {
+      qm_ingest in = {.peer = A->id};
+      ok(qm_engine_ingest(H->engine, H->space, batches[i], &in, &w.arena, NULL));
+      assert_true(in.taken > 0);
+      if (!i) first = H->engine->batch.used;
+    }
+    assert_true(borrows ? H->engine->batch.used > 10 * first : H->engine->batch.used < 3 * first);
+    ok(qm_engine_commit(H->engine, QM_DURABLE, NULL, NULL));
+    assert_int_equal(H->engine->batch.used, 0);
+    like_the_other();
+  }
+}
+
 /* What is written here waits too; sending it folds it. */
 static void own_writes(void **state) {
   (void)state;
@@ -359,6 +394,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(after_a_crash, setup, teardown),
       cmocka_unit_test_setup_teardown(opened_by_others, setup, teardown),
       cmocka_unit_test_setup_teardown(rolled_back, setup, teardown),
+      cmocka_unit_test_setup_teardown(many_at_once, setup, teardown),
       cmocka_unit_test_setup_teardown(own_writes, setup, teardown),
       cmocka_unit_test_setup_teardown(own_after_a_crash, setup, teardown),
       cmocka_unit_test_setup_teardown(own_given_up, setup, teardown),

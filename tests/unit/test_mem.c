@@ -267,6 +267,32 @@ static void arena_reset_reuses_the_first_chunk(void **state) {
   assert_int_equal(count.live, 0);
 }
 
+static void arena_recycle_keeps_the_last_chunk(void **state) {
+  test_alloc count = {0};
+  qm_env env = test_alloc_env(&count);
+  qm_arena a;
+  (void)state;
+  qm_arena_init(&a, &env, 1 << 22);
+  qm_arena_recycle(&a);
+  for (size_t round = 0; round < 8; round++) {
+    for (size_t i = 0; i < 20; i++) assert_non_null(qm_arena_alloc(&a, 1000));
+    qm_arena_recycle(&a);
+    assert_int_equal(count.live, 1);
+    assert_int_equal(a.used, 0);
+  }
+  size_t before = count.count;
+  for (size_t i = 0; i < 20; i++) assert_non_null(qm_arena_alloc(&a, 1000));
+  assert_int_equal(count.count, before);
+  /* One that a single large object took is not kept. */
+  assert_non_null(qm_arena_alloc(&a, 1 << 20));
+  qm_arena_recycle(&a);
+  before = count.count;
+  assert_non_null(qm_arena_alloc(&a, 1 << 20));
+  assert_true(count.count > before);
+  qm_arena_free(&a);
+  assert_int_equal(count.live, 0);
+}
+
 /* Fails the 1st, 2nd, … allocation: NULL, no leak, and usable afterwards. */
 static void arena_survives_failing_allocations(void **state) {
   (void)state;
@@ -305,6 +331,7 @@ int main(void) {
       cmocka_unit_test(arena_grows_in_place_where_last),
       cmocka_unit_test(arena_grow_keeps_the_old_on_refusal),
       cmocka_unit_test(arena_reset_reuses_the_first_chunk),
+      cmocka_unit_test(arena_recycle_keeps_the_last_chunk),
       cmocka_unit_test(arena_survives_failing_allocations),
   };
   return cmocka_run_group_tests_name("mem", tests, NULL, NULL);

@@ -252,7 +252,7 @@ static void open(desk *d) {
     const qm_author id = {{i}};
     assert_int_equal(qm_authors_add(&d->authors, &id, &d->numbers[i]), QM_OK);
   }
-  d->names = (qm_names){d->numbers, 2, 2};
+  d->names = (qm_names){.numbers = d->numbers, .n = 2, .cap = 2};
 }
 
 static void close(desk *d) {

@@ -580,7 +580,13 @@ static void what_a_state_must_be(void **state) {
        QM_EFORMAT},
       {manifest(1, 'y', 1, 0, 3), record_part(2, 0, CELL(3, 0x93, 0, 4, 7)), QM_EFORMAT},
       {manifest(1, 'y', 1, 0, 3), record_part(2, 0, CELL(4, 0x95, 0, 3, 7, 0, 0xc0)), QM_EFORMAT},
+      /* what encoding would not give: where nothing is here, a record is kept as it came */
+      {manifest(1, 'y', 1, 0, 3), record_part(2, 0, CELL(1, 0x95, 0, 0xcc, 2, 7, 0, 0xc0)),
+       QM_ECANON},
+      {manifest(1, 'y', 1, 0, 3),
+       record_part(2, 0, CELL(1, 0x9a, 0, 2, 7, 0, 0xc0, 0, 1, 7, 0, 0xc0)), QM_ECANON},
   };
+  assert_int_equal(qm_vv_get(&A->space->vv, 0), 0); /* nothing is */
   standing before = standing_of(A);
   for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
     parts s = with_record(bad[i].manifest, bad[i].part);
