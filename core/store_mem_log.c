@@ -21,7 +21,7 @@ static int log_check(mem_store *m, uint32_t space, const qm_log_row *row) {
     if (g->start >= g->next || g->next > INT64_MAX) return QM_EINVAL;
     const qm_segment_row *before = same_before(row, i);
     if (before && before->next >= g->next) return QM_EINVAL;
-    if (!qm__log_run_begins(row, i)) continue; /* above the one before */
+    if (before) continue;
     key end = key_author(SEGMENT, space, g->author, UINT64_MAX);
     qm_slice rest, prefix = qm_slice_of(end.b, end.n - 8);
     const qm__map_node *last = qm__map_before(&m->map, key_slice(&end));
@@ -72,11 +72,13 @@ static int log_rows(mem_store *m, uint32_t space, uint64_t seq, const qm_log_row
     qm_buf_be32(&m->value, g->author);
     qm_buf_be64(&m->value, g->start);
     qm_buf_be64(&m->value, g->next);
+    if (!same_before(row, i)) {
+      key by_seq = key_author(SEGMENT_SEQ, space, g->author, seq);
+      QM_TRY(put(m, key_slice(&by_seq), qm_slice_of(NULL, 0)));
+    }
     if (!qm__log_run_ends(row, i)) continue;
     key by_next = key_author(SEGMENT, space, g->author, g->next);
-    key by_seq = key_author(SEGMENT_SEQ, space, g->author, seq);
     QM_TRY(put(m, key_slice(&by_next), qm_slice_of(number, 8)));
-    QM_TRY(put(m, key_slice(&by_seq), qm_slice_of(NULL, 0)));
   }
   qm_buf_add(&m->value, row->batch.p, row->batch.n);
   return put_value(m, key_slice(&k));
