@@ -34,8 +34,8 @@ uint8_t *qm_buf_reserve(qm_buf *b, size_t n) {
   size_t cap = b->cap < CAP_FIRST / 2 ? CAP_FIRST : b->cap > b->max / 2 ? b->max : b->cap * 2;
   if (cap > b->max) cap = b->max;
   if (cap < b->n + n) cap = b->n + n;
-  if (cap == 0) cap = 1; /* reserving nothing still yields a pointer */
-  uint8_t *p = qm_realloc_array(b->env, b->p, cap, 1);
+  /* Reserving nothing still yields a pointer. */
+  uint8_t *p = qm_realloc_array(b->env, b->p, cap ? cap : 1, 1);
   if (!p) {
     b->status = QM_ENOMEM;
     return NULL;

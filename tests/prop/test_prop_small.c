@@ -289,7 +289,7 @@ static int take_all(world *w, const push *p, const device *const *from, uint32_t
   return asked;
 }
 
-/* S12.18: many in one transaction are one row of the log; of one that was rolled back nothing is. */
+/* S12.18: many in one transaction are one row of the log; what was rolled back is in none. */
 static void many_at_once(void **state) {
   static push p[MANY];
   static const device *from[MANY];

@@ -61,7 +61,7 @@ my @mutants = (
   ['unsigned-taken', 'core/ingest.c', 'what its author brings without a signature is taken',
     sub { s/== 0 && !in->verify\) return QM_OK;/== 0 \&\& !g->has_signature) return QM_OK;/ }],
   ['digest-before-fold', 'core/space.c', 'the digest is noted before the records are folded',
-    sub { s/  if \(s->ingested \|\| s->behind & QM_BEHIND_TOOK\) QM_TRY\(qm__space_note\(s\)\);\n(  s->behind = 0;)/$1/ && s/(  QM_TRY\(save_records\(s\)\);\n)/  if (s->ingested || s->behind) QM_TRY(qm__space_note(s));\n$1/ }],
+    sub { s/  if \(s->ingested \|\| s->behind & QM_BEHIND_TOOK\) QM_TRY\(qm__space_note\(s\)\);\n(  s->behind = 0;)/$1/ && s/(  QM_TRY\(save_records\(s, dirty, n_dirty\)\);\n)/  if (s->ingested || s->behind) QM_TRY(qm__space_note(s));\n$1/ }],
   ['push-forgotten', 'sync/answer.c', 'what was just written looks as if it had been sent',
     sub { s/  QM_TRY\(qm_engine_push\(a->engine, sp\)\);\n(  return qm_engine_sync_digest)/$1/ && s/  QM_TRY\(qm_engine_push\(a->engine, sp\)\);\n(  QM_TRY\(asides_of)/$1/ }],
   ['rollback-forgotten', 'core/engine.c', 'memory stays ahead of a commit that failed',
