@@ -413,9 +413,9 @@ static int save_record(qm_space *s, qm_loaded *l, qm_buf *blob, qm_record_row *r
     l->stored = 0;
     return qm__review_save(s, l, 0, stored);
   }
-  if (l->blob.n) {
-    qm_buf_add(blob, l->blob.p, l->blob.n);
-    l->blob.n = 0;
+  if (l->encoded.n) {
+    qm_buf_add(blob, l->encoded.p, l->encoded.n);
+    l->encoded.n = 0;
     QM_TRY(qm_buf_status(blob));
   } else {
     QM_TRY(qm_record_encode(&l->record, &s->authors, &s->engine->arena, blob));

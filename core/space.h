@@ -59,7 +59,7 @@ typedef struct qm_loaded {
   uint8_t dirty, rebuilt, listed;
   uint64_t mark_change; /* serial of the change that last marked presence */
   uint32_t touched;     /* by the open write: its place there, plus one */
-  qm_slice blob;        /* its encoding where that is known already, until it is saved */
+  qm_slice encoded;     /* what it encodes to, where that is known already */
   uint64_t bytes;       /* encoded size at most; exact as loaded */
   /* while a segment is judged: its serial, and what it adds so far */
   uint64_t judged, bytes_more;
@@ -256,6 +256,7 @@ static inline void qm__space_list(qm_space *s, qm_loaded *l) {
 }
 static inline void qm__space_dirty(qm_space *s, qm_loaded *l) {
   l->dirty = 1;
+  l->encoded.n = 0;
   qm__space_list(s, l);
 }
 /* The loaded record that the dot created, or NULL: then the store knows. */

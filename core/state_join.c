@@ -259,8 +259,10 @@ static int merge_record(qm_joining *j, qm_loaded *l, const qm_record *theirs) {
   return QM_OK;
 }
 
-static int joined_record(qm_joining *j, qm_loaded *l) {
+/* `encoded`: what the record encodes to, or nothing. */
+static int joined_record(qm_joining *j, qm_loaded *l, qm_slice encoded) {
   qm__space_dirty(j->s, l);
+  l->encoded = encoded;
   if (qm_id_is_zero(&l->record.id)) j->s->stamps_stale = 1;
   QM_TRY(qm__state_creations(j->s, &l->record));
   return j->e->arena.used + j->e->records.used > AT_HAND ? let_go(j) : QM_OK;
@@ -272,8 +274,7 @@ static int take_alone(qm_joining *j, const qm_id *id, qm_slice blob) {
   QM_TRY(qm__space_absent(j->s, id, &l));
   QM_TRY(qm_record_decode(&l->record, id, blob, &j->s->authors, &j->e->records));
   if (!qm__state_covered(&j->theirs, &l->record)) return QM_EFORMAT;
-  l->blob = blob;
-  return joined_record(j, l);
+  return joined_record(j, l, blob);
 }
 
 static int join_record(qm_joining *j, const qm_id *id, const qm_record *theirs) {
@@ -284,7 +285,7 @@ static int join_record(qm_joining *j, const qm_id *id, const qm_record *theirs) 
     qm__repair_put(l, theirs);
   else
     QM_TRY(merge_record(j, l, theirs));
-  return joined_record(j, l);
+  return joined_record(j, l, qm_slice_of(NULL, 0));
 }
 
 static int note_id(void *payload, const qm_record_row *row) {

@@ -53,6 +53,8 @@ my @groups = (
     ['text.clownschool.pushes'    => 'merge clownschool, each of 3,856 pushes a batch'],
     ['text.limit.merge'      => 'limit: the document decoded and its hash chain computed, no more'],
     ['text.limit.keystrokes' => 'limit: the same of the keystrokes'],
+    ['text.limit.friendsforever' => 'limit: the same of friendsforever'],
+    ['text.limit.clownschool'    => 'limit: the same of clownschool'],
   ]],
   ['A session, before TLS', 'session', [
     ['session.live'          => 'one short field in an open session, without seed and signature'],
@@ -170,6 +172,12 @@ sub table {
 
 my ($head, $rows) = rows_of(slurp($bench));
 my ($peer_head, $peer_rows) = -e $peers ? rows_of(slurp($peers)) : ({}, []);
+# The merges of concurrent typing are to be so many times as fast as Yjs.
+my $TIMES_YJS = 20;
+for my $r (grep { $_->{id} =~ /^text\.(friendsforever|clownschool)$/ } @$rows) {
+  my ($yjs) = grep { $_->{id} eq $r->{id} && $_->{peer} eq 'Yjs' } @$peer_rows;
+  $r->{target} = $yjs->{median} / $TIMES_YJS if $yjs;
+}
 my $with_peers = grep { exists $_->{peer} } @$rows;
 my $out = "Measured on $head->{date} at commit $head->{commit} with `make "
         . ($with_peers ? 'bench-peers' : 'bench') . "` on $head->{machine}; $head->{runs} runs "

@@ -16,7 +16,7 @@
 #include "core/logged.h"
 #include "core/read.h"
 #include "core/write.h"
-#include "tests/bench/bench.h"
+#include "tests/bench/chains.h"
 
 #define NOTES 16u
 #define AUTHORS 4u
@@ -335,16 +335,21 @@ static void merge(bench *b, world *w, const char *id, const batches *from) {
   close_replica(&r);
 }
 
-static void merges(bench *b, world *w, const char *id, int runs) {
-  char each[80];
+static void merges(bench *b, world *w, const char *name, int runs) {
+  char id[64], each[80], limit[80];
+  uint64_t ops;
   replica *a = &w->authors[0];
   batches all = pushed(w, a), few = joined(w, a, &all);
+  snprintf(id, sizeof id, "text.%s", name);
   snprintf(each, sizeof each, "%s.pushes", id);
-  bench_figure(b, id, "ms", 0, 0, NULL);
+  snprintf(limit, sizeof limit, "text.limit.%s", name);
+  bench_figure(b, limit, "ms", 0, 0, NULL);
+  bench_figure(b, id, "ms", 0, 0, limit);
   bench_figure(b, each, "ms", 0, 0, NULL);
   for (int i = 0; i < runs; i++) {
     merge(b, w, id, &few);
     merge(b, w, each, &all);
+    bench_add(b, limit, bench_chains(&w->env, few.p, few.n, &ops) * 1e3);
   }
   free(all.p);
   free(few.p);
@@ -373,9 +378,8 @@ void bench_together(bench *b, int runs) {
   static const char *const names[] = {"friendsforever", "clownschool"};
   bench_figure(b, "text.local.each", "edits/s", 1e6, 1, NULL);
   for (int k = 0; k < 2; k++) {
-    char path[128], id[64];
+    char path[128];
     snprintf(path, sizeof path, "fixtures/traces/%s.json.gz", names[k]);
-    snprintf(id, sizeof id, "text.%s", names[k]);
     open_world(&w, path);
     play(&w);
     for (uint32_t a = 0; a < AUTHORS; a++) {
@@ -384,7 +388,7 @@ void bench_together(bench *b, int runs) {
         if (o != a) bring(&w, a, o, w.n);
       check_end(&w, &w.authors[a]);
     }
-    merges(b, &w, id, runs);
+    merges(b, &w, names[k], runs);
     close_world(&w);
   }
   for (int i = 0; i < runs; i++) each(b);

@@ -190,7 +190,7 @@ static void many_at_once(void **state) {
     qm_slice batches[64];
     qm_vv_list have;
     size_t first = 0;
-    char name[8];
+    char name[24];
     for (int i = 0; i < 20; i++) {
       snprintf(name, sizeof name, "n%d%d", borrows, i);
       ok(put_new(A, name));
