@@ -162,7 +162,7 @@ static int is_light(qm_scale *x, const qm_segment *g, int *light) {
   *light = 1;
   for (uint32_t i = 0; i < g->n_changes && *light; i++)
     for (uint32_t o = 0; o < g->changes[i].n_ops && *light; o++) {
-      QM_TRY(qm__space_record(x->s, &g->changes[i].ops[o].record, &l));
+      QM_TRY(qm__space_outline(x->s, &g->changes[i].ops[o].record, &l));
       *light = weigh_lightly(x, &g->changes[i].ops[o], l) && x->work <= QM_WORK_LIGHT;
     }
   return QM_OK;
