@@ -179,15 +179,19 @@ for my $r (grep { $_->{id} =~ /^text\.(friendsforever|clownschool)$/ } @$rows) {
   $r->{target} = $yjs->{median} / $TIMES_YJS if $yjs;
 }
 my $with_peers = grep { exists $_->{peer} } @$rows;
+my $same_run = $with_peers && ($peer_head->{commit} // '') eq ($head->{commit} // '');
 my $out = "Measured on $head->{date} at commit $head->{commit} with `make "
-        . ($with_peers ? 'bench-peers' : 'bench') . "` on $head->{machine}; $head->{runs} runs "
+        . ($same_run ? 'bench-peers' : 'bench') . "` on $head->{machine}; $head->{runs} runs "
         . "where no other number stands, "
         . "medians of CPU time. Figures of one run can be compared; figures of two machines cannot. "
         . "\"of it\": above 1 is better than the target or the peer. \"limit\": what the same run "
         . "measured as a bound, by the figure of that name below.\n\n";
 if ($with_peers) {
   my %version = map { ($_->{peer} =~ s/ \+.*//r) => $_->{version} } @$peer_rows;
-  $out .= "Peers, in the same run (Node $peer_head->{node}; sqlite-sync natively; "
+  my $when = $same_run ? 'in the same run'
+                       : "in an earlier run of this machine ($peer_head->{date}, commit "
+                         . ($peer_head->{commit} || 'not said') . ')';
+  $out .= "Peers, $when (Node $peer_head->{node}; sqlite-sync natively; "
         . "$peer_rows->[0]{runs} of each): "
         . join(', ', map { "$_ $version{$_}" } sort keys %version)
         . ". A peer has one document for a grid, and what it gives is also packed with brotli.\n\n";

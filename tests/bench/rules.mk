@@ -32,7 +32,7 @@ bench-peers: deps  ## measure the peers too, and print ratios (Node >= 20, npm; 
 	@cp tests/bench/peers/*.mjs tests/bench/peers/*.json $(PEERS_DIR)
 	@cd $(PEERS_DIR) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@$(MAKE) BUILD=$(BENCH_BUILD) CFLAGS='-O3 -g -march=native' $(BENCH_BUILD)/sqlite_sync
-	@QIANMO_ROOT=$(CURDIR) SQLITE_SYNC=$(CURDIR)/$(BENCH_BUILD)/sqlite_sync \
+	@COMMIT=$$(git rev-parse --short HEAD 2>/dev/null) QIANMO_ROOT=$(CURDIR) SQLITE_SYNC=$(CURDIR)/$(BENCH_BUILD)/sqlite_sync \
 	  node $(PEERS_DIR)/run.mjs $(PEER_RUNS) $(PEERS) || echo 'bench-peers: not all peers have figures' >&2
 	@$(MAKE) bench BENCH_OPTIONS='--peers build/bench-peers.json'
 

@@ -52,7 +52,7 @@ const lines = [...rows.values()].map(({ value, values, ...r }) => {
   return JSON.stringify({ ...r, median: m, min: values[0], max: values[n - 1], runs: n });
 });
 fs.writeFileSync(`${dir}/../bench-peers.json`,
-  `{"node":"${process.version}","date":"${new Date().toISOString().slice(0, 10)}","rows":[\n${lines.join(',\n')}\n]}\n`);
+  `{"node":"${process.version}","commit":"${process.env.COMMIT || ''}","date":"${new Date().toISOString().slice(0, 10)}","rows":[\n${lines.join(',\n')}\n]}\n`);
 if (failed.length) {
   console.error(`peers: without figures: ${failed.join(', ')}`);
   process.exitCode = 1;
