@@ -48,25 +48,17 @@ static int resolve_inside(const qm_segment *g, qm_arena *arena) {
   return QM_OK;
 }
 
-/* One op, on the record that was asked for last: nobody is asked. */
-static int resolve_again(const qm_space *s, const qm_segment *g) {
-  const qm_engine *e = s->engine;
+/* One op, on a record that is loaded: nothing is allocated, and nobody is asked. */
+static int resolve_one(const qm_space *s, const qm_segment *g) {
   qm_op *op = g->changes[0].ops;
-  if (g->n_ops != 1 || op->named != QM_BY_CREATION || !e->open || e->named_in != s ||
-      !qm_dot_eq(e->named, op->created))
-    return 0;
-  op->record = e->named_record;
-  return 1;
-}
-
-static void note_named(qm_space *s, qm_dot dot, const qm_id *record) {
-  s->engine->named_in = s;
-  s->engine->named = dot;
-  s->engine->named_record = *record;
+  if (g->n_ops != 1 || op->named != QM_BY_CREATION || is_inside(g, op->created)) return 0;
+  const qm_loaded *l = qm__space_created(s, op->created);
+  if (l) op->record = l->record.id;
+  return l != NULL;
 }
 
 int qm__log_resolve(qm_space *s, const qm_segment *g, qm_arena *arena) {
-  if (resolve_again(s, g)) return QM_OK;
+  if (resolve_one(s, g)) return QM_OK;
   qm_store *store = s->engine->store;
   qm_dot *dots = qm_arena_array(arena, g->n_ops, sizeof *dots);
   qm_op **ops = qm_arena_array(arena, g->n_ops, sizeof *ops);
@@ -101,7 +93,6 @@ int qm__log_resolve(qm_space *s, const qm_segment *g, qm_arena *arena) {
     if (!found[places[i]]) return QM_ENOTFOUND;
     ops[i]->record = ids[places[i]];
   }
-  if (n == 1) note_named(s, dots[0], &ids[0]);
   return inside ? resolve_inside(g, arena) : QM_OK;
 }
 

@@ -243,7 +243,6 @@ int qm_engine_begin(qm_engine *e) {
   if (e->open) return QM_ESTATE;
   QM_TRY(e->store->ops->begin(e->store));
   e->open = 1;
-  e->named_in = NULL;
   e->took = e->wrote = e->whole = e->keeps = 0;
   return QM_OK;
 }

@@ -11,6 +11,12 @@ typedef struct qm_id { uint8_t b[QM_ID_SIZE]; } qm_id;             /* record, sp
 typedef struct qm_author { uint8_t b[QM_AUTHOR_SIZE]; } qm_author; /* device id ‖ 8-byte epoch */
 
 int qm_id_cmp(const qm_id *a, const qm_id *b);
+/* The first eight bytes as a number, which orders as they do: most ids differ there. */
+static inline uint64_t qm_id_head(const qm_id *id) {
+  uint64_t v = 0;
+  for (int i = 0; i < 8; i++) v = v << 8 | id->b[i];
+  return v;
+}
 int qm_id_is_zero(const qm_id *a);
 int qm_author_cmp(const qm_author *a, const qm_author *b);
 void qm_author_make(qm_author *out, const qm_id *device, const uint8_t epoch[8]);

@@ -62,17 +62,11 @@ int qm__logged_batch(qm_space *s, qm_slice blob, int resolve, qm_arena *arena, q
   return stored(read_batch(s, blob, resolve, arena, out));
 }
 
-/* A record id, its first bytes as a number: ids mostly differ there. */
+/* A record id, and its head. */
 typedef struct touched {
   uint64_t head;
   const qm_id *id;
 } touched;
-
-static touched touched_of(const qm_id *id) {
-  uint64_t head = 0;
-  for (size_t i = 0; i < 8; i++) head = head << 8 | id->b[i];
-  return (touched){head, id};
-}
 
 static int is_less(const touched *a, const touched *b) {
   return a->head != b->head ? a->head < b->head : qm_id_cmp(a->id, b->id) < 0;
@@ -106,7 +100,7 @@ int qm__logged_records(const qm_batch *batch, qm_arena *arena, qm_log_row *row) 
       for (uint32_t o = 0; o < c->n_ops; o++) {
         const qm_id *id = &c->ops[o].record;
         if (n && qm_id_cmp(p[n - 1].id, id) == 0) continue; /* ops in a row on one record */
-        p[n++] = touched_of(id);
+        p[n++] = (touched){qm_id_head(id), id};
       }
     }
   touched *other = qm_arena_array(arena, n, sizeof *other);

@@ -225,10 +225,6 @@ struct qm_engine {
   int poisoned;   /* reload after a rollback failed: qm_engine_status */
   qm_arena arena;   /* of the open transaction */
   qm_arena batch;   /* of the batch at hand; of all, where records borrow from them */
-  /* The creation dot that was asked for last in this transaction, and its record. */
-  const qm_space *named_in; /* NULL: none */
-  qm_dot named;
-  qm_id named_record;
   qm_arena scratch; /* of the segment that is judged */
   qm_vv seen;       /* the same: what its author had seen */
   qm_buf row;       /* the same: what is hashed */

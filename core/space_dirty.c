@@ -14,12 +14,6 @@ static int id_less(const void *ctx, uint32_t a, uint32_t b) {
   return qm_id_cmp(&x->l->record.id, &y->l->record.id) < 0;
 }
 
-static uint64_t head_of(const qm_id *id) {
-  uint64_t v = 0;
-  for (int i = 0; i < 8; i++) v = v << 8 | id->b[i];
-  return v;
-}
-
 int qm__space_dirty_list(qm_space *s, qm_loaded ***out, uint32_t *n) {
   qm_arena *arena = &s->engine->arena;
   by_id *all = qm_arena_array(arena, s->n_changed, sizeof *all);
@@ -29,7 +23,7 @@ int qm__space_dirty_list(qm_space *s, qm_loaded ***out, uint32_t *n) {
   for (qm_loaded *l = s->changed; l; l = l->next_changed) {
     if (!l->dirty) continue;
     order[count] = count;
-    all[count++] = (by_id){head_of(&l->record.id), l};
+    all[count++] = (by_id){qm_id_head(&l->record.id), l};
   }
   qm__heap_sort(order, count, id_less, all);
   for (uint32_t i = 0; i < count; i++) p[i] = all[order[i]].l;
