@@ -110,14 +110,38 @@ static uint8_t *put_fixed(const qm_op *op, unsigned items, uint8_t *to) {
   return qm__put_uint(to, op->generation);
 }
 
+/* What edits a text, mostly: a parent, or one range, and nothing else after the value. */
+#define EDIT_MAX (AT_END + 1 + AUTHOR_BYTES + 2 * QM__PUT_UINT)
+
+static int is_edit(const qm_op *op, const qm_authors *authors, unsigned parts) {
+  if (!(parts & ~(1u << AT_VALUE | 1u << AT_PARENT))) return op->parent.author < authors->n;
+  return parts == 1u << AT_CUTS && op->cuts.n == 1 && op->cuts.p->author < authors->n;
+}
+
+static uint8_t *put_edit(const qm_op *op, const qm_authors *authors, unsigned parts, unsigned at,
+                         uint8_t *to) {
+  for (; parts >> at > 1; at++) *to++ = nil_byte[0];
+  if (parts == 1u << AT_CUTS) {
+    to = author_at(qm__put_array(to, 3), authors, op->cuts.p->author);
+    return qm__put_uint(qm__put_uint(to, op->cuts.p->counter), op->cuts.p->len);
+  }
+  if (!(parts >> AT_PARENT)) return to;
+  to = author_at(qm__put_array(to, 2), authors, op->parent.author);
+  return qm__put_uint(to, op->parent.counter);
+}
+
 void qm_op_row(const qm_op *op, const qm_authors *authors, qm_buf *out) { /* S4.2, S4.3 */
   unsigned parts = parts_of(op), n = 0, has_value = parts >> AT_VALUE & 1;
+  size_t most = FIXED_MAX + op->value.n, left = out->max - out->n;
+  int edit = most + EDIT_MAX <= left && is_edit(op, authors, parts);
   while (parts >> n) n++;
-  uint8_t *to = qm_buf_reserve(out, FIXED_MAX + op->value.n);
+  uint8_t *to = qm_buf_reserve(out, edit ? most + EDIT_MAX : most);
   if (!to) return;
   to = put_fixed(op, ROW_FIXED + n, to);
   if (has_value) to = qm__put_raw(to, op->value);
+  if (edit) to = put_edit(op, authors, parts, has_value, to);
   out->n = (size_t)(to - out->p);
+  if (edit) return;
   for (unsigned at = has_value; at < n; at++) {
     if (parts >> at & 1)
       put_part(op, authors, at, out);
@@ -132,14 +156,15 @@ static void put_deps(qm_buf *out, const qm_authors *authors, const qm_change *c)
 
 void qm__segment_header(const qm_segment *s, const qm_id *space, const qm_authors *authors,
                         qm_buf *out) { /* S4.6 */
-  uint8_t b[HEAD_MAX + 2 + QM_ID_SIZE + AUTHOR_BYTES + 3 * QM__PUT_UINT];
+  uint8_t b[HEAD_MAX + 2 + QM_ID_SIZE + AUTHOR_BYTES + HEAD_MAX + 6 * QM__PUT_UINT];
   if (!known(out, authors, s->author)) return;
   uint8_t *to = qm__put_uint(qm__put_array(b, 5 + (uint64_t)s->n_changes), s->algorithm);
   to = author_at(qm__put_bin(to, space->b, QM_ID_SIZE), authors, s->author);
-  add(out, b, qm__put_uint(qm__put_uint(to, s->start), s->next));
-  for (uint32_t i = 0; i < s->n_changes; i++) {
+  to = qm__put_uint(qm__put_uint(to, s->start), s->next);
+  if (!s->n_changes) add(out, b, to);
+  for (uint32_t i = 0; i < s->n_changes; i++, to = b) {
     const qm_change *c = &s->changes[i];
-    to = qm__put_uint(qm__put_array(b, 3 + (uint64_t)c->n_deps * 2), c->counter);
+    to = qm__put_uint(qm__put_array(to, 3 + (uint64_t)c->n_deps * 2), c->counter);
     add(out, b, qm__put_uint(qm__put_uint(to, c->time), c->n_ops));
     put_deps(out, authors, c);
   }
