@@ -299,7 +299,9 @@ static void give_list(const builder *b, uint32_t list, qm__run **room, qm__runs 
 static int link_all(const builder *b) {
   qm_sequence *s = b->s;
   qm__run **room = qm_arena_array(b->arena, b->n, sizeof *room); /* all lists in one stretch */
-  if (!room) return QM_ENOMEM;
+  /* Not touched before somebody asks for a position. Neighbours stand side by side. */
+  qm__place *standing = qm_arena_array(b->arena, b->n_placed, sizeof *standing);
+  if (!room || !standing) return QM_ENOMEM;
   for (uint32_t i = 0; i < b->n; i++) room[i] = b->pieces[b->kids[i]];
   give_list(b, 2 * b->n, room, &s->tops);
   give_list(b, 2 * b->n + 1, room, &s->strays);
@@ -309,8 +311,8 @@ static int link_all(const builder *b) {
     uint32_t at = b->places[i];
     give_list(b, 2 * i, room, &r->lefts);
     give_list(b, 2 * i + 1, room, &r->rights);
-    r->above = r->up = r->before = r->after = NULL;
-    r->priority = qm__run_priority(r->first);
+    r->above = NULL;
+    r->place = at == NOWHERE ? NULL : standing + at;
     r->stray = b->of[i] == NOWHERE;
     r->prev = at != NOWHERE && at ? b->pieces[b->order[at - 1]] : NULL;
     r->next = at != NOWHERE && at + 1 < b->n_placed ? b->pieces[b->order[at + 1]] : NULL;
