@@ -50,6 +50,9 @@ struct qm_columns {
   uint32_t n_changes;
   kind *kinds; /* of cells, from QM__KINDS on */
   uint32_t n_kinds, kind;
+  qm_slice *listed;      /* values that come again, of one kind after the other */
+  uint32_t *listed_from; /* of each kind its first; one more at the end */
+  size_t total;          /* bytes of the items so far, with their lengths */
   ref *refs; /* by place */
   uint32_t *local; /* local number -> index into refs */
   uint32_t n_refs, cap_refs;
@@ -89,14 +92,23 @@ static int get_dot(reader *r, uint32_t k, dot *out) {
   return QM_OK;
 }
 
-/* Of a run: the change goes on behind its last element. */
-static int get_run(reader *r, uint64_t span, dot *out) {
-  uint64_t which = 0;
+/* Where the author's next change begins; of its last one where itself does. */
+static uint64_t limit_of(const reader *r, uint32_t place) {
+  const change *c = &r->changes[place];
+  return place + 1 < r->n_changes && c[1].author == c->author ? c[1].first : c->first;
+}
+
+/* Of a run, with how many more elements it has: the change goes on behind the last. */
+static int get_run(reader *r, dot *out, uint64_t *more) {
+  uint64_t which = 0, distance = 0;
   qm_cur peek = *of_kind(r, QM__KIND_CHANGE, r->kind);
   QM_TRY(qm_cur_varint(&peek, &which));
   QM_TRY(get_dot(r, r->kind, out));
-  r->refs[r->local[which]].next = out->counter + span;
-  return QM_OK;
+  QM_TRY(qm_cur_varint(of_kind(r, QM__KIND_NUMBER, r->kind), &distance));
+  ref *c = &r->refs[r->local[which]];
+  c->next = limit_of(r, c->place) - qm__unzigzag(distance);
+  *more = c->next - out->counter - 1;
+  return *more == UINT64_MAX ? QM_EFORMAT : QM_OK;
 }
 
 /* What is put most often is put in one append. */
@@ -174,6 +186,13 @@ static int put_number(qm_buf *to, unsigned tag, uint64_t n, qm_time time) {
   return QM_OK;
 }
 
+static int put_listed(const reader *r, qm_buf *to, uint64_t place) {
+  uint32_t from = r->listed_from[r->kind];
+  if (place >= r->listed_from[r->kind + 1] - from) return QM_EFORMAT;
+  qm_mp_raw(to, r->listed[from + place]);
+  return QM_OK;
+}
+
 static int put_value(reader *r, qm_buf *to, qm_time time) {
   uint32_t tag = 0;
   uint64_t n = 0;
@@ -187,6 +206,7 @@ static int put_value(reader *r, qm_buf *to, qm_time time) {
     return QM_OK;
   }
   QM_TRY(qm_cur_varint(of_kind(r, QM__KIND_NUMBER, r->kind), &n));
+  if (tag == QM__TAG_LISTED) return put_listed(r, to, n);
   if (tag == QM__TAG_LONG) return put_text(r, to, n);
   return tag < QM__TAG_DECIMAL + QM__DECIMALS ? put_number(to, tag, n, time) : QM_EFORMAT;
 }
@@ -286,10 +306,9 @@ static int put_chain(reader *r, dot *end, uint64_t *chains) {
   uint64_t flags = 0, more = 0, distance = 0;
   dot at, named[2];
   QM_TRY(get_flags(r, &flags));
-  QM_TRY(qm_cur_varint(of_kind(r, QM__KIND_NUMBER, r->kind), &more));
-  if (flags > 31 || more == UINT64_MAX) return QM_EFORMAT;
+  if (flags > 31) return QM_EFORMAT;
   QM_TRY(get_hangs(r, flags, &distance, named));
-  QM_TRY(get_run(r, more + 1, &at));
+  QM_TRY(get_run(r, &at, &more));
   if (at.author != end->author) {
     if (*chains) qm_buf_varint(&r->sequence[SEQ_AUTHORS], *chains);
     qm_buf_varint(&r->sequence[SEQ_AUTHORS], at.author);
@@ -327,7 +346,7 @@ static int get_text(reader *r, qm_slice *out) {
     n = tag - QM__TAG_TEXT;
   }
   if (n > SIZE_MAX) return QM_ETRUNCATED;
-  return qm_cur_span(of_kind(r, QM__KIND_BYTES, r->kind), (size_t)n, out);
+  return qm_cur_span(of_kind(r, QM__KIND_TEXT, r->kind), (size_t)n, out);
 }
 
 static int put_sequence(reader *r, uint64_t count, qm_buf *to) {
@@ -617,6 +636,34 @@ static int read_changes(reader *r) {
   return QM_OK;
 }
 
+/* They are small: what names one by a byte gives no more than so many bytes for it. */
+static int read_listed(reader *r, uint32_t *n) {
+  *n = 0;
+  for (uint32_t k = 0; k < r->n_kinds; k++) {
+    qm_cur c = *of_kind(r, QM__KIND_LISTED, k);
+    if (r->listed) r->listed_from[k] = *n;
+    for (; qm_cur_left(&c); ++*n) {
+      qm_slice v;
+      QM_TRY(qm_cur_value(&c, QM_VALUE_DEPTH + 1, &v));
+      if (v.n > QM__LISTED_BYTES || *n == QM_BLOCK_LISTED_MAX) return QM_EOVERSIZE;
+      if (r->listed) r->listed[*n] = v;
+    }
+    if (r->listed) *of_kind(r, QM__KIND_LISTED, k) = c;
+  }
+  if (r->listed) r->listed_from[r->n_kinds] = *n;
+  return QM_OK;
+}
+
+/* Counted first. */
+static int read_lists(reader *r) {
+  uint32_t n = 0;
+  QM_TRY(read_listed(r, &n));
+  r->listed_from = qm_arena_array(&r->arena, r->n_kinds + 1u, sizeof *r->listed_from);
+  r->listed = qm_arena_array(&r->arena, n + 1u, sizeof *r->listed);
+  if (!r->listed || !r->listed_from) return QM_ENOMEM;
+  return read_listed(r, &n);
+}
+
 /* --- columns --- */
 
 /* Appends what a group holds: exactly `size` bytes. */
@@ -692,6 +739,7 @@ static int open_block(reader *r, qm_slice in) {
   qm_buf_free(&head);
   QM_TRY(rc);
   QM_TRY(read_kinds(r));
+  QM_TRY(read_lists(r));
   return read_changes(r);
 }
 
@@ -714,11 +762,18 @@ int qm__columns_open(qm_columns **out, const qm_env *env, qm_slice in) {
   return rc == QM_ELIMIT ? QM_EOVERSIZE : rc;
 }
 
+/* Several records are no more than a block may be: what is listed is told in few bytes. */
+static int next_record(reader *r, qm_buf *item) {
+  size_t before = item->n;
+  int rc = read_record(r, item);
+  if (rc != QM_OK) return rc == QM_ELIMIT ? QM_EOVERSIZE : rc;
+  size_t n = item->n - before + 4, first = r->total;
+  r->total += n;
+  return first && r->total > QM_BLOCK_BYTES ? QM_EOVERSIZE : QM_OK;
+}
+
 int qm__columns_next(qm_columns *r, qm_buf *item) {
-  if (qm_cur_left(fixed(r, QM__COL_ID_FIRST))) {
-    int rc = read_record(r, item);
-    return rc == QM_ELIMIT ? QM_EOVERSIZE : rc;
-  }
+  if (qm_cur_left(fixed(r, QM__COL_ID_FIRST))) return next_record(r, item);
   for (uint32_t i = 0; i < r->n_columns; i++) QM_TRY(qm_cur_end(&r->columns[i]));
   return QM_ENOTFOUND;
 }
