@@ -8,6 +8,7 @@
 #include "core/crdt/sequence.h"
 #include "core/cur.h"
 #include "core/id.h"
+#include "core/norm.h"
 #include "core/state_groups.h"
 #include "core/state_listed.h"
 #include "core/timestamp.h"
@@ -126,11 +127,13 @@ static int note_dot(writer *w, const dot *d) {
   return QM_OK;
 }
 
-/* k: whose column. A mark stands at the last op of its change, any other dot behind it. */
+/* k: whose column. A mark stands at the last op of its change, what is named at the end of what
+ * its change wrote, any other dot behind the one before. */
 static int put_dot(writer *w, uint32_t k, const dot *d) {
   if (!w->writing) return note_dot(w, d);
   change *c = &w->changes[w->dots[w->at++].change];
   uint64_t expected = c->next - (k == QM__MARKED);
+  if (k == QM__NAMED && c->limit > c->first) expected = c->limit;
   qm_buf_varint(of_kind(w, QM__KIND_CHANGE, k), c->local);
   qm_buf_varint(of_kind(w, QM__KIND_OFFSET, k), qm__zigzag(d->counter - expected));
   if (k != QM__MARKED && k != QM__NAMED) c->next = d->counter + d->span;
@@ -177,19 +180,18 @@ static void put_number(writer *w, unsigned tag, uint64_t n) {
   qm_buf_varint(of_kind(w, QM__KIND_NUMBER, w->kind), n);
 }
 
-/* sort: of the column that takes it. */
-static void put_text(writer *w, unsigned sort, qm_slice text) {
+static void put_text(writer *w, qm_slice text) {
   if (text.n > QM__TEXT_MAX)
     put_number(w, QM__TAG_LONG, text.n);
   else
     qm_buf_varint(of_kind(w, QM__KIND_TAG, w->kind), QM__TAG_TEXT + text.n);
-  qm_buf_add(of_kind(w, sort, w->kind), text.p, text.n);
+  qm_buf_add(of_kind(w, QM__KIND_BYTES, w->kind), text.p, text.n);
 }
 
 static void put_str(writer *w, qm_slice text) {
   uint8_t digest[QM__DIGEST_SIZE];
   if (text.n != 2 * sizeof digest || !qm__is_lower_hex(text.p, text.n)) {
-    put_text(w, QM__KIND_BYTES, text);
+    put_text(w, text);
     return;
   }
   (void)qm_unhex(digest, sizeof digest, (const char *)text.p, text.n);
@@ -310,6 +312,7 @@ enum { HEADS, GAPS, LENGTHS, FLAGS, HANGS, STATES, KINDS, VALUES, SEQUENCE };
 typedef struct chains {
   qm_cur c[SEQUENCE];
   uint64_t end; /* of the author's chain before */
+  uint64_t elements;
 } chains;
 
 /* Where its least element hangs: mostly at the end of the author's chain before. */
@@ -355,6 +358,7 @@ static int walk_chain(writer *w, chains *x, uint32_t author) {
   QM_TRY(walk_hangs(w, x, flags, gap));
   dot d = {.counter = x->end + gap, .span = more + 1, .author = author};
   x->end = d.counter + d.span;
+  x->elements += d.span;
   QM_TRY(put_dot(w, w->kind, &d));
   if (w->writing) put_end(w, &w->changes[w->dots[w->at - 1].change], x->end);
   return QM_OK;
@@ -379,6 +383,19 @@ static int open_chains(qm_cur *in, chains *x) {
   return QM_OK;
 }
 
+static qm_slice left_of(const qm_cur *c) { return qm_slice_of(c->at, qm_cur_left(c)); }
+
+/* Its length is not written: as many code points as the columns say. */
+static int put_shown(writer *w, const chains *x, qm_slice text) {
+  uint64_t points = 0;
+  size_t found = 0;
+  if (!w->writing) return QM_OK;
+  QM_TRY(qm__text_points(x->elements, left_of(&x->c[STATES]), left_of(&x->c[KINDS]), &points));
+  if (!qm_utf8_check(text, &found) || found != points) return QM_EFORMAT;
+  qm_buf_add(of_kind(w, QM__KIND_TEXT, w->kind), text.p, text.n);
+  return QM_OK;
+}
+
 /* *count: of the chains; which are whose, their dots say. */
 static int walk_sequence(writer *w, qm_cur *in, uint32_t *count) {
   chains x;
@@ -391,6 +408,7 @@ static int walk_sequence(writer *w, qm_cur *in, uint32_t *count) {
   authors = c;
   for (uint64_t i = 0; i < 2 * n; i++) QM_TRY(qm_cur_varint(&c, &place));
   QM_TRY(open_chains(&c, &x));
+  x.elements = 0;
   *count = 0;
   for (uint64_t i = 0; i < n; i++) {
     QM_TRY(qm_cur_varint(&authors, &place));
@@ -402,8 +420,7 @@ static int walk_sequence(writer *w, qm_cur *in, uint32_t *count) {
   put_column(w, QM__KIND_NUMBER, &x.c[STATES]);
   put_column(w, QM__KIND_NUMBER, &x.c[KINDS]);
   put_column(w, QM__KIND_BYTES, &x.c[VALUES]);
-  if (w->writing) put_text(w, QM__KIND_TEXT, qm_slice_of(c.at, qm_cur_left(&c)));
-  return QM_OK;
+  return put_shown(w, &x, left_of(&c));
 }
 
 static int walk_content(writer *w, qm_cur *in, uint32_t shape, uint32_t *count) {

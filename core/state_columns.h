@@ -42,6 +42,10 @@ void qm__columns_close(qm_columns *r); /* may be NULL */
 
 /* --- what writer and reader agree on --- */
 
+/* *points: of how many code points the text of a sequence is (S6.5) that has so many elements and
+ * these columns. QM_EFORMAT: stretches beyond the elements; errors of cur. */
+int qm__text_points(uint64_t elements, qm_slice states, qm_slice kinds, uint64_t *points);
+
 /* Columns that a block has once. */
 enum {
   QM__COL_AUTHORS,     /* places, in ascending order of ids */
@@ -77,7 +81,7 @@ enum {
   QM__KIND_NUMBER, /* of a chain: how far it ends before its author's next change begins */
   QM__KIND_BYTES,
   QM__KIND_LISTED, /* values that come again, once each: others name them by their places */
-  QM__KIND_TEXT,   /* of sequences: all kinds are much alike, and share a frame */
+  QM__KIND_TEXT,   /* of sequences, without lengths: all kinds are much alike, and share a frame */
   QM__KIND_COLS
 };
 

@@ -429,27 +429,66 @@ static void what_a_list_may_be(void **state) {
   qm_buf_free(&back);
 }
 
-/* A chain of as many elements as its end says. */
-static int chain(uint64_t distance) {
+/* A chain that begins at 11 and ends before 12 + `more`, in a change that begins at 10. */
+static int chain(uint64_t more, const char *states, size_t n_states, const char *text) {
   hand h;
   qm_buf back;
   qm_buf_init(&back, &b.env, 1u << 24);
   by_hand(&h, 1, QM_SEQUENCE);
-  qm_buf_varint(cell(&h, QM__KIND_NUMBER), distance);
-  for (unsigned i = 0; i < 3; i++) qm_buf_varint(cell(&h, QM__KIND_NUMBER), 0);
-  qm_buf_varint(cell(&h, QM__KIND_TAG), QM__TAG_TEXT + 1);
-  qm_buf_byte(cell(&h, QM__KIND_TEXT), 'x');
+  qm_buf_varint(cell(&h, QM__KIND_NUMBER), qm__zigzag(UINT64_C(10) - (12 + more)));
+  qm_buf_varint(cell(&h, QM__KIND_NUMBER), n_states);
+  qm_buf_add(cell(&h, QM__KIND_NUMBER), states, n_states);
+  for (unsigned i = 0; i < 2; i++) qm_buf_varint(cell(&h, QM__KIND_NUMBER), 0);
+  qm_buf_add(cell(&h, QM__KIND_TEXT), text, strlen(text));
   int rc = reads(&h, &back);
   qm_buf_free(&back);
   return rc;
 }
 
-/* The change begins, and its author's next would, at 10; the chain at 11. */
-static void where_a_chain_ends(void **state) {
+static void texts_of_sequences(void **state) {
   (void)state;
-  ok(chain(qm__zigzag(UINT64_C(10) - 12)));
-  ok(chain(qm__zigzag(UINT64_C(10) - 1000000))); /* of how many, a record's reader judges */
-  assert_int_equal(chain(qm__zigzag(UINT64_C(10) - 11)), QM_EFORMAT); /* none */
+  ok(chain(0, "", 0, "x"));
+  ok(chain(2, "", 0, "x\xc3\xa9y"));
+  ok(chain(2, "\1", 1, "x"));
+  ok(chain(2, "\0\1", 2, "\xe2\x82\xacy")); /* hidden, shown */
+  ok(chain(0, "\0", 1, ""));
+  assert_int_equal(chain(UINT64_MAX, "", 0, ""), QM_EFORMAT); /* of none */
+  assert_int_equal(chain(2, "", 0, "xy"), QM_ETRUNCATED);
+  assert_int_equal(chain(UINT64_MAX - 1, "", 0, "xy"), QM_ETRUNCATED);
+  assert_int_equal(chain(1, "", 0, "xyz"), QM_ETRAILING);
+  assert_int_equal(chain(1, "\3", 1, "xy"), QM_EFORMAT);
+  assert_int_equal(chain(1, "\1\2", 2, "x"), QM_EFORMAT);
+  assert_int_not_equal(chain(1, "\x81", 1, "x"), QM_OK); /* cut short */
+}
+
+/* One element at 11; its text has to be one code point, or it is no record. */
+static void texts_written(void **state) {
+  (void)state;
+  static const uint8_t head[] = {0x94, 0x91, 0, 0x93, 0, 10, 1, 0x90, 0x93, 16, QM_SEQUENCE, 0xc4},
+                       front[] = {1, 0, 1, 1, 1, 0, 0, 0, 0, 0, 0, 12, 8};
+  static const char *const texts[] = {"x", "\xe2\x82\xac", "", "xy", "\xff", "\xe2\x82"};
+  for (unsigned i = 0; i < 6; i++) {
+    qm_buf items, blob, out, back;
+    qm_buf_init(&items, &b.env, 1000);
+    qm_buf_init(&blob, &b.env, 1000);
+    qm_buf_init(&back, &b.env, 1000);
+    qm_buf_add(&blob, head, sizeof head);
+    qm_buf_byte(&blob, (uint8_t)(sizeof front + strlen(texts[i])));
+    qm_buf_add(&blob, front, sizeof front);
+    qm_buf_add(&blob, texts[i], strlen(texts[i]));
+    put_item(&items, 1, qm_buf_slice(&blob));
+    if (i < 2) {
+      written(&out, &items, 1);
+      ok(read_all(qm_buf_slice(&out), &back));
+      assert_int_equal(qm_slice_cmp(qm_buf_slice(&back), qm_buf_slice(&items)), 0);
+      qm_buf_free(&out);
+    } else {
+      refused(items.p, items.n);
+    }
+    qm_buf_free(&items);
+    qm_buf_free(&blob);
+    qm_buf_free(&back);
+  }
 }
 
 static void decimals(void **state) {
@@ -488,7 +527,8 @@ int main(void) {
       cmocka_unit_test_setup_teardown(values_that_come_again, setup, teardown),
       cmocka_unit_test_setup_teardown(what_is_listed, setup, teardown),
       cmocka_unit_test_setup_teardown(what_a_list_may_be, setup, teardown),
-      cmocka_unit_test_setup_teardown(where_a_chain_ends, setup, teardown),
+      cmocka_unit_test_setup_teardown(texts_of_sequences, setup, teardown),
+      cmocka_unit_test_setup_teardown(texts_written, setup, teardown),
       cmocka_unit_test(decimals),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
