@@ -9,9 +9,17 @@ void qm_buf_init(qm_buf *b, const qm_env *env, size_t max) {
   *b = fresh;
 }
 
+void qm_buf_init_in(qm_buf *b, const qm_env *env, size_t max, void *memory, size_t size) {
+  qm_buf_init(b, env, max);
+  b->p = memory;
+  b->cap = size < max ? size : max;
+  b->lent = 1;
+}
+
 void qm_buf_free(qm_buf *b) {
-  if (b->p) qm_free(b->env, b->p);
+  if (b->p && !b->lent) qm_free(b->env, b->p);
   b->p = NULL;
+  b->lent = 0;
   b->n = b->cap = 0;
 }
 
@@ -35,11 +43,13 @@ uint8_t *qm_buf_reserve(qm_buf *b, size_t n) {
   if (cap > b->max) cap = b->max;
   if (cap < b->n + n) cap = b->n + n;
   /* Reserving nothing still yields a pointer. */
-  uint8_t *p = qm_realloc_array(b->env, b->p, cap ? cap : 1, 1);
+  uint8_t *p = qm_realloc_array(b->env, b->lent ? NULL : b->p, cap ? cap : 1, 1);
   if (!p) {
     b->status = QM_ENOMEM;
     return NULL;
   }
+  if (b->lent) memcpy(p, b->p, b->n);
+  b->lent = 0;
   b->p = p;
   b->cap = cap;
   return p + b->n;

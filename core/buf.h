@@ -12,9 +12,13 @@ typedef struct qm_buf {
   uint8_t *p;
   size_t n, cap, max;
   int status; /* QM_OK, QM_ENOMEM, QM_ELIMIT, or QM_ERANGE (mp: a NaN) */
+  int lent;   /* p is the caller's memory */
 } qm_buf;
 
 void qm_buf_init(qm_buf *b, const qm_env *env, size_t max);
+/* The same, beginning in memory of the caller, which outlives the buffer: what fits there takes
+ * none of env's. What does not moves, so p is never kept across an append. */
+void qm_buf_init_in(qm_buf *b, const qm_env *env, size_t max, void *memory, size_t size);
 void qm_buf_free(qm_buf *b);  /* zeroes the struct's pointers; may be called twice */
 void qm_buf_clear(qm_buf *b); /* n = 0, status = QM_OK, keeps the memory */
 int qm_buf_status(const qm_buf *b);

@@ -38,7 +38,7 @@ static inline void put_be32(uint8_t *to, uint32_t v) {
 static size_t pad(uint8_t *tail, size_t rest, uint64_t bytes) {
   size_t size = rest < SHA256_CBLOCK - 8 ? SHA256_CBLOCK : 2 * SHA256_CBLOCK;
   uint64_t bits = bytes * 8;
-  memset(tail + rest, 0, size - rest);
+  memset(tail + rest, 0, QM_SHA_PAD); /* never less than what is left: no count to look at */
   tail[rest] = 0x80;
   put_be32(tail + size - 8, (uint32_t)(bits >> 32));
   put_be32(tail + size - 4, (uint32_t)bits);
@@ -51,7 +51,7 @@ static void put_state(const SHA256_CTX *c, uint8_t *out) {
 
 void qm_sha256(const void *p, size_t n, qm_hash *out) {
   SHA256_CTX c;
-  uint8_t tail[2 * SHA256_CBLOCK];
+  uint8_t tail[SHA256_CBLOCK + QM_SHA_PAD];
   size_t rest = n % SHA256_CBLOCK;
   (void)SHA256_Init(&c);
   if (n != rest) (void)SHA256_Update(&c, p, n - rest);

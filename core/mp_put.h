@@ -54,6 +54,20 @@ static inline uint8_t *qm__put_bin(uint8_t *to, const void *p, size_t n) {
   return to + 2 + n;
 }
 
+#define QM__PUT_STR 5 /* bytes of the longest head */
+
+/* n < 2^32 bytes of UTF-8. */
+static inline uint8_t *qm__put_str(uint8_t *to, const void *p, size_t n) {
+  if (n < 32) {
+    *to++ = (uint8_t)(0xa0 | n);
+  } else {
+    to[0] = n <= UINT8_MAX ? 0xd9 : n <= UINT16_MAX ? 0xda : 0xdb;
+    to = qm__put_be(to + 1, n, n <= UINT8_MAX ? 1 : n <= UINT16_MAX ? 2 : 4);
+  }
+  if (n) memcpy(to, p, n);
+  return to + n;
+}
+
 static inline uint8_t *qm__put_raw(uint8_t *to, qm_slice raw) {
   if (raw.n) memcpy(to, raw.p, raw.n);
   return to + raw.n;

@@ -48,9 +48,10 @@ int qm_utf8_check(qm_slice s, size_t *codepoints) {
       count += s.n - i;
       break;
     }
-    /* Most of what is no ASCII is Han: U+1000 to U+CFFF need no look at their bounds. */
+    /* Most of what is no ASCII is Han, and its wide punctuation: of three bytes, those that
+     * begin with E0 and ED alone need a look at their bounds. */
     size_t before = i;
-    for (; s.n - i >= 3 && s.p[i] >= 0xE1 && s.p[i] <= 0xEC; i += 3, count++)
+    for (; s.n - i >= 3 && s.p[i] >= 0xE1 && s.p[i] <= 0xEF && s.p[i] != 0xED; i += 3, count++)
       if ((s.p[i + 1] & 0xC0) != 0x80 || (s.p[i + 2] & 0xC0) != 0x80) return 0;
     if (i != before) continue;
     size_t n = sequence(s.p + i, s.n - i);

@@ -86,13 +86,18 @@ static int count_ops(const qm_segment *s) {
 static int chain_hash(walker *w, const qm_id *space, const qm_hash *previous,
                       const uint8_t root[QM_HASH_SIZE], qm_hash *out) {
   qm_buf_clear(&w->row);
-  qm_buf_byte(&w->row, DOMAIN_SEGMENT);
-  qm_buf_add(&w->row, previous->b, QM_HASH_SIZE);
+  uint8_t *to = qm_buf_reserve(&w->row, 1 + QM_HASH_SIZE);
+  if (!to) return qm_buf_status(&w->row);
+  to[0] = DOMAIN_SEGMENT;
+  memcpy(to + 1, previous->b, QM_HASH_SIZE);
+  w->row.n = 1 + QM_HASH_SIZE;
   qm__segment_header(w->s, space, w->authors, &w->row);
-  qm_buf_add(&w->row, root, QM_HASH_SIZE);
-  QM_TRY(qm_buf_status(&w->row));
+  to = qm_buf_reserve(&w->row, QM_HASH_SIZE + QM_SHA_PAD);
+  if (!to) return qm_buf_status(&w->row);
+  memcpy(to, root, QM_HASH_SIZE);
+  w->row.n += QM_HASH_SIZE;
   if (w->row.n > ROW_MAX) return QM_ELIMIT;
-  qm_sha256(w->row.p, w->row.n, out);
+  qm__sha256_in(w->row.p, w->row.n, out->b);
   return QM_OK;
 }
 

@@ -24,30 +24,47 @@ int qm__op_fits(const qm_op *op) {
   return op->cuts.n == 0 || qm__op_has_cuts(op);
 }
 
-static void put_author(qm_buf *out, const qm_authors *authors, uint32_t number) {
-  if (number < authors->n) {
-    qm_mp_bin(out, authors->ids[number].b, QM_AUTHOR_SIZE);
-  } else if (out->status == QM_OK) {
-    out->status = QM_EINVAL;
-  }
+static int known(qm_buf *out, const qm_authors *authors, uint32_t number) {
+  if (number < authors->n) return 1;
+  if (out->status == QM_OK) out->status = QM_EINVAL;
+  return 0;
+}
+
+/* Forms of a few items are put together here, and added in one go. */
+#define HEAD_MAX 5 /* bytes of an array's head */
+#define AUTHOR_BYTES (2 + QM_AUTHOR_SIZE)
+
+static uint8_t *author_at(uint8_t *to, const qm_authors *authors, uint32_t number) {
+  return qm__put_bin(to, authors->ids[number].b, QM_AUTHOR_SIZE);
+}
+
+static void add(qm_buf *out, const uint8_t *p, const uint8_t *end) {
+  qm_buf_add(out, p, (size_t)(end - p));
+}
+
+static void put_array(qm_buf *out, uint64_t count) {
+  uint8_t head[HEAD_MAX];
+  add(out, head, qm__put_array(head, count));
 }
 
 static void put_dot(qm_buf *out, const qm_authors *authors, qm_dot d) {
-  put_author(out, authors, d.author);
-  qm_mp_uint(out, d.counter);
+  uint8_t b[AUTHOR_BYTES + QM__PUT_UINT];
+  if (known(out, authors, d.author))
+    add(out, b, qm__put_uint(author_at(b, authors, d.author), d.counter));
 }
 
 static void put_dots(qm_buf *out, const qm_authors *authors, qm_dots d) {
-  qm_mp_array(out, (size_t)d.n * 2);
+  put_array(out, (uint64_t)d.n * 2);
   for (uint32_t i = 0; i < d.n; i++) put_dot(out, authors, d.p[i]);
 }
 
 static void put_cuts(qm_buf *out, const qm_authors *authors, qm_ranges r) {
-  qm_mp_array(out, (size_t)r.n * 3);
+  uint8_t b[AUTHOR_BYTES + 2 * QM__PUT_UINT];
+  put_array(out, (uint64_t)r.n * 3);
   for (uint32_t i = 0; i < r.n; i++) {
-    put_author(out, authors, r.p[i].author);
-    qm_mp_uint(out, r.p[i].counter);
-    qm_mp_uint(out, r.p[i].len);
+    if (!known(out, authors, r.p[i].author)) return;
+    uint8_t *to = qm__put_uint(author_at(b, authors, r.p[i].author), r.p[i].counter);
+    add(out, b, qm__put_uint(to, r.p[i].len));
   }
 }
 
@@ -74,7 +91,7 @@ static void put_part(const qm_op *op, const qm_authors *authors, unsigned at, qm
     case AT_KEEPS: put_dots(out, authors, op->keeps); break;
     case AT_CUTS: put_cuts(out, authors, op->cuts); break;
     case AT_PARENT:
-      qm_mp_array(out, 2);
+      put_array(out, 2);
       put_dot(out, authors, op->parent);
       break;
     default: qm_mp_uint(out, op->order); break;
@@ -93,19 +110,43 @@ static uint8_t *put_fixed(const qm_op *op, unsigned items, uint8_t *to) {
   return qm__put_uint(to, op->generation);
 }
 
+/* What edits a text, mostly: a parent, or one range, and nothing else after the value. */
+#define EDIT_MAX (AT_END + 1 + AUTHOR_BYTES + 2 * QM__PUT_UINT)
+
+static int is_edit(const qm_op *op, const qm_authors *authors, unsigned parts) {
+  if (!(parts & ~(1u << AT_VALUE | 1u << AT_PARENT))) return op->parent.author < authors->n;
+  return parts == 1u << AT_CUTS && op->cuts.n == 1 && op->cuts.p->author < authors->n;
+}
+
+static uint8_t *put_edit(const qm_op *op, const qm_authors *authors, unsigned parts, unsigned at,
+                         uint8_t *to) {
+  for (; parts >> at > 1; at++) *to++ = nil_byte[0];
+  if (parts == 1u << AT_CUTS) {
+    to = author_at(qm__put_array(to, 3), authors, op->cuts.p->author);
+    return qm__put_uint(qm__put_uint(to, op->cuts.p->counter), op->cuts.p->len);
+  }
+  if (!(parts >> AT_PARENT)) return to;
+  to = author_at(qm__put_array(to, 2), authors, op->parent.author);
+  return qm__put_uint(to, op->parent.counter);
+}
+
 void qm_op_row(const qm_op *op, const qm_authors *authors, qm_buf *out) { /* S4.2, S4.3 */
   unsigned parts = parts_of(op), n = 0, has_value = parts >> AT_VALUE & 1;
+  size_t most = FIXED_MAX + op->value.n, left = out->max - out->n;
+  int edit = most + EDIT_MAX <= left && is_edit(op, authors, parts);
   while (parts >> n) n++;
-  uint8_t *to = qm_buf_reserve(out, FIXED_MAX + op->value.n);
+  uint8_t *to = qm_buf_reserve(out, edit ? most + EDIT_MAX : most);
   if (!to) return;
   to = put_fixed(op, ROW_FIXED + n, to);
   if (has_value) to = qm__put_raw(to, op->value);
+  if (edit) to = put_edit(op, authors, parts, has_value, to);
   out->n = (size_t)(to - out->p);
+  if (edit) return;
   for (unsigned at = has_value; at < n; at++) {
     if (parts >> at & 1)
       put_part(op, authors, at, out);
     else
-      qm_mp_nil(out);
+      qm_buf_byte(out, nil_byte[0]);
   }
 }
 
@@ -115,18 +156,16 @@ static void put_deps(qm_buf *out, const qm_authors *authors, const qm_change *c)
 
 void qm__segment_header(const qm_segment *s, const qm_id *space, const qm_authors *authors,
                         qm_buf *out) { /* S4.6 */
-  qm_mp_array(out, 5 + (size_t)s->n_changes);
-  qm_mp_uint(out, s->algorithm);
-  qm_mp_bin(out, space->b, QM_ID_SIZE);
-  put_author(out, authors, s->author);
-  qm_mp_uint(out, s->start);
-  qm_mp_uint(out, s->next);
-  for (uint32_t i = 0; i < s->n_changes; i++) {
+  uint8_t b[HEAD_MAX + 2 + QM_ID_SIZE + AUTHOR_BYTES + HEAD_MAX + 6 * QM__PUT_UINT];
+  if (!known(out, authors, s->author)) return;
+  uint8_t *to = qm__put_uint(qm__put_array(b, 5 + (uint64_t)s->n_changes), s->algorithm);
+  to = author_at(qm__put_bin(to, space->b, QM_ID_SIZE), authors, s->author);
+  to = qm__put_uint(qm__put_uint(to, s->start), s->next);
+  if (!s->n_changes) add(out, b, to);
+  for (uint32_t i = 0; i < s->n_changes; i++, to = b) {
     const qm_change *c = &s->changes[i];
-    qm_mp_array(out, 3 + (size_t)c->n_deps * 2);
-    qm_mp_uint(out, c->counter);
-    qm_mp_uint(out, c->time);
-    qm_mp_uint(out, c->n_ops);
+    to = qm__put_uint(qm__put_array(to, 3 + (uint64_t)c->n_deps * 2), c->counter);
+    add(out, b, qm__put_uint(qm__put_uint(to, c->time), c->n_ops));
     put_deps(out, authors, c);
   }
 }
@@ -134,24 +173,24 @@ void qm__segment_header(const qm_segment *s, const qm_id *space, const qm_author
 /* [row], [row, [author, counter]] by creation dot, [row, that or nil, leaf] erased. */
 static void put_open_op(qm_buf *out, const qm_authors *authors, const qm_op *op) {
   int erased = op->flags & QM_OP_ERASED, created = op->named == QM_BY_CREATION;
-  qm_mp_array(out, erased ? 3 : created ? 2 : 1);
+  put_array(out, erased ? 3 : created ? 2 : 1);
   qm_op_row(op, authors, out);
   if (created) {
-    qm_mp_array(out, 2);
+    put_array(out, 2);
     put_dot(out, authors, op->created);
   } else if (erased) {
-    qm_mp_nil(out);
+    qm_buf_byte(out, nil_byte[0]);
   }
   if (erased) qm_mp_bin(out, op->leaf, QM_HASH_SIZE);
 }
 
 void qm_change_row(const qm_change *c, const qm_authors *authors, qm_buf *out) { /* S4.12 */
-  qm_mp_array(out, 1 + (size_t)c->n_ops);
-  qm_mp_array(out, 4 + (size_t)c->n_deps * 2);
-  put_author(out, authors, c->author);
-  qm_mp_uint(out, c->counter);
-  qm_mp_uint(out, c->next);
-  qm_mp_uint(out, c->time);
+  uint8_t b[2 * HEAD_MAX + AUTHOR_BYTES + 3 * QM__PUT_UINT];
+  if (!known(out, authors, c->author)) return;
+  uint8_t *to = qm__put_array(b, 1 + (uint64_t)c->n_ops);
+  to = author_at(qm__put_array(to, 4 + (uint64_t)c->n_deps * 2), authors, c->author);
+  to = qm__put_uint(qm__put_uint(to, c->counter), c->next);
+  add(out, b, qm__put_uint(to, c->time));
   put_deps(out, authors, c);
   for (uint32_t i = 0; i < c->n_ops; i++) put_open_op(out, authors, &c->ops[i]);
 }

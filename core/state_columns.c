@@ -8,15 +8,15 @@
 #include "core/crdt/sequence.h"
 #include "core/cur.h"
 #include "core/id.h"
+#include "core/norm.h"
+#include "core/state_groups.h"
+#include "core/state_listed.h"
 #include "core/timestamp.h"
 #include "core/value.h"
-#include "core/zip.h"
 
 /* An untimed dot (a creation, a mark, a text's run) joins the change of its record before it
  * where it is no further away: it is no error where that is another change, only longer. */
 #define NEAR 64u
-/* A column that compresses by itself; smaller ones share a frame with their neighbours. */
-#define ALONE 1024u
 
 typedef struct dot {
   uint64_t counter, span, time;
@@ -27,6 +27,7 @@ typedef struct dot {
 
 typedef struct change {
   uint64_t first, next, time; /* next: expected of the next dot, while writing */
+  uint64_t limit;             /* where the author's next change begins; of its last: first */
   uint32_t author;            /* rank */
   uint32_t place;             /* among all of the block, by (author, first) */
   uint32_t local;             /* among those of its record, by (time, place) */
@@ -35,6 +36,7 @@ typedef struct change {
 
 typedef struct kind {
   uint32_t collection, field, shape;
+  qm__listed *listed; /* its values that come again; NULL: none */
 } kind;
 
 typedef struct writer {
@@ -125,11 +127,13 @@ static int note_dot(writer *w, const dot *d) {
   return QM_OK;
 }
 
-/* k: whose column. A mark stands at the last op of its change, any other dot behind it. */
+/* k: whose column. A mark stands at the last op of its change, what is named at the end of what
+ * its change wrote, any other dot behind the one before. */
 static int put_dot(writer *w, uint32_t k, const dot *d) {
   if (!w->writing) return note_dot(w, d);
   change *c = &w->changes[w->dots[w->at++].change];
   uint64_t expected = c->next - (k == QM__MARKED);
+  if (k == QM__NAMED && c->limit > c->first) expected = c->limit;
   qm_buf_varint(of_kind(w, QM__KIND_CHANGE, k), c->local);
   qm_buf_varint(of_kind(w, QM__KIND_OFFSET, k), qm__zigzag(d->counter - expected));
   if (k != QM__MARKED && k != QM__NAMED) c->next = d->counter + d->span;
@@ -201,7 +205,11 @@ static void put_value(writer *w, qm_slice v, qm_time time) {
   qm_mp_token t;
   int64_t m;
   unsigned exponent;
-  if (!w->writing) return;
+  uint32_t place;
+  if (qm__listed_find(w->kinds[w->kind].listed, v, &place)) {
+    put_number(w, QM__TAG_LISTED, place);
+    return;
+  }
   qm_cur_init(&c, v);
   if (qm_cur_token(&c, &t) != QM_OK) {
     put_raw(w, v);
@@ -222,6 +230,7 @@ static void put_value(writer *w, qm_slice v, qm_time time) {
 static int walk_value(writer *w, qm_cur *in, qm_time time) {
   qm_slice v;
   QM_TRY(qm_cur_value(in, QM_VALUE_DEPTH + 1, &v));
+  if (!w->writing) return qm__listed_note(&w->arena, &w->kinds[w->kind].listed, v);
   put_value(w, v, time);
   return QM_OK;
 }
@@ -303,6 +312,7 @@ enum { HEADS, GAPS, LENGTHS, FLAGS, HANGS, STATES, KINDS, VALUES, SEQUENCE };
 typedef struct chains {
   qm_cur c[SEQUENCE];
   uint64_t end; /* of the author's chain before */
+  uint64_t elements;
 } chains;
 
 /* Where its least element hangs: mostly at the end of the author's chain before. */
@@ -323,6 +333,11 @@ static int walk_hangs(writer *w, chains *x, uint64_t flags, uint64_t gap) {
   return put_dot(w, QM__NAMED, &named);
 }
 
+/* A chain is often the last of its change, so that it ends where the author's next begins. */
+static void put_end(writer *w, const change *c, uint64_t end) {
+  qm_buf_varint(of_kind(w, QM__KIND_NUMBER, w->kind), qm__zigzag(c->limit - end));
+}
+
 static int walk_chain(writer *w, chains *x, uint32_t author) {
   uint8_t head = 0, flags = 0;
   uint64_t gap = 0, more = 0;
@@ -340,11 +355,13 @@ static int walk_chain(writer *w, chains *x, uint32_t author) {
   }
   if (flags == 3) QM_TRY(qm_cur_byte(&x->c[FLAGS], &flags));
   put_flags(w, flags);
-  if (w->writing) qm_buf_varint(of_kind(w, QM__KIND_NUMBER, w->kind), more);
   QM_TRY(walk_hangs(w, x, flags, gap));
   dot d = {.counter = x->end + gap, .span = more + 1, .author = author};
   x->end = d.counter + d.span;
-  return put_dot(w, w->kind, &d);
+  x->elements += d.span;
+  QM_TRY(put_dot(w, w->kind, &d));
+  if (w->writing) put_end(w, &w->changes[w->dots[w->at - 1].change], x->end);
+  return QM_OK;
 }
 
 /* A column as it is. */
@@ -366,6 +383,19 @@ static int open_chains(qm_cur *in, chains *x) {
   return QM_OK;
 }
 
+static qm_slice left_of(const qm_cur *c) { return qm_slice_of(c->at, qm_cur_left(c)); }
+
+/* Its length is not written: as many code points as the columns say. */
+static int put_shown(writer *w, const chains *x, qm_slice text) {
+  uint64_t points = 0;
+  size_t found = 0;
+  if (!w->writing) return QM_OK;
+  QM_TRY(qm__text_points(x->elements, left_of(&x->c[STATES]), left_of(&x->c[KINDS]), &points));
+  if (!qm_utf8_check(text, &found) || found != points) return QM_EFORMAT;
+  qm_buf_add(of_kind(w, QM__KIND_TEXT, w->kind), text.p, text.n);
+  return QM_OK;
+}
+
 /* *count: of the chains; which are whose, their dots say. */
 static int walk_sequence(writer *w, qm_cur *in, uint32_t *count) {
   chains x;
@@ -378,6 +408,7 @@ static int walk_sequence(writer *w, qm_cur *in, uint32_t *count) {
   authors = c;
   for (uint64_t i = 0; i < 2 * n; i++) QM_TRY(qm_cur_varint(&c, &place));
   QM_TRY(open_chains(&c, &x));
+  x.elements = 0;
   *count = 0;
   for (uint64_t i = 0; i < n; i++) {
     QM_TRY(qm_cur_varint(&authors, &place));
@@ -389,8 +420,7 @@ static int walk_sequence(writer *w, qm_cur *in, uint32_t *count) {
   put_column(w, QM__KIND_NUMBER, &x.c[STATES]);
   put_column(w, QM__KIND_NUMBER, &x.c[KINDS]);
   put_column(w, QM__KIND_BYTES, &x.c[VALUES]);
-  if (w->writing) put_text(w, qm_slice_of(c.at, qm_cur_left(&c)));
-  return QM_OK;
+  return put_shown(w, &x, left_of(&c));
 }
 
 static int walk_content(writer *w, qm_cur *in, uint32_t shape, uint32_t *count) {
@@ -415,12 +445,12 @@ static int walk_content(writer *w, qm_cur *in, uint32_t shape, uint32_t *count) 
 
 /* Cells come in the order of kinds; each kind of the collection says how many, or 0. */
 static int walk_cells(writer *w, qm_cur *in) {
-  kind first = {w->collection, 0, 0};
+  kind first = {.collection = w->collection};
   uint32_t items = 0, next = w->writing ? kind_at(w, &first) : 0;
   QM_TRY(qm_cur_array(in, &items));
   if (items % 3) return QM_EFORMAT;
   for (uint32_t i = 0; i < items / 3; i++) {
-    kind x = {w->collection, 0, 0};
+    kind x = {.collection = w->collection};
     uint32_t count = 0;
     QM_TRY(qm_cur_uint32(in, &x.field));
     QM_TRY(qm_cur_uint32(in, &x.shape));
@@ -567,10 +597,14 @@ static int put_changes(writer *w) {
     uint32_t from = at;
     uint64_t counter = 0;
     qm_time time = 0;
+    change *before = NULL;
     if (!w->named[author]) continue;
     for (; at < w->n_changes && w->changes[order[at]].author == author; at++) {
       change *c = &w->changes[order[at]];
       c->place = at;
+      c->limit = c->first;
+      if (before) before->limit = c->first;
+      before = c;
       if (!c->timed) c->time = qm_time_make(qm_time_ms(time));
       qm_buf_varint(fixed(w, QM__COL_COUNTERS), c->first - counter);
       put_time(w, time, c->time);
@@ -656,6 +690,19 @@ static void put_kinds(writer *w) {
     qm_buf_varint(fixed(w, QM__COL_KINDS), w->kinds[k].collection);
     qm_buf_varint(fixed(w, QM__COL_KINDS), w->kinds[k].field);
     qm_buf_varint(fixed(w, QM__COL_KINDS), w->kinds[k].shape);
+    qm__listed_put(of_kind(w, QM__KIND_LISTED, k), w->kinds[k].listed);
+  }
+}
+
+/* Of what the survey noted, what is worth a list. */
+static void keep_listed(writer *w) {
+  uint32_t left = QM_BLOCK_LISTED_MAX;
+  for (uint32_t k = 0; k < w->n_kinds; k++) {
+    const qm__listed *l = w->kinds[k].listed;
+    if (!l || !qm__listed_worth(l) || l->n > left)
+      w->kinds[k].listed = NULL;
+    else
+      left -= l->n;
   }
 }
 
@@ -668,89 +715,13 @@ static int open_columns(writer *w) {
   return QM_OK;
 }
 
-/* --- assembly --- */
-
-/* Where it is the smaller so, as a frame of zstd; before it its length and whether it is one. */
-static int put_group(qm_buf *out, qm_slice raw, int level) {
-  qm_buf packed;
-  qm_slice body = raw;
-  qm_buf_init(&packed, out->env, raw.n ? raw.n - 1 : 0);
-  int rc = raw.n ? qm_zip(&packed, raw, level) : QM_OK;
-  int zipped = rc == QM_OK && raw.n;
-  if (zipped) body = qm_buf_slice(&packed);
-  qm_buf_varint(out, (uint64_t)body.n << 1 | (unsigned)zipped);
-  qm_buf_add(out, body.p, body.n);
-  qm_buf_free(&packed);
-  if (rc != QM_OK && rc != QM_ELIMIT) return rc;
-  return qm_buf_status(out);
-}
-
-static uint64_t *size_of(qm_columns_sizes *s, const writer *w, uint32_t column) {
-  unsigned sort = column < QM__COLS ? QM__KIND_COLS : (column - QM__COLS) / w->n_kinds;
-  if (column == QM__COL_ID || column == QM__COL_ID_FIRST) return &s->ids;
-  if (column == QM__COL_DIGESTS) return &s->digests;
-  if (column >= QM__COL_TIME_LOW && column <= QM__COL_TICKS) return &s->times;
-  if (column == QM__COL_COUNTERS || column == QM__COL_REFS || column == QM__COL_REF_LOW ||
-      column == QM__COL_REF_HIGH || sort == QM__KIND_CHANGE || sort == QM__KIND_OFFSET ||
-      sort == QM__KIND_PARENT)
-    return &s->dots;
-  return sort >= QM__KIND_TAG && sort < QM__KIND_COLS ? &s->values : &s->rest;
-}
-
-/* A group ends before and after a column that compresses by itself. */
-static int ends_group(const writer *w, uint32_t column) {
-  return column + 1 == w->n_columns || w->columns[column].n >= ALONE ||
-         w->columns[column + 1].n >= ALONE;
-}
-
-static int put_groups(writer *w, qm_buf *out, int level, qm_columns_sizes *sizes) {
-  qm_buf group;
-  int rc = QM_OK;
-  uint32_t first = 0;
-  qm_buf_init(&group, w->env, QM_BLOCK_RAW_MAX);
-  for (uint32_t i = 0; rc == QM_OK && i < w->n_columns; i++) {
-    int ends = ends_group(w, i), alone = ends && first == i;
-    size_t before = out->n;
-    if (!alone) qm_buf_add(&group, w->columns[i].p, w->columns[i].n);
-    rc = qm_buf_status(&group);
-    if (rc != QM_OK || !ends) continue;
-    rc = put_group(out, qm_buf_slice(alone ? &w->columns[i] : &group), level);
-    if (sizes) *size_of(sizes, w, i) += out->n - before;
-    qm_buf_clear(&group);
-    first = i + 1;
-  }
-  qm_buf_free(&group);
-  return rc;
-}
-
-/* How many kinds, then of each column its size and whether it ends a group. */
-static int put_sizes(writer *w, qm_buf *out, int level, qm_columns_sizes *sizes) {
-  qm_buf head;
-  uint64_t total = 0;
-  size_t before = out->n;
-  qm_buf_init(&head, w->env, QM_BLOCK_RAW_MAX);
-  qm_buf_varint(&head, w->n_kinds - QM__KINDS);
-  for (uint32_t i = 0; i < w->n_columns; i++) {
-    total += w->columns[i].n;
-    qm_buf_varint(&head, (uint64_t)w->columns[i].n << 1 | (unsigned)ends_group(w, i));
-  }
-  int rc = total > QM_BLOCK_RAW_MAX ? QM_ELIMIT : qm_buf_status(&head);
-  if (rc == QM_OK) {
-    qm_buf_varint(out, head.n);
-    rc = put_group(out, qm_buf_slice(&head), level);
-  }
-  if (sizes) sizes->rest += out->n - before;
-  qm_buf_free(&head);
-  return rc;
-}
-
 static int columns_status(const writer *w) {
   for (uint32_t i = 0; i < w->n_columns; i++) QM_TRY(qm_buf_status(&w->columns[i]));
   return QM_OK;
 }
 
 static int begin(writer *w) {
-  kind none = {0, 0, 0};
+  kind none = {.listed = NULL};
   w->named = qm_arena_zero(&w->arena, w->n_authors + 1u);
   w->place = qm_arena_zero(&w->arena, ((size_t)w->n_authors + 1) * sizeof *w->place);
   if (!w->named || !w->place) return QM_ENOMEM;
@@ -765,14 +736,15 @@ static int write_block(writer *w, qm_buf *out, qm_slice items, int level,
                        qm_columns_sizes *sizes) {
   QM_TRY(begin(w));
   QM_TRY(each_record(w, items));
+  if (w->n_records > 1 && items.n > QM_BLOCK_BYTES) return QM_ELIMIT;
+  keep_listed(w);
   QM_TRY(open_columns(w));
   QM_TRY(put_changes(w));
   w->writing = 1;
   QM_TRY(each_record(w, items));
   put_kinds(w);
   QM_TRY(columns_status(w));
-  QM_TRY(put_sizes(w, out, level, sizes));
-  return put_groups(w, out, level, sizes);
+  return qm__groups_write(out, w->columns, w->n_kinds, level, sizes);
 }
 
 int qm__columns_write(qm_buf *out, qm_slice items, const uint32_t *rank, uint32_t n_authors,

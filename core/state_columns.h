@@ -17,6 +17,7 @@
 #define QM_BLOCK_RAW_MAX QM_BLOCK_BYTES
 #define QM_BLOCK_KINDS_MAX 2048u
 #define QM_BLOCK_DOTS_MAX 262144u
+#define QM_BLOCK_LISTED_MAX 65536u
 
 /* What the bytes of a snapshot's records are, for those who measure it. */
 typedef struct qm_columns_sizes {
@@ -40,6 +41,10 @@ int qm__columns_next(qm_columns *r, qm_buf *item);
 void qm__columns_close(qm_columns *r); /* may be NULL */
 
 /* --- what writer and reader agree on --- */
+
+/* *points: of how many code points the text of a sequence is (S6.5) that has so many elements and
+ * these columns. QM_EFORMAT: stretches beyond the elements; errors of cur. */
+int qm__text_points(uint64_t elements, qm_slice states, qm_slice kinds, uint64_t *points);
 
 /* Columns that a block has once. */
 enum {
@@ -73,8 +78,10 @@ enum {
   QM__KIND_OFFSET, /* counter, less the one expected in that change */
   QM__KIND_PARENT, /* of a chain: 0 the end of its author's chain before, else the distance + 1 */
   QM__KIND_TAG,    /* of each value */
-  QM__KIND_NUMBER,
+  QM__KIND_NUMBER, /* of a chain: how far it ends before its author's next change begins */
   QM__KIND_BYTES,
+  QM__KIND_LISTED, /* values that come again, once each: others name them by their places */
+  QM__KIND_TEXT,   /* of sequences, without lengths: all kinds are much alike, and share a frame */
   QM__KIND_COLS
 };
 
@@ -92,8 +99,10 @@ enum {
   QM__TAG_BIN = 3,     /* 32 bytes among the digests */
   QM__TAG_HEX = 4,     /* the same as 64 hexadecimal digits */
   QM__TAG_DECIMAL = 5, /* float: a number, zigzagged, divided by 10^(tag - 5) */
+  QM__TAG_LISTED = 13, /* one of the kind's list: its place is a number */
   QM__TAG_TEXT = 16    /* text of tag - 16 bytes */
 };
 #define QM__TEXT_MAX 239u
+#define QM__LISTED_BYTES 241u /* a listed value, at most */
 
 #endif

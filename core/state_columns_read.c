@@ -11,9 +11,10 @@
 #include "core/id.h"
 #include "core/mp.h"
 #include "core/mp_put.h"
+#include "core/norm.h"
+#include "core/state_groups.h"
 #include "core/timestamp.h"
 #include "core/value.h"
-#include "core/zip.h"
 
 typedef struct change {
   uint64_t first, time;
@@ -50,6 +51,9 @@ struct qm_columns {
   uint32_t n_changes;
   kind *kinds; /* of cells, from QM__KINDS on */
   uint32_t n_kinds, kind;
+  qm_slice *listed;      /* values that come again, of one kind after the other */
+  uint32_t *listed_from; /* of each kind its first; one more at the end */
+  size_t total;          /* bytes of the items so far, with their lengths */
   ref *refs; /* by place */
   uint32_t *local; /* local number -> index into refs */
   uint32_t n_refs, cap_refs;
@@ -77,26 +81,41 @@ static int number_of(qm_cur *c, uint32_t *out) {
 
 /* --- dots --- */
 
+/* Where the author's next change begins; of its last one where itself does. */
+static uint64_t limit_of(const reader *r, uint32_t place) {
+  const change *c = &r->changes[place];
+  return place + 1 < r->n_changes && c[1].author == c->author ? c[1].first : c->first;
+}
+
+/* Where the next dot is expected. What is named is mostly what its change ended with. */
+static uint64_t expected(const reader *r, const ref *c, uint32_t k) {
+  if (k != QM__NAMED) return c->next - (k == QM__MARKED);
+  uint64_t limit = limit_of(r, c->place);
+  return limit > r->changes[c->place].first ? limit : c->next;
+}
+
 static int get_dot(reader *r, uint32_t k, dot *out) {
   uint64_t which = 0, offset = 0;
   QM_TRY(qm_cur_varint(of_kind(r, QM__KIND_CHANGE, k), &which));
   QM_TRY(qm_cur_varint(of_kind(r, QM__KIND_OFFSET, k), &offset));
   if (which >= r->n_refs) return QM_EFORMAT;
   ref *c = &r->refs[r->local[which]];
-  uint64_t expected = c->next - (k == QM__MARKED);
-  *out = (dot){expected + qm__unzigzag(offset), c->time, c->author};
+  *out = (dot){expected(r, c, k) + qm__unzigzag(offset), c->time, c->author};
   if (k != QM__MARKED && k != QM__NAMED) c->next = out->counter + 1;
   return QM_OK;
 }
 
-/* Of a run: the change goes on behind its last element. */
-static int get_run(reader *r, uint64_t span, dot *out) {
-  uint64_t which = 0;
+/* Of a run, with how many more elements it has: the change goes on behind the last. */
+static int get_run(reader *r, dot *out, uint64_t *more) {
+  uint64_t which = 0, distance = 0;
   qm_cur peek = *of_kind(r, QM__KIND_CHANGE, r->kind);
   QM_TRY(qm_cur_varint(&peek, &which));
   QM_TRY(get_dot(r, r->kind, out));
-  r->refs[r->local[which]].next = out->counter + span;
-  return QM_OK;
+  QM_TRY(qm_cur_varint(of_kind(r, QM__KIND_NUMBER, r->kind), &distance));
+  ref *c = &r->refs[r->local[which]];
+  c->next = limit_of(r, c->place) - qm__unzigzag(distance);
+  *more = c->next - out->counter - 1;
+  return *more == UINT64_MAX ? QM_EFORMAT : QM_OK;
 }
 
 /* What is put most often is put in one append. */
@@ -174,6 +193,13 @@ static int put_number(qm_buf *to, unsigned tag, uint64_t n, qm_time time) {
   return QM_OK;
 }
 
+static int put_listed(const reader *r, qm_buf *to, uint64_t place) {
+  uint32_t from = r->listed_from[r->kind];
+  if (place >= r->listed_from[r->kind + 1] - from) return QM_EFORMAT;
+  qm_mp_raw(to, r->listed[from + place]);
+  return QM_OK;
+}
+
 static int put_value(reader *r, qm_buf *to, qm_time time) {
   uint32_t tag = 0;
   uint64_t n = 0;
@@ -187,6 +213,7 @@ static int put_value(reader *r, qm_buf *to, qm_time time) {
     return QM_OK;
   }
   QM_TRY(qm_cur_varint(of_kind(r, QM__KIND_NUMBER, r->kind), &n));
+  if (tag == QM__TAG_LISTED) return put_listed(r, to, n);
   if (tag == QM__TAG_LONG) return put_text(r, to, n);
   return tag < QM__TAG_DECIMAL + QM__DECIMALS ? put_number(to, tag, n, time) : QM_EFORMAT;
 }
@@ -282,14 +309,13 @@ static void put_head(reader *r, uint64_t gap, uint64_t more, uint64_t flags) {
 }
 
 /* *end: of the chain before, whose author it has. */
-static int put_chain(reader *r, dot *end, uint64_t *chains) {
+static int put_chain(reader *r, dot *end, uint64_t *chains, uint64_t *elements) {
   uint64_t flags = 0, more = 0, distance = 0;
   dot at, named[2];
   QM_TRY(get_flags(r, &flags));
-  QM_TRY(qm_cur_varint(of_kind(r, QM__KIND_NUMBER, r->kind), &more));
-  if (flags > 31 || more == UINT64_MAX) return QM_EFORMAT;
+  if (flags > 31) return QM_EFORMAT;
   QM_TRY(get_hangs(r, flags, &distance, named));
-  QM_TRY(get_run(r, more + 1, &at));
+  QM_TRY(get_run(r, &at, &more));
   if (at.author != end->author) {
     if (*chains) qm_buf_varint(&r->sequence[SEQ_AUTHORS], *chains);
     qm_buf_varint(&r->sequence[SEQ_AUTHORS], at.author);
@@ -305,6 +331,7 @@ static int put_chain(reader *r, dot *end, uint64_t *chains) {
   if (flags & QM__CHAIN_MOVED) put_varints(hangs, &named[1]);
   end->counter = at.counter + more + 1;
   ++*chains;
+  *elements += more + 1;
   return qm_buf_status(&r->sequence[SEQ_HEADS]);
 }
 
@@ -316,34 +343,50 @@ static int get_column(reader *r, unsigned sort, qm_slice *out) {
   return qm_cur_span(of_kind(r, sort, r->kind), (size_t)n, out);
 }
 
-static int get_text(reader *r, qm_slice *out) {
-  uint32_t tag = 0;
-  uint64_t n = 0;
-  QM_TRY(number_of(of_kind(r, QM__KIND_TAG, r->kind), &tag));
-  if (tag == QM__TAG_LONG) {
-    QM_TRY(qm_cur_varint(of_kind(r, QM__KIND_NUMBER, r->kind), &n));
-  } else {
-    if (tag < QM__TAG_TEXT) return QM_EFORMAT;
-    n = tag - QM__TAG_TEXT;
+/* Of n elements in stretches, of which the last is left out, those of every other one. */
+static int of_turns(uint64_t n, qm_slice stretches, uint64_t *out) {
+  qm_cur c;
+  *out = 0;
+  qm_cur_init(&c, stretches);
+  for (int counts = 1; n; counts = !counts) {
+    uint64_t some = n;
+    if (qm_cur_left(&c)) QM_TRY(qm_cur_varint(&c, &some));
+    if (some > n) return QM_EFORMAT;
+    if (counts) *out += some;
+    n -= some;
   }
-  if (n > SIZE_MAX) return QM_ETRUNCATED;
-  return qm_cur_span(of_kind(r, QM__KIND_BYTES, r->kind), (size_t)n, out);
+  return QM_OK;
+}
+
+int qm__text_points(uint64_t elements, qm_slice states, qm_slice kinds, uint64_t *points) {
+  uint64_t shown = 0;
+  QM_TRY(of_turns(elements, states, &shown));
+  return of_turns(shown, kinds, points);
+}
+
+static int get_text(reader *r, uint64_t elements, qm_slice states, qm_slice kinds, qm_slice *out) {
+  qm_cur *c = of_kind(r, QM__KIND_TEXT, r->kind);
+  qm_slice left = qm_slice_of(c->at, qm_cur_left(c));
+  uint64_t points = 0;
+  QM_TRY(qm__text_points(elements, states, kinds, &points));
+  if (points > left.n) return QM_ETRUNCATED;
+  return qm_cur_span(c, qm_utf8_offset(left, (size_t)points), out);
 }
 
 static int put_sequence(reader *r, uint64_t count, qm_buf *to) {
   dot end = {0, 0, UINT32_MAX};
-  uint64_t chains = 0;
+  uint64_t chains = 0, elements = 0;
   qm_slice rest[4];
   qm_buf *front = &r->blob, *s = r->sequence;
   for (unsigned i = 0; i < SEQ_COLUMNS; i++) qm_buf_clear(&s[i]);
   qm_buf_clear(front);
   r->n_sequence = 0;
-  for (uint64_t i = 0; i < count; i++) QM_TRY(put_chain(r, &end, &chains));
+  for (uint64_t i = 0; i < count; i++) QM_TRY(put_chain(r, &end, &chains, &elements));
   qm_buf_varint(&s[SEQ_AUTHORS], chains);
   QM_TRY(get_column(r, QM__KIND_NUMBER, &rest[0]));
   QM_TRY(get_column(r, QM__KIND_NUMBER, &rest[1]));
   QM_TRY(get_column(r, QM__KIND_BYTES, &rest[2]));
-  QM_TRY(get_text(r, &rest[3]));
+  QM_TRY(get_text(r, elements, rest[0], rest[1], &rest[3]));
   qm_buf_varint(front, r->n_sequence);
   qm_buf_add(front, s[SEQ_AUTHORS].p, s[SEQ_AUTHORS].n);
   for (unsigned i = SEQ_HEADS; i < SEQ_COLUMNS; i++) qm_buf_varint(front, s[i].n);
@@ -617,81 +660,43 @@ static int read_changes(reader *r) {
   return QM_OK;
 }
 
-/* --- columns --- */
-
-/* Appends what a group holds: exactly `size` bytes. */
-static int read_group(qm_cur *in, uint64_t size, qm_buf *raw) {
-  uint64_t head = 0;
-  qm_slice body;
-  size_t before = raw->n;
-  QM_TRY(qm_cur_varint(in, &head));
-  if (head >> 1 > qm_cur_left(in)) return QM_ETRUNCATED;
-  QM_TRY(qm_cur_span(in, (size_t)(head >> 1), &body));
-  if (head & 1)
-    QM_TRY(qm_unzip(raw, body, (size_t)size));
-  else if (body.n == size)
-    qm_buf_add(raw, body.p, body.n);
-  QM_TRY(qm_buf_status(raw));
-  return raw->n - before == size ? QM_OK : QM_EFORMAT;
-}
-
-static int read_sizes(qm_cur *in, qm_buf *head) {
-  uint64_t size = 0;
-  QM_TRY(qm_cur_varint(in, &size));
-  if (size > head->max) return QM_EOVERSIZE;
-  return read_group(in, size, head);
-}
-
-/* Reads the groups one after the other; sets where each column begins and ends. */
-static int read_columns(reader *r, qm_cur *in, qm_cur *sizes, size_t *ends) {
-  uint64_t total = 0, group = 0;
-  for (uint32_t i = 0; i < r->n_columns; i++) {
-    uint64_t size = 0;
-    QM_TRY(qm_cur_varint(sizes, &size));
-    group += size >> 1;
-    total += size >> 1;
-    if (size >> 1 > QM_BLOCK_RAW_MAX || total > QM_BLOCK_RAW_MAX) return QM_EOVERSIZE;
-    ends[i] = (size_t)total;
-    if (!(size & 1)) continue;
-    QM_TRY(read_group(in, group, &r->raw));
-    group = 0;
+/* They are small: what names one by a byte gives no more than so many bytes for it. */
+static int read_listed(reader *r, uint32_t *n) {
+  *n = 0;
+  for (uint32_t k = 0; k < r->n_kinds; k++) {
+    qm_cur c = *of_kind(r, QM__KIND_LISTED, k);
+    if (r->listed) r->listed_from[k] = *n;
+    for (; qm_cur_left(&c); ++*n) {
+      qm_slice v;
+      QM_TRY(qm_cur_value(&c, QM_VALUE_DEPTH + 1, &v));
+      if (v.n > QM__LISTED_BYTES || *n == QM_BLOCK_LISTED_MAX) return QM_EOVERSIZE;
+      if (r->listed) r->listed[*n] = v;
+    }
+    if (r->listed) *of_kind(r, QM__KIND_LISTED, k) = c;
   }
-  if (group) return QM_EFORMAT;
-  QM_TRY(qm_cur_end(sizes));
-  for (uint32_t i = 0; i < r->n_columns; i++) {
-    size_t from = i ? ends[i - 1] : 0;
-    qm_cur_init(&r->columns[i], qm_slice_of(r->raw.p + from, ends[i] - from));
-  }
+  if (r->listed) r->listed_from[r->n_kinds] = *n;
   return QM_OK;
 }
 
-static int open_columns(reader *r, qm_cur *in, qm_buf *head) {
-  qm_cur sizes;
-  uint32_t kinds = 0;
-  QM_TRY(read_sizes(in, head));
-  QM_TRY(qm_cur_end(in) == QM_ETRAILING ? QM_OK : QM_ETRUNCATED);
-  in->status = QM_OK;
-  qm_cur_init(&sizes, qm_buf_slice(head));
-  QM_TRY(number_of(&sizes, &kinds));
-  if (kinds > QM_BLOCK_KINDS_MAX) return QM_EOVERSIZE;
-  r->n_kinds = kinds + QM__KINDS;
-  r->n_columns = QM__COLS + QM__KIND_COLS * r->n_kinds;
-  r->columns = qm_arena_array(&r->arena, r->n_columns, sizeof *r->columns);
-  size_t *ends = qm_arena_array(&r->arena, r->n_columns, sizeof *ends);
-  if (!r->columns || !ends) return QM_ENOMEM;
-  QM_TRY(read_columns(r, in, &sizes, ends));
-  return qm_cur_end(in);
+/* Counted first. */
+static int read_lists(reader *r) {
+  uint32_t n = 0;
+  QM_TRY(read_listed(r, &n));
+  r->listed_from = qm_arena_array(&r->arena, r->n_kinds + 1u, sizeof *r->listed_from);
+  r->listed = qm_arena_array(&r->arena, n + 1u, sizeof *r->listed);
+  if (!r->listed || !r->listed_from) return QM_ENOMEM;
+  return read_listed(r, &n);
 }
+
+/* --- opening --- */
 
 static int open_block(reader *r, qm_slice in) {
   qm_cur c;
-  qm_buf head;
-  qm_buf_init(&head, r->env, 5u * (QM__COLS + QM__KIND_COLS * (QM_BLOCK_KINDS_MAX + QM__KINDS)));
   qm_cur_init(&c, in);
-  int rc = open_columns(r, &c, &head);
-  qm_buf_free(&head);
-  QM_TRY(rc);
+  QM_TRY(qm__groups_read(&c, &r->raw, &r->arena, &r->columns, &r->n_kinds));
+  r->n_columns = QM__COLS + QM__KIND_COLS * r->n_kinds;
   QM_TRY(read_kinds(r));
+  QM_TRY(read_lists(r));
   return read_changes(r);
 }
 
@@ -714,11 +719,18 @@ int qm__columns_open(qm_columns **out, const qm_env *env, qm_slice in) {
   return rc == QM_ELIMIT ? QM_EOVERSIZE : rc;
 }
 
+/* Several records are no more than a block may be: what is listed is told in few bytes. */
+static int next_record(reader *r, qm_buf *item) {
+  size_t before = item->n;
+  int rc = read_record(r, item);
+  if (rc != QM_OK) return rc == QM_ELIMIT ? QM_EOVERSIZE : rc;
+  size_t n = item->n - before + 4, first = r->total;
+  r->total += n;
+  return first && r->total > QM_BLOCK_BYTES ? QM_EOVERSIZE : QM_OK;
+}
+
 int qm__columns_next(qm_columns *r, qm_buf *item) {
-  if (qm_cur_left(fixed(r, QM__COL_ID_FIRST))) {
-    int rc = read_record(r, item);
-    return rc == QM_ELIMIT ? QM_EOVERSIZE : rc;
-  }
+  if (qm_cur_left(fixed(r, QM__COL_ID_FIRST))) return next_record(r, item);
   for (uint32_t i = 0; i < r->n_columns; i++) QM_TRY(qm_cur_end(&r->columns[i]));
   return QM_ENOTFOUND;
 }

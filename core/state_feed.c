@@ -11,7 +11,9 @@
 /* A snapshot is made once and sent many times. */
 #define LEVEL_DEFAULT 17
 
-/* --- manifest: [4, space bin16, authors, records, names, batches, bytes, hashes bin] --- */
+#define MANIFEST 5u /* the version of manifest and columns */
+
+/* --- manifest: [version, space bin16, authors, records, names, batches, bytes, hashes bin] --- */
 
 static uint64_t parts_of(uint64_t bytes) {
   return bytes / QM_STATE_PART + (bytes % QM_STATE_PART != 0);
@@ -19,7 +21,7 @@ static uint64_t parts_of(uint64_t bytes) {
 
 int qm__manifest_write(const qm_manifest *m, const qm_id *space, qm_buf *out) {
   qm_mp_array(out, 8);
-  qm_mp_uint(out, 4);
+  qm_mp_uint(out, MANIFEST);
   qm_mp_bin(out, space->b, sizeof space->b);
   qm_mp_uint(out, m->authors);
   qm_mp_uint(out, m->records);
@@ -38,7 +40,7 @@ int qm__manifest_read(qm_manifest *m, const qm_id *space, qm_slice in) {
   qm_cur_init(&c, in);
   QM_TRY(qm_cur_array_n(&c, 8));
   QM_TRY(qm_cur_uint(&c, &version));
-  if (version != 4) return QM_EVERSION;
+  if (version != MANIFEST) return QM_EVERSION;
   QM_TRY(qm_cur_bin_n(&c, id.b, sizeof id.b));
   QM_TRY(qm_cur_uint32(&c, &m->authors));
   QM_TRY(qm_cur_uint(&c, &m->records));

@@ -190,16 +190,40 @@ static qm__map_kind *kind_of(qm__map *m, qm_slice key) {
   return &m->kinds[key.n ? key.p[0] % QM__MAP_KINDS : 0]; /* none begins with 0 */
 }
 
+static qm__map_node **link_after(qm__map_kind *kind, qm__map_node *n, int level) {
+  return n ? &n->next[level] : &kind->head[level];
+}
+
+static int stands_before(const qm__map_node *a, const qm__map_node *b) {
+  return a && qm_slice_cmp(qm__map_key(a), qm__map_key(b)) < 0;
+}
+
+/* Nodes come by key, so each begins where the one before came to stand: before[i] is the last
+ * node of level i that is less than that. Up as far as the next one is less too, then down. */
+static void place_on(qm__map_kind *kind, qm__map_node *before[], qm__map_node *n) {
+  int i = 0, moved = 0;
+  while (i < QM__MAP_LEVELS - 1 && stands_before(*link_after(kind, before[i], i), n)) i++;
+  for (qm__map_node *at = NULL; i >= 0; i--) {
+    if (!moved) at = before[i];
+    for (qm__map_node *x; stands_before(x = *link_after(kind, at, i), n); at = x) moved = 1;
+    before[i] = at;
+  }
+  for (int k = 0; k < n->height; k++) {
+    qm__map_node **link = link_after(kind, before[k], k);
+    n->next[k] = *link;
+    *link = before[k] = n;
+  }
+}
+
 /* The kind of the key, all of it in its place. */
 static qm__map_kind *settled(qm__map *m, qm_slice key) {
   qm__map_kind *kind = kind_of(m, key);
-  qm__map_node *n = kind->fresh;
+  qm__map_node *n = kind->fresh, *before[QM__MAP_LEVELS] = {NULL};
   kind->fresh = NULL;
   if (n && n->next[0]) n = sorted(n);
   while (n) {
-    qm__map_node *next = n->next[0], **links[QM__MAP_LEVELS];
-    descend(kind, qm__map_key(n), links, NULL);
-    node_link(n, links);
+    qm__map_node *next = n->next[0];
+    place_on(kind, before, n);
     n->fresh = 0;
     n = next;
   }

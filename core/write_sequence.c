@@ -1,6 +1,7 @@
 /* Verbs of text and list fields: positions are those of what the writer was shown. */
 #include <string.h>
 
+#include "core/mp_put.h"
 #include "core/write_int.h"
 
 #define CUTS_MAX 1024u /* ranges of a cut that is being typed */
@@ -47,20 +48,20 @@ static int insert(qm_write *w, const qm_target *t, const qm_record *member, uint
 
 /* --- typing --- */
 
+/* In the change's memory; n is below QM_VALUE_MAX. */
+static int typed_value(qm_write *w, const uint8_t *text, size_t n, qm_slice *out) {
+  uint8_t *p = qm_arena_alloc(qm__write_arena(w), QM__PUT_STR + n);
+  if (!p) return QM_ENOMEM;
+  *out = qm_slice_of(p, (size_t)(qm__put_str(p, text, n) - p));
+  return QM_OK;
+}
+
 int qm__write_typed(qm_write *w) {
   qm_typing *y = &w->typing;
-  qm_buf b;
   if (!y->insert) return QM_OK;
-  qm_op *op = &w->change.ops[y->insert - 1];
-  qm_buf_init(&b, w->e->env, QM_VALUE_MAX);
-  qm_mp_str(&b, y->text, y->n);
-  int rc = qm_buf_status(&b);
-  uint8_t *p = rc == QM_OK ? qm_arena_copy(qm__write_arena(w), b.p, b.n) : NULL;
-  if (rc == QM_OK && !p) rc = QM_ENOMEM;
-  op->value = qm_slice_of(p, b.n);
-  qm_buf_free(&b);
+  QM_TRY(typed_value(w, y->text, y->n, &w->change.ops[y->insert - 1].value));
   y->insert = 0;
-  return rc;
+  return QM_OK;
 }
 
 static int keep_text(qm_write *w, qm_slice text) {
@@ -106,19 +107,12 @@ static int type_on(qm_write *w, const filling *in, qm_op *op, int *done) {
   QM_TRY(keep_text(w, in->text));
   op->counter = w->change.next;
   op->span = in->points;
-  qm_buf b;
-  qm_buf_init(&b, w->e->env, QM_VALUE_MAX);
   if (in->text.n == 1) { /* a key on its own needs no memory but the text's */
     value[1] = in->text.p[0];
     op->value = qm_slice_of(value, 2);
   } else {
-    qm_mp_str(&b, in->text.p, in->text.n);
-    op->value = qm_slice_of(qm_arena_copy(qm__write_arena(w), b.p, b.n), b.n);
+    QM_TRY(typed_value(w, in->text.p, in->text.n, &op->value));
   }
-  int rc = qm_buf_status(&b);
-  if (rc == QM_OK && !op->value.p) rc = QM_ENOMEM;
-  qm_buf_free(&b);
-  QM_TRY(rc);
   w->change.ops[y->insert - 1].span += in->points;
   return apply_more(w, op, in->points);
 }
@@ -132,15 +126,10 @@ static int insert_text(qm_write *w, const qm_target *t, uint32_t field, uint64_t
   QM_TRY(qm_sequence_place(cell ? cell : &empty, &w->s->authors, at, &op));
   if (!qm__write_raw(w)) QM_TRY(type_on(w, in, &op, &done));
   if (done) return QM_OK;
-  qm_buf b;
-  qm_buf_init(&b, w->e->env, QM_VALUE_MAX);
-  qm_mp_str(&b, in->text.p, in->text.n);
   op.span = in->points;
-  op.value = qm_buf_slice(&b);
-  int rc = qm_buf_status(&b);
-  if (rc == QM_OK) rc = qm__write_op(w, t, op);
-  qm_buf_free(&b);
-  if (rc != QM_OK || qm__write_raw(w)) return rc;
+  QM_TRY(typed_value(w, in->text.p, in->text.n, &op.value));
+  QM_TRY(qm__write_emit(w, t->l, op));
+  if (qm__write_raw(w)) return QM_OK;
   QM_TRY(qm__write_typed(w));
   w->typing.n = 0;
   w->typing.insert = w->change.n_ops;

@@ -176,9 +176,12 @@ static int edges(qm_sequence *s, const qm_authors *authors, qm_arena *arena, qm_
 
 int qm__sequence_cut_range(qm_sequence *s, const qm_authors *authors, qm_arena *arena,
                            qm_range range) {
-  const qm__column *c = qm__sequence_column(s, authors, range.author);
   uint64_t end = range.counter + range.len;
-  qm__run *r = c ? qm__column_from(c, range.counter) : NULL;
+  qm__run *r = qm__sequence_find(s, authors, (qm_dot){range.counter, range.author});
+  if (!r) { /* of the first elements some are trimmed */
+    const qm__column *c = qm__sequence_column(s, authors, range.author);
+    r = c ? qm__column_from(c, range.counter) : NULL;
+  }
   while (r && r->first.counter < end) {
     if (r->state == QM_RUN_DEAD) {
       r = r->later;
@@ -199,7 +202,7 @@ int qm__sequence_cut_range(qm_sequence *s, const qm_authors *authors, qm_arena *
     r->state = QM_RUN_DEAD;
     r->data = NULL;
     r->bytes = r->room = 0;
-    qm__run_recount(r, shown);
+    qm__run_recount(s, r, shown);
     r = close_up(s, authors, r);
   }
   return QM_OK;
@@ -355,7 +358,13 @@ int qm_sequence_type(qm_cell *c, qm_arena *arena, qm_dot next, uint64_t at, uint
   if (!r || at < s->near_at || at - s->near_at != r->len || r->state != QM_RUN_TEXT ||
       r->rights.n || r->first.author != next.author || qm__run_end(r) != next.counter)
     return 0;
-  QM_TRY(qm__run_add(r, &more, arena));
+  if (r->room) {
+    *r->tail++ = key;
+    r->room--;
+    r->bytes++;
+  } else {
+    QM_TRY(qm__run_add(r, &more, arena));
+  }
   r->len++;
   s->near_more++;
   return 1;

@@ -7,6 +7,7 @@
 #include "core/crdt/sequence_tree.h"
 
 #define FEW 24u       /* points */
+#define FEW_RUNS 16u  /* given: built without memory of their own */
 #define LEAF_FILL 24u /* of QM_LEAF: room for what comes in between */
 
 /* --- sorting --- */
@@ -111,7 +112,7 @@ typedef struct builder {
   uint32_t *kids;   /* pieces */
   uint32_t *order;  /* pieces in the document */
   uint32_t *places; /* of pieces there, or NOWHERE */
-  uint32_t n, n_placed, n_moved;
+  uint32_t n, n_placed, n_moved, n_lost;
 } builder;
 
 /* r goes on where the run before it ends. */
@@ -298,7 +299,9 @@ static void give_list(const builder *b, uint32_t list, qm__run **room, qm__runs 
 static int link_all(const builder *b) {
   qm_sequence *s = b->s;
   qm__run **room = qm_arena_array(b->arena, b->n, sizeof *room); /* all lists in one stretch */
-  if (!room) return QM_ENOMEM;
+  /* Not touched before somebody asks for a position. Neighbours stand side by side. */
+  qm__place *standing = qm_arena_array(b->arena, b->n_placed, sizeof *standing);
+  if (!room || !standing) return QM_ENOMEM;
   for (uint32_t i = 0; i < b->n; i++) room[i] = b->pieces[b->kids[i]];
   give_list(b, 2 * b->n, room, &s->tops);
   give_list(b, 2 * b->n + 1, room, &s->strays);
@@ -308,8 +311,8 @@ static int link_all(const builder *b) {
     uint32_t at = b->places[i];
     give_list(b, 2 * i, room, &r->lefts);
     give_list(b, 2 * i + 1, room, &r->rights);
-    r->above = r->up = r->before = r->after = NULL;
-    r->priority = qm__run_priority(r->first);
+    r->above = NULL;
+    r->place = at == NOWHERE ? NULL : standing + at;
     r->stray = b->of[i] == NOWHERE;
     r->prev = at != NOWHERE && at ? b->pieces[b->order[at - 1]] : NULL;
     r->next = at != NOWHERE && at + 1 < b->n_placed ? b->pieces[b->order[at + 1]] : NULL;
@@ -331,47 +334,67 @@ static int set_up(builder *b, uint32_t *scratch) {
   walk(b, 2 * b->n, scratch);
   walk(b, 2 * b->n + 1, scratch);
   QM_TRY(link_all(b));
-  if (b->n_placed < b->n) drop_rings(b);
+  b->n_lost = b->n - b->n_placed;
+  if (b->n_lost) drop_rings(b);
   return add_columns(b);
 }
 
-static int raise(builder *b) {
+/* What a build works with and leaves behind: texts are mostly a few runs, and those build
+ * without asking for memory but what they keep. */
+typedef struct workshop {
+  qm__point hangs[FEW_RUNS];
+  qm__run *pieces[2 * FEW_RUNS];
+  uint32_t numbers[4 * FEW_RUNS], raised[9 * 2 * FEW_RUNS + 3];
+} workshop;
+
+static int raise(builder *b, workshop *few) {
   const qm_env *env = b->arena->env;
   size_t n = b->n;
-  uint32_t *numbers = qm_alloc_array(env, 9 * n + 3, sizeof *numbers);
+  uint32_t *numbers =
+      n <= 2 * FEW_RUNS ? few->raised : qm_alloc_array(env, 9 * n + 3, sizeof *numbers);
   if (!numbers) return QM_ENOMEM;
   b->kids = numbers + 4 * n;
   b->order = b->kids + n;
   b->places = b->order + n;
   b->starts = b->places + n;
   int rc = set_up(b, numbers);
+  if (numbers != few->raised) qm_free(env, numbers);
+  return rc;
+}
+
+/* `numbers`: four for each run; b->hangs and b->pieces are given: one, and two. */
+static int build_in(builder *b, qm__run **runs, size_t n, uint32_t *numbers, workshop *few) {
+  b->of = numbers;
+  b->hosts = b->of + 2 * n;
+  note_hangs(b, runs, n);
+  QM_TRY(cut_up(b, runs, n, b->hosts + n));
+  return raise(b, few);
+}
+
+static int build_many(builder *b, qm__run **runs, size_t n, workshop *few) {
+  const qm_env *env = b->arena->env;
+  uint32_t *numbers = qm_alloc_array(env, 4 * n, sizeof *numbers);
+  b->hangs = qm_alloc_array(env, n, sizeof *b->hangs);
+  b->pieces = qm_alloc_array(env, 2 * n, sizeof *b->pieces); /* each hangs at one place */
+  int rc = QM_ENOMEM;
+  if (b->hangs && b->pieces && numbers) rc = build_in(b, runs, n, numbers, few);
   qm_free(env, numbers);
+  qm_free(env, b->pieces);
+  qm_free(env, b->hangs);
   return rc;
 }
 
 int qm__sequence_build(qm_sequence *s, const qm_authors *authors, qm_arena *arena, qm__run **runs,
                        size_t n, int *placed) {
-  builder b = {.s = s, .authors = authors, .arena = arena};
-  const qm_env *env = arena->env;
+  workshop few;
+  builder b = {
+      .s = s, .authors = authors, .arena = arena, .hangs = few.hangs, .pieces = few.pieces};
   memset(s, 0, sizeof *s);
   if (placed) *placed = 1;
   if (!n) return QM_OK;
   if (n >= SHOW / 4) return QM_ENOMEM;
-  b.hangs = qm_alloc_array(env, n, sizeof *b.hangs);
-  b.pieces = qm_alloc_array(env, 2 * n, sizeof *b.pieces); /* each hangs at one place */
-  uint32_t *numbers = qm_alloc_array(env, 4 * n, sizeof *numbers);
-  int rc = b.hangs && b.pieces && numbers ? QM_OK : QM_ENOMEM;
-  if (rc == QM_OK) {
-    b.of = numbers;
-    b.hosts = b.of + 2 * n;
-    note_hangs(&b, runs, n);
-    rc = cut_up(&b, runs, n, b.hosts + n);
-  }
-  uint32_t all = b.n;
-  if (rc == QM_OK) rc = raise(&b);
-  if (placed) *placed = b.n_placed == all;
-  qm_free(env, numbers);
-  qm_free(env, b.pieces);
-  qm_free(env, b.hangs);
+  int rc = n <= FEW_RUNS ? build_in(&b, runs, n, few.numbers, &few)
+                         : build_many(&b, runs, n, &few);
+  if (rc == QM_OK && placed) *placed = !b.n_lost;
   return rc;
 }

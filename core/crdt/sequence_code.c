@@ -30,6 +30,7 @@
 
 enum { HANGS_MASK = 3, FLAG_BACK = 4, FLAG_OTHER = 8, FLAG_MOVED = 16, FLAGS_MAX = 31 };
 enum { GAP_MORE = 3, LENGTH_MORE = 15, GAP_BIT = 2, LENGTH_BIT = 4 };
+#define ROOM 64u /* bytes of a column: more are asked for */
 enum { HEADS, GAPS, LENGTHS, FLAGS, HANGS, STATES, KINDS, VALUES, COLUMNS };
 
 /* From `from` to before `next`, by counter. */
@@ -226,9 +227,11 @@ static void put_all(writer *w, const qm_sequence *s, qm_buf *out) {
 void qm__sequence_encode(const qm_cell *cell, const qm_names *to, const qm_authors *authors,
                          qm_buf *out) {
   const qm_sequence *s = qm_sequence_of(cell);
+  uint8_t room[COLUMNS + 1][ROOM]; /* of most texts all */
   writer w = {.to = to, .authors = authors};
-  qm_buf_init(&w.front, out->env, SIZE_MAX / 2);
-  for (unsigned i = 0; i < COLUMNS; i++) qm_buf_init(&w.c[i], out->env, SIZE_MAX / 2);
+  qm_buf_init_in(&w.front, out->env, SIZE_MAX / 2, room[COLUMNS], ROOM);
+  for (unsigned i = 0; i < COLUMNS; i++)
+    qm_buf_init_in(&w.c[i], out->env, SIZE_MAX / 2, room[i], ROOM);
   put_columns(&w, s);
   if (w.some_values) put_values(&w, s);
   put_all(&w, s, out);

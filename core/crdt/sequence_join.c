@@ -84,7 +84,8 @@ static int take(joiner *j, const half *here, const qm__run *from, const qm__run 
   if (!r) return QM_ENOMEM;
   memset(&r->lefts, 0, sizeof r->lefts);
   memset(&r->rights, 0, sizeof r->rights);
-  r->up = r->before = r->after = r->next = r->prev = NULL;
+  r->next = r->prev = NULL;
+  r->place = NULL;
   r->room = 0; /* the bytes behind belong to the side it came from */
   qm__run_clip(r, lo - from->first.counter, hi - lo);
   if (other)

@@ -5,19 +5,25 @@
 #include "core/crdt/codec.h"
 #include "core/norm.h"
 
-static uint64_t shown_of(const qm__run *r) { return r ? r->shown : 0; }
+static uint64_t shown_of(const qm__place *p) { return p ? p->shown : 0; }
 
-static void sum(qm__run *r) {
-  r->shown = qm__run_shown(r) + shown_of(r->before) + shown_of(r->after);
-}
+static void sum(qm__place *p) { p->shown = p->own + shown_of(p->before) + shown_of(p->after); }
 
-uint32_t qm__run_priority(qm_dot d) {
+/* A mix of the dot: the same run gets the same priority anywhere, and nobody keeps a
+ * generator. A forged choice of dots costs its own record time, no more. */
+static uint32_t priority_of(qm_dot d) {
   uint64_t x = d.counter * UINT64_C(0x9e3779b97f4a7c15) + ((uint64_t)d.author << 32 | 0x5bd1e995u);
   x ^= x >> 31;
   x *= UINT64_C(0xbf58476d1ce4e5b9);
   x ^= x >> 29;
   x *= UINT64_C(0x94d049bb133111eb);
   return (uint32_t)(x >> 32);
+}
+
+/* 0: no memory. */
+static int give_place(qm__run *r, qm_arena *arena) {
+  if (!r->place) r->place = qm_arena_alloc(arena, sizeof *r->place);
+  return r->place != NULL;
 }
 
 qm__run *qm__run_next(const qm__run *r) { return r->next; }
@@ -36,19 +42,20 @@ static void thread(qm_sequence *s, qm__run *prev, qm__run *r, qm__run *next) {
 /* Each goes to the right end: `last`, whose ancestors get their sums when something comes to
  * stand beside them. */
 void qm__sequence_order(qm_sequence *s) {
-  qm__run *last = NULL;
+  qm__place *last = NULL;
   if (s->top) return;
-  for (qm__run *r = s->first; r; last = r, r = r->next) {
-    qm__run *below = NULL, *up = last;
-    for (; up && up->priority < r->priority; below = up, up = up->up) sum(up);
-    r->before = below;
-    r->after = NULL;
-    if (below) below->up = r;
-    r->up = up;
+  for (qm__run *r = s->first; r; r = r->next) {
+    qm__place *p = r->place, *below = NULL, *up = last;
+    *p = (qm__place){.own = qm__run_shown(r), .run = r, .priority = priority_of(r->first)};
+    for (; up && up->priority < p->priority; below = up, up = up->up) sum(up);
+    p->before = below;
+    if (below) below->up = p;
+    p->up = up;
     if (up)
-      up->after = r;
+      up->after = p;
     else
-      s->top = r;
+      s->top = p;
+    last = p;
   }
   for (; last; last = last->up) sum(last);
 }
@@ -61,47 +68,51 @@ qm__run *qm__sequence_at(qm_sequence *s, uint64_t at, uint64_t *offset) {
   }
   qm__sequence_forget(s);
   qm__sequence_order(s);
-  qm__run *r = s->top;
-  for (;;) {
-    uint64_t left = shown_of(r->before), own = qm__run_shown(r);
+  for (const qm__place *p = s->top;;) {
+    uint64_t left = shown_of(p->before);
     if (at < left)
-      r = r->before;
-    else if (at < left + own) {
+      p = p->before;
+    else if (at < left + p->own) {
       *offset = at - left;
-      s->near = r;
+      s->near = p->run;
       s->near_at = passed + left;
-      return r;
+      return p->run;
     } else {
-      at -= left + own;
-      passed += left + own;
-      r = r->after;
+      at -= left + p->own;
+      passed += left + p->own;
+      p = p->after;
     }
   }
 }
 
-static unsigned depth_of(const qm__run *r) {
+static unsigned depth_of(const qm__place *p) {
   unsigned d = 0;
-  for (; r->up; r = r->up) d++;
+  for (; p->up; p = p->up) d++;
   return d;
 }
 
 int qm__run_precedes(const qm__run *a, const qm__run *b) {
-  unsigned da = depth_of(a), db = depth_of(b);
-  const qm__run *x = a, *y = b, *x0 = NULL, *y0 = NULL; /* x0, y0: the child we came from */
-  for (; da > db; da--) x0 = x, x = x->up;
-  for (; db > da; db--) y0 = y, y = y->up;
+  const qm__place *x = a->place, *y = b->place, *x0 = NULL, *y0 = NULL; /* the child we came from */
+  unsigned dx = depth_of(x), dy = depth_of(y);
+  for (; dx > dy; dx--) x0 = x, x = x->up;
+  for (; dy > dx; dy--) y0 = y, y = y->up;
   while (x != y) x0 = x, y0 = y, x = x->up, y = y->up;
   if (!x0) return x->after == y0; /* a is above b */
   return x->before == x0;
 }
 
-void qm__run_recount(qm__run *r, uint64_t shown_before) {
-  uint64_t more = qm__run_shown(r) - shown_before; /* modulo 2^64 also where it is less */
-  for (; r; r = r->up) r->shown += more;
+/* So many more, modulo 2^64 also where it is less. */
+static void count(qm__place *p, uint64_t more) {
+  p->own += more;
+  for (; p; p = p->up) p->shown += more;
+}
+
+void qm__run_recount(qm_sequence *s, qm__run *r, uint64_t shown_before) {
+  if (s->top) count(r->place, qm__run_shown(r) - shown_before);
 }
 
 void qm__sequence_forget(qm_sequence *s) {
-  for (qm__run *r = s->near_more ? s->near : NULL; r; r = r->up) r->shown += s->near_more;
+  if (s->near_more) count(s->near->place, s->near_more);
   s->near_more = 0;
   s->near = NULL;
 }
@@ -112,10 +123,10 @@ void qm__run_grew(qm_sequence *s, qm__run *r, uint64_t shown_before) {
     return;
   }
   qm__sequence_forget(s);
-  qm__run_recount(r, shown_before);
+  qm__run_recount(s, r, shown_before);
 }
 
-static void relink(qm_sequence *s, qm__run *up, const qm__run *from, qm__run *to) {
+static void relink(qm_sequence *s, qm__place *up, const qm__place *from, qm__place *to) {
   if (!up)
     s->top = to;
   else if (up->before == from)
@@ -125,58 +136,58 @@ static void relink(qm_sequence *s, qm__run *up, const qm__run *from, qm__run *to
   if (to) to->up = up;
 }
 
-/* r takes the place of its treap parent. */
-static void rotate(qm_sequence *s, qm__run *r) {
-  qm__run *p = r->up;
-  relink(s, p->up, p, r);
-  if (p->before == r) {
-    p->before = r->after;
-    if (p->before) p->before->up = p;
-    r->after = p;
+/* p takes the place of its parent in the treap. */
+static void rotate(qm_sequence *s, qm__place *p) {
+  qm__place *q = p->up;
+  relink(s, q->up, q, p);
+  if (q->before == p) {
+    q->before = p->after;
+    if (q->before) q->before->up = q;
+    p->after = q;
   } else {
-    p->after = r->before;
-    if (p->after) p->after->up = p;
-    r->before = p;
+    q->after = p->before;
+    if (q->after) q->after->up = q;
+    p->before = q;
   }
-  p->up = r;
+  q->up = p;
+  sum(q);
   sum(p);
-  sum(r);
 }
 
-static void settle_up(qm_sequence *s, qm__run *r) {
-  r->before = r->after = NULL;
-  r->shown = 0;
-  qm__run_recount(r, 0);
-  while (r->up && r->up->priority < r->priority) rotate(s, r);
+/* r comes to stand below `up`, which has nothing on that side. */
+static void settle_up(qm_sequence *s, qm__place *up, qm__run *r) {
+  qm__place *p = r->place;
+  *p = (qm__place){.up = up, .run = r, .priority = priority_of(r->first)};
+  count(p, qm__run_shown(r));
+  while (p->up && p->up->priority < p->priority) rotate(s, p);
 }
 
 static void stand_after(qm_sequence *s, qm__run *where, qm__run *r) {
   thread(s, where, r, where->next);
   if (!s->top) return;
-  if (!where->after) {
-    where->after = r;
+  qm__place *p = where->place;
+  if (!p->after) {
+    p->after = r->place;
   } else {
-    where = where->after;
-    while (where->before) where = where->before;
-    where->before = r;
+    p = p->after;
+    while (p->before) p = p->before;
+    p->before = r->place;
   }
-  r->up = where;
-  settle_up(s, r);
+  settle_up(s, p, r);
 }
 
 static void stand_before(qm_sequence *s, qm__run *where, qm__run *r) {
   thread(s, where ? where->prev : NULL, r, where);
   if (!s->top) return;
-  if (!where->before) {
-    where->before = r;
-    r->up = where;
+  qm__place *p = where->place;
+  if (!p->before) {
+    p->before = r->place;
   } else {
-    where = where->before;
-    while (where->after) where = where->after;
-    where->after = r;
-    r->up = where;
+    p = p->before;
+    while (p->after) p = p->after;
+    p->after = r->place;
   }
-  settle_up(s, r);
+  settle_up(s, p, r);
 }
 
 static void leave(qm_sequence *s, qm__run *r) {
@@ -186,18 +197,16 @@ static void leave(qm_sequence *s, qm__run *r) {
   else
     s->first = r->next;
   if (!s->top) return;
-  while (r->before || r->after) {
-    qm__run *x = !r->before                                 ? r->after
-                 : !r->after                                ? r->before
-                 : r->before->priority > r->after->priority ? r->before
-                                                            : r->after;
+  qm__place *p = r->place;
+  while (p->before || p->after) {
+    qm__place *x = !p->before                                 ? p->after
+                   : !p->after                                ? p->before
+                   : p->before->priority > p->after->priority ? p->before
+                                                              : p->after;
     rotate(s, x);
   }
-  qm__run *up = r->up;
-  uint64_t own = r->shown;
-  relink(s, up, r, NULL);
-  for (; up; up = up->up) up->shown -= own;
-  r->up = NULL;
+  relink(s, p->up, p, NULL);
+  for (qm__place *up = p->up; up; up = up->up) up->shown -= p->own;
 }
 
 static uint32_t column_place(const qm_sequence *s, const qm_authors *authors, uint32_t author) {
@@ -257,12 +266,13 @@ static void begin_at(qm__run *r, uint64_t counter) {
 }
 
 static int holds(const qm__run *r, qm_dot d) {
-  return r->first.author == d.author && d.counter >= r->first.counter &&
+  return r && r->first.author == d.author && d.counter >= r->first.counter &&
          d.counter - r->first.counter < r->len;
 }
 
 qm__run *qm__sequence_find(qm_sequence *s, const qm_authors *authors, qm_dot d) {
-  if (s->hot && holds(s->hot, d)) return s->hot;
+  if (holds(s->hot, d)) return s->hot;
+  if (holds(s->near, d)) return s->near; /* what was found by its place is edited */
   const qm__column *c = qm__sequence_column(s, authors, d.author);
   if (!c) return NULL;
   qm__run *r = qm__column_from(c, d.counter);
@@ -474,12 +484,13 @@ void qm__run_clip(qm__run *r, uint64_t offset, uint64_t len) {
 qm__run *qm__run_halve(qm_sequence *s, qm_arena *arena, qm__run *r, uint64_t offset) {
   qm__run *q = s->spare ? s->spare : qm_arena_alloc(arena, sizeof *q);
   if (!q) return NULL;
+  qm__place *place = q == s->spare ? q->place : NULL;
   if (q == s->spare) s->spare = q->next;
   *q = *r;
+  q->place = place;
   qm__run_clip(q, offset, r->len - offset);
   qm__run_clip(r, 0, offset);
   q->stray = 0;
-  q->priority = qm__run_priority(q->first);
   memset(&q->lefts, 0, sizeof q->lefts);
   memset(&r->rights, 0, sizeof r->rights);
   return q;
@@ -490,8 +501,8 @@ int qm__sequence_split(qm_sequence *s, const qm_authors *authors, qm_arena *aren
   uint64_t shown = qm__run_shown(r);
   qm__sequence_forget(s);
   qm__run *q = qm__run_halve(s, arena, r, offset);
-  if (!q) return QM_ENOMEM;
-  qm__run_recount(r, shown);
+  if (!q || !give_place(q, arena)) return QM_ENOMEM;
+  qm__run_recount(s, r, shown);
   stand_after(s, r, q);
   *second = q;
   QM_TRY(list_add(&r->rights, arena, 0, q));
@@ -501,7 +512,7 @@ int qm__sequence_split(qm_sequence *s, const qm_authors *authors, qm_arena *aren
 int qm__sequence_insert(qm_sequence *s, const qm_authors *authors, qm_arena *arena, qm__run *r) {
   qm__runs *list = &s->tops;
   qm__run *host = NULL;
-  r->priority = qm__run_priority(r->first);
+  if (!give_place(r, arena)) return QM_ENOMEM;
   if (r->on != QM_ON_ROOT) {
     host = qm__sequence_find(s, authors, r->parent);
     if (!host) list = &s->strays;

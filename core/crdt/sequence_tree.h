@@ -12,8 +12,8 @@
  * - `columns` hold every run once, by author (rank), ascending by counter: in leaves of a few,
  *   so that a run in the middle of thousands moves little, and chained (`later`);
  * - the runs are chained in document order from `first` on; once somebody has asked for a
- *   position they also stand in a treap, whose priorities come from dots. What only merges
- *   never makes one. */
+ *   position they also stand in a treap, whose priorities come from dots, in places of their
+ *   own: the way through it meets nothing else. What only merges never makes one. */
 #ifndef QM_CRDT_SEQUENCE_TREE_H
 #define QM_CRDT_SEQUENCE_TREE_H
 
@@ -27,6 +27,7 @@ enum { QM_ON_ROOT = 0, QM_ON_RIGHT = 1, QM_ON_LEFT = 2 };
 
 typedef struct qm__run qm__run;
 typedef struct qm__leaf qm__leaf;
+typedef struct qm__place qm__place;
 typedef struct qm__later qm__later;
 
 typedef struct qm__runs {
@@ -54,8 +55,15 @@ struct qm__run {
   qm__run *above; /* only while a join works */
   uint8_t *tail;  /* == data + bytes where `room` more bytes there are ours */
   size_t room;
-  qm__run *up, *before, *after; /* treap */
-  uint64_t shown;               /* visible elements in the treap's subtree */
+  qm__place *place; /* of a run in a sequence */
+};
+
+/* Of a run in the treap; says nothing where there is none. */
+struct qm__place {
+  qm__place *up, *before, *after;
+  uint64_t shown; /* visible elements in the subtree */
+  uint64_t own;   /* of them, the run's */
+  qm__run *run;
   uint32_t priority;
 };
 
@@ -79,7 +87,7 @@ typedef struct qm__column {
 
 struct qm_sequence {
   qm__run *first;      /* of the document */
-  qm__run *top;        /* of the treap; NULL: there is none */
+  qm__place *top;      /* of the treap; NULL: there is none */
   qm__column *columns; /* ascending by rank of author */
   uint32_t n_columns, cap_columns;
   qm__runs tops, strays;
@@ -119,9 +127,6 @@ static inline uint64_t qm__run_shown(const qm__run *r) {
  * few); few in place, n log n. No recursion. */
 void qm__points_sort(const qm_env *env, qm__point *p, size_t n);
 
-/* A mix of the dot: the same run gets the same priority anywhere, and nobody keeps a
- * generator. A forged choice of dots costs its own record time, no more. */
-uint32_t qm__run_priority(qm_dot d);
 /* As siblings stand, the greatest key first; two with one key, which only a forged state has,
  * by their own dots. */
 int qm__sibling_cmp(const qm_authors *authors, const qm__run *a, const qm__run *b);
@@ -146,7 +151,7 @@ int qm__run_precedes(const qm__run *a, const qm__run *b);
 int qm__run_give_end(qm_sequence *s, qm__run *r, uint64_t k);
 int qm__run_give_start(qm_sequence *s, const qm_authors *authors, qm__run *r, uint64_t k);
 /* To be called after r's state or len changed from `shown_before` visible elements. */
-void qm__run_recount(qm__run *r, uint64_t shown_before);
+void qm__run_recount(qm_sequence *s, qm__run *r, uint64_t shown_before);
 /* The same where r stays where it is; every place found before but r's own is forgotten. */
 void qm__run_grew(qm_sequence *s, qm__run *r, uint64_t shown_before);
 /* Forgets the place met last, after what it has more is counted: before anything in the treap

@@ -201,6 +201,35 @@ static void no_memory_sticks_and_keeps_contents(void **state) {
   }
 }
 
+static void begins_in_memory_that_is_lent(void **state) {
+  (void)state;
+  for (size_t fail_at = 0; fail_at < 2; fail_at++) {
+    test_alloc count = {.fail_at = fail_at};
+    qm_env env = test_alloc_env(&count);
+    uint8_t room[8];
+    qm_buf b;
+    qm_buf_init_in(&b, &env, 100, room, sizeof room);
+    for (uint8_t i = 0; i < 8; i++) qm_buf_byte(&b, i);
+    assert_ptr_equal(b.p, room);
+    assert_int_equal(count.count, 0);
+    qm_buf_byte(&b, 8); /* moves, or there is no memory and it stays */
+    assert_int_equal(qm_buf_status(&b), fail_at ? QM_ENOMEM : QM_OK);
+    assert_int_equal(b.n, fail_at ? 8 : 9);
+    assert_int_equal(b.p == room, fail_at);
+    for (uint8_t i = 0; i < b.n; i++) assert_int_equal(b.p[i], i);
+    qm_buf_free(&b);
+    assert_null(b.p);
+    assert_int_equal(count.live, 0);
+  }
+  uint8_t room[8];
+  qm_env env = world();
+  qm_buf b;
+  qm_buf_init_in(&b, &env, 4, room, sizeof room); /* its maximum holds there too */
+  qm_buf_add(&b, "12345", 5);
+  assert_int_equal(qm_buf_status(&b), QM_ELIMIT);
+  qm_buf_free(&b);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(appends_in_order),
@@ -212,6 +241,7 @@ int main(void) {
       cmocka_unit_test(reserve_gives_room_behind_the_contents),
       cmocka_unit_test(grows_by_doubling_to_the_maximum),
       cmocka_unit_test(no_memory_sticks_and_keeps_contents),
+      cmocka_unit_test(begins_in_memory_that_is_lent),
   };
   return cmocka_run_group_tests_name("buf", tests, NULL, NULL);
 }

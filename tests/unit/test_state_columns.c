@@ -11,6 +11,8 @@
 #include "core/mp.h"
 #include "core/pack.h"
 #include "core/state_columns.h"
+#include "core/state_groups.h"
+#include "core/state_listed.h"
 #include "support_cell.h"
 
 #define ok(call) assert_int_equal(call, QM_OK)
@@ -250,6 +252,245 @@ static void what_is_claimed(void **state) {
   qm_buf_free(&back);
 }
 
+/* --- values that come again --- */
+
+static void choices(qm_buf *items, unsigned n, unsigned different) {
+  char text[32];
+  qm_buf_init(items, &b.env, 1u << 24);
+  for (unsigned i = 0; i < n; i++) {
+    qm_record r = {.id = {{1}}};
+    snprintf(text, sizeof text, "choice %u", i % different);
+    write(&r, 2 * i + 1, 0, (qm_op){.value = bench_int(&b, 1)});
+    write(&r, 2 * i + 2, 0,
+          (qm_op){.field = 16, .shape = QM_SIBLINGS, .value = bench_text(&b, text)});
+    put_item(items, i, bench_bytes(&b, &r));
+  }
+  ok(qm_buf_status(items));
+}
+
+static void values_that_come_again(void **state) {
+  (void)state;
+  static const unsigned n[][2] = {{3, 1},   {4, 1},     {20, 5},
+                                  {511, 128}, {512, 128}, {600, QM__LISTED_MAX + 1}};
+  for (unsigned i = 0; i < sizeof n / sizeof *n; i++) {
+    qm_buf items, out, back;
+    choices(&items, n[i][0], n[i][1]);
+    written(&out, &items, 3);
+    qm_buf_init(&back, &b.env, 1u << 24);
+    ok(read_all(qm_buf_slice(&out), &back));
+    assert_int_equal(back.n, items.n);
+    assert_memory_equal(back.p, items.p, items.n);
+    qm_buf_free(&items);
+    qm_buf_free(&out);
+    qm_buf_free(&back);
+  }
+}
+
+static qm_slice str_of(const char *text) {
+  qm_buf out;
+  qm_buf_init(&out, &b.env, 1000);
+  qm_mp_str(&out, text, strlen(text));
+  qm_slice v = qm_slice_of(qm_arena_copy(&b.arena, out.p, out.n), out.n);
+  qm_buf_free(&out);
+  return v;
+}
+
+static void what_is_listed(void **state) {
+  (void)state;
+  static const uint8_t short_int[] = {0xcc, 200}, uint32[] = {0xce, 1, 2, 3, 4};
+  char text[260];
+  qm__listed *l = NULL;
+  uint32_t place = 9;
+  assert_false(qm__listed_find(NULL, str_of("abc"), &place));
+  ok(qm__listed_note(&b.arena, &l, qm_slice_of(short_int, sizeof short_int)));
+  ok(qm__listed_note(&b.arena, &l, qm_slice_of(uint32, sizeof uint32)));
+  ok(qm__listed_note(&b.arena, &l, str_of("a")));
+  memset(text, 'x', sizeof text);
+  text[240] = 0;
+  ok(qm__listed_note(&b.arena, &l, str_of(text)));
+  assert_null(l);
+  text[239] = 0;
+  for (unsigned i = 0; i < 3; i++) ok(qm__listed_note(&b.arena, &l, str_of(text)));
+  assert_false(qm__listed_worth(l));
+  ok(qm__listed_note(&b.arena, &l, str_of(text)));
+  assert_true(qm__listed_worth(l) && l->n == 1);
+  assert_true(qm__listed_find(l, str_of(text), &place) && place == 0);
+  text[0] = 'y';
+  assert_false(qm__listed_find(l, str_of(text), &place));
+  for (unsigned i = 0; i < 4 * QM__LISTED_MAX; i++) {
+    snprintf(text, sizeof text, "%03u", i % (QM__LISTED_MAX - 1));
+    ok(qm__listed_note(&b.arena, &l, str_of(text)));
+  }
+  assert_true(l->n == QM__LISTED_MAX && qm__listed_worth(l));
+  for (unsigned i = 0; i < QM__LISTED_MAX - 1; i++) {
+    snprintf(text, sizeof text, "%03u", i);
+    assert_true(qm__listed_find(l, str_of(text), &place) && place == i + 1);
+  }
+  for (unsigned i = 0; i < 1000; i++) ok(qm__listed_note(&b.arena, &l, str_of("one more")));
+  assert_false(qm__listed_worth(l));
+}
+
+/* --- blocks made by hand: n records of one cell each --- */
+
+typedef struct hand {
+  qm_buf c[QM__COLS + QM__KIND_COLS * (QM__KINDS + 1)];
+} hand;
+
+static qm_buf *column(hand *h, unsigned sort, unsigned kind) {
+  return &h->c[QM__COLS + sort * (QM__KINDS + 1) + kind];
+}
+
+static qm_buf *cell(hand *h, unsigned sort) { return column(h, sort, QM__KINDS); }
+
+static void put_change(hand *h, unsigned i) {
+  qm_buf_varint(&h->c[QM__COL_COUNTERS], 10);
+  qm_buf_byte(&h->c[QM__COL_TIME_LOW], 2);
+  qm_buf_byte(&h->c[QM__COL_TIME_MID], 0);
+  qm_buf_varint(&h->c[QM__COL_TIME_HIGH], 0);
+  qm_buf_varint(&h->c[QM__COL_TICKS], 0);
+  qm_buf_varint(&h->c[QM__COL_REFS], 1);
+  qm_buf_byte(&h->c[QM__COL_REF_LOW], (uint8_t)i);
+  qm_buf_varint(&h->c[QM__COL_REF_HIGH], i >> 8);
+}
+
+/* Its creation and the cell's dot; what the cell is, is the caller's. */
+static void by_hand(hand *h, unsigned n, unsigned shape) {
+  static const uint8_t id[15] = {0};
+  for (unsigned i = 0; i < sizeof h->c / sizeof *h->c; i++) qm_buf_init(&h->c[i], &b.env, 1u << 24);
+  qm_buf_varint(&h->c[QM__COL_AUTHORS], 0);
+  qm_buf_varint(&h->c[QM__COL_KINDS], 1);
+  qm_buf_varint(&h->c[QM__COL_KINDS], 16);
+  qm_buf_varint(&h->c[QM__COL_KINDS], shape);
+  qm_buf_varint(&h->c[QM__COL_CHANGES], n);
+  for (unsigned i = 0; i < n; i++) {
+    put_change(h, i);
+    qm_buf_byte(&h->c[QM__COL_ID_FIRST], 1);
+    qm_buf_add(&h->c[QM__COL_ID], id, sizeof id);
+    qm_buf_varint(&h->c[QM__COL_CREATIONS], 1);
+    qm_buf_varint(&h->c[QM__COL_COLLECTIONS], 1);
+    qm_buf_varint(&h->c[QM__COL_MARKS], 0);
+    for (unsigned k = QM__CREATED; k <= QM__KINDS; k += QM__KINDS) {
+      qm_buf_varint(column(h, QM__KIND_CHANGE, k), 0);
+      qm_buf_varint(column(h, QM__KIND_OFFSET, k), 0);
+    }
+    qm_buf_varint(cell(h, QM__KIND_COUNT), 1);
+    qm_buf_varint(cell(h, QM__KIND_FLAGS), 0);
+  }
+}
+
+static int reads(hand *h, qm_buf *back) {
+  qm_buf out;
+  qm_buf_init(&out, &b.env, 1u << 24);
+  ok(qm__groups_write(&out, h->c, QM__KINDS + 1, 1, NULL));
+  int rc = read_all(qm_buf_slice(&out), back);
+  qm_buf_free(&out);
+  for (unsigned i = 0; i < sizeof h->c / sizeof *h->c; i++) qm_buf_free(&h->c[i]);
+  return rc;
+}
+
+/* n records name the place in a list of `several` values of `size` bytes. */
+static int listed(unsigned n, unsigned place, unsigned several, unsigned size) {
+  char text[300];
+  hand h;
+  qm_buf back;
+  qm_buf_init(&back, &b.env, 1u << 24);
+  memset(text, 'x', sizeof text);
+  by_hand(&h, n, QM_SIBLINGS);
+  for (unsigned i = 0; i < n; i++) {
+    qm_buf_varint(cell(&h, QM__KIND_TAG), QM__TAG_LISTED);
+    qm_buf_varint(cell(&h, QM__KIND_NUMBER), place);
+  }
+  for (unsigned i = 0; i < several; i++)
+    qm_mp_str(cell(&h, QM__KIND_LISTED), text, size < 33 ? size - 1 : size - 2);
+  int rc = reads(&h, &back);
+  assert_true(rc != QM_OK || back.n > (size_t)n * size);
+  qm_buf_free(&back);
+  return rc;
+}
+
+static void what_a_list_may_be(void **state) {
+  (void)state;
+  ok(listed(1, 0, 1, 2));
+  ok(listed(3, 6, 7, QM__LISTED_BYTES));
+  ok(listed(2, 300, QM_BLOCK_LISTED_MAX, 1));
+  ok(listed(9000, 0, 1, QM__LISTED_BYTES));
+  assert_int_equal(listed(1, 1, 1, 2), QM_EFORMAT);
+  assert_int_equal(listed(1, 0, 0, 2), QM_EFORMAT);
+  assert_int_equal(listed(1, 0, 1, QM__LISTED_BYTES + 1), QM_EOVERSIZE);
+  assert_int_equal(listed(1, 0, QM_BLOCK_LISTED_MAX + 1, 1), QM_EOVERSIZE);
+  assert_int_equal(listed(12000, 0, 1, QM__LISTED_BYTES), QM_EOVERSIZE); /* the items together */
+  hand h;
+  qm_buf back;
+  qm_buf_init(&back, &b.env, 1u << 24);
+  by_hand(&h, 0, QM_SIBLINGS);
+  qm_buf_byte(cell(&h, QM__KIND_LISTED), 0xa2); /* cut short */
+  qm_buf_byte(cell(&h, QM__KIND_LISTED), 'x');
+  assert_int_not_equal(reads(&h, &back), QM_OK);
+  qm_buf_free(&back);
+}
+
+/* A chain that begins at 11 and ends before 12 + `more`, in a change that begins at 10. */
+static int chain(uint64_t more, const char *states, size_t n_states, const char *text) {
+  hand h;
+  qm_buf back;
+  qm_buf_init(&back, &b.env, 1u << 24);
+  by_hand(&h, 1, QM_SEQUENCE);
+  qm_buf_varint(cell(&h, QM__KIND_NUMBER), qm__zigzag(UINT64_C(10) - (12 + more)));
+  qm_buf_varint(cell(&h, QM__KIND_NUMBER), n_states);
+  qm_buf_add(cell(&h, QM__KIND_NUMBER), states, n_states);
+  for (unsigned i = 0; i < 2; i++) qm_buf_varint(cell(&h, QM__KIND_NUMBER), 0);
+  qm_buf_add(cell(&h, QM__KIND_TEXT), text, strlen(text));
+  int rc = reads(&h, &back);
+  qm_buf_free(&back);
+  return rc;
+}
+
+static void texts_of_sequences(void **state) {
+  (void)state;
+  ok(chain(0, "", 0, "x"));
+  ok(chain(2, "", 0, "x\xc3\xa9y"));
+  ok(chain(2, "\1", 1, "x"));
+  ok(chain(2, "\0\1", 2, "\xe2\x82\xacy")); /* hidden, shown */
+  ok(chain(0, "\0", 1, ""));
+  assert_int_equal(chain(UINT64_MAX, "", 0, ""), QM_EFORMAT); /* of none */
+  assert_int_equal(chain(2, "", 0, "xy"), QM_ETRUNCATED);
+  assert_int_equal(chain(UINT64_MAX - 1, "", 0, "xy"), QM_ETRUNCATED);
+  assert_int_equal(chain(1, "", 0, "xyz"), QM_ETRAILING);
+  assert_int_equal(chain(1, "\3", 1, "xy"), QM_EFORMAT);
+  assert_int_equal(chain(1, "\1\2", 2, "x"), QM_EFORMAT);
+  assert_int_not_equal(chain(1, "\x81", 1, "x"), QM_OK); /* cut short */
+}
+
+/* One element at 11; its text has to be one code point, or it is no record. */
+static void texts_written(void **state) {
+  (void)state;
+  static const uint8_t head[] = {0x94, 0x91, 0, 0x93, 0, 10, 1, 0x90, 0x93, 16, QM_SEQUENCE, 0xc4},
+                       front[] = {1, 0, 1, 1, 1, 0, 0, 0, 0, 0, 0, 12, 8};
+  static const char *const texts[] = {"x", "\xe2\x82\xac", "", "xy", "\xff", "\xe2\x82"};
+  for (unsigned i = 0; i < 6; i++) {
+    qm_buf items, blob, out, back;
+    qm_buf_init(&items, &b.env, 1000);
+    qm_buf_init(&blob, &b.env, 1000);
+    qm_buf_init(&back, &b.env, 1000);
+    qm_buf_add(&blob, head, sizeof head);
+    qm_buf_byte(&blob, (uint8_t)(sizeof front + strlen(texts[i])));
+    qm_buf_add(&blob, front, sizeof front);
+    qm_buf_add(&blob, texts[i], strlen(texts[i]));
+    put_item(&items, 1, qm_buf_slice(&blob));
+    if (i < 2) {
+      written(&out, &items, 1);
+      ok(read_all(qm_buf_slice(&out), &back));
+      assert_int_equal(qm_slice_cmp(qm_buf_slice(&back), qm_buf_slice(&items)), 0);
+      qm_buf_free(&out);
+    } else {
+      refused(items.p, items.n);
+    }
+    qm_buf_free(&items);
+    qm_buf_free(&blob);
+    qm_buf_free(&back);
+  }
+}
+
 static void decimals(void **state) {
   (void)state;
   static const double exact[] = {0.0, 1.0, -3.0, 0.5, 0.1, 0.494877, -17.05, 1e15, 123456.7};
@@ -283,6 +524,11 @@ int main(void) {
       cmocka_unit_test_setup_teardown(changed_bytes, setup, teardown),
       cmocka_unit_test_setup_teardown(what_is_not_written, setup, teardown),
       cmocka_unit_test_setup_teardown(what_is_claimed, setup, teardown),
+      cmocka_unit_test_setup_teardown(values_that_come_again, setup, teardown),
+      cmocka_unit_test_setup_teardown(what_is_listed, setup, teardown),
+      cmocka_unit_test_setup_teardown(what_a_list_may_be, setup, teardown),
+      cmocka_unit_test_setup_teardown(texts_of_sequences, setup, teardown),
+      cmocka_unit_test_setup_teardown(texts_written, setup, teardown),
       cmocka_unit_test(decimals),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
