@@ -290,17 +290,19 @@ static void put_row(qm_buf *b, const columns *cs, int which, int parameters) {
   qm__layout_put(b, ")");
 }
 
+/* Of values: what inserts a query's rows keeps a journal of its own of each page, and of a query
+ * on its own table also a table of the rows. */
 static void put_insert(qm_buf *b, const qm__object *o, const columns *cs) {
   qm__layout_put(b, "INSERT INTO ");
   qm__layout_name(b, o->name);
-  qm__layout_put(b, " SELECT coalesce(max(_row) + 1, ?1), ?2, ?3, ?4");
+  qm__layout_put(b, " VALUES ((SELECT coalesce(max(_row) + 1, ?1) FROM ");
+  qm__layout_name(b, o->name);
+  qm__layout_put(b, " WHERE _row BETWEEN ?1 AND ?1 + 4294967295), ?2, ?3, ?4");
   for (uint32_t i = 0; i < cs->n; i++) {
     qm__layout_put(b, ", ?");
     put_number(b, i + 5);
   }
-  qm__layout_put(b, " FROM ");
-  qm__layout_name(b, o->name);
-  qm__layout_put(b, " WHERE _row BETWEEN ?1 AND ?1 + 4294967295");
+  qm__layout_put(b, ")");
 }
 
 /* Writes nothing where everything is as it should be; of PLAIN_COLUMNS also nothing where another

@@ -191,17 +191,26 @@ int qm__db_begin(qm__db *db) {
   return qm__db_run(db, QM__SQL_BEGIN, NULL, 0);
 }
 
+/* 0, which no pager that has begun a transaction stays at, where it does not tell. */
+static uint32_t pager_version(const qm__db *db) {
+  unsigned v = 0;
+  return sqlite3_file_control(db->h, "main", SQLITE_FCNTL_DATA_VERSION, &v) == SQLITE_OK ? v : 0;
+}
+
 int qm__db_commit(qm__db *db) {
   QM_TRY(alive(db));
   if (sqlite3_get_autocommit(db->h)) return QM_ESTATE;
   qm__wal_hold(db->h, 1);
   int rc = poison(db, qm__db_run(db, QM__SQL_COMMIT, NULL, 0));
   qm__wal_hold(db->h, 0);
-  if (rc != QM_OK)
+  if (rc != QM_OK) {
     qm__db_rollback(db);
-  else if (db->flags & QM__DB_RELAXED)
-    db->unsynced = 1;
-  return rc;
+    return rc;
+  }
+  /* The count as it is moved by this commit alone: what others do is seen when one begins. */
+  if (db->pager_version) db->pager_version = pager_version(db);
+  if (db->flags & QM__DB_RELAXED) db->unsynced = 1;
+  return QM_OK;
 }
 
 /* SQLite has rolled back by itself after some errors; the handle may be poisoned. */
@@ -228,6 +237,16 @@ int qm__db_version(qm__db *db, uint32_t *out) {
   int64_t v = 0;
   QM_TRY(qm__db_get_int(db, QM__SQL_DATA_VERSION, NULL, 0, &v));
   *out = (uint32_t)v;
+  return QM_OK;
+}
+
+int qm__db_unchanged(qm__db *db, int *same) {
+  uint32_t now = pager_version(db), version;
+  *same = now && now == db->pager_version;
+  if (*same) return QM_OK;
+  QM_TRY(qm__db_version(db, &version));
+  *same = version == db->data_version;
+  if (*same) db->pager_version = now;
   return QM_OK;
 }
 

@@ -52,6 +52,7 @@ typedef struct qm__db {
   int unsynced;  /* commits since the last fsync (QM__DB_RELAXED) */
   int wal_pages; /* in the WAL after the last commit */
   uint32_t data_version; /* as it was when opened */
+  uint32_t pager_version; /* of the pager, after the last commit here; others' move it too */
   sqlite3_stmt *statements[QM__SQL_COUNT];
 } qm__db;
 
@@ -122,6 +123,9 @@ void qm__db_rollback(qm__db *db); /* nothing open: no effect */
 int qm__db_barrier(qm__db *db);
 /* PRAGMA data_version: moves when another connection has committed. */
 int qm__db_version(qm__db *db, uint32_t *out);
+/* *same = 1: inside a transaction, nobody has committed since `data_version`. Mostly it asks
+ * the pager alone, which counts the commits of all connections, for where its count stood. */
+int qm__db_unchanged(qm__db *db, int *same);
 /* integrity_check (full) or quick_check. QM_ECORRUPT with SQLite's first finding. */
 int qm__db_check(qm__db *db, int full, qm_error *e);
 /* No file grows beyond `pages` pages: what would, gives QM_EFULL. */

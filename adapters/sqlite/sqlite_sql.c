@@ -137,6 +137,12 @@ static const char *const store_steps[] = {
     /* By row of a table, what the search index is to hold and does not yet. */
     "CREATE TABLE _search_new (row INTEGER NOT NULL PRIMARY KEY, title TEXT NOT NULL,"
     "  body TEXT NOT NULL);",
+    /* The open run by number: space * 2^31 + counter. What is saved appends to the last page, or
+     * begins one, and moves no row. open_change has those of a counter beyond. */
+    "CREATE TABLE open_run (row INTEGER NOT NULL PRIMARY KEY, change BLOB NOT NULL);"
+    "INSERT INTO open_run SELECT (space << 31) | counter, change FROM open_change"
+    "  WHERE counter < 2147483647 ORDER BY space, counter;"
+    "DELETE FROM open_change WHERE counter < 2147483647;",
 };
 
 const qm__sql_schema qm__sql_store = {0x514d7374, "qianmo store", store_steps,
@@ -229,9 +235,10 @@ static const qm__sql table[QM__SQL_COUNT] = {
         " AND collection = ?3"),
     SQL(RECORD_MOVE,
         "UPDATE record SET collection = ?3, hash = ?4, state = ?5 WHERE space = ?1 AND id = ?2"),
+    /* Not in one statement with the next: see put_insert in project_layout.c. */
+    SQL(RECORD_THERE, "SELECT 1 FROM record WHERE space = ?1 AND id = ?2"),
     SQL(RECORD_ADD,
-        "INSERT INTO record (space, id, collection, hash, state) SELECT ?1, ?2, ?3, ?4, ?5"
-        " WHERE NOT EXISTS (SELECT 1 FROM record WHERE space = ?1 AND id = ?2)"),
+        "INSERT INTO record (space, id, collection, hash, state) VALUES (?1, ?2, ?3, ?4, ?5)"),
     SQL(RECORD_DELETE, "DELETE FROM record WHERE space = ?1 AND id = ?2"),
     SQL(RECORD_DROP, "DELETE FROM record WHERE space = ?1"),
     SQL(RECORD_SCAN,
@@ -311,13 +318,18 @@ static const qm__sql table[QM__SQL_COUNT] = {
     SQL(LOG_OF_LIST, "SELECT last, others FROM log_index WHERE space = ?1 AND record = ?2"),
     SQL(LOG_OF_DELETE, "DELETE FROM log_index WHERE space = ?1 AND record = ?2"),
     SQL(LOG_OF_DROP, "DELETE FROM log_index WHERE space = ?1"),
-    SQL(OPEN_PUT,
+    SQL(OPEN_PUT, "INSERT OR REPLACE INTO open_run (row, change) VALUES (?1, ?2)"),
+    SQL(OPEN_LIST,
+        "SELECT row & 2147483647, change FROM open_run WHERE row >= ?1 AND row <= ?2"
+        " ORDER BY row"),
+    SQL(OPEN_DROP, "DELETE FROM open_run WHERE row >= ?1 AND row <= ?2"),
+    SQL(OPEN_FAR_PUT,
         "INSERT OR REPLACE INTO open_change (space, counter, change)"
         " VALUES (?1, ?2, ?3)"),
-    SQL(OPEN_LIST,
+    SQL(OPEN_FAR_LIST,
         "SELECT counter, change FROM open_change WHERE space = ?1 AND counter >= ?2"
         " ORDER BY counter"),
-    SQL(OPEN_DROP, "DELETE FROM open_change WHERE space = ?1"),
+    SQL(OPEN_FAR_DROP, "DELETE FROM open_change WHERE space = ?1"),
 
     SQL(ASIDE_PUT, "INSERT OR REPLACE INTO aside (space, key, value) VALUES (?1, ?2, ?3)"),
     SQL(ASIDE_DELETE, "DELETE FROM aside WHERE space = ?1 AND key = ?2"),

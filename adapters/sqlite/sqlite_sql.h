@@ -34,6 +34,7 @@ typedef enum qm__sql_id {
   QM__SQL_RECORD_LOAD,
   QM__SQL_RECORD_SAVE,
   QM__SQL_RECORD_MOVE,
+  QM__SQL_RECORD_THERE,
   QM__SQL_RECORD_ADD,
   QM__SQL_RECORD_DELETE,
   QM__SQL_RECORD_DROP,
@@ -82,6 +83,9 @@ typedef enum qm__sql_id {
   QM__SQL_OPEN_PUT,
   QM__SQL_OPEN_LIST,
   QM__SQL_OPEN_DROP,
+  QM__SQL_OPEN_FAR_PUT,
+  QM__SQL_OPEN_FAR_LIST,
+  QM__SQL_OPEN_FAR_DROP,
   /* store: set aside */
   QM__SQL_ASIDE_PUT,
   QM__SQL_ASIDE_DELETE,

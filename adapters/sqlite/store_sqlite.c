@@ -30,9 +30,9 @@ int qm__store_each(sqlite_store *s, qm__sql_id id, const qm__arg *args, size_t n
 /* What the caller read when it opened must still stand: see store_sqlite.h. Asked inside
  * the transaction, where no other can commit. */
 static int unchanged(sqlite_store *s) {
-  uint32_t version;
-  QM_TRY(qm__db_version(&s->db, &version));
-  if (version == s->db.data_version) return QM_OK;
+  int same;
+  QM_TRY(qm__db_unchanged(&s->db, &same));
+  if (same) return QM_OK;
   qm_log(s->base.env, QM_LOG_WARN, "store: another process has written; open it again");
   return QM_EBUSY;
 }
@@ -225,7 +225,7 @@ static int sqlite_space_drop(qm_store *store, uint32_t space) {
   static const qm__sql_id all[] = {
       QM__SQL_SPACE_DELETE, QM__SQL_AUTHOR_DROP,   QM__SQL_RECORD_DROP, QM__SQL_CREATION_DROP,
       QM__SQL_KEY_DROP,     QM__SQL_LOG_LAST_DROP, QM__SQL_SEGMENT_DROP,
-      QM__SQL_LOG_OF_DROP,  QM__SQL_OPEN_DROP,     QM__SQL_STAGE_DROP,  QM__SQL_PART_DROP,
+      QM__SQL_LOG_OF_DROP,  QM__SQL_OPEN_FAR_DROP,    QM__SQL_STAGE_DROP,  QM__SQL_PART_DROP,
       QM__SQL_ASIDE_DROP,   QM__SQL_LOCAL_DROP};
   sqlite_store *s = self(store);
   QM_TRY(writing(s));
@@ -235,6 +235,7 @@ static int sqlite_space_drop(qm_store *store, uint32_t space) {
   QM_TRY(wrote(s, qm__db_run(&s->db, QM__SQL_LOG_DROP, QM__ARGS(QM__LOG_OF(space)))));
   QM_TRY(wrote(s, qm__db_run(&s->db, QM__SQL_LOG_PIECE_DROP, QM__ARGS(QM__LOG_OF(space)))));
   QM_TRY(wrote(s, qm__db_run(&s->db, QM__SQL_LOG_NEW_DROP, QM__ARGS(QM__LOG_OF(space)))));
+  QM_TRY(wrote(s, qm__db_run(&s->db, QM__SQL_OPEN_DROP, QM__ARGS(QM__LOG_OF(space)))));
   return wrote(s, qm__sqlite_feed_drop(s, space));
 }
 

@@ -462,33 +462,48 @@ int qm__sqlite_log_repack(qm_store *store, uint32_t space, uint64_t first, const
 
 /* ---- open run ---- */
 
+/* Rows of a counter that fits into a number of open_run are there, others in open_change: nobody
+ * has written as much, but the store says what it takes. */
+static int is_far(uint64_t counter) { return counter >= QM__LOG_SEQ_MAX; }
+
 int qm__sqlite_open_append(qm_store *store, uint32_t space, const qm_open_row *row) {
   sqlite_store *s = self(store);
   QM_TRY(writing(s));
   if (row->counter > INT64_MAX) return QM_EINVAL;
-  return wrote(s,
-               qm__db_run(&s->db, QM__SQL_OPEN_PUT,
-                          QM__ARGS(qm__int(space), qm__u64(row->counter), qm__slice(row->change))));
+  if (is_far(row->counter))
+    return wrote(s, qm__db_run(&s->db, QM__SQL_OPEN_FAR_PUT,
+                               QM__ARGS(qm__int(space), qm__u64(row->counter),
+                                        qm__slice(row->change))));
+  return wrote(s, qm__db_run(&s->db, QM__SQL_OPEN_PUT,
+                             QM__ARGS(qm__log_row(space, row->counter), qm__slice(row->change))));
 }
 
 typedef struct open_visit {
   qm_visit_open visit;
   void *payload;
+  int stopped;
 } open_visit;
 
 static int open_row(void *payload, sqlite3_stmt *st) {
-  const open_visit *v = payload;
+  open_visit *v = payload;
   qm_open_row row = {qm__db_u64(st, 0), qm__db_blob(st, 1)};
-  return v->visit(v->payload, &row);
+  int rc = v->visit(v->payload, &row);
+  v->stopped = rc == QM_STORE_STOP;
+  return rc;
 }
 
 int qm__sqlite_open_from(qm_store *store, uint32_t space, uint64_t from, qm_visit_open visit,
                          void *payload) {
   sqlite_store *s = self(store);
   QM_TRY(reading(s));
-  open_visit v = {visit, payload};
+  open_visit v = {visit, payload, 0};
   if (from > INT64_MAX) return QM_OK;
-  return qm__store_each(s, QM__SQL_OPEN_LIST, QM__ARGS(qm__int(space), qm__u64(from)), open_row,
+  if (!is_far(from))
+    QM_TRY(qm__store_each(s, QM__SQL_OPEN_LIST,
+                          QM__ARGS(qm__log_row(space, from), qm__log_row(space, UINT64_MAX)),
+                          open_row, &v));
+  if (v.stopped) return QM_OK;
+  return qm__store_each(s, QM__SQL_OPEN_FAR_LIST, QM__ARGS(qm__int(space), qm__u64(from)), open_row,
                         &v);
 }
 
@@ -499,7 +514,8 @@ int qm__sqlite_open_list(qm_store *store, uint32_t space, qm_visit_open visit, v
 int qm__sqlite_open_clear(qm_store *store, uint32_t space) {
   sqlite_store *s = self(store);
   QM_TRY(writing(s));
-  return wrote(s, qm__db_run(&s->db, QM__SQL_OPEN_DROP, QM__ARGS(qm__int(space))));
+  QM_TRY(wrote(s, qm__db_run(&s->db, QM__SQL_OPEN_DROP, QM__ARGS(QM__LOG_OF(space)))));
+  return wrote(s, qm__db_run(&s->db, QM__SQL_OPEN_FAR_DROP, QM__ARGS(qm__int(space))));
 }
 
 /* ---- stage ---- */

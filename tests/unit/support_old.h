@@ -1,9 +1,14 @@
-/* What turns a store of today back into one of version 8, to be followed by what the versions
- * before that did not have. */
+/* What turns a store of today back into one of version 11 or 8, to be followed by what the
+ * versions before that did not have. */
 #ifndef QM_SUPPORT_OLD_H
 #define QM_SUPPORT_OLD_H
 
+#define OLD_VERSION_11                                                                           \
+  "INSERT INTO open_change SELECT row >> 31, row & 2147483647, change FROM open_run;"            \
+  "DROP TABLE open_run;"
+
 #define OLD_VERSION_8                                                                            \
+  OLD_VERSION_11                                                                                 \
   "CREATE TABLE was (space, seq, segments, batch, PRIMARY KEY (space, seq)) WITHOUT ROWID;"      \
   "INSERT INTO was SELECT row >> 31, row & 2147483647, segments, CAST(coalesce((SELECT"          \
   "  group_concat(bytes, '') FROM (SELECT bytes FROM log_piece WHERE log_piece.row = log.row"    \

@@ -13,6 +13,7 @@
 
 #include "adapters/sqlite/project.h"
 #include "support_handle.h"
+#include "support_old.h"
 
 static int32_t ask(app *a, const char *sql, const char *parameters, qm_text *out) {
   return qm_sql(a->db, S(sql), S(parameters), 0, 0, out, &a->e);
@@ -116,6 +117,7 @@ static const char *const forbidden[] = {
     "SELECT records FROM log_new",
     "SELECT clock FROM author",
     "SELECT change FROM open_change",
+    "SELECT change FROM open_run",
     "SELECT key FROM key_index",
     "SELECT * FROM _search",
     "SELECT count(*) FROM _search",
@@ -463,8 +465,8 @@ static void an_older_file_is_searched(void **state) {
   qm_close(a->db);
   a->db = NULL;
   assert_int_equal(sqlite3_open_v2(a->o.path, &h, SQLITE_OPEN_READWRITE, NULL), SQLITE_OK);
-  assert_int_equal(sqlite3_exec(h, "DROP TABLE _search_new; PRAGMA user_version = 10", NULL, NULL,
-                                NULL), SQLITE_OK);
+  assert_int_equal(sqlite3_exec(h, OLD_VERSION_11 "DROP TABLE _search_new;"
+                                "PRAGMA user_version = 10", NULL, NULL, NULL), SQLITE_OK);
   sqlite3_close(h);
   app_open(a);
   assert_int_equal(found(a, "虚名", NULL), 1);

@@ -174,7 +174,7 @@ static void settings_are_as_promised(void **state) {
     const char *pragma, *value;
   } wanted[] = {{"PRAGMA journal_mode", "wal"},
                 {"PRAGMA page_size", "4096"},
-                {"PRAGMA user_version", "11"},
+                {"PRAGMA user_version", "12"},
                 {"PRAGMA application_id", "1364030324"}};
   for (size_t i = 0; i < COUNT(wanted); i++) {
     assert_int_equal(sqlite3_prepare_v2(h, wanted[i].pragma, -1, &st, NULL), SQLITE_OK);
@@ -253,7 +253,7 @@ static void a_newer_file_is_refused(void **state) {
   refused(QM_ENEWER, QM_SQLITE_READONLY, "update qianmo");
   sql("PRAGMA user_version = 0");
   refused(QM_ECORRUPT, 0, "no version");
-  sql("PRAGMA user_version = 11");
+  sql("PRAGMA user_version = 12");
   qm_store *s = open_ok(0);
   expect(s, "made");
   s->ops->close(s);
@@ -345,6 +345,44 @@ static void an_older_file_is_raised(void **state) {
     s->ops->close(s);
     sql("SELECT count(*) FROM _tables; SELECT count(*) FROM local");
   }
+}
+
+static int tell_open(void *payload, const qm_open_row *row) {
+  char *to = payload;
+  size_t n = strlen(to);
+  snprintf(to + n, 200 - n, "%llu:%.*s;", (unsigned long long)row->counter, (int)row->change.n,
+           (const char *)row->change.p);
+  return QM_OK;
+}
+
+/* Rows of the open run find their way into the table of those by number, but for what no number
+ * has room for. */
+static void an_open_run_of_an_older_file_stays(void **state) {
+  (void)state;
+  char nine[200] = "", later[200] = "", eight[200] = "";
+  qm_open_row row = {7, qm_slice_of("d", 1)};
+  make_old(8);
+  for (int i = 8; i < 11; i++) sql(qm__sql_store.steps[i]);
+  sql("PRAGMA user_version = 11;"
+      "INSERT INTO open_change VALUES (9, 300, CAST('b' AS BLOB)), (9, 2, CAST('a' AS BLOB)),"
+      " (9, 9223372036854775807, CAST('c' AS BLOB)), (8, 2147483647, CAST('f' AS BLOB)),"
+      " (8, 2147483646, CAST('e' AS BLOB))");
+  refused(QM_EREADONLY, QM_SQLITE_READONLY, "older version");
+  qm_store *s = open_ok(QM_SQLITE_CHECK);
+  OK(s->ops->open_list(s, 9, tell_open, nine));
+  assert_string_equal(nine, "2:a;300:b;9223372036854775807:c;");
+  OK(s->ops->open_list(s, 8, tell_open, eight));
+  assert_string_equal(eight, "2147483646:e;2147483647:f;");
+  OK(s->ops->begin(s));
+  OK(s->ops->open_append(s, 9, &row));
+  OK(s->ops->open_clear(s, 8));
+  OK(s->ops->commit(s, QM_DURABLE, NULL, NULL));
+  OK(s->ops->open_from(s, 9, 3, tell_open, later));
+  assert_string_equal(later, "7:d;300:b;9223372036854775807:c;");
+  eight[0] = 0;
+  OK(s->ops->open_list(s, 8, tell_open, eight));
+  assert_string_equal(eight, "");
+  s->ops->close(s);
 }
 
 static void a_truncated_file_is_damaged(void **state) {
@@ -625,6 +663,28 @@ static void a_stale_handle_may_not_write(void **state) {
   b->ops->close(b);
 }
 
+/* Whatever the handle does between, commits of others are told from its own. */
+static void others_commits_are_told_from_own(void **state) {
+  (void)state;
+  make(1);
+  qm_store *a = open_ok(0), *b;
+  OK(put(a, "a's"));
+  OK(a->ops->begin(a));
+  a->ops->rollback(a);
+  expect(a, "a's");
+  OK(put(a, "after a rollback"));
+  OK(put(a, "and again"));
+  b = open_ok(0);
+  expect(b, "and again");
+  OK(put(b, "b's"));
+  expect(a, "b's"); /* that it was seen does not make it its own */
+  GIVES(QM_EBUSY, a->ops->begin(a));
+  GIVES(QM_EBUSY, a->ops->begin(a));
+  OK(put(b, "b's too"));
+  a->ops->close(a);
+  b->ops->close(b);
+}
+
 /* ---- backup ---- */
 
 static void a_backup_is_a_store(void **state) {
@@ -723,6 +783,7 @@ int main(void) {
       TEST(another_database_is_refused),
       TEST(a_newer_file_is_refused),
       TEST(an_older_file_is_raised),
+      TEST(an_open_run_of_an_older_file_stays),
       TEST(a_truncated_file_is_damaged),
       TEST(a_damaged_page_is_found),
       TEST(reading_only_never_writes),
@@ -735,6 +796,7 @@ int main(void) {
       TEST(after_a_crash_the_file_is_checked),
       TEST(a_torn_log_gives_whole_commits),
       TEST(a_stale_handle_may_not_write),
+      TEST(others_commits_are_told_from_own),
       TEST(a_backup_is_a_store),
       TEST(a_backup_refuses),
       TEST(every_statement_is_right),
