@@ -197,12 +197,7 @@ int qm__sequence_cut_range(qm_sequence *s, const qm_authors *authors, qm_arena *
         qm__run_give_start(s, authors, r, end - r->first.counter))
       return QM_OK;
     QM_TRY(edges(s, authors, arena, r, range.counter, end, &r));
-    uint64_t shown = qm__run_shown(r);
-    qm__sequence_forget(s);
-    r->state = QM_RUN_DEAD;
-    r->data = NULL;
-    r->bytes = r->room = 0;
-    qm__run_recount(s, r, shown);
+    qm__run_hide(s, r);
     r = close_up(s, authors, r);
   }
   return QM_OK;

@@ -60,9 +60,86 @@ void qm__sequence_order(qm_sequence *s) {
   for (; last; last = last->up) sum(last);
 }
 
+/* So many more, modulo 2^64 also where it is less. */
+static void count(qm__place *p, uint64_t more) {
+  p->own += more;
+  for (; p; p = p->up) p->shown += more;
+}
+
+/* After r's state or len changed from `shown_before` visible elements. */
+static void recount(qm_sequence *s, qm__run *r, uint64_t shown_before) {
+  if (s->top) count(r->place, qm__run_shown(r) - shown_before);
+}
+
+/* Before anything in the treap changes; the place met last stands. */
+static void count_near(qm_sequence *s) {
+  if (s->near_more) count(s->near->place, s->near_more);
+  s->near_more = 0;
+}
+
+void qm__sequence_forget(qm_sequence *s) {
+  count_near(s);
+  s->near = NULL;
+}
+
+/* Runs on either side of the place met last that are asked first: who edits goes on about where
+ * he is. */
+#define BESIDE 4
+
+/* 1: the element stands in what is now the place met last. */
+static int beside(qm_sequence *s, uint64_t at) {
+  qm__run *r = s->near;
+  uint64_t from = s->near_at;
+  for (int i = 0; i < BESIDE && r && at < from; i++)
+    if ((r = r->prev) != NULL) from -= qm__run_shown(r);
+  for (int i = 0; i < BESIDE && r && at >= from && at - from >= qm__run_shown(r); i++) {
+    from += qm__run_shown(r);
+    r = r->next;
+  }
+  if (!r || at < from || at - from >= qm__run_shown(r)) return 0;
+  if (r == s->near) return 1;
+  count_near(s);
+  s->near = r;
+  s->near_at = from;
+  return 1;
+}
+
+/* r has come to stand where it does, or is about to go: the place met last is its own where it
+ * stands beside that, but for what shows nothing; else nobody knows which way that moved. So
+ * many elements of r are counted in what stands before those behind it. */
+static void near_to(qm_sequence *s, qm__run *r, uint64_t counted) {
+  uint64_t at = s->near_at;
+  qm__run *x = r->prev;
+  if (!s->near || s->near == r) return;
+  for (int i = 0; i < BESIDE && x && x != s->near && x->state == QM_RUN_DEAD; i++) x = x->prev;
+  if (x == s->near) {
+    at += qm__run_shown(x);
+  } else {
+    x = r->next;
+    for (int i = 0; i < BESIDE && x && x != s->near && x->state == QM_RUN_DEAD; i++) x = x->next;
+    at -= counted;
+  }
+  if (x != s->near) {
+    s->near = NULL;
+    return;
+  }
+  s->near = r;
+  s->near_at = at;
+}
+
+void qm__run_hide(qm_sequence *s, qm__run *r) {
+  uint64_t shown = qm__run_shown(r);
+  count_near(s);
+  near_to(s, r, shown);
+  r->state = QM_RUN_DEAD;
+  r->data = NULL;
+  r->bytes = r->room = 0;
+  recount(s, r, shown);
+}
+
 qm__run *qm__sequence_at(qm_sequence *s, uint64_t at, uint64_t *offset) {
   uint64_t passed = 0;
-  if (s->near && at >= s->near_at && at - s->near_at < qm__run_shown(s->near)) {
+  if (s->near && beside(s, at)) {
     *offset = at - s->near_at;
     return s->near;
   }
@@ -101,29 +178,13 @@ int qm__run_precedes(const qm__run *a, const qm__run *b) {
   return x->before == x0;
 }
 
-/* So many more, modulo 2^64 also where it is less. */
-static void count(qm__place *p, uint64_t more) {
-  p->own += more;
-  for (; p; p = p->up) p->shown += more;
-}
-
-void qm__run_recount(qm_sequence *s, qm__run *r, uint64_t shown_before) {
-  if (s->top) count(r->place, qm__run_shown(r) - shown_before);
-}
-
-void qm__sequence_forget(qm_sequence *s) {
-  if (s->near_more) count(s->near->place, s->near_more);
-  s->near_more = 0;
-  s->near = NULL;
-}
-
 void qm__run_grew(qm_sequence *s, qm__run *r, uint64_t shown_before) {
   if (s->near == r) {
     s->near_more += qm__run_shown(r) - shown_before;
     return;
   }
   qm__sequence_forget(s);
-  qm__run_recount(s, r, shown_before);
+  recount(s, r, shown_before);
 }
 
 static void relink(qm_sequence *s, qm__place *up, const qm__place *from, qm__place *to) {
@@ -499,10 +560,10 @@ qm__run *qm__run_halve(qm_sequence *s, qm_arena *arena, qm__run *r, uint64_t off
 int qm__sequence_split(qm_sequence *s, const qm_authors *authors, qm_arena *arena, qm__run *r,
                        uint64_t offset, qm__run **second) {
   uint64_t shown = qm__run_shown(r);
-  qm__sequence_forget(s);
+  count_near(s); /* what stands before it does not change */
   qm__run *q = qm__run_halve(s, arena, r, offset);
   if (!q || !give_place(q, arena)) return QM_ENOMEM;
-  qm__run_recount(s, r, shown);
+  recount(s, r, shown);
   stand_after(s, r, q);
   *second = q;
   QM_TRY(list_add(&r->rights, arena, 0, q));
@@ -530,7 +591,7 @@ int qm__sequence_insert(qm_sequence *s, const qm_authors *authors, qm_arena *are
     list = r->on == QM_ON_RIGHT ? &host->rights : &host->lefts;
   }
   uint32_t at = list_place(list, authors, r);
-  qm__sequence_forget(s);
+  count_near(s);
   QM_TRY(list_add(list, arena, at, r));
   if (at)
     stand_after(s, last_of(list->p[at - 1]), r);
@@ -542,6 +603,7 @@ int qm__sequence_insert(qm_sequence *s, const qm_authors *authors, qm_arena *are
     stand_after(s, host, r);
   else
     stand_before(s, list->n > 1 ? first_of(list->p[1]) : host, r);
+  near_to(s, r, 0);
   s->hot = r;
   return index_add(s, authors, arena, r);
 }
@@ -633,6 +695,7 @@ int qm__sequence_merge(qm_sequence *s, const qm_authors *authors, qm__run *first
   first->len += second->len;
   first->rights = second->rights;
   if (s->hot == second) s->hot = first;
+  if (s->near == second) s->near = first; /* neither shows anything */
   second->next = s->spare;
   s->spare = second;
   return 1;

@@ -94,7 +94,7 @@ struct qm_sequence {
   qm__run *spare; /* runs that are no more, chained (`next`) */
   qm__run *hot; /* the run met last: typing stays where it is. May be NULL */
   /* The run found last by position, and how many visible elements stand before it; NULL
-   * once another run has changed. */
+   * once what stands before it may have changed. */
   qm__run *near;
   uint64_t near_at;
   /* What `near` shows more (modulo 2^64) than its place in the treap says yet: typing and
@@ -150,9 +150,10 @@ int qm__run_precedes(const qm__run *a, const qm__run *b);
  * 1 where done: rubbing out goes on without a new run. */
 int qm__run_give_end(qm_sequence *s, qm__run *r, uint64_t k);
 int qm__run_give_start(qm_sequence *s, const qm_authors *authors, qm__run *r, uint64_t k);
-/* To be called after r's state or len changed from `shown_before` visible elements. */
-void qm__run_recount(qm_sequence *s, qm__run *r, uint64_t shown_before);
-/* The same where r stays where it is; every place found before but r's own is forgotten. */
+/* All its elements are tombstones from now on. */
+void qm__run_hide(qm_sequence *s, qm__run *r);
+/* To be called after r's len changed from `shown_before` visible elements, where r stays where it
+ * is; every place found before but r's own is forgotten. */
 void qm__run_grew(qm_sequence *s, qm__run *r, uint64_t shown_before);
 /* Forgets the place met last, after what it has more is counted: before anything in the treap
  * changes. */
