@@ -21,14 +21,18 @@ static const qm_cell *part(const qm_parts *p, uint32_t i) {
 
 /* --- siblings --- */
 
+static qm_dots named_of(const qm_sibling *x, int hides) {
+  return hides ? qm_sibling_hides(x) : qm_sibling_keeps(x);
+}
+
 static int gather(qm_arena *arena, const qm_siblings *v, int hides, qm_dots *out) {
   size_t total = 0;
-  for (uint32_t i = 0; i < v->n; i++) total += hides ? v->p[i].hides.n : v->p[i].keeps.n;
+  for (uint32_t i = 0; i < v->n; i++) total += named_of(&v->p[i], hides).n;
   qm_dot *p = qm_arena_array(arena, total, sizeof *p);
   uint32_t n = 0;
   if (!p || total > UINT32_MAX) return QM_ENOMEM;
   for (uint32_t i = 0; i < v->n; i++) {
-    qm_dots list = hides ? v->p[i].hides : v->p[i].keeps;
+    qm_dots list = named_of(&v->p[i], hides);
     if (list.n) memcpy(p + n, list.p, list.n * sizeof *p);
     n += list.n;
   }

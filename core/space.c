@@ -302,7 +302,7 @@ void qm__space_advance(qm_space *s, const qm_change *c) {
 static int put_creation(qm_space *s, const qm_change *c, const qm_op *op) {
   qm_creation_row row = {{op->counter, c->author}, op->record};
   qm_loaded *l;
-  QM_TRY(qm__space_record(s, &op->record, &l));
+  QM_TRY(qm__space_outline(s, &op->record, &l));
   QM_TRY(created_put(s, row.dot, l));
   return s->engine->store->ops->creation_put(s->engine->store, s->number, &row, 1);
 }

@@ -212,8 +212,8 @@ static int dots_covered(const qm_vv *vv, qm_dots dots) {
 
 static int siblings_covered(const qm_vv *vv, const qm_siblings *v) {
   for (uint32_t i = 0; i < v->n; i++)
-    if (!qm_vv_covers(vv, v->p[i].dot) || !dots_covered(vv, v->p[i].hides) ||
-        !dots_covered(vv, v->p[i].keeps))
+    if (!qm_vv_covers(vv, v->p[i].dot) || !dots_covered(vv, qm_sibling_hides(&v->p[i])) ||
+        !dots_covered(vv, qm_sibling_keeps(&v->p[i])))
       return 0;
   return 1;
 }

@@ -86,8 +86,8 @@ static int take_siblings(qm_splitting *x, uint32_t field, const qm_siblings *its
     const qm_sibling *s = &rest->p[i];
     if (qm_slice_cmp(s->value, left) != 0) continue;
     dots[n++] = s->dot;
-    QM_TRY(add_dots(x, &op.hides, s->hides));
-    QM_TRY(add_dots(x, &op.keeps, s->keeps));
+    QM_TRY(add_dots(x, &op.hides, qm_sibling_hides(s)));
+    QM_TRY(add_dots(x, &op.keeps, qm_sibling_keeps(s)));
   }
   op.dots = (qm_dots){dots, n};
   if (op.hides.n || op.keeps.n) op.flags |= QM_OP_NAMES;

@@ -63,17 +63,22 @@ static int apply(qm_cell *cell, const qm_apply *a, const qm_op *op) {
   QM_TRY(supersede(s, a, op));
   if (op->flags & QM_OP_ERASED) return QM_OK; /* replaces all the same; no sibling stays */
   qm_dot dot = {op->counter, a->change->author};
+  qm_named *named = NULL;
+  if (op->flags & QM_OP_NAMES && (op->hides.n || op->keeps.n)) {
+    named = qm_arena_alloc(a->arena, sizeof *named);
+    if (!named) return QM_ENOMEM;
+    *named = (qm_named){op->hides, op->keeps};
+  }
   uint32_t at = lower_bound(s, a->authors, dot);
   qm_sibling *p = qm_array_open(a->arena, s->p, s->n, &s->cap, at, sizeof *p);
   if (!p) return QM_ENOMEM;
   s->p = p;
   s->n++;
-  p[at] = (qm_sibling){
-      .dot = dot, .time = a->change->time, .generation = op->generation, .value = op->value};
-  if (op->flags & QM_OP_NAMES) {
-    p[at].hides = op->hides;
-    p[at].keeps = op->keeps;
-  }
+  p[at] = (qm_sibling){.dot = dot,
+                       .time = a->change->time,
+                       .generation = op->generation,
+                       .value = op->value,
+                       .named = named};
   return QM_OK;
 }
 
@@ -119,15 +124,16 @@ static int names(const qm_cell *cell, qm_names *to, qm_arena *arena) {
   for (uint32_t i = 0; i < s->n; i++) {
     const qm_sibling *x = &s->p[i];
     QM_TRY(qm_names_note(to, arena, x->dot.author));
-    if (x->hides.n) QM_TRY(qm_note_dots(to, arena, x->hides));
-    if (x->keeps.n) QM_TRY(qm_note_dots(to, arena, x->keeps));
+    if (!x->named) continue;
+    QM_TRY(qm_note_dots(to, arena, x->named->hides));
+    QM_TRY(qm_note_dots(to, arena, x->named->keeps));
   }
   return QM_OK;
 }
 
 static unsigned flags_of(const qm_sibling *x) {
   return (x->kept ? FLAG_KEPT : 0u) | (x->generation ? FLAG_GENERATION : 0u) |
-         (x->hides.n || x->keeps.n ? FLAG_NAMES : 0u);
+         (x->named ? FLAG_NAMES : 0u);
 }
 
 static void encode(const qm_cell *cell, const qm_names *to, const qm_authors *authors,
@@ -149,8 +155,8 @@ static void encode(const qm_cell *cell, const qm_names *to, const qm_authors *au
     qm_mp_raw(out, x->value);
     if (f & FLAG_GENERATION) qm_mp_uint(out, x->generation);
     if (f & FLAG_NAMES) {
-      qm_put_dots(out, to, authors, x->hides);
-      qm_put_dots(out, to, authors, x->keeps);
+      qm_put_dots(out, to, authors, x->named->hides);
+      qm_put_dots(out, to, authors, x->named->keeps);
     }
   }
 }
@@ -173,8 +179,11 @@ static int decode_one(qm_sibling *x, uint32_t *left, qm_cur *in, const qm_names 
   x->kept = (f & FLAG_KEPT) != 0;
   if (f & FLAG_GENERATION) QM_TRY(qm_cur_uint(in, &x->generation));
   if (f & FLAG_NAMES) {
-    QM_TRY(qm_get_dots(in, from, arena, &x->hides));
-    QM_TRY(qm_get_dots(in, from, arena, &x->keeps));
+    qm_named *named = qm_arena_alloc(arena, sizeof *named);
+    if (!named) return qm_cur_fail(in, QM_ENOMEM);
+    QM_TRY(qm_get_dots(in, from, arena, &named->hides));
+    QM_TRY(qm_get_dots(in, from, arena, &named->keeps));
+    if (named->hides.n || named->keeps.n) x->named = named; /* else the flag says too much */
   }
   return flags_of(x) == f ? QM_OK : qm_cur_fail(in, QM_ECANON);
 }

@@ -6,16 +6,22 @@
 
 #include "core/crdt/crdt.h"
 
+/* Siblings of other records of the class that a write named. */
+typedef struct qm_named {
+  qm_dots hides, keeps; /* not both empty */
+} qm_named;
+
+/* A record is mostly these: 64 bytes where pointers have eight. */
 typedef struct qm_sibling {
   qm_dot dot;
   qm_time time;
   uint64_t generation;
   qm_slice value;
-  qm_dots hides, keeps; /* named siblings of other records of the class */
-  uint8_t kept;
+  const qm_named *named; /* NULL: none, as nearly always */
   /* In the union of a class only, never in a state (core/class.h): */
-  uint8_t hidden;  /* named by a write that replaced it: neither shown nor listed */
   uint32_t member; /* of the class: its place */
+  uint8_t hidden;  /* named by a write that replaced it: neither shown nor listed */
+  uint8_t kept;
 } qm_sibling;
 
 typedef struct qm_siblings {
@@ -23,6 +29,12 @@ typedef struct qm_siblings {
   uint32_t n, cap;
 } qm_siblings;
 
+static inline qm_dots qm_sibling_hides(const qm_sibling *x) {
+  return x->named ? x->named->hides : (qm_dots){NULL, 0};
+}
+static inline qm_dots qm_sibling_keeps(const qm_sibling *x) {
+  return x->named ? x->named->keeps : (qm_dots){NULL, 0};
+}
 static inline const qm_siblings *qm_siblings_of(const qm_cell *c) {
   return (const qm_siblings *)c->content;
 }
