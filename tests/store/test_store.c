@@ -560,66 +560,7 @@ static void a_visitor_may_use_the_store(void **state) {
   commit();
 }
 
-/* ---- open run, stage ---- */
-
-static void the_open_run_stands_in_order(void **state) {
-  (void)state;
-  qm_open_row rows[] = {
-      {300, SLICE("c")}, {2, SLICE("a")}, {INT64_MAX, SLICE("")}, {2, SLICE("b")}};
-  qm_open_row beyond = {(uint64_t)INT64_MAX + 1, SLICE("x")};
-  begin();
-  for (size_t i = 0; i < COUNT(rows); i++) OK(t.ops->open_append(t.s, 1, &rows[i]));
-  GIVES(QM_EINVAL, t.ops->open_append(t.s, 1, &beyond));
-  OK(t.ops->open_append(t.s, 2, &rows[0]));
-  commit();
-  OK(t.ops->open_list(t.s, 1, text_open, &out));
-  expect("2:b;300:c;9223372036854775807:;");
-  OK(t.ops->open_from(t.s, 1, 3, text_open, &out));
-  expect("300:c;9223372036854775807:;");
-  OK(t.ops->open_from(t.s, 1, 300, text_open, &out));
-  expect("300:c;9223372036854775807:;");
-  OK(t.ops->open_from(t.s, 1, UINT64_MAX, text_open, &out));
-  expect("");
-  begin();
-  OK(t.ops->open_clear(t.s, 1));
-  commit();
-  OK(t.ops->open_list(t.s, 1, text_open, &out));
-  expect("");
-  OK(t.ops->open_list(t.s, 2, text_open, &out));
-  expect("300:c;");
-}
-
-static int first_open(void *payload, const qm_open_row *row) {
-  text_open(payload, row);
-  return QM_STORE_STOP;
-}
-
-/* Whatever a counter is kept in. */
-static void the_open_run_takes_counters_of_all_sizes(void **state) {
-  (void)state;
-  qm_open_row rows[] = {{0x80000000u, SLICE("d")},          {0x7ffffffeu, SLICE("b")},
-                        {UINT64_C(1) << 40, SLICE("e")},    {0x7fffffffu, SLICE("c")},
-                        {0, SLICE("a")},                    {0x7fffffffu, SLICE("C")}};
-  begin();
-  for (size_t i = 0; i < COUNT(rows); i++) OK(t.ops->open_append(t.s, 1, &rows[i]));
-  OK(t.ops->open_append(t.s, 2, &rows[4]));
-  commit();
-  OK(t.ops->open_list(t.s, 1, text_open, &out));
-  expect("0:a;2147483646:b;2147483647:C;2147483648:d;1099511627776:e;");
-  OK(t.ops->open_from(t.s, 1, 0x7fffffff, text_open, &out));
-  expect("2147483647:C;2147483648:d;1099511627776:e;");
-  OK(t.ops->open_from(t.s, 1, 0x7ffffffe, text_open, &out));
-  expect("2147483646:b;2147483647:C;2147483648:d;1099511627776:e;");
-  OK(t.ops->open_list(t.s, 1, first_open, &out));
-  expect("0:a;");
-  begin();
-  OK(t.ops->space_drop(t.s, 1));
-  commit();
-  OK(t.ops->open_list(t.s, 1, text_open, &out));
-  expect("");
-  OK(t.ops->open_list(t.s, 2, text_open, &out));
-  expect("0:a;");
-}
+/* ---- stage ---- */
 
 static void expect_part(uint32_t space, uint32_t part, const char *content) {
   qm_buf b;
@@ -804,8 +745,6 @@ static const struct CMUnitTest suite[] = {
     cmocka_unit_test(creation_dots_find_records),
     cmocka_unit_test(keys_are_replaced_per_record),
     cmocka_unit_test(a_visitor_may_use_the_store),
-    cmocka_unit_test(the_open_run_stands_in_order),
-    cmocka_unit_test(the_open_run_takes_counters_of_all_sizes),
     cmocka_unit_test(a_stage_resumes),
     cmocka_unit_test(a_stage_replaces_the_space),
     cmocka_unit_test(a_stage_that_fails_changes_nothing),
