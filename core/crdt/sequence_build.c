@@ -7,7 +7,7 @@
 #include "core/crdt/sequence_tree.h"
 
 #define FEW 24u       /* points */
-#define FEW_RUNS 16u  /* given: built without memory of their own */
+#define FEW_RUNS 32u  /* given: built without memory of their own */
 #define LEAF_FILL 24u /* of QM_LEAF: room for what comes in between */
 
 /* --- sorting --- */

@@ -30,7 +30,7 @@
 
 enum { HANGS_MASK = 3, FLAG_BACK = 4, FLAG_OTHER = 8, FLAG_MOVED = 16, FLAGS_MAX = 31 };
 enum { GAP_MORE = 3, LENGTH_MORE = 15, GAP_BIT = 2, LENGTH_BIT = 4 };
-#define ROOM 128u/* bytes of a column: more are asked for */
+#define ROOM 256u/* bytes of a column: more are asked for */
 enum { HEADS, GAPS, LENGTHS, FLAGS, HANGS, STATES, KINDS, VALUES, COLUMNS };
 
 /* From `from` to before `next`, by counter. */
