@@ -182,19 +182,21 @@ static int checkpoint(qm__db *db) {
   return poison(db, qm__db_error(db, rc));
 }
 
+/* 0, which no pager that has begun a transaction stays at, where it does not tell. */
+static uint32_t pager_version(const qm__db *db) {
+  unsigned v = 0;
+  return sqlite3_file_control(db->h, "main", SQLITE_FCNTL_DATA_VERSION, &v) == SQLITE_OK ? v : 0;
+}
+
 int qm__db_begin(qm__db *db) {
   QM_TRY(alive(db));
   if (db->flags & QM__DB_READONLY) return QM_EREADONLY;
   if (!sqlite3_get_autocommit(db->h)) return QM_ESTATE;
   int rc = checkpoint(db);
   if (rc != QM_OK && rc != QM_EFULL) return rc; /* full: the commit will say so */
-  return qm__db_run(db, QM__SQL_BEGIN, NULL, 0);
-}
-
-/* 0, which no pager that has begun a transaction stays at, where it does not tell. */
-static uint32_t pager_version(const qm__db *db) {
-  unsigned v = 0;
-  return sqlite3_file_control(db->h, "main", SQLITE_FCNTL_DATA_VERSION, &v) == SQLITE_OK ? v : 0;
+  QM_TRY(qm__db_run(db, QM__SQL_BEGIN, NULL, 0));
+  db->begun_version = pager_version(db);
+  return QM_OK;
 }
 
 int qm__db_commit(qm__db *db) {
@@ -207,19 +209,32 @@ int qm__db_commit(qm__db *db) {
     qm__db_rollback(db);
     return rc;
   }
+  db->begun_version = 0;
   /* The count as it is moved by this commit alone: what others do is seen when one begins. */
   if (db->pager_version) db->pager_version = pager_version(db);
   if (db->flags & QM__DB_RELAXED) db->unsynced = 1;
   return QM_OK;
 }
 
-/* SQLite has rolled back by itself after some errors; the handle may be poisoned. */
-void qm__db_rollback(qm__db *db) {
-  if (!db->h || sqlite3_get_autocommit(db->h)) return;
+/* A pager that could not undo what was begun, since a page could not be read, drops its pages
+ * and counts as if another had committed: who opens anew is not told so. */
+static void poison_moved(qm__db *db) {
+  if (db->begun_version && pager_version(db) != db->begun_version) db->poisoned = 1;
+  db->begun_version = 0;
+}
+
+static void roll_back(qm__db *db) {
   int poisoned = db->poisoned;
   db->poisoned = 0;
   int rc = qm__db_run(db, QM__SQL_ROLLBACK, NULL, 0);
   db->poisoned = poisoned || (rc != QM_OK && !sqlite3_get_autocommit(db->h));
+}
+
+/* SQLite has rolled back by itself after some errors; the handle may be poisoned. */
+void qm__db_rollback(qm__db *db) {
+  if (!db->h) return;
+  if (!sqlite3_get_autocommit(db->h)) roll_back(db);
+  poison_moved(db);
 }
 
 int qm__db_barrier(qm__db *db) {

@@ -53,6 +53,7 @@ typedef struct qm__db {
   int wal_pages; /* in the WAL after the last commit */
   uint32_t data_version; /* as it was when opened */
   uint32_t pager_version; /* of the pager, after the last commit here; others' move it too */
+  uint32_t begun_version; /* of the pager, in the open transaction; 0: none is open */
   sqlite3_stmt *statements[QM__SQL_COUNT];
 } qm__db;
 

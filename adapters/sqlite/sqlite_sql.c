@@ -235,10 +235,10 @@ static const qm__sql table[QM__SQL_COUNT] = {
         " AND collection = ?3"),
     SQL(RECORD_MOVE,
         "UPDATE record SET collection = ?3, hash = ?4, state = ?5 WHERE space = ?1 AND id = ?2"),
-    /* Of values, not of a query: see put_insert in project_layout.c. */
+    /* Not in one statement with the next: see put_insert in project_layout.c. */
+    SQL(RECORD_THERE, "SELECT 1 FROM record WHERE space = ?1 AND id = ?2"),
     SQL(RECORD_ADD,
-        "INSERT INTO record (space, id, collection, hash, state) VALUES (?1, ?2, ?3, ?4, ?5)"
-        " ON CONFLICT DO NOTHING"),
+        "INSERT INTO record (space, id, collection, hash, state) VALUES (?1, ?2, ?3, ?4, ?5)"),
     SQL(RECORD_DELETE, "DELETE FROM record WHERE space = ?1 AND id = ?2"),
     SQL(RECORD_DROP, "DELETE FROM record WHERE space = ?1"),
     SQL(RECORD_SCAN,

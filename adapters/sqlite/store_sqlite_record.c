@@ -46,11 +46,13 @@ static int record_save_one(sqlite_store *s, uint32_t space, const qm_record_row 
     return qm__db_run(&s->db, QM__SQL_RECORD_DELETE, QM__ARGS(qm__int(space), id_arg(&row->id)));
   const qm__arg args[] = {qm__int(space), id_arg(&row->id), qm__int(row->collection),
                           qm__blob(row->hash, sizeof row->hash), qm__slice(row->state)};
+  int64_t there;
   int rc = qm__db_change(&s->db, QM__SQL_RECORD_SAVE, args, sizeof args / sizeof *args);
-  if (rc == QM_ENOTFOUND)
-    rc = qm__db_change(&s->db, QM__SQL_RECORD_ADD, args, sizeof args / sizeof *args);
   if (rc != QM_ENOTFOUND) return rc;
-  return qm__db_run(&s->db, QM__SQL_RECORD_MOVE, args, sizeof args / sizeof *args);
+  rc = qm__db_get_int(&s->db, QM__SQL_RECORD_THERE, args, 2, &there);
+  if (rc == QM_OK) return qm__db_run(&s->db, QM__SQL_RECORD_MOVE, args, sizeof args / sizeof *args);
+  if (rc != QM_ENOTFOUND) return rc;
+  return qm__db_run(&s->db, QM__SQL_RECORD_ADD, args, sizeof args / sizeof *args);
 }
 
 int qm__sqlite_record_save(qm_store *store, uint32_t space, const qm_record_row *rows, size_t n) {
