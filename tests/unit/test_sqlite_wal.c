@@ -160,6 +160,75 @@ static void the_default_may_change(void **state) {
   s->ops->close(s);
 }
 
+/* --- a disk that gives up in the middle --- */
+
+static int writes_fail, reads_fail; /* 1: from the next write on, 1: and reads after it */
+static int gave_up;
+static sqlite3_vfs *sound, failing;
+static sqlite3_io_methods methods[2]; /* of a database, and of other files */
+static int (*sound_write)(sqlite3_file *, const void *, int, sqlite3_int64);
+static int (*sound_read)(sqlite3_file *, void *, int, sqlite3_int64);
+
+static int write_or_fail(sqlite3_file *f, const void *p, int n, sqlite3_int64 at) {
+  if (!writes_fail) return sound_write(f, p, n, at);
+  gave_up = 1;
+  return SQLITE_FULL;
+}
+
+static int read_or_fail(sqlite3_file *f, void *p, int n, sqlite3_int64 at) {
+  return reads_fail && gave_up ? SQLITE_IOERR_READ : sound_read(f, p, n, at);
+}
+
+static int open_failing(sqlite3_vfs *vfs, const char *name, sqlite3_file *f, int flags, int *out) {
+  sqlite3_io_methods *mine = &methods[(flags & SQLITE_OPEN_MAIN_DB) == 0];
+  (void)vfs;
+  int rc = sound->xOpen(sound, name, f, flags, out);
+  if (rc != SQLITE_OK || !f->pMethods) return rc;
+  sound_write = f->pMethods->xWrite;
+  sound_read = f->pMethods->xRead;
+  *mine = *f->pMethods;
+  mine->xWrite = write_or_fail;
+  mine->xRead = read_or_fail;
+  f->pMethods = mine;
+  return SQLITE_OK;
+}
+
+/* A commit finds the disk full. Mostly that is undone and the store goes on; where a page that
+ * is needed for it cannot be read either, the store says that its storage failed, and not that
+ * somebody else has written. */
+static void what_cannot_be_undone_is_a_failure_of_the_disk(void **state) {
+  (void)state;
+  sound = sqlite3_vfs_find(NULL);
+  failing = *sound;
+  failing.zName = "failing";
+  failing.xOpen = open_failing;
+  assert_int_equal(sqlite3_vfs_register(&failing, 1), SQLITE_OK);
+  qm_store *s = open_at(path, QM_SQLITE_CREATE | QM_SQLITE_RELAXED);
+  put_large(s, 2, 1, 'a', "one");
+  for (reads_fail = 0; reads_fail < 2; reads_fail++) {
+    static const uint8_t state_bytes[3000] = {1};
+    OK(s->ops->begin(s));
+    for (uint32_t i = 0; i < 40; i++) {
+      qm_record_row row = {.collection = 1, .state = qm_slice_of(state_bytes, sizeof state_bytes)};
+      memcpy(row.id.b, &i, sizeof i);
+      OK(s->ops->record_save(s, 1, &row, 1));
+    }
+    writes_fail = 1;
+    GIVES(QM_EFULL, s->ops->commit(s, QM_RELAXED, NULL, NULL));
+    s->ops->rollback(s);
+    writes_fail = gave_up = 0;
+    GIVES(reads_fail ? QM_EIO : QM_OK, s->ops->begin(s));
+    if (!reads_fail) s->ops->rollback(s);
+  }
+  s->ops->close(s);
+  assert_int_equal(sqlite3_vfs_register(sound, 1), SQLITE_OK);
+  assert_int_equal(sqlite3_vfs_unregister(&failing), SQLITE_OK);
+  s = open_at(path, QM_SQLITE_CHECK);
+  expect(s, "one");
+  assert_int_equal(records(s), 2);
+  s->ops->close(s);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void) {
@@ -167,6 +236,7 @@ int main(void) {
       TEST(every_commit_is_in_the_files),
       TEST(a_rollback_leaves_nothing_to_write),
       TEST(the_default_may_change),
+      TEST(what_cannot_be_undone_is_a_failure_of_the_disk),
   };
   return cmocka_run_group_tests_name("sqlite wal", tests, NULL, NULL);
 }
