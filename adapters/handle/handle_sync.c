@@ -317,13 +317,13 @@ static void on_waker(void *payload, qm_client_wake *w) { ((qm__sync *)payload)->
 static int is_interrupted(const qm__sync *run) { return run->db->interrupts != run->interrupts; }
 
 /* Another process that has written must be taken in: the store says so when it is asked to
- * write. */
+ * write. And one whose storage failed under a save must be let go of, to be opened again. */
 static int on_poll(void *payload) {
   qm__sync *run = payload;
   if (is_interrupted(run)) return QM_ECLOSED;
   int rc = qm_engine_begin(run->db->engine);
   if (rc == QM_OK) qm_engine_rollback(run->db->engine);
-  return rc == QM_EBUSY ? rc : QM_OK;
+  return rc == QM_EBUSY || qm__handle_failed(run->db) ? rc : QM_OK;
 }
 
 static void on_live(void *payload) {
