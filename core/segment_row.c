@@ -38,6 +38,14 @@ static uint8_t *author_at(uint8_t *to, const qm_authors *authors, uint32_t numbe
   return qm__put_bin(to, authors->ids[number].b, QM_AUTHOR_SIZE);
 }
 
+static uint8_t *dot_at(uint8_t *to, const qm_authors *authors, qm_dot d) {
+  return qm__put_uint(author_at(to, authors, d.author), d.counter);
+}
+
+static uint8_t *range_at(uint8_t *to, const qm_authors *authors, const qm_range *r) {
+  return qm__put_uint(qm__put_uint(author_at(to, authors, r->author), r->counter), r->len);
+}
+
 static void add(qm_buf *out, const uint8_t *p, const uint8_t *end) {
   qm_buf_add(out, p, (size_t)(end - p));
 }
@@ -49,8 +57,7 @@ static void put_array(qm_buf *out, uint64_t count) {
 
 static void put_dot(qm_buf *out, const qm_authors *authors, qm_dot d) {
   uint8_t b[AUTHOR_BYTES + QM__PUT_UINT];
-  if (known(out, authors, d.author))
-    add(out, b, qm__put_uint(author_at(b, authors, d.author), d.counter));
+  if (known(out, authors, d.author)) add(out, b, dot_at(b, authors, d));
 }
 
 static void put_dots(qm_buf *out, const qm_authors *authors, qm_dots d) {
@@ -63,8 +70,7 @@ static void put_cuts(qm_buf *out, const qm_authors *authors, qm_ranges r) {
   put_array(out, (uint64_t)r.n * 3);
   for (uint32_t i = 0; i < r.n; i++) {
     if (!known(out, authors, r.p[i].author)) return;
-    uint8_t *to = qm__put_uint(author_at(b, authors, r.p[i].author), r.p[i].counter);
-    add(out, b, qm__put_uint(to, r.p[i].len));
+    add(out, b, range_at(b, authors, &r.p[i]));
   }
 }
 
@@ -121,13 +127,8 @@ static int is_edit(const qm_op *op, const qm_authors *authors, unsigned parts) {
 static uint8_t *put_edit(const qm_op *op, const qm_authors *authors, unsigned parts, unsigned at,
                          uint8_t *to) {
   for (; parts >> at > 1; at++) *to++ = nil_byte[0];
-  if (parts == 1u << AT_CUTS) {
-    to = author_at(qm__put_array(to, 3), authors, op->cuts.p->author);
-    return qm__put_uint(qm__put_uint(to, op->cuts.p->counter), op->cuts.p->len);
-  }
-  if (!(parts >> AT_PARENT)) return to;
-  to = author_at(qm__put_array(to, 2), authors, op->parent.author);
-  return qm__put_uint(to, op->parent.counter);
+  if (parts == 1u << AT_CUTS) return range_at(qm__put_array(to, 3), authors, op->cuts.p);
+  return parts >> AT_PARENT ? dot_at(qm__put_array(to, 2), authors, op->parent) : to;
 }
 
 void qm_op_row(const qm_op *op, const qm_authors *authors, qm_buf *out) { /* S4.2, S4.3 */

@@ -216,8 +216,8 @@ int qm__db_commit(qm__db *db) {
   return QM_OK;
 }
 
-/* A pager that could not undo what was begun, since a page could not be read, drops its pages
- * and counts as if another had committed: who opens anew is not told so. */
+/* Inside a transaction nobody else commits, so a count that moved is the pager's own failure
+ * (see "Poison" in the header). */
 static void poison_moved(qm__db *db) {
   if (db->begun_version && pager_version(db) != db->begun_version) db->poisoned = 1;
   db->begun_version = 0;

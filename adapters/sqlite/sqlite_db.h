@@ -13,7 +13,9 @@
  *
  * Poison. After an I/O error or damage in a commit, a barrier or a checkpoint nobody can
  * say what is on disk, and asking again may wrongly succeed (the kernel drops dirty pages
- * after a failed fsync). So `poisoned` is set and every later call gives QM_EIO.
+ * after a failed fsync). So `poisoned` is set and every later call gives QM_EIO. The same
+ * after a rollback that could not read again what it undid: the pager then counts as if
+ * another process had committed.
  *
  * Crash. SQLite removes the WAL file on an orderly close of the last connection. One that
  * has content when we open is the mark of a crash (or of another process at work): then

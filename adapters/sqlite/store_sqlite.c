@@ -225,8 +225,8 @@ static int sqlite_space_drop(qm_store *store, uint32_t space) {
   static const qm__sql_id all[] = {
       QM__SQL_SPACE_DELETE, QM__SQL_AUTHOR_DROP,   QM__SQL_RECORD_DROP, QM__SQL_CREATION_DROP,
       QM__SQL_KEY_DROP,     QM__SQL_LOG_LAST_DROP, QM__SQL_SEGMENT_DROP,
-      QM__SQL_LOG_OF_DROP,  QM__SQL_OPEN_FAR_DROP,    QM__SQL_STAGE_DROP,  QM__SQL_PART_DROP,
-      QM__SQL_ASIDE_DROP,   QM__SQL_LOCAL_DROP};
+      QM__SQL_LOG_OF_DROP,  QM__SQL_STAGE_DROP,    QM__SQL_PART_DROP,   QM__SQL_ASIDE_DROP,
+      QM__SQL_LOCAL_DROP};
   sqlite_store *s = self(store);
   QM_TRY(writing(s));
   qm__creations_forget(&s->creations);
@@ -235,7 +235,7 @@ static int sqlite_space_drop(qm_store *store, uint32_t space) {
   QM_TRY(wrote(s, qm__db_run(&s->db, QM__SQL_LOG_DROP, QM__ARGS(QM__LOG_OF(space)))));
   QM_TRY(wrote(s, qm__db_run(&s->db, QM__SQL_LOG_PIECE_DROP, QM__ARGS(QM__LOG_OF(space)))));
   QM_TRY(wrote(s, qm__db_run(&s->db, QM__SQL_LOG_NEW_DROP, QM__ARGS(QM__LOG_OF(space)))));
-  QM_TRY(wrote(s, qm__db_run(&s->db, QM__SQL_OPEN_DROP, QM__ARGS(QM__LOG_OF(space)))));
+  QM_TRY(qm__sqlite_open_clear(store, space));
   return wrote(s, qm__sqlite_feed_drop(s, space));
 }
 

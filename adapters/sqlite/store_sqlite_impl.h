@@ -1,5 +1,5 @@
-/* store_sqlite_impl: what the files of store_sqlite share. Included by store_sqlite*.c
- * only. */
+/* store_sqlite_impl: what the files of store_sqlite share. Included by store_sqlite*.c,
+ * project.c, and tests that break the files under a store. */
 #ifndef QM_STORE_SQLITE_IMPL_H
 #define QM_STORE_SQLITE_IMPL_H
 

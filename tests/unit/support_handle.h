@@ -42,7 +42,8 @@ void app_commit(app *a, qm_tx *tx);
 /* A change of one verb on a household; its result. */
 int app_one(app *a, app_verb v, const char *record, const char *field, const char *value,
             uint32_t flags);
-/* A save of a new household on a disk that takes no more bytes: an error, not a full disk. */
+/* A save of a new household whose write to the log of this database fails, as does each later
+ * one: an error of the disk, not a full one. */
 void app_fail_save(app *a);
 /* A new household. */
 void app_make(app *a, const char *key, char id[27]);

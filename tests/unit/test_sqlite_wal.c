@@ -60,9 +60,9 @@ static uint64_t records(qm_store *s) {
   return n;
 }
 
-/* Records [0, n) of one size, `times` over in one transaction: what is beyond SQLite's cache goes
+/* Begins, and saves records [0, n) of one size, `times` over: what is beyond SQLite's cache goes
  * into the WAL before the commit, and again. */
-static void put_large(qm_store *s, uint32_t n, unsigned times, uint8_t fill, const char *value) {
+static void begin_large(qm_store *s, uint32_t n, unsigned times, uint8_t fill) {
   static uint8_t state[3000];
   memset(state, fill, sizeof state);
   OK(s->ops->begin(s));
@@ -72,6 +72,10 @@ static void put_large(qm_store *s, uint32_t n, unsigned times, uint8_t fill, con
       memcpy(row.id.b, &i, sizeof i);
       OK(s->ops->record_save(s, 1, &row, 1));
     }
+}
+
+static void put_large(qm_store *s, uint32_t n, unsigned times, uint8_t fill, const char *value) {
+  begin_large(s, n, times, fill);
   OK(s->ops->meta_put(s, qm_slice_of("word", 4), qm_slice_of(value, strlen(value))));
   OK(s->ops->commit(s, QM_RELAXED, NULL, NULL));
 }
@@ -109,16 +113,10 @@ static void every_commit_is_in_the_files(void **state) {
 static void a_rollback_leaves_nothing_to_write(void **state) {
   (void)state;
   char mine[16];
-  static uint8_t bytes[3000];
   for (uint32_t extra = 0; extra < 20; extra++) {
     qm_store *a = open_at(path, QM_SQLITE_CREATE | QM_SQLITE_RELAXED);
     put_large(a, 3, 1, 'a', "a's");
-    OK(a->ops->begin(a));
-    for (uint32_t i = 0; i < 1000 + extra; i++) {
-      qm_record_row row = {.collection = 1, .state = qm_slice_of(bytes, sizeof bytes)};
-      memcpy(row.id.b, &i, sizeof i);
-      OK(a->ops->record_save(a, 1, &row, 1));
-    }
+    begin_large(a, 1000 + extra, 1, 0);
     a->ops->rollback(a);
     qm_store *b = open_at(path, QM_SQLITE_RELAXED);
     snprintf(mine, sizeof mine, "b's %u", (unsigned)extra);
@@ -206,13 +204,7 @@ static void what_cannot_be_undone_is_a_failure_of_the_disk(void **state) {
   qm_store *s = open_at(path, QM_SQLITE_CREATE | QM_SQLITE_RELAXED);
   put_large(s, 2, 1, 'a', "one");
   for (reads_fail = 0; reads_fail < 2; reads_fail++) {
-    static const uint8_t state_bytes[3000] = {1};
-    OK(s->ops->begin(s));
-    for (uint32_t i = 0; i < 40; i++) {
-      qm_record_row row = {.collection = 1, .state = qm_slice_of(state_bytes, sizeof state_bytes)};
-      memcpy(row.id.b, &i, sizeof i);
-      OK(s->ops->record_save(s, 1, &row, 1));
-    }
+    begin_large(s, 40, 1, 'b');
     writes_fail = 1;
     GIVES(QM_EFULL, s->ops->commit(s, QM_RELAXED, NULL, NULL));
     s->ops->rollback(s);
