@@ -96,8 +96,8 @@ static int serve(serving *s, qm_error *e) {
                       .env = &d->env,
                       .config = &d->config,
                       .tls = identity(s),
-                      .engine = s->store.engine,
-                      .backend = &s->backend.calls,
+                      .shards = &(qm_hub_shard){s->store.engine, &s->backend.calls},
+                      .n_shards = 1,
                       .signals = 1,
                       .reload = reload,
                       .payload = s};

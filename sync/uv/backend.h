@@ -1,5 +1,9 @@
 /* backend: what a hub needs of the program around it: who its devices are, what they may
- * read and write, enrolment, certificates, notes. Filled in by adapters/cli over hub.db. */
+ * read and write, enrolment, certificates, notes. Filled in by adapters/cli over hub.db.
+ *
+ * Each shard has one, for its own store thread. Those of any loop's thread are asked of the
+ * first shard's; so is, on its store thread, what belongs to no space: enrol, touch and
+ * policy->cert_renew. */
 #ifndef QM_SYNC_UV_BACKEND_H
 #define QM_SYNC_UV_BACKEND_H
 
@@ -28,14 +32,20 @@ typedef struct qm_hub_backend {
      May be NULL. */
   int (*recovers)(void *payload, const qm_id *device);
 
-  /* --- store thread; none of them inside an engine transaction but policy's refusal --- */
+  /* The shard that has the space: its place in qm_hub_options.shards. Of a space that none has,
+     any. A look-up, for each request. NULL: the first. */
+  uint32_t (*shard_of)(void *payload, const qm_id *space);
+
+  /* --- the shard's store thread; none of them inside an engine transaction but policy's
+     refusal --- */
 
   /* Before each round of work: takes into the engine what other processes changed (spaces,
      schemas, safe notes). Cheap where nothing did. A failure is logged; work goes on. */
   int (*refresh)(void *payload, qm_engine *engine);
   /* Another number, not 0, whenever what check and policy->grants say may have changed since it
-     was asked last; asked after refresh, once a round. Where it stands, a session's device is
-     not checked again. NULL: it may always have changed. */
+     was asked last; the same of all shards where nothing has. Asked after refresh, once a round.
+     Where it stands, a session's device is not checked again. NULL: it may always have
+     changed. */
   uint64_t (*standing)(void *payload);
   /* Before a request: is the device of this running session still one? QM_OK;
      QM_EREVOKED, QM_ECERT: the connection is dropped. */
@@ -46,14 +56,15 @@ typedef struct qm_hub_backend {
      response in the arena, a refusal too. Errors: only where not even that is possible. */
   int (*enrol)(void *payload, qm_slice request, const char *address, qm_arena *arena,
                qm_enrol_response *out);
-  /* A session ended. */
+  /* A session ended, and all that it asked for has been answered. */
   int (*touch)(void *payload, const qm_id *device, const qm_hub_seen *seen);
   /* Around the touches of a round, which go to the disk at once: `end` with keep 0 takes them
      back, and each is then made by itself. Both or neither (NULL: each by itself). */
   int (*touch_begin)(void *payload);
   int (*touch_end)(void *payload, int keep);
   /* Of a running session: the VV that the device says it holds of a space, first at the start,
-     then, where it ends equal to the hub, the hub's own. May be NULL. */
+     then, where it ends equal to the hub, the hub's own. Before the session's touch, and maybe
+     on another thread. May be NULL. */
   void (*held)(void *payload, const qm_id *device, const qm_id *space, qm_vv_list vv);
   /* Nothing to do for QM_HUB_IDLE_TICK_MS: a bounded piece of upkeep. *more = 1: there is more
      that should not wait a whole tick. May be NULL. */

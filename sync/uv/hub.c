@@ -193,10 +193,17 @@ static void drain(qm_hub *hub) {
   maybe_finish(hub);
 }
 
-/* Asked for, or the store can no longer be used. */
+int qm__hub_status(qm_hub *hub) {
+  int rc = QM_OK;
+  for (uint32_t i = 0; i < hub->n_shards && rc == QM_OK; i++)
+    rc = qm__shard_status(hub->shards[i]);
+  return rc;
+}
+
+/* Asked for, or a store can no longer be used. */
 static void on_stop(uv_async_t *a) {
   qm_hub *hub = a->data;
-  if (hub->status == QM_OK && hub->shard) hub->status = qm__shard_status(hub->shard);
+  if (hub->status == QM_OK) hub->status = qm__hub_status(hub);
   drain(hub);
 }
 
@@ -299,6 +306,21 @@ static int start_workers(qm_hub *hub) {
   return QM_OK;
 }
 
+static int start_shards(qm_hub *hub) {
+  for (uint32_t i = 0; i < hub->options.n_shards; i++) {
+    const qm_hub_shard *s = &hub->options.shards[i];
+    qm__shard_options o = {.env = hub->env,
+                           .engine = s->engine,
+                           .backend = s->backend,
+                           .flags = hub->options.answer_flags | QM_ANSWER_HUB,
+                           .deliver = qm__hub_deliver,
+                           .payload = hub};
+    QM_TRY(qm__shard_start(&hub->shards[i], &o));
+    hub->n_shards++;
+  }
+  return QM_OK;
+}
+
 /* The listener last: what it hands over needs all else. */
 static int start(qm_hub *hub, qm_error *e) {
   int rc = uv_mutex_init(&hub->lock) == 0 ? QM_OK : QM_ENOMEM;
@@ -307,27 +329,25 @@ static int start(qm_hub *hub, qm_error *e) {
   if (rc != QM_OK) return qm_fail(e, rc, "hub: %s", qm_err_text(rc));
   rc = qm_hub_tls_set(hub, &hub->options.tls);
   if (rc != QM_OK) return qm_fail(e, rc, "hub: certificate: %s", qm_err_text(rc));
-  qm__shard_options o = {.env = hub->env,
-                         .engine = hub->options.engine,
-                         .backend = hub->options.backend,
-                         .flags = hub->options.answer_flags | QM_ANSWER_HUB,
-                         .deliver = qm__hub_deliver,
-                         .payload = hub};
   rc = start_workers(hub);
-  if (rc == QM_OK) rc = qm__shard_start(&hub->shard, &o);
+  if (rc == QM_OK) rc = start_shards(hub);
   if (rc != QM_OK) return qm_fail(e, rc, "hub: threads: %s", qm_err_text(rc));
   return listen_on(hub, e);
 }
 
 int qm_hub_open(qm_hub **out, const qm_hub_options *options, qm_error *e) {
   *out = NULL;
-  if (options->size != sizeof *options) return qm_fail(e, QM_EINVAL, "hub: options");
+  if (options->size != sizeof *options || !options->n_shards ||
+      options->n_shards > QM_HUB_SHARDS_MAX)
+    return qm_fail(e, QM_EINVAL, "hub: options");
   qm_hub *hub = qm_alloc_zero(options->env, sizeof *hub);
   if (!hub) return qm_fail(e, QM_ENOMEM, "hub: out of memory");
   hub->env = options->env;
   hub->options = *options;
   hub->config = *options->config;
+  hub->backend = options->shards->backend;
   int rc = start(hub, e);
+  hub->options.shards = NULL; /* the caller's; each shard has its own */
   if (rc != QM_OK) {
     qm_hub_close(hub);
     return rc;
@@ -339,9 +359,14 @@ int qm_hub_open(qm_hub **out, const qm_hub_options *options, qm_error *e) {
 uint16_t qm_hub_port(const qm_hub *hub) { return hub->port; }
 
 int qm_hub_run(qm_hub *hub) {
-  uint64_t groups, batches;
+  uint64_t groups = 0, batches = 0;
   (void)uv_run(&hub->loop, UV_RUN_DEFAULT);
-  qm__shard_groups(hub->shard, &groups, &batches);
+  for (uint32_t i = 0; i < hub->n_shards; i++) {
+    uint64_t its_groups, its_batches;
+    qm__shard_groups(hub->shards[i], &its_groups, &its_batches);
+    groups += its_groups;
+    batches += its_batches;
+  }
   qm_log(hub->env, QM_LOG_INFO, "batches: %llu, in %llu commits", (unsigned long long)batches,
          (unsigned long long)groups);
   return hub->status;
@@ -358,7 +383,7 @@ void qm_hub_close(qm_hub *hub) {
     (void)uv_loop_close(&hub->loop);
   }
   for (uint32_t i = 0; i < hub->n_workers; i++) qm__hub_worker_join(&hub->workers[i]);
-  qm__shard_stop(hub->shard);
+  for (uint32_t i = 0; i < hub->n_shards; i++) qm__shard_stop(hub->shards[i]);
   for (uint32_t i = 0; i < hub->n_workers; i++) qm__hub_worker_free(&hub->workers[i]);
   qm_free(hub->env, hub->workers);
   qm_tls_config_free(hub->tls);

@@ -15,7 +15,7 @@ static _Thread_local qm__hub_conn *feeding;
 
 int qm__hub_admit(void *payload, const qm_id *device, const qm_cert *cert) {
   const struct qm_hub *hub = payload;
-  const qm_hub_backend *b = hub->options.backend;
+  const qm_hub_backend *b = hub->backend;
   qm_id peer = *device;
   QM_TRY(b->admit ? b->admit(b->payload, device, cert, &peer) : QM_OK);
   if (!feeding) return QM_EINTERNAL;
@@ -31,7 +31,7 @@ static int open_session(qm__hub_conn *hc) {
                           .peer = hc->peer,
                           .serial = hc->serial = 1 + atomic_fetch_add(&hc->hub->n_sessions, 1),
                           .now_ms = now_of(hc)};
-  const qm_hub_backend *b = hc->hub->options.backend;
+  const qm_hub_backend *b = hc->hub->backend;
   if (b->recovers && b->recovers(b->payload, &hc->device)) o.flags |= QM_SESSION_RECOVER;
   return qm_session_new(&hc->session, hc->hub->env, QM_SERVER, &o);
 }
@@ -50,52 +50,97 @@ static int app_open(qm__conn *c) {
 
 /* --- jobs --- */
 
-static int push(qm__hub_conn *hc, qm__job *job) {
-  if (!job) return QM_ENOMEM;
+static void push(qm__hub_conn *hc, qm__job *job, uint32_t shard) {
   job->device = hc->device;
   job->peer = hc->peer;
   job->serial = hc->serial;
   job->worker = hc->worker;
   job->standing = hc->standing;
   hc->jobs++;
+  hc->shards |= 1u << shard;
   hc->worker->n_jobs++;
-  qm__shard_push(hc->hub->shard, job);
-  return QM_OK;
+  qm__shard_push(hc->hub->shards[shard], job);
+}
+
+/* NULL: no memory. ev: may be NULL. */
+static qm__job *job_of(qm__hub_conn *hc, qm__job_kind kind, const qm_event *ev) {
+  const qm_env *env = hc->hub->env;
+  qm__job *job = qm__job_new(env, kind, hc);
+  if (!job || !ev || qm__job_event(job, env, ev) == QM_OK) return job;
+  qm__job_free(env, job);
+  return NULL;
+}
+
+/* Of a shard that could not be asked there is no answer, and so none of all. */
+static void push_to_all(qm__hub_conn *hc, qm__gather *g, qm__job_kind kind, const qm_event *ev) {
+  g->rc = QM_OK;
+  for (uint32_t i = 0; i < hc->hub->n_shards; i++) {
+    qm__job *job = job_of(hc, kind, ev);
+    if (!job) {
+      g->rc = QM_ENOMEM;
+      return;
+    }
+    g->left++;
+    push(hc, job, i);
+  }
+}
+
+/* Where the space is; what belongs to none is the first's. */
+static uint32_t shard_of(const qm__hub_conn *hc, const qm_event *ev) {
+  const struct qm_hub *hub = hc->hub;
+  const qm_hub_backend *b = hub->backend;
+  if (hub->n_shards == 1 || !b->shard_of || ev->kind == QM_EV_CERT_ASK ||
+      ev->kind == QM_EV_CERT_RENEW)
+    return 0;
+  uint32_t n = b->shard_of(b->payload, &ev->space);
+  return n < hub->n_shards ? n : 0;
 }
 
 static void push_request(qm__hub_conn *hc, const qm_event *ev) {
-  const qm_env *env = hc->hub->env;
-  qm__job *job = qm__job_new(env, QM_JOB_REQUEST, hc);
-  int rc = job ? qm__job_event(job, env, ev) : QM_ENOMEM;
-  if (rc == QM_OK) {
-    (void)push(hc, job);
-    return;
+  int is_asked = 0;
+  if (ev->kind == QM_EV_SPACES) {
+    push_to_all(hc, &hc->listing, QM_JOB_REQUEST, ev);
+    is_asked = hc->listing.left != 0;
+  } else {
+    qm__job *job = job_of(hc, QM_JOB_REQUEST, ev);
+    is_asked = job != NULL;
+    if (job) push(hc, job, shard_of(hc, ev));
   }
-  qm__job_free(env, job);
-  (void)qm_session_done(hc->session, ev->ticket, rc, NULL);
+  if (!is_asked) (void)qm_session_done(hc->session, ev->ticket, QM_ENOMEM, NULL);
 }
 
-/* The last job of a session: notes and what is parked from it. */
-static void push_end(qm__hub_conn *hc) {
-  if (hc->end_sent || !hc->session) return;
-  hc->end_sent = 1;
-  qm__job *job = qm__job_new(hc->hub->env, QM_JOB_END, hc);
-  if (!job) return;
+/* The last jobs of a session: what is parked from it, wherever it was; its notes. */
+static void push_ends(qm__hub_conn *hc) {
+  hc->end_due = 0;
   hc->seen.complete = hc->code == QM_OK;
   hc->seen.behind = hc->seen.complete ? 0 : hc->lacks;
-  job->seen = hc->seen;
-  (void)push(hc, job);
+  for (uint32_t i = 0; i < hc->hub->n_shards; i++) {
+    if (i && !(hc->shards & 1u << i)) continue;
+    qm__job *job = job_of(hc, QM_JOB_END, NULL);
+    if (!job) continue;
+    job->has_seen = i == 0;
+    job->seen = hc->seen;
+    push(hc, job, i);
+  }
+}
+
+/* After all else that it asked for: shards do not wait for each other. */
+static void end(qm__hub_conn *hc) {
+  if (hc->end_sent || !hc->session) return;
+  hc->end_sent = 1;
+  hc->end_due = hc->jobs != 0;
+  if (!hc->end_due) push_ends(hc);
 }
 
 static void push_enrol(qm__hub_conn *hc) {
-  qm__job *job = qm__job_new(hc->hub->env, QM_JOB_ENROL, hc);
+  qm__job *job = job_of(hc, QM_JOB_ENROL, NULL);
   hc->end_sent = 1;
   if (job) {
     qm_buf_add(&job->request, hc->message.body.p, hc->message.body.n);
     memcpy(job->address, hc->address_text, sizeof job->address);
   }
   if (job && qm_buf_status(&job->request) == QM_OK) {
-    (void)push(hc, job);
+    push(hc, job, 0);
     return;
   }
   qm__job_free(hc->hub->env, job);
@@ -114,7 +159,7 @@ static void on_closed_event(qm__hub_conn *hc, const qm_event *ev) {
          qm_short(&hc->device).text, ev->code == QM_OK ? "done" : qm_err_name(ev->code),
          ev->by_peer ? ", said the device" : "",
          hc->worker->draining ? ", the hub is stopping" : "");
-  push_end(hc);
+  end(hc);
 }
 
 static void on_notice(qm__hub_conn *hc, const qm_event *ev) {
@@ -272,7 +317,7 @@ static void app_gone(qm__conn *c) {
     qm_session_shut(hc->session, QM_ECLOSED);
     while (!hc->over && qm_session_next(hc->session, &ev))
       if (!ev.ticket) on_notice(hc, &ev);
-    push_end(hc);
+    end(hc);
     qm_session_free(hc->session);
     hc->session = NULL;
   }
@@ -312,52 +357,100 @@ void qm__hub_tell(qm__hub_worker *w, const qm__hub_new *what, const qm__hub_conn
 }
 
 void qm__hub_conn_check(qm__hub_conn *hc) {
-  if (!hc->live || hc->checking || hc->over || hc->gone) return;
-  qm__job *job = qm__job_new(hc->hub->env, QM_JOB_CHECK, hc);
-  if (!job) return; /* the next one will do */
-  hc->checking = 1;
-  (void)push(hc, job);
+  if (!hc->live || hc->check.left || hc->over || hc->gone) return;
+  push_to_all(hc, &hc->check, QM_JOB_CHECK, NULL);
+}
+
+/* --- answers --- */
+
+static void shut(qm__hub_conn *hc, int rc) {
+  qm_log(hc->hub->env, QM_LOG_WARN, "device %s: %s", qm_short(&hc->device).text, qm_err_name(rc));
+  qm_session_shut(hc->session, rc);
 }
 
 /* What the device may read or write has changed: its next HELLO takes that up. */
-static void answer_check(qm__hub_conn *hc, const qm__job *job) {
-  hc->checking = 0;
-  if (!hc->session || hc->over) return;
-  if (job->drop) {
-    qm_log(hc->hub->env, QM_LOG_WARN, "device %s: %s", qm_short(&hc->device).text,
-           qm_err_name(job->rc));
-    qm_session_shut(hc->session, job->rc);
-  } else if (job->has_grants && memcmp(job->grants, hc->grants, sizeof hc->grants) != 0) {
-    qm_log(hc->hub->env, QM_LOG_INFO, "device %s: its spaces have changed",
-           qm_short(&hc->device).text);
-    qm_session_bye(hc->session);
+static void answer_check(qm__hub_conn *hc) {
+  qm__gathered all;
+  qm__gather_end(&hc->check, &all);
+  if (hc->session && !hc->over && all.drop) {
+    shut(hc, all.rc);
+  } else if (hc->session && !hc->over && all.rc == QM_OK) {
+    hc->granted = all.standing;
+    if (memcmp(all.tag, hc->grants, sizeof hc->grants) != 0) {
+      qm_log(hc->hub->env, QM_LOG_INFO, "device %s: its spaces have changed",
+             qm_short(&hc->device).text);
+      qm_session_bye(hc->session);
+    }
   }
+  qm__gather_clear(&hc->check, hc->hub->env);
+}
+
+static void done(qm__hub_conn *hc, uint32_t ticket, int code, const qm_reply *reply) {
+  int rc = qm_session_done(hc->session, ticket, code, reply);
+  /* More authors than a VV may list: this space cannot be synced, the others can. */
+  if (rc == QM_EINVAL) (void)qm_session_done(hc->session, ticket, QM_ELIMIT, NULL);
+}
+
+static void answer_listing(qm__hub_conn *hc, uint32_t ticket) {
+  qm__gathered all;
+  qm__gather_end(&hc->listing, &all);
+  if (hc->session && all.drop) {
+    shut(hc, all.rc);
+  } else if (hc->session) {
+    const qm_reply reply = {.lines = all.lines, .n_lines = all.n_lines};
+    if (all.rc == QM_OK) {
+      memcpy(hc->grants, all.tag, sizeof hc->grants);
+      hc->granted = all.standing;
+    }
+    for (uint32_t i = 0; i < all.n_lines; i++) hc->spaces |= space_bit(&all.lines[i].line.id);
+    done(hc, ticket, all.rc, &reply);
+  }
+  qm__gather_clear(&hc->listing, hc->hub->env);
 }
 
 static void answer_request(qm__hub_conn *hc, qm__job *job) {
-  hc->mark_ms = now_of(hc);
   if (job->drop) {
-    qm_log(hc->hub->env, QM_LOG_WARN, "device %s: %s", qm_short(&hc->device).text,
-           qm_err_name(job->rc));
-    qm_session_shut(hc->session, job->rc);
+    shut(hc, job->rc);
     return;
   }
   hc->lacks += job->lacks;
-  if (job->has_grants) memcpy(hc->grants, job->grants, sizeof hc->grants);
-  for (uint32_t i = 0; i < job->out.reply.n_lines; i++)
-    hc->spaces |= space_bit(&job->out.reply.lines[i].line.id);
   if (job->ev.kind == QM_EV_COMMIT && job->out.rc == QM_OK && job->out.reply.n_refusals) {
     uint32_t n = job->out.reply.n_refusals;
     hc->seen.refused += n;
     hc->seen.refused_code = job->out.reply.refusals[n - 1].code;
   }
-  int rc = qm_session_done(hc->session, job->ev.ticket, job->out.rc, &job->out.reply);
-  /* More authors than a VV may list: this space cannot be synced, the others can. */
-  if (rc == QM_EINVAL) (void)qm_session_done(hc->session, job->ev.ticket, QM_ELIMIT, NULL);
+  done(hc, job->ev.ticket, job->out.rc, &job->out.reply);
+}
+
+static void answer_enrol(qm__hub_conn *hc, qm__job *job) {
+  qm_buf empty = hc->answer;
+  hc->answered = 1;
+  if (job->rc != QM_OK) return;
+  hc->answer = job->response;
+  job->response = empty;
+  qm_buf_init(&job->response, hc->hub->env, 4);
+}
+
+/* Takes the job. */
+static void answer(qm__hub_conn *hc, qm__job *job) {
+  int is_listing = job->kind == QM_JOB_REQUEST && job->ev.kind == QM_EV_SPACES;
+  uint32_t ticket = job->ev.ticket;
+  if (is_listing || job->kind == QM_JOB_CHECK) {
+    if (!qm__gather_add(is_listing ? &hc->listing : &hc->check, job)) return;
+    hc->mark_ms = is_listing ? now_of(hc) : hc->mark_ms;
+    if (is_listing) answer_listing(hc, ticket);
+    else answer_check(hc);
+    return;
+  }
+  if (job->kind == QM_JOB_REQUEST && hc->session) {
+    hc->mark_ms = now_of(hc);
+    answer_request(hc, job);
+  }
+  if (job->kind == QM_JOB_ENROL && !hc->gone) answer_enrol(hc, job);
+  qm__job_free(hc->hub->env, job);
 }
 
 void qm__hub_conn_done(qm__hub_conn *hc, qm__job *job) {
-  hc->jobs--;
   int is_news = job->kind == QM_JOB_REQUEST && !job->drop && job->out.rc == QM_OK &&
                 ((job->ev.kind == QM_EV_COMMIT && job->out.reply.taken) ||
                  job->ev.kind == QM_EV_STATE_JOIN);
@@ -369,20 +462,10 @@ void qm__hub_conn_done(qm__hub_conn *hc, qm__job *job) {
     memcpy(small, job->ev.blob.p, job->ev.blob.n);
     what.small = qm_slice_of(small, job->ev.blob.n);
   }
+  hc->jobs--;
   if (!job->drop) hc->standing = job->standing;
-  if (job->has_grants) hc->granted = job->standing;
-  if (!hc->gone && job->kind == QM_JOB_REQUEST && hc->session) answer_request(hc, job);
-  if (!hc->gone && job->kind == QM_JOB_CHECK) answer_check(hc, job);
-  if (!hc->gone && job->kind == QM_JOB_ENROL) {
-    qm_buf empty = hc->answer;
-    if (job->rc == QM_OK) {
-      hc->answer = job->response;
-      job->response = empty;
-      qm_buf_init(&job->response, hc->hub->env, 4);
-    }
-    hc->answered = 1;
-  }
-  qm__job_free(hc->hub->env, job);
+  answer(hc, job);
+  if (hc->end_due && !hc->jobs) push_ends(hc);
   const qm__hub_conn *from = hc->gone ? NULL : hc;
   if (!hc->gone) qm__conn_pump(&hc->conn);
   else forget_if_last(hc);

@@ -2,14 +2,16 @@
  *
  * Threads. The hub's own loop accepts, and hears signals and stop. Each *worker* has a loop on
  * a thread of its own and the connections that were given to it: TLS, sessions and all that a
- * connection has is touched by that thread alone. The store thread is the shard's. What goes
- * from one to another lies in a worker's inbox (its lock), and a wake follows.
+ * connection has is touched by that thread alone. Each shard has a store thread. A request goes
+ * to the shard that has its space; what a device may read is asked of all of them (gather.h);
+ * what belongs to no space goes to the first. What comes back lies in a worker's inbox (its
+ * lock), and a wake follows.
  *
- * Locks: a worker's, the hub's and the shard's are held for a few lines each and never one
+ * Locks: a worker's, the hub's and a shard's are held for a few lines each and never one
  * inside the other.
  *
  * The end: workers end when they drain and have neither connection nor job; the hub's loop
- * when all workers have; then the store thread, which until then may still say that there is
+ * when all workers have; then the store threads, which until then may still say that there is
  * news (a worker that is `closing` does not hear it); then the memory goes. */
 #ifndef QM_SYNC_UV_HUB_INT_H
 #define QM_SYNC_UV_HUB_INT_H
@@ -17,6 +19,7 @@
 #include <stdatomic.h>
 
 #include "sync/uv/conn.h"
+#include "sync/uv/gather.h"
 #include "sync/uv/hub.h"
 #include "sync/uv/message.h"
 #include "sync/uv/shard.h"
@@ -49,12 +52,16 @@ typedef struct qm__hub_conn {
   qm__message message; /* enrolment */
   qm_buf answer;
   size_t answer_at;
-  uint32_t jobs; /* at the shard */
-  uint8_t gone;  /* the handles are closed; freed when jobs is 0 */
-  uint8_t said_hello, over, end_sent, byed, answered;
-  uint8_t live, checking; /* the session stays; a CHECK is at the shard */
+  uint32_t jobs;   /* at the shards */
+  uint32_t shards; /* a bit of each that was asked something */
+  uint8_t gone;    /* the handles are closed; freed when jobs is 0 */
+  uint8_t said_hello, over, byed, answered;
+  uint8_t end_due, end_sent; /* due: as soon as jobs is 0 */
+  uint8_t live;              /* the session stays */
+  qm__gather listing, check; /* what it may read, asked for HELLO and while it stays */
   uint8_t grants[QM_TAG_SIZE]; /* as its spaces were agreed */
-  /* What the shard said when the device was last found to be one; when its spaces were. */
+  /* What a shard said when the device was last found to be one; all of them, when its spaces
+     were agreed. */
   uint64_t standing, granted;
   int code;
   uint64_t opened_ms, mark_ms, over_ms;
@@ -89,7 +96,8 @@ struct qm__hub_worker {
   uv_async_t wake;
   uv_timer_t live;
   uint8_t has_loop, has_lock, has_wake, has_live, has_thread; /* of open and close */
-  uint8_t draining, looking; /* looking: a LOOK is at the shard */
+  uint8_t draining;
+  uint32_t looking; /* LOOKs at the shards */
   qm__scratch *scratch;
   qm__hub_conn *conns;
   uint32_t n_conns, n_jobs, n_live;
@@ -114,7 +122,9 @@ struct qm_hub {
   uint8_t has_loop, has_listener, has_async, n_signals, has_drain, has_lock, draining, closing;
   uint16_t port;
   int status;
-  qm__shard *shard;
+  qm__shard *shards[QM_HUB_SHARDS_MAX];
+  uint32_t n_shards; /* started */
+  const qm_hub_backend *backend; /* the first shard's */
   qm__hub_worker *workers;
   uint32_t n_workers, n_started, turn;
   atomic_uint_fast64_t n_sessions; /* so far */
@@ -143,7 +153,7 @@ typedef struct qm__hub_new {
 /* Changes in the space are durable: the worker's sessions that stay learn it. `from` brought
  * them and is left out; NULL: it is not among them. */
 void qm__hub_tell(qm__hub_worker *w, const qm__hub_new *what, const qm__hub_conn *from);
-/* Asks the shard about the device of a session that stays. */
+/* Asks the shards about the device of a session that stays. */
 void qm__hub_conn_check(qm__hub_conn *hc);
 
 /* --- hub_loop.c --- */
@@ -156,7 +166,7 @@ void qm__hub_worker_free(qm__hub_worker *w);
 /* From the accepting loop. give takes the socket; QM_ENOMEM. */
 int qm__hub_worker_give(qm__hub_worker *w, int fd, qm__address *address, const char text[64]);
 void qm__hub_worker_say(qm__hub_worker *w, uint32_t what);
-/* The shard's: an answered job goes to its worker, news of the hub's own to all. Store thread. */
+/* A shard's: an answered job goes to its worker, news of the hub's own to all. Store thread. */
 void qm__hub_deliver(void *payload, qm__job *job);
 /* Worker thread: changes in the space are durable; `from` brought them. */
 void qm__hub_publish(qm__hub_worker *w, const qm__hub_new *what, const qm__hub_conn *from);
@@ -164,6 +174,8 @@ void qm__hub_forget(qm__hub_conn *hc); /* frees it */
 void qm__hub_live(qm__hub_worker *w, int more); /* a session begins to stay, or has ended */
 
 /* --- hub.c --- */
+/* QM_OK, or why one of the stores can no longer be used. Any thread. */
+int qm__hub_status(struct qm_hub *hub);
 /* A connection ended. Any thread. */
 void qm__hub_release(struct qm_hub *hub, qm__address *address);
 /* An engine of the certificate of now, and the hub's id in it. Any thread. */

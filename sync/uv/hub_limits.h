@@ -31,7 +31,11 @@
  * read: what another process revokes or grants takes effect within that time. */
 #define QM_HUB_LIVE_CHECK_MS 1000u
 
-/* --- store thread --- */
+/* --- store threads --- */
+
+/* Shards: each has a thread, and an engine that keeps records decoded and pages in its cache
+ * (some tens of megabytes). */
+#define QM_HUB_SHARDS_MAX 16u
 
 /* Batches of one group: one fsync covers them; what waits behind a group waits for the
  * whole of it. */

@@ -14,6 +14,8 @@ void qm__hub_forget(qm__hub_conn *hc) {
   *hc->at = hc->next;
   if (hc->next) hc->next->at = hc->at;
   qm__hub_release(w->hub, hc->address);
+  qm__gather_clear(&hc->listing, w->hub->env);
+  qm__gather_clear(&hc->check, w->hub->env);
   qm__message_free(&hc->message);
   if (hc->answer.p) qm_wipe(hc->answer.p, hc->answer.n);
   qm_buf_free(&hc->answer);
@@ -95,20 +97,23 @@ static void maybe_finish(qm__hub_worker *w) {
 
 /* --- sessions that stay --- */
 
-/* One question a second for all of them; only where the answer is new, one for each. */
+/* One question a second of each shard, for all of them; only where the answer is new, one for
+ * each. */
 static void on_live(uv_timer_t *t) {
   qm__hub_worker *w = t->data;
   if (w->looking) return;
-  qm__job *job = qm__job_new(w->hub->env, QM_JOB_LOOK, NULL);
-  if (!job) return; /* the next one will do */
-  job->worker = w;
-  w->looking = 1;
-  w->n_jobs++;
-  qm__shard_push(w->hub->shard, job);
+  for (uint32_t i = 0; i < w->hub->n_shards; i++) {
+    qm__job *job = qm__job_new(w->hub->env, QM_JOB_LOOK, NULL);
+    if (!job) return; /* the next one will do */
+    job->worker = w;
+    w->looking++;
+    w->n_jobs++;
+    qm__shard_push(w->hub->shards[i], job);
+  }
 }
 
 static void looked(qm__hub_worker *w, const qm__job *job) {
-  w->looking = 0;
+  w->looking--;
   for (qm__hub_conn *hc = w->conns; hc; hc = hc->next)
     if (!job->standing || hc->granted != job->standing) qm__hub_conn_check(hc);
 }
@@ -204,7 +209,7 @@ static void do_done(qm__hub_worker *w, qm__job *job) {
     job = next;
   }
   /* It must be opened again, so all of the hub ends. */
-  if (qm__shard_status(w->hub->shard) != QM_OK) qm_hub_stop(w->hub);
+  if (qm__hub_status(w->hub) != QM_OK) qm_hub_stop(w->hub);
 }
 
 static void do_news(qm__hub_worker *w, qm__hub_news *n) {

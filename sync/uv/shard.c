@@ -196,25 +196,11 @@ static void note_equal(qm__shard *s, const qm__job *job) {
   qm_arena_free(&arena);
 }
 
-static void tag_of_lines(qm__job *job, const qm_space_line *lines, uint32_t n) {
-  qm_sha sha;
-  qm_hash hash;
-  qm_sha_init(&sha);
-  for (uint32_t i = 0; i < n; i++) {
-    qm_sha_add(&sha, lines[i].line.id.b, QM_ID_SIZE);
-    qm_sha_add(&sha, lines[i].line.tag, QM_TAG_SIZE);
-  }
-  qm_sha_end(&sha, &hash);
-  memcpy(job->grants, hash.b, sizeof job->grants);
-  job->has_grants = 1;
-}
-
 static void run_check(qm__shard *s, qm__job *job) {
-  const qm_space_line *lines = NULL;
-  uint32_t n = 0;
+  qm_answered *out = &job->out;
   if (!admitted(s, job)) return;
-  job->rc = qm_answer_lines(&s->answer, &job->peer, &job->out.arena, &lines, &n);
-  if (job->rc == QM_OK) tag_of_lines(job, lines, n);
+  job->rc = qm_answer_lines(&s->answer, &job->peer, &out->arena, &out->reply.lines,
+                            &out->reply.n_lines);
   note_failure(s, job->rc);
 }
 
@@ -226,8 +212,6 @@ static void run_request(qm__shard *s, qm__job *job) {
   if (b->held && job->rc == QM_OK && job->ev.kind == QM_EV_COMPARE)
     b->held(b->payload, &job->device, &job->ev.space, job->ev.vv);
   if (b->held && job->rc == QM_OK && job->ev.kind == QM_EV_DIGEST_CHECK) note_equal(s, job);
-  if (job->rc == QM_OK && job->ev.kind == QM_EV_SPACES)
-    tag_of_lines(job, job->out.reply.lines, job->out.reply.n_lines);
   if (job->rc == QM_OK) job->rc = job->out.rc = detach(job);
   note_failure(s, job->rc);
 }
@@ -261,25 +245,27 @@ static int touch_all(qm__shard *s, const queue *ends) {
   const qm_hub_backend *b = s->options.backend;
   int rc = QM_OK;
   for (qm__job *job = ends->first; job && rc == QM_OK; job = job->next)
-    rc = b->touch(b->payload, &job->device, &job->seen);
+    if (job->has_seen) rc = b->touch(b->payload, &job->device, &job->seen);
   return rc;
 }
 
 /* Sessions that ended: their notes in one transaction, or where that fails one by one. */
 static void run_ends(qm__shard *s, const queue *ends) {
   const qm_hub_backend *b = s->options.backend;
-  if (!ends->first) return;
+  uint32_t n = 0;
   for (const qm__job *job = ends->first; job; job = job->next) {
     qm_event ev = {.kind = QM_EV_CLOSED, .peer = job->peer, .serial = job->serial};
     (void)qm_answer_note(&s->answer, &ev);
+    n += job->has_seen != 0;
   }
-  if (!b->touch) return;
-  if (ends->first->next && b->touch_begin && b->touch_begin(b->payload) == QM_OK) {
+  if (!b->touch || !n) return;
+  if (n > 1 && b->touch_begin && b->touch_begin(b->payload) == QM_OK) {
     int rc = touch_all(s, ends);
     int kept = b->touch_end(b->payload, rc == QM_OK);
     if (rc == QM_OK && kept == QM_OK) return;
   }
   for (qm__job *job = ends->first; job; job = job->next) {
+    if (!job->has_seen) continue;
     job->rc = b->touch(b->payload, &job->device, &job->seen);
     if (job->rc != QM_OK)
       qm_log(s->env, QM_LOG_WARN, "note of a session: %s", qm_err_text(job->rc));
@@ -414,12 +400,8 @@ static void run_round(qm__shard *s, queue *in, queue *later) {
   hand_back(s, &group);
   hand_own(s, 1);
   while ((job = queue_take(&others))) {
-    /* A session ends after its commits. */
-    if (job->kind == QM_JOB_END) {
-      queue_add(later->first ? later : &ends, job);
-      continue;
-    }
-    run_at_once(s, job);
+    if (job->kind == QM_JOB_END) queue_add(&ends, job);
+    else run_at_once(s, job);
   }
   run_ends(s, &ends);
   hand_back(s, &ends);

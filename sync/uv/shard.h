@@ -1,4 +1,4 @@
-/* shard: one store thread with its engine. Takes jobs from any number of loops, does them in
+/* shard: one store thread with its engine, one of a hub's. Takes jobs from any number of loops, does them in
  * order of arrival (commits of one round first, as one group: one transaction, one fsync), and
  * hands them back answered. What arrives while a group is at its fsync is the next group.
  *
@@ -18,8 +18,8 @@ typedef struct qm__shard qm__shard;
 typedef enum qm__job_kind {
   QM_JOB_REQUEST = 0, /* an event with a ticket */
   QM_JOB_ENROL = 1,
-  QM_JOB_END = 2, /* the last job of a session */
-  QM_JOB_CHECK = 3, /* of a session that stays: is its device still one, what may it read */
+  QM_JOB_END = 2, /* of a session that has ended, once all else of it is answered */
+  QM_JOB_CHECK = 3, /* of a session that stays: is its device still one, what may it read here */
   QM_JOB_NEWS = 4,  /* nobody's job, only handed back: the hub wrote something in ev.space */
   QM_JOB_LOOK = 5   /* of a worker: may an answer to CHECK be another than before? */
 } qm__job_kind;
@@ -34,14 +34,11 @@ typedef struct qm__job {
   uint8_t *copy;
   int rc;         /* of the whole job; QM_EREVOKED, QM_ECERT: drop the connection */
   int drop;       /* 1: the device may not go on */
-  qm_answered out; /* REQUEST */
+  qm_answered out; /* REQUEST; CHECK: the reply's lines */
   /* In: when the device was last found to be one, 0: never. Out: now; LOOK: what it would be
      now; 0: not known. */
   uint64_t standing;
   uint64_t lacks; /* COMPARE: counters the peer lacked */
-  /* CHECK, and the request for SPACES: over what the device may read, with its role */
-  uint8_t grants[QM_TAG_SIZE];
-  int has_grants;
   /* ENROL */
   qm_buf request, response; /* response: encoded */
   char address[64];
@@ -49,6 +46,7 @@ typedef struct qm__job {
   /* END */
   qm_id peer;
   uint64_t serial;
+  int has_seen; /* of the first shard's: `seen` is to be noted */
   qm_hub_seen seen;
 } qm__job;
 

@@ -54,6 +54,7 @@ static int approve_all(qm_engine *engine, qm_space *s) {
 static int refresh(void *payload, qm_engine *engine) {
   live_hub *h = payload;
   qm_space *s = qm_engine_space_at(engine, 0);
+  if (!s) return QM_OK;
   pthread_mutex_lock(&h->lock);
   int approve = h->approve, members = h->members;
   h->members = 0;
@@ -91,11 +92,18 @@ static uint64_t unchanged(void *payload) {
   return 1;
 }
 
+static uint32_t shard_of(void *payload, const qm_id *space) {
+  (void)payload;
+  (void)space;
+  return 1;
+}
+
 void live_hub_open(live_hub *h) {
   memset(h, 0, sizeof *h);
   signal(SIGPIPE, SIG_IGN);
   pthread_mutex_init(&h->lock, NULL);
   hub_device_open(&h->own, HUB_NOW_MS);
+  hub_device_open(&h->empty, HUB_NOW_MS);
   qm_engine_close(h->own.engine);
   qm_engine_options o = {
       .size = sizeof o, .flags = QM_ENGINE_HUB, .device = *qm_key_device(h->own.key)};
@@ -108,7 +116,8 @@ void live_hub_open(live_hub *h) {
   memcpy(h->config.host, "127.0.0.1", 10);
   h->config.port = 0;
   h->backend = (qm_hub_backend){
-      .payload = h, .refresh = refresh, .standing = unchanged, .policy = &h->policy};
+      .payload = h, .shard_of = shard_of, .refresh = refresh, .standing = unchanged,
+      .policy = &h->policy};
 }
 
 static void *run_hub(void *payload) {
@@ -119,14 +128,15 @@ static void *run_hub(void *payload) {
 
 void live_hub_start(live_hub *h) {
   qm_error e = {0, ""};
+  const qm_hub_shard shards[] = {{h->empty.engine, &h->backend}, {h->own.engine, &h->backend}};
   qm_hub_options o = {.size = sizeof o,
                       .env = &h->own.env,
                       .config = &h->config,
                       .tls = {.ca = qm_ca_cert(h->ca),
                               .cert = qm_buf_slice(&h->cert),
                               .key = h->own.key},
-                      .engine = h->own.engine,
-                      .backend = &h->backend,
+                      .shards = shards,
+                      .n_shards = 2,
                       .answer_flags = QM_ANSWER_CHECK_SCHEMA};
   if (qm_hub_open(&h->hub, &o, &e) != QM_OK) fail_msg("%s", e.message);
   assert_int_equal(pthread_create(&h->thread, NULL, run_hub, h), 0);
@@ -146,6 +156,7 @@ void live_hub_close(live_hub *h) {
   qm_ca_free(h->ca);
   qm_buf_free(&h->cert);
   hub_device_close(&h->own);
+  hub_device_close(&h->empty);
   pthread_mutex_destroy(&h->lock);
 }
 

@@ -10,7 +10,8 @@
 #include "tests/unit/support_hub.h"
 
 typedef struct live_hub {
-  hub_device own; /* key, store, engine: of the store thread while the hub runs */
+  hub_device own; /* key, store, engine: of a store thread while the hub runs */
+  hub_device empty; /* the first shard, which has no space: what is asked of one passes it by */
   qm_ca *ca;
   qm_buf cert;
   qm_hub_config config;

@@ -94,8 +94,8 @@ static void start(fixture *f) {
                       .tls = {.ca = qm_ca_cert(f->ca),
                               .cert = qm_buf_slice(&f->cert),
                               .key = f->own.key},
-                      .engine = f->own.engine,
-                      .backend = &f->backend};
+                      .shards = &(qm_hub_shard){f->own.engine, &f->backend},
+                      .n_shards = 1};
   if (qm_hub_open(&f->hub, &o, &e) != QM_OK) fail_msg("%s", e.message);
   assert_int_equal(pthread_create(&f->thread, NULL, run_hub, f), 0);
   f->runs = 1;
@@ -755,8 +755,8 @@ static void test_address_in_use(void **state) {
                       .tls = {.ca = qm_ca_cert(f->ca),
                               .cert = qm_buf_slice(&f->cert),
                               .key = f->own.key},
-                      .engine = f->own.engine,
-                      .backend = &f->backend};
+                      .shards = &(qm_hub_shard){f->own.engine, &f->backend},
+                      .n_shards = 1};
   assert_int_equal(qm_hub_open(&second, &o, &e), QM_EBUSY);
   memcpy(config.host, "not an address", 15);
   assert_int_equal(qm_hub_open(&second, &o, &e), QM_EUSAGE);

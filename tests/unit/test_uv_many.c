@@ -91,8 +91,8 @@ static void start(fixture *f, uint32_t loops) {
                       .tls = {.ca = qm_ca_cert(f->ca),
                               .cert = qm_buf_slice(&f->cert),
                               .key = f->own.key},
-                      .engine = f->own.engine,
-                      .backend = &f->backend};
+                      .shards = &(qm_hub_shard){f->own.engine, &f->backend},
+                      .n_shards = 1};
   f->config.loops = loops;
   if (qm_hub_open(&f->hub, &o, &e) != QM_OK) fail_msg("%s", e.message);
   assert_int_equal(pthread_create(&f->thread, NULL, run_hub, f), 0);
@@ -228,8 +228,8 @@ static void test_opened_and_closed(void **state) {
                         .tls = {.ca = qm_ca_cert(f->ca),
                                 .cert = qm_buf_slice(&f->cert),
                                 .key = f->own.key},
-                        .engine = f->own.engine,
-                        .backend = &f->backend};
+                        .shards = &(qm_hub_shard){f->own.engine, &f->backend},
+                        .n_shards = 1};
     ok(qm_hub_open(&hub, &o, &e));
     qm_hub_close(hub); /* without a run */
   }
@@ -455,7 +455,12 @@ static void test_ends_together(void **state) {
     ok(qm__shard_start(&s, &o));
     qm__shard_push(s, qm__job_new(&env, QM_JOB_LOOK, NULL));
     while (sem_wait(&n.g.began) != 0) continue; /* what comes now is the next round */
-    for (uint32_t i = 0; i < MANY; i++) qm__shard_push(s, qm__job_new(&env, QM_JOB_END, NULL));
+    for (uint32_t i = 0; i < MANY; i++) {
+      qm__job *job = qm__job_new(&env, QM_JOB_END, NULL);
+      assert_non_null(job);
+      job->has_seen = 1;
+      qm__shard_push(s, job);
+    }
     for (uint32_t i = 0; i < MANY + 1; i++) sem_post(&n.g.open);
     for (uint32_t i = 0; i < MANY + 1; i++)
       while (sem_wait(&n.g.done) != 0) continue;

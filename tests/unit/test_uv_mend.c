@@ -53,8 +53,8 @@ static void start(fixture *f) {
       .env = &f->own.env,
       .config = &f->config,
       .tls = {.ca = qm_ca_cert(f->ca), .cert = qm_buf_slice(&f->cert), .key = f->own.key},
-      .engine = f->own.engine,
-      .backend = &f->backend};
+      .shards = &(qm_hub_shard){f->own.engine, &f->backend},
+      .n_shards = 1};
   if (qm_hub_open(&f->hub, &o, &e) != QM_OK) fail_msg("%s", e.message);
   ok(pthread_create(&f->thread, NULL, run_hub, f));
 }
