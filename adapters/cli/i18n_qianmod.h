@@ -47,14 +47,16 @@
     "qianmod 命令 --help 有详细说明。--json 每行输出一个对象。退出码：0 完成，1 校验不符，\n"    \
     "2 用法错误，3 未找到，4 网络或占用，5 被拒绝，6 存储已满或只读，7 数据损坏。\n")            \
   X(HELP_INIT,                                                                                   \
-    "usage: qianmod init DIR [--name NAME] [--listen HOST:PORT] [--replay]\n\n"                  \
+    "usage: qianmod init DIR [--name NAME] [--listen HOST:PORT] [--shards N] [--replay]\n\n"     \
     "Makes the directory DIR (mode 0700) with a new certificate authority (ca.pem, ca.key),\n"   \
-    "the hub's certificate (hub.pem, hub.key), qianmod.conf, hub.db and spaces.db.\n"            \
-    "Keep ca.key safe: who has it can enrol devices. --replay marks a hub for measuring with\n"  \
-    "traces; it can never hold real data.\n",                                                    \
-    "用法：qianmod init 目录 [--name 名称] [--listen 地址:端口] [--replay]\n\n"                  \
+    "the hub's certificate (hub.pem, hub.key), qianmod.conf, hub.db and the stores.\n"           \
+    "Keep ca.key safe: who has it can enrol devices. Spaces are spread over N stores (4;\n"      \
+    "spaces.db, spaces-2.db, …), each with a thread of its own. --replay marks a hub for\n"      \
+    "measuring with traces; it can never hold real data.\n",                                     \
+    "用法：qianmod init 目录 [--name 名称] [--listen 地址:端口] [--shards 数目] [--replay]\n\n"  \
     "建立目录（权限 0700），内有新的证书机构（ca.pem、ca.key）、中心的证书（hub.pem、\n"         \
-    "hub.key）、qianmod.conf、hub.db 和 spaces.db。请保管好 ca.key：持有者可以登记设备。\n"      \
+    "hub.key）、qianmod.conf、hub.db 和各存储文件。请保管好 ca.key：持有者可以登记设备。\n"      \
+    "空间分布在若干个存储文件中（默认 4 个：spaces.db、spaces-2.db……），每个各有一个线程。\n"    \
     "--replay 表示这是用轨迹测量的中心，不能存放真实数据。\n")                                   \
   X(HELP_RUN,                                                                                    \
     "usage: qianmod run DIR [--listen HOST:PORT] [--port-file FILE] [--replay]\n"                \

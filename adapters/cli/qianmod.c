@@ -77,7 +77,7 @@ static const char **value_of(hub_args *a, const char *name) {
                  {"--stale", &a->stale},         {"--port-file", &a->port_file},
                  {"--test-crash", &a->crash},    {"--id", &a->id},
                  {"--why", &a->why},             {"--from", &a->from},
-                 {"--severity", &a->severity}};
+                 {"--severity", &a->severity},   {"--shards", &a->shards}};
   for (size_t i = 0; i < sizeof options / sizeof *options; i++)
     if (strcmp(options[i].name, name) == 0) return options[i].to;
   return NULL;

@@ -13,6 +13,7 @@
 #include "sync/ca.h"
 #include "sync/uv/backend.h"
 #include "sync/uv/config.h"
+#include "sync/uv/hub_limits.h"
 #include "sync/uv/log.h"
 
 #define QM_DIR_PATH_MAX 3072u
@@ -28,7 +29,7 @@ typedef struct hub_args {
   const char *spaces[QM_ARGS_MAX];
   uint32_t n_spaces;
   const char *from, *why, *name, *listen, *schema, *member, *role, *hours, *stale, *port_file;
-  const char *crash, *id, *severity;
+  const char *crash, *id, *severity, *shards;
   int help, json, replay, test_data;
 } hub_args;
 
@@ -51,8 +52,8 @@ typedef struct hub_dir {
   qm_key *key; /* the hub's */
   qm_buf cert; /* the hub's, DER */
   int lock;    /* descriptor, or -1 */
-  const char *instance_path; /* NULL: hub's own; else noted one of a copy, see below */
-  uint8_t noted[16];
+  uint32_t opening;  /* the store whose instance id is asked for */
+  uint8_t noted[16]; /* …of a copy, as noted in it */
   int has_noted;
   int flags; /* QM_DIR_… */
 } hub_dir;
@@ -86,14 +87,43 @@ int hub_sync_dir(const char *path);
 int hub_load_cert(hub_dir *d, qm_error *e);
 uint64_t hub_now(void);
 
-/* The store with its engine. `path`: NULL for DIR/spaces.db; for a copy it is read only and
- * takes the instance id that is noted in it, so that opening it changes nothing. */
+/* --- stores: DIR/spaces.db, spaces-2.db, …, one a shard (qianmod_stores.c, S12.1) --- */
+
+/* A store with its engine. */
 typedef struct hub_engine {
   qm_store *store;
   qm_engine *engine;
 } hub_engine;
-int hub_engine_open(hub_dir *d, const char *path, hub_engine *out, qm_error *e);
+typedef struct hub_stores {
+  hub_engine p[QM_HUB_SHARDS_MAX];
+  uint32_t n;
+} hub_stores;
+
+/* A store's file in a hub's directory. */
+void hub_store_file(const hub_dir *d, uint32_t shard, char to[QM_FILE_PATH_MAX]);
+/* What went wrong with it, with its file's name before it. Returns rc. */
+int hub_store_fail(const hub_dir *d, uint32_t shard, int rc, qm_error *e);
+/* How many a hub has, as hub.db says; QM_ECORRUPT. */
+int hub_stores_count(hub_dir *d, uint32_t *out, qm_error *e);
+/* One of them. `copy`: NULL for the hub's own; a copy is read only and takes the instance id
+ * that is noted in it, so that opening it changes nothing. */
+int hub_engine_open(hub_dir *d, uint32_t shard, const char *copy, hub_engine *out, qm_error *e);
 void hub_engine_close(hub_engine *h);
+/* All of them. `reads`: the hub's own files as if they were copies, beside a hub that runs. */
+int hub_stores_open(hub_dir *d, int reads, hub_stores *out, qm_error *e);
+void hub_stores_close(hub_stores *s);
+/* The engine that has the space; NULL: hub.db names a store that is not there. */
+qm_engine *hub_stores_engine(const hub_stores *s, const qm_hub_space *row);
+/* The space, whichever of them has it; NULL. */
+qm_space *hub_stores_space(const hub_stores *s, const qm_id *space);
+/* Makes files that are lacking of those that hub.db counts: of a hub that lost its records. */
+int hub_stores_make(hub_dir *d, qm_error *e);
+/* Raises their number. The hub is locked, or its directory new. */
+int hub_stores_grow(hub_dir *d, uint32_t n, qm_error *e);
+/* Counts the files that stand in the directory, one after the other, into a new hub.db. */
+int hub_stores_find(hub_dir *d, qm_error *e);
+/* The store for a new space: of those with the fewest spaces the first. */
+int hub_stores_place(hub_dir *d, uint32_t *out, qm_error *e);
 
 /* --- hub.db's notes --- */
 #define HUB_NOTE_RECOVER "recover" /* the id of the device whose state is awaited */
@@ -102,8 +132,8 @@ int hub_note_is(hub_dir *d, const qm_id *space, const char *name);
 int hub_note_vv_put(qm_hubdb *db, const qm_id *space, const char *name, qm_vv_list vv);
 int hub_note_vv_get(qm_hubdb *db, const qm_env *env, const qm_id *space, const char *name,
                     qm_arena *arena, qm_vv_list *out);
-/* Takes spaces, schemas and safe notes of hub.db into the engine. */
-int hub_refresh(qm_hubdb *db, const qm_env *env, qm_engine *engine);
+/* Takes spaces, schemas and safe notes of hub.db into the engine of the shard. */
+int hub_refresh(qm_hubdb *db, const qm_env *env, uint32_t shard, qm_engine *engine);
 /* Carries out what the office decided while the hub was running (qianmod_aside.c). */
 int hub_aside_queue(qm_hubdb *db, const qm_env *env, qm_engine *engine, const qm_id *space);
 /* Writes the membership entries that differ from hub.db (qianmod_members.c). */
@@ -135,7 +165,7 @@ typedef struct hub_held {
   qm_buf vv; /* as in hub.db */
 } hub_held;
 
-/* A round over all spaces, a piece at a time. */
+/* A round over all spaces of an engine, a piece at a time. */
 typedef struct hub_upkeep {
   qm_hubdb *db;
   const qm_env *env;
@@ -155,26 +185,60 @@ typedef struct hub_upkeep {
 /* The next piece; *more = 0: the round is done. */
 int hub_upkeep_step(hub_upkeep *u, qm_engine *e, int *more);
 
+/* --- where spaces are (qianmod_places.c) --- */
+
+/* Of hub.db's spaces, by id: asked for each request. Any thread. */
+typedef struct hub_place {
+  qm_id space;
+  uint32_t shard;
+} hub_place;
+typedef struct hub_places {
+  pthread_mutex_t lock;
+  hub_place *p; /* ascending */
+  uint32_t n;
+} hub_places;
+/* QM_ENOMEM. */
+int hub_places_init(hub_places *x);
+void hub_places_free(hub_places *x, const qm_env *env);
+/* Reads them anew. */
+int hub_places_read(hub_places *x, qm_hubdb *db, const qm_env *env);
+/* 0 where there is none. */
+uint32_t hub_places_find(hub_places *x, const qm_id *space);
+
 /* --- the backend over hub.db (qianmod_backend.c) --- */
-typedef struct hub_backend {
+
+struct hub_backend;
+
+/* What one store thread has of it. */
+typedef struct hub_shard {
   qm_hub_backend calls;
   qm_answer_policy policy;
-  hub_dir *dir;
+  struct hub_backend *hub;
   qm_engine *engine;
-  qm_hubdb *db; /* the dir's, of both threads */
-  pthread_mutex_t lock; /* of db */
-  uint32_t version, enrolled; /* enrolled: in this process */
+  uint32_t number;
+  /* What its engine has taken up: hub.db's version, and own changes. */
+  uint32_t version, own;
   int has_version;
-  uint64_t crash_at; /* 0: never */
-  hub_held *held[HUB_HELD_BUCKETS]; /* of running sessions, by device */
-  int touching;      /* store thread: between touch_begin and touch_end */
   hub_upkeep upkeep;
+} hub_shard;
+
+typedef struct hub_backend {
+  hub_dir *dir;
+  qm_hubdb *db; /* the dir's, of all threads */
+  pthread_mutex_t lock; /* of what follows and of db */
+  uint32_t own;         /* changes to hub.db that its version does not tell of: this process's */
+  uint64_t crash_at, commits; /* crash_at: 0: never */
+  hub_held *held[HUB_HELD_BUCKETS]; /* of running sessions, by device */
+  int touching; /* the first store thread: between touch_begin and touch_end, lock held */
+  hub_places places;
+  hub_shard shards[QM_HUB_SHARDS_MAX];
+  uint32_t n_shards;
 } hub_backend;
 void hub_held_note(hub_backend *b, const qm_id *device, const qm_id *space, qm_vv_list vv);
 int hub_held_write(hub_backend *b, const qm_id *device, int complete);
 void hub_held_free(hub_backend *b);
-int hub_upkeep_idle(hub_backend *b, qm_engine *engine, int *more);
-int hub_backend_open(hub_backend *b, hub_dir *d, qm_engine *engine, qm_error *e);
+int hub_upkeep_idle(hub_shard *s, qm_engine *engine, int *more);
+int hub_backend_open(hub_backend *b, hub_dir *d, const hub_stores *stores, qm_error *e);
 void hub_backend_close(hub_backend *b);
 
 /* --- verbs --- */
@@ -192,8 +256,6 @@ int hub_verb_check(const hub_args *a);
 int hub_verb_recover(const hub_args *a);
 /* recover DIR --from FILE (qianmod_recover_from.c). */
 int hub_recover_from(const hub_args *a);
-/* The store of a hub that has none; QM_OK where there is one. */
-int hub_make_store(hub_dir *d, qm_error *e);
 int hub_verb_maintain(const hub_args *a);
 int hub_verb_conflicts(const hub_args *a);
 

@@ -164,7 +164,9 @@ static int list_copy(void *payload, const qm_aside_copy *c) {
 typedef struct search {
   const char *digits;
   qm_id space;
+  qm_engine *engine;
   qm_id found_space;
+  qm_engine *found_engine;
   qm_author author;
   uint64_t first;
   qm_aside_kind status;
@@ -183,6 +185,7 @@ static int search_copy(void *payload, const qm_aside_copy *c) {
     if (i >= ID_DIGITS || id[i] != x) return QM_OK;
   }
   s->found_space = s->space;
+  s->found_engine = s->engine;
   s->author = c->author;
   s->first = c->first;
   s->status = c->status;
@@ -194,8 +197,7 @@ static int search_copy(void *payload, const qm_aside_copy *c) {
 
 typedef struct walk {
   const hub_args *a;
-  hub_dir *d;
-  qm_engine *engine;
+  const hub_stores *stores;
   listing *list;
   search *search;
 } walk;
@@ -208,21 +210,24 @@ static int wanted(const hub_args *a, const char *name) {
 
 static int walk_space(void *payload, const qm_hub_space *row) {
   walk *w = payload;
-  qm_space *sp = qm_engine_space(w->engine, &row->id);
+  qm_engine *engine = hub_stores_engine(w->stores, row);
+  qm_space *sp = engine ? qm_engine_space(engine, &row->id) : NULL;
   if (!sp || !wanted(w->a, row->name)) return QM_OK;
   if (w->search) {
     w->search->space = row->id;
-    return qm_engine_aside_copies(w->engine, sp, search_copy, w->search);
+    w->search->engine = engine;
+    return qm_engine_aside_copies(engine, sp, search_copy, w->search);
   }
+  w->list->engine = engine;
   w->list->space = sp;
   w->list->id = row->id;
   w->list->name = row->name;
-  return qm_engine_aside_copies(w->engine, sp, list_copy, w->list);
+  return qm_engine_aside_copies(engine, sp, list_copy, w->list);
 }
 
-static int verb_list(const hub_args *a, hub_dir *d, qm_engine *engine) {
-  listing l = {.a = a, .d = d, .engine = engine};
-  walk w = {a, d, engine, &l, NULL};
+static int verb_list(const hub_args *a, hub_dir *d, const hub_stores *stores) {
+  listing l = {.a = a, .d = d};
+  walk w = {a, stores, &l, NULL};
   qm_error e = {0, ""};
   int rc = qm_hubdb_space_list(d->db, walk_space, &w);
   if (rc != QM_OK) return hub_error(a, rc, &e);
@@ -314,11 +319,11 @@ static int report(const hub_args *a, const char *id, int approve, int waits) {
   return QM_EXIT_DONE;
 }
 
-static int verb_decide(const hub_args *a, hub_dir *d, qm_engine *engine, int running) {
+static int verb_decide(const hub_args *a, hub_dir *d, const hub_stores *stores, int running) {
   int approve = strcmp(a->positional[0], "approve") == 0;
   qm_slice why = qm_slice_of(a->why, a->why ? strlen(a->why) : 0);
   search s = {.digits = a->positional[2]};
-  walk w = {a, d, engine, NULL, &s};
+  walk w = {a, stores, NULL, &s};
   qm_error e = {0, ""};
   if (why.n > QM_ASIDE_TEXT_MAX) return hub_refuse(a, QM_EUSAGE, QM_HUB_BAD_VALUE, "--why");
   int rc = strlen(s.digits) < 4 ? QM_OK : qm_hubdb_space_list(d->db, walk_space, &w);
@@ -327,15 +332,14 @@ static int verb_decide(const hub_args *a, hub_dir *d, qm_engine *engine, int run
   if (!s.found) return hub_refuse(a, QM_ENOTFOUND, QM_HUB_ASIDE_NO, s.digits);
   if (s.status != QM_ASIDE_CHANGE) return hub_refuse(a, QM_EEXIST, QM_HUB_ASIDE_DECIDED, s.digits);
   rc = running ? queue_add(d, &s, approve, why)
-               : decide(engine, &s.found_space, &s.author, s.first, approve, why, &e);
+               : decide(s.found_engine, &s.found_space, &s.author, s.first, approve, why, &e);
   return rc == QM_OK ? report(a, s.digits, approve, running) : hub_error(a, rc, &e);
 }
 
 int hub_verb_aside(const hub_args *a) {
   hub_dir d;
-  hub_engine h;
+  hub_stores stores;
   qm_error e = {0, ""};
-  char path[QM_FILE_PATH_MAX];
   const char *what = a->positional[0];
   int list = strcmp(what, "list") == 0, decline = strcmp(what, "decline") == 0;
   if (!list && !decline && strcmp(what, "approve") != 0)
@@ -346,14 +350,13 @@ int hub_verb_aside(const hub_args *a) {
   int rc = hub_open(&d, a->positional[1], QM_DIR_KEYS | (list ? QM_DIR_READONLY : 0), &e);
   if (rc != QM_OK) return hub_error(a, rc, &e);
   int running = hub_is_running(&d), exit_code = QM_EXIT_DONE;
-  hub_file(&d, "spaces.db", path);
   if (!list && !running) rc = hub_lock(&d, &e);
-  if (rc == QM_OK) rc = hub_engine_open(&d, list || running ? path : NULL, &h, &e);
+  if (rc == QM_OK) rc = hub_stores_open(&d, list || running, &stores, &e);
   if (rc != QM_OK) {
     exit_code = hub_error(a, rc, &e);
   } else {
-    exit_code = list ? verb_list(a, &d, h.engine) : verb_decide(a, &d, h.engine, running);
-    hub_engine_close(&h);
+    exit_code = list ? verb_list(a, &d, &stores) : verb_decide(a, &d, &stores, running);
+    hub_stores_close(&stores);
   }
   hub_close(&d);
   return exit_code;

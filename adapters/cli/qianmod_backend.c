@@ -1,4 +1,4 @@
-/* What the hub asks of hub.db (sync/uv/backend.h). One handle for both threads, under a
+/* What the hub asks of hub.db (sync/uv/backend.h). One handle for all threads, under a
  * mutex that is held for one question at a time. */
 #include <inttypes.h>
 #include <signal.h>
@@ -60,6 +60,7 @@ int hub_note_vv_get(qm_hubdb *db, const qm_env *env, const qm_id *space, const c
 typedef struct refresh {
   qm_hubdb *db;
   const qm_env *env;
+  uint32_t shard;
   qm_engine *engine;
 } refresh;
 
@@ -94,7 +95,7 @@ static int refresh_space(void *payload, const qm_hub_space *row) {
   qm_arena arena;
   qm_vv_list safe;
   qm_space *sp = qm_engine_space(r->engine, &row->id);
-  if (row->schema == 0) return QM_OK; /* still being added */
+  if (row->schema == 0 || row->shard != r->shard) return QM_OK; /* schema 0: being added */
   if (!sp || !qm_space_schema(sp) || qm_space_schema(sp)->version < row->schema) {
     QM_TRY(refresh_info(r, row));
     sp = qm_engine_space(r->engine, &row->id);
@@ -107,20 +108,25 @@ static int refresh_space(void *payload, const qm_hub_space *row) {
   return rc;
 }
 
-int hub_refresh(qm_hubdb *db, const qm_env *env, qm_engine *engine) {
-  refresh r = {db, env, engine};
+int hub_refresh(qm_hubdb *db, const qm_env *env, uint32_t shard, qm_engine *engine) {
+  refresh r = {db, env, shard, engine};
   return qm_hubdb_space_list(db, refresh_space, &r);
 }
 
-static int do_refresh(void *payload, qm_engine *engine) {
-  hub_backend *b = payload;
+static hub_backend *of(void *payload) { return ((hub_shard *)payload)->hub; }
+
+/* Where a space is, is known before its engine has it, and so before it is listed for anybody. */
+static int do_refresh(hub_shard *s, qm_engine *engine) {
+  hub_backend *b = s->hub;
   uint32_t version;
   QM_TRY(qm_hubdb_version(b->db, &version));
-  if (b->has_version && version == b->version) return QM_OK;
-  QM_TRY(hub_refresh(b->db, &b->dir->env, engine));
+  if (s->has_version && version == s->version && b->own == s->own) return QM_OK;
+  QM_TRY(hub_places_read(&b->places, b->db, &b->dir->env));
+  QM_TRY(hub_refresh(b->db, &b->dir->env, s->number, engine));
   QM_TRY(hub_members(b->db, &b->dir->env, engine));
-  b->version = version;
-  b->has_version = 1;
+  s->version = version;
+  s->own = b->own;
+  s->has_version = 1;
   return QM_OK;
 }
 
@@ -143,7 +149,7 @@ static int learn(hub_backend *b, const qm_cert *cert, qm_hub_device *row) {
 }
 
 static int do_admit(void *payload, const qm_id *device, const qm_cert *cert, qm_id *writes_as) {
-  hub_backend *b = payload;
+  hub_backend *b = of(payload);
   qm_hub_device row;
   QM_TRY(device_row(b->db, device, &row));
   if (!row.spki_len && !row.revoked_ms) QM_TRY(learn(b, cert, &row));
@@ -152,7 +158,7 @@ static int do_admit(void *payload, const qm_id *device, const qm_cert *cert, qm_
 }
 
 static int do_check(void *payload, const qm_id *device) {
-  hub_backend *b = payload;
+  hub_backend *b = of(payload);
   qm_hub_device row;
   QM_TRY(device_row(b->db, device, &row));
   return standing(&row);
@@ -182,7 +188,7 @@ static int device_of(hub_backend *b, const qm_id *peer, qm_hub_device *out) {
 }
 
 static int do_touch(void *payload, const qm_id *device, const qm_hub_seen *seen) {
-  hub_backend *b = payload;
+  hub_backend *b = of(payload);
   qm_hub_touch t = {.now_ms = hub_now(),
                     .behind = seen->behind,
                     .refused = seen->refused,
@@ -227,7 +233,7 @@ static int role_of(const qm_hub_device *d, qm_arena *arena, qm_slice *out) {
 
 static int do_grants(void *payload, const qm_id *peer, qm_arena *arena, const qm_grant **out,
                      uint32_t *n) {
-  hub_backend *b = payload;
+  hub_backend *b = of(payload);
   qm_hub_device d;
   grant_list l = {.arena = arena};
   QM_TRY(device_of(b, peer, &d));
@@ -240,7 +246,7 @@ static int do_grants(void *payload, const qm_id *peer, qm_arena *arena, const qm
 
 static int do_grant(void *payload, const qm_id *peer, const qm_id *space, qm_arena *arena,
                     qm_grant *out) {
-  hub_backend *b = payload;
+  hub_backend *b = of(payload);
   qm_hub_device d;
   QM_TRY(device_of(b, peer, &d));
   QM_TRY(qm_hubdb_device_may(b->db, &d.id, space));
@@ -250,7 +256,7 @@ static int do_grant(void *payload, const qm_id *peer, const qm_id *space, qm_are
 
 static int do_verify(void *payload, const qm_id *device, const uint8_t digest[32],
                      const uint8_t signature[64]) {
-  hub_backend *b = payload;
+  hub_backend *b = of(payload);
   qm_hub_device d;
   /* What the hub itself wrote comes back to it where it has lost it. */
   if (qm_id_cmp(device, qm_key_device(b->dir->key)) == 0)
@@ -262,25 +268,25 @@ static int do_verify(void *payload, const qm_id *device, const uint8_t digest[32
 /* A hub that was restored gets back from its devices what it had signed. */
 static int do_verify_aside(void *payload, const qm_id *device, const uint8_t digest[32],
                            const uint8_t signature[64]) {
-  hub_backend *b = payload;
+  hub_backend *b = of(payload);
   return qm_verify_by(qm_key_spki(b->dir->key), device, digest, signature);
 }
 
 /* A hub that was restored holds less than when it refused: until it stands there again the
  * author goes on. */
 static int do_is_refused(void *payload, const qm_id *space, const qm_author *author) {
-  hub_backend *b = payload;
+  hub_backend *b = of(payload);
   qm_hub_refused row;
   uint32_t a;
   if (qm_hubdb_refused_find(b->db, space, author, &row) != QM_OK) return 0;
-  const qm_space *sp = qm_engine_space(b->engine, space);
+  const qm_space *sp = qm_engine_space(((hub_shard *)payload)->engine, space);
   if (!sp || qm_authors_find(qm_space_authors(sp), author, &a) != QM_OK) return row.counter == 0;
   return qm_vv_get(qm_space_vv(sp), a) >= row.counter;
 }
 
 static int do_refusal(void *payload, const qm_id *peer, const qm_id *space, const qm_refusal *r,
                       int by_peer) {
-  hub_backend *b = payload;
+  hub_backend *b = of(payload);
   qm_hub_refused row = {*space, r->author, r->counter, r->code, hub_now()};
   if (by_peer) return QM_OK;
   qm_log(&b->dir->env, QM_LOG_WARN, "device %s, space %s: refused: %s", qm_short(peer).text,
@@ -294,20 +300,20 @@ static int do_refusal(void *payload, const qm_id *peer, const qm_id *space, cons
 }
 
 static int do_recover(void *payload, const qm_id *peer, const qm_id *space, int done) {
-  hub_backend *b = payload;
+  hub_backend *b = of(payload);
   qm_hub_device d;
   QM_TRY(device_of(b, peer, &d));
   if (!done) return hub_recover_ask(b->db, &b->dir->env, space, &d.id);
   qm_log(&b->dir->env, QM_LOG_WARN, "space %s: its state was taken from device %s",
          qm_short(space).text, qm_short(&d.id).text);
-  b->has_version = 0; /* its membership entries may be written again */
+  b->own++; /* its membership entries may be written again */
   return hub_recover_done(b->db, space);
 }
 
 /* TLS has shown that the device holds its key; the proof shows that it asks with it. */
 static int do_cert_renew(void *payload, const qm_id *peer, qm_slice spki, qm_slice proof,
                          qm_arena *arena, qm_slice *der) {
-  hub_backend *b = payload;
+  hub_backend *b = of(payload);
   uint8_t digest[QM_DIGEST_SIZE];
   qm_hub_device d;
   qm_cert cert;
@@ -446,13 +452,12 @@ static int use_code(hub_backend *b, const qm_enrol_request *r, const char *addre
 
 static int do_enrol(void *payload, qm_slice request, const char *address, qm_arena *arena,
                     qm_enrol_response *out) {
-  hub_backend *b = payload;
+  hub_backend *b = of(payload);
   qm_enrol_request r;
   memset(out, 0, sizeof *out);
   int rc = qm_enrol_request_decode(request, &r);
   if (rc == QM_OK) rc = use_code(b, &r, address, arena, out);
-  if (rc == QM_OK) b->enrolled++;
-  if (rc == QM_OK) b->has_version = 0; /* our own commit: its membership entry is to be written */
+  if (rc == QM_OK) b->own++; /* its membership entries are to be written */
   qm_wipe(&r, sizeof r);
   if (rc != QM_OK) memset(out, 0, sizeof *out);
   out->code = rc;
@@ -462,8 +467,13 @@ static int do_enrol(void *payload, qm_slice request, const char *address, qm_are
 
 /* --- for tests of crash positions --- */
 
+/* Of all shards, one after the other. */
 static void backend_committed(void *payload, uint64_t number, const qm_id *space, uint32_t taken) {
-  hub_backend *b = payload;
+  hub_backend *b = of(payload);
+  if (!b->crash_at) return;
+  pthread_mutex_lock(&b->lock);
+  number = ++b->commits;
+  pthread_mutex_unlock(&b->lock);
   if (number != b->crash_at) return;
   fprintf(stderr,
           "test-crash: killed after durable commit %" PRIu64
@@ -477,7 +487,7 @@ static void backend_committed(void *payload, uint64_t number, const qm_id *space
 /* --- the same, under the lock --- */
 
 static int backend_refresh(void *payload, qm_engine *engine) {
-  hub_backend *b = payload;
+  hub_backend *b = of(payload);
   pthread_mutex_lock(&b->lock);
   int rc = do_refresh(payload, engine);
   pthread_mutex_unlock(&b->lock);
@@ -486,26 +496,26 @@ static int backend_refresh(void *payload, qm_engine *engine) {
 
 static int backend_admit(void *payload, const qm_id *device, const qm_cert *cert,
                          qm_id *writes_as) {
-  hub_backend *b = payload;
+  hub_backend *b = of(payload);
   pthread_mutex_lock(&b->lock);
   int rc = do_admit(payload, device, cert, writes_as);
   pthread_mutex_unlock(&b->lock);
   return rc;
 }
 
-/* SQLite's number moves with what other processes commit; our own enrolments are counted. */
+/* SQLite's number moves with what other processes commit; our own changes are counted. */
 static uint64_t backend_standing(void *payload) {
-  hub_backend *b = payload;
+  hub_backend *b = of(payload);
   uint32_t version;
   pthread_mutex_lock(&b->lock);
   int rc = qm_hubdb_version(b->db, &version);
-  uint64_t out = rc == QM_OK ? ((uint64_t)version << 32) + b->enrolled + 1 : 0;
+  uint64_t out = rc == QM_OK ? ((uint64_t)version << 32) + b->own + 1 : 0;
   pthread_mutex_unlock(&b->lock);
   return out;
 }
 
 static int backend_check(void *payload, const qm_id *device) {
-  hub_backend *b = payload;
+  hub_backend *b = of(payload);
   pthread_mutex_lock(&b->lock);
   int rc = do_check(payload, device);
   pthread_mutex_unlock(&b->lock);
@@ -513,7 +523,7 @@ static int backend_check(void *payload, const qm_id *device) {
 }
 
 static int backend_touch(void *payload, const qm_id *device, const qm_hub_seen *seen) {
-  hub_backend *b = payload;
+  hub_backend *b = of(payload);
   if (b->touching) return do_touch(payload, device, seen); /* the lock is held */
   pthread_mutex_lock(&b->lock);
   int rc = do_touch(payload, device, seen);
@@ -523,7 +533,7 @@ static int backend_touch(void *payload, const qm_id *device, const qm_hub_seen *
 
 /* The lock is held between the two: admit may write, too (learn). */
 static int backend_touch_begin(void *payload) {
-  hub_backend *b = payload;
+  hub_backend *b = of(payload);
   pthread_mutex_lock(&b->lock);
   int rc = qm_hubdb_begin(b->db);
   b->touching = rc == QM_OK;
@@ -532,7 +542,7 @@ static int backend_touch_begin(void *payload) {
 }
 
 static int backend_touch_end(void *payload, int keep) {
-  hub_backend *b = payload;
+  hub_backend *b = of(payload);
   int rc = QM_OK;
   if (keep) rc = qm_hubdb_commit(b->db);
   else qm_hubdb_rollback(b->db);
@@ -543,7 +553,7 @@ static int backend_touch_end(void *payload, int keep) {
 
 static int backend_enrol(void *payload, qm_slice request, const char *address, qm_arena *arena,
                          qm_enrol_response *out) {
-  hub_backend *b = payload;
+  hub_backend *b = of(payload);
   pthread_mutex_lock(&b->lock);
   int rc = do_enrol(payload, request, address, arena, out);
   pthread_mutex_unlock(&b->lock);
@@ -552,7 +562,7 @@ static int backend_enrol(void *payload, qm_slice request, const char *address, q
 
 static int policy_grants(void *payload, const qm_id *peer, qm_arena *arena, const qm_grant **out,
                          uint32_t *n) {
-  hub_backend *b = payload;
+  hub_backend *b = of(payload);
   pthread_mutex_lock(&b->lock);
   int rc = do_grants(payload, peer, arena, out, n);
   pthread_mutex_unlock(&b->lock);
@@ -561,7 +571,7 @@ static int policy_grants(void *payload, const qm_id *peer, qm_arena *arena, cons
 
 static int policy_grant(void *payload, const qm_id *peer, const qm_id *space, qm_arena *arena,
                         qm_grant *out) {
-  hub_backend *b = payload;
+  hub_backend *b = of(payload);
   pthread_mutex_lock(&b->lock);
   int rc = do_grant(payload, peer, space, arena, out);
   pthread_mutex_unlock(&b->lock);
@@ -570,7 +580,7 @@ static int policy_grant(void *payload, const qm_id *peer, const qm_id *space, qm
 
 static int policy_verify(void *payload, const qm_id *device, const uint8_t digest[32],
                          const uint8_t signature[64]) {
-  hub_backend *b = payload;
+  hub_backend *b = of(payload);
   pthread_mutex_lock(&b->lock);
   int rc = do_verify(payload, device, digest, signature);
   pthread_mutex_unlock(&b->lock);
@@ -578,7 +588,7 @@ static int policy_verify(void *payload, const qm_id *device, const uint8_t diges
 }
 
 static int policy_is_refused(void *payload, const qm_id *space, const qm_author *author) {
-  hub_backend *b = payload;
+  hub_backend *b = of(payload);
   pthread_mutex_lock(&b->lock);
   int rc = do_is_refused(payload, space, author);
   pthread_mutex_unlock(&b->lock);
@@ -587,7 +597,7 @@ static int policy_is_refused(void *payload, const qm_id *space, const qm_author 
 
 static int policy_refusal(void *payload, const qm_id *peer, const qm_id *space, const qm_refusal *r,
                           int by_peer) {
-  hub_backend *b = payload;
+  hub_backend *b = of(payload);
   pthread_mutex_lock(&b->lock);
   int rc = do_refusal(payload, peer, space, r, by_peer);
   pthread_mutex_unlock(&b->lock);
@@ -595,7 +605,7 @@ static int policy_refusal(void *payload, const qm_id *peer, const qm_id *space, 
 }
 
 static int policy_recover(void *payload, const qm_id *peer, const qm_id *space, int done) {
-  hub_backend *b = payload;
+  hub_backend *b = of(payload);
   pthread_mutex_lock(&b->lock);
   int rc = do_recover(payload, peer, space, done);
   pthread_mutex_unlock(&b->lock);
@@ -603,7 +613,7 @@ static int policy_recover(void *payload, const qm_id *peer, const qm_id *space, 
 }
 
 static int backend_recovers(void *payload, const qm_id *device) {
-  hub_backend *b = payload;
+  hub_backend *b = of(payload);
   pthread_mutex_lock(&b->lock);
   int any = hub_recover_any(b->db, &b->dir->env, device);
   pthread_mutex_unlock(&b->lock);
@@ -612,7 +622,7 @@ static int backend_recovers(void *payload, const qm_id *device) {
 
 static int policy_cert_renew(void *payload, const qm_id *peer, qm_slice spki, qm_slice proof,
                              qm_arena *arena, qm_slice *der) {
-  hub_backend *b = payload;
+  hub_backend *b = of(payload);
   pthread_mutex_lock(&b->lock);
   int rc = do_cert_renew(payload, peer, spki, proof, arena, der);
   pthread_mutex_unlock(&b->lock);
@@ -620,7 +630,14 @@ static int policy_cert_renew(void *payload, const qm_id *peer, qm_slice spki, qm
 }
 
 static void backend_held(void *payload, const qm_id *device, const qm_id *space, qm_vv_list vv) {
-  hub_held_note(payload, device, space, vv); /* on the store thread, as touch */
+  hub_backend *b = of(payload);
+  pthread_mutex_lock(&b->lock);
+  hub_held_note(b, device, space, vv);
+  pthread_mutex_unlock(&b->lock);
+}
+
+static uint32_t backend_shard_of(void *payload, const qm_id *space) {
+  return hub_places_find(&of(payload)->places, space);
 }
 
 static int backend_idle(void *payload, qm_engine *engine, int *more) {
@@ -629,13 +646,12 @@ static int backend_idle(void *payload, qm_engine *engine, int *more) {
 
 /* --- life --- */
 
-int hub_backend_open(hub_backend *b, hub_dir *d, qm_engine *engine, qm_error *e) {
-  memset(b, 0, sizeof *b);
-  if (pthread_mutex_init(&b->lock, NULL) != 0) return qm_fail(e, QM_ENOMEM, "out of memory");
-  b->dir = d;
-  b->db = d->db;
-  b->engine = engine;
-  b->policy = (qm_answer_policy){.payload = b,
+static void shard_open(hub_shard *s, hub_backend *b, uint32_t number, qm_engine *engine) {
+  int is_replay = b->dir->is_replay;
+  s->hub = b;
+  s->number = number;
+  s->engine = engine;
+  s->policy = (qm_answer_policy){.payload = s,
                                  .grants = policy_grants,
                                  .grant = policy_grant,
                                  .verify = policy_verify,
@@ -644,26 +660,41 @@ int hub_backend_open(hub_backend *b, hub_dir *d, qm_engine *engine, qm_error *e)
                                  .refusal = policy_refusal,
                                  .recover = policy_recover,
                                  .cert_renew = policy_cert_renew};
-  b->calls = (qm_hub_backend){.payload = b,
+  s->calls = (qm_hub_backend){.payload = s,
                               .admit = backend_admit,
                               .recovers = backend_recovers,
+                              .shard_of = backend_shard_of,
                               .refresh = backend_refresh,
                               .standing = backend_standing,
                               .check = backend_check,
-                              .policy = &b->policy,
+                              .policy = &s->policy,
                               .enrol = backend_enrol,
                               .touch = backend_touch,
                               .touch_begin = backend_touch_begin,
                               .touch_end = backend_touch_end,
-                              .held = d->is_replay ? NULL : backend_held,
-                              .idle = d->is_replay ? NULL : backend_idle,
+                              .held = is_replay ? NULL : backend_held,
+                              .idle = is_replay ? NULL : backend_idle,
                               .committed = backend_committed};
+}
+
+int hub_backend_open(hub_backend *b, hub_dir *d, const hub_stores *stores, qm_error *e) {
+  memset(b, 0, sizeof *b);
+  if (pthread_mutex_init(&b->lock, NULL) != 0) return qm_fail(e, QM_ENOMEM, "out of memory");
+  if (hub_places_init(&b->places) != QM_OK) {
+    pthread_mutex_destroy(&b->lock);
+    return qm_fail(e, QM_ENOMEM, "out of memory");
+  }
+  b->dir = d;
+  b->db = d->db;
+  b->n_shards = stores->n;
+  for (uint32_t i = 0; i < stores->n; i++) shard_open(&b->shards[i], b, i, stores->p[i].engine);
   return QM_OK;
 }
 
 void hub_backend_close(hub_backend *b) {
   if (!b->db) return;
   hub_held_free(b);
+  hub_places_free(&b->places, &b->dir->env);
   pthread_mutex_destroy(&b->lock);
   b->db = NULL;
 }

@@ -37,16 +37,17 @@ static void print_space(const hub_args *a, const qm_space *sp) {
   qm_line_free(&l);
 }
 
-/* Every space against its digest. *at: the space at fault. a: NULL prints nothing. */
+/* Every space against its digest; *n: more of them. *at: the space at fault. a: NULL prints
+ * nothing. */
 static int check_engine(const hub_args *a, qm_engine *engine, uint32_t *n, char at[9],
                         qm_error *e) {
   at[0] = '\0';
-  *n = qm_engine_space_count(engine);
-  for (uint32_t i = 0; i < *n; i++) {
+  for (uint32_t i = 0; i < qm_engine_space_count(engine); i++) {
     qm_space *sp = qm_engine_space_at(engine, i);
     qm_space_info info;
     int rc = qm_engine_check(engine, sp, e);
     if (rc == QM_OK && a) print_space(a, sp);
+    if (rc == QM_OK) ++*n;
     if (rc == QM_OK) continue;
     qm_space_info_get(sp, &info);
     memcpy(at, qm_short(&info.id).text, 9);
@@ -65,11 +66,19 @@ static int copy_plain(const hub_dir *from, const hub_dir *to, const char *name, 
   return rc;
 }
 
-static int copy_db(const hub_dir *from, const hub_dir *to, const char *name, qm_error *e) {
+static int copy_hub_db(const hub_dir *from, const hub_dir *to, qm_error *e) {
   char a[QM_FILE_PATH_MAX], b[QM_FILE_PATH_MAX];
-  hub_file(from, name, a);
-  hub_file(to, name, b);
+  hub_file(from, "hub.db", a);
+  hub_file(to, "hub.db", b);
   return qm_sqlite_backup(a, b, e);
+}
+
+static int copy_store(const hub_dir *from, const hub_dir *to, uint32_t shard, qm_error *e) {
+  char a[QM_FILE_PATH_MAX], b[QM_FILE_PATH_MAX];
+  hub_store_file(from, shard, a);
+  hub_store_file(to, shard, b);
+  int rc = qm_sqlite_backup(a, b, e);
+  return rc == QM_OK ? QM_OK : hub_store_fail(from, shard, rc, e);
 }
 
 /* What a verified copy holds is safe (design: acknowledged and safe): noted in `db`. */
@@ -100,10 +109,10 @@ static void tidy(const char *path) {
 }
 
 /* Opens the copy at `path`, checks it, and where `db` is given notes what it holds. */
-static int verify_copy(const hub_args *a, hub_dir *d, const char *path, qm_hubdb *db,
-                       uint32_t *n, char at[9], qm_error *e) {
+static int verify_copy(const hub_args *a, hub_dir *d, uint32_t shard, const char *path,
+                       qm_hubdb *db, uint32_t *n, char at[9], qm_error *e) {
   hub_engine h;
-  QM_TRY(hub_engine_open(d, path, &h, e));
+  QM_TRY(hub_engine_open(d, shard, path, &h, e));
   int rc = check_engine(a, h.engine, n, at, e);
   if (rc == QM_OK && db) rc = note_safe(d, db, h.engine);
   hub_engine_close(&h);
@@ -131,18 +140,24 @@ static int failed(const hub_args *a, int rc, const char *at, const qm_error *e) 
 
 /* --- backup --- */
 
-/* hub.db goes last: it then holds the note of what this backup made safe, and every
- * device and space that spaces.db knows. The settings go last of all: without them a
- * directory is neither hub nor backup. */
+/* Each store is of one moment of its own: no change is of two spaces. hub.db goes last: it then
+ * holds the note of what this backup made safe, and every device and space that the stores know.
+ * The settings go last of all: without them a directory is neither hub nor backup. */
 static int backup(hub_dir *d, hub_dir *to, uint32_t *n, char at[9], qm_error *e) {
   char path[QM_FILE_PATH_MAX];
+  uint32_t stores, after;
   QM_TRY(hub_make_dir(to->path, e));
-  QM_TRY(copy_db(d, to, "spaces.db", e));
-  hub_file(to, "spaces.db", path);
-  int rc = verify_copy(NULL, d, path, d->db, n, at, e);
-  tidy(path);
-  QM_TRY(rc);
-  QM_TRY(copy_db(d, to, "hub.db", e));
+  QM_TRY(hub_stores_count(d, &stores, e));
+  for (uint32_t i = 0; i < stores; i++) {
+    QM_TRY(copy_store(d, to, i, e));
+    hub_store_file(to, i, path);
+    int rc = verify_copy(NULL, d, i, path, d->db, n, at, e);
+    tidy(path);
+    QM_TRY(rc);
+  }
+  QM_TRY(copy_hub_db(d, to, e));
+  QM_TRY(hub_stores_count(d, &after, e));
+  if (after != stores) return qm_fail(e, QM_EBUSY, "the hub got more stores meanwhile; try again");
   for (size_t i = 0; i < sizeof plain_files / sizeof *plain_files; i++)
     QM_TRY(copy_plain(d, to, plain_files[i], e));
   return hub_sync_dir(to->path);
@@ -169,12 +184,22 @@ int hub_verb_backup(const hub_args *a) {
 
 /* A new instance file, and so a new epoch: what the lost directory wrote after the backup
  * is another author's. Opening the engine once makes it so. */
+static int open_restored(hub_dir *d, uint32_t shard, uint32_t *n, char at[9], qm_error *e) {
+  hub_engine h;
+  QM_TRY(hub_engine_open(d, shard, NULL, &h, e));
+  int rc = check_engine(NULL, h.engine, n, at, e);
+  if (rc == QM_OK) rc = note_safe(d, d->db, h.engine);
+  hub_engine_close(&h);
+  return rc;
+}
+
 static int restore(hub_dir *from, hub_dir *to, uint32_t *n, char at[9], qm_error *e) {
   uint8_t instance[16];
-  hub_engine h;
+  uint32_t stores;
   QM_TRY(hub_make_dir(to->path, e));
-  QM_TRY(copy_db(from, to, "spaces.db", e));
-  QM_TRY(copy_db(from, to, "hub.db", e));
+  QM_TRY(hub_stores_count(from, &stores, e));
+  for (uint32_t i = 0; i < stores; i++) QM_TRY(copy_store(from, to, i, e));
+  QM_TRY(copy_hub_db(from, to, e));
   QM_TRY(qm_crypto_random(NULL, instance, sizeof instance));
   QM_TRY(hub_write(to, "instance", qm_slice_of(instance, sizeof instance), e));
   for (size_t i = 0; i < sizeof plain_files / sizeof *plain_files; i++)
@@ -182,12 +207,8 @@ static int restore(hub_dir *from, hub_dir *to, uint32_t *n, char at[9], qm_error
   QM_TRY(hub_sync_dir(to->path));
   hub_dir again;
   QM_TRY(hub_open(&again, to->path, QM_DIR_KEYS | QM_DIR_LOCK | QM_DIR_CHECK, e));
-  int rc = hub_engine_open(&again, NULL, &h, e);
-  if (rc == QM_OK) {
-    rc = check_engine(NULL, h.engine, n, at, e);
-    if (rc == QM_OK) rc = note_safe(&again, again.db, h.engine);
-    hub_engine_close(&h);
-  }
+  int rc = QM_OK;
+  for (uint32_t i = 0; rc == QM_OK && i < stores; i++) rc = open_restored(&again, i, n, at, e);
   hub_close(&again);
   return rc;
 }
@@ -213,31 +234,40 @@ int hub_verb_restore(const hub_args *a) {
 
 /* Beside a running hub a copy is checked: the hub goes on writing what an engine here would
  * have read in part. */
-static int check_copy(const hub_args *a, hub_dir *d, uint32_t *n, char at[9], qm_error *e) {
+static int check_copy(const hub_args *a, hub_dir *d, uint32_t shard, uint32_t *n, char at[9],
+                      qm_error *e) {
   char from[QM_FILE_PATH_MAX], to[QM_FILE_PATH_MAX];
-  hub_file(d, "spaces.db", from);
+  hub_store_file(d, shard, from);
   hub_file(d, "check.tmp", to);
   unlink(to);
   QM_TRY(qm_sqlite_backup(from, to, e));
-  int rc = verify_copy(a, d, to, NULL, n, at, e);
+  int rc = verify_copy(a, d, shard, to, NULL, n, at, e);
   tidy(to);
   unlink(to);
   return rc;
+}
+
+static int check_stores(const hub_args *a, hub_dir *d, uint32_t *n, char at[9], qm_error *e) {
+  char path[QM_FILE_PATH_MAX];
+  uint32_t stores;
+  int is_running = hub_is_running(d);
+  QM_TRY(hub_stores_count(d, &stores, e));
+  for (uint32_t i = 0; i < stores; i++) {
+    hub_store_file(d, i, path);
+    QM_TRY(is_running ? check_copy(a, d, i, n, at, e)
+                      : verify_copy(a, d, i, path, NULL, n, at, e));
+  }
+  return QM_OK;
 }
 
 int hub_verb_check(const hub_args *a) {
   hub_dir d;
   qm_error e = {0, ""};
   uint32_t n = 0;
-  char at[9] = "", path[QM_FILE_PATH_MAX];
+  char at[9] = "";
   int rc = hub_open(&d, a->positional[0], QM_DIR_KEYS | QM_DIR_READONLY | QM_DIR_CHECK, &e);
   if (rc != QM_OK) return hub_error(a, rc, &e);
-  hub_file(&d, "spaces.db", path);
-  if (hub_is_running(&d)) {
-    rc = check_copy(a, &d, &n, at, &e);
-  } else {
-    rc = verify_copy(a, &d, path, NULL, &n, at, &e);
-  }
+  rc = check_stores(a, &d, &n, at, &e);
   hub_close(&d);
   if (rc != QM_OK) return failed(a, rc, at, &e);
   if (a->json) printf("{\"spaces\":%u,\"ok\":true}\n", (unsigned)n);

@@ -10,7 +10,7 @@
 typedef struct listing {
   const hub_args *a;
   hub_dir *d;
-  qm_engine *engine;
+  const hub_stores *stores;
   qm__review_list list;
   qm__review_filter filter;
   int found; /* spaces that were asked for */
@@ -48,7 +48,7 @@ static void labels(const listing *l, const qm_node *n, qm_slice *collection, qm_
   *collection = qm_node_text(qm_node_get(n, "collection"));
   *field = qm_node_text(qm_node_get(n, "field"));
   const qm_space *s = qm__handle_id_parse(qm_node_text(space), &id) == QM_OK
-                          ? qm_engine_space(l->engine, &id)
+                          ? hub_stores_space(l->stores, &id)
                           : NULL;
   const qm_collection_def *c =
       s ? qm_schema_collection_named(qm_space_schema(s), *collection) : NULL;
@@ -136,13 +136,14 @@ static int print_table(const listing *l, qm_slice lines) {
 static int add_space(void *payload, const qm_hub_space *row) {
   listing *l = payload;
   const char *wanted = l->a->positional[1];
-  qm_space *s = qm_engine_space(l->engine, &row->id);
+  qm_engine *engine = hub_stores_engine(l->stores, row);
+  qm_space *s = engine ? qm_engine_space(engine, &row->id) : NULL;
   qm_who who = {.device = *qm_key_device(l->d->key), .hub = *qm_key_device(l->d->key)};
   if (wanted && strcmp(wanted, row->name) != 0) return QM_OK;
   l->found = 1;
   if (!s || !qm_space_schema(s)) return QM_OK;
   qm_buf_init(&who.member, &l->d->env, 1);
-  return qm__review_add(&l->list, l->engine, s, &who, &l->filter);
+  return qm__review_add(&l->list, engine, s, &who, &l->filter);
 }
 
 static int read_severity(const hub_args *a, listing *l) {
@@ -191,20 +192,18 @@ static int list(const hub_args *a, listing *l) {
 
 int hub_verb_conflicts(const hub_args *a) {
   hub_dir d;
-  hub_engine h;
+  hub_stores stores;
   qm_error e = {0, ""};
-  char path[QM_FILE_PATH_MAX];
   int exit_code;
   int rc = hub_open(&d, a->positional[0], QM_DIR_KEYS | QM_DIR_READONLY, &e);
   if (rc != QM_OK) return hub_error(a, rc, &e);
-  hub_file(&d, "spaces.db", path);
-  rc = hub_engine_open(&d, path, &h, &e);
+  rc = hub_stores_open(&d, 1, &stores, &e);
   if (rc != QM_OK) {
     exit_code = hub_error(a, rc, &e);
   } else {
-    listing l = {.a = a, .d = &d, .engine = h.engine};
+    listing l = {.a = a, .d = &d, .stores = &stores};
     exit_code = list(a, &l);
-    hub_engine_close(&h);
+    hub_stores_close(&stores);
   }
   hub_close(&d);
   return exit_code;

@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include "adapters/cli/qianmod.h"
-#include "adapters/sqlite/store_sqlite.h"
 #include "core/hash.h"
 #include "sync/crypto.h"
 
@@ -41,8 +40,8 @@ static void env_log(void *payload, qm_log_level level, const char *message) {
   if (d->has_logger) qm_logger_write(&d->logger, level, message);
 }
 
-/* S2.3: an installation is its `instance` file together with its spaces.db: a copy of the
- * directory has another inode, a restored backup another file. */
+/* S12.5: an installation of a store is the directory's `instance` file together with the store's
+ * own: a copy of the directory has another inode, a restored backup another file. */
 static int env_instance(void *payload, uint8_t out[16]) {
   hub_dir *d = payload;
   char path[QM_FILE_PATH_MAX];
@@ -54,7 +53,7 @@ static int env_instance(void *payload, uint8_t out[16]) {
     memcpy(out, d->noted, 16);
     return QM_OK;
   }
-  hub_file(d, "spaces.db", path);
+  hub_store_file(d, d->opening, path);
   if (stat(path, &st) != 0) return QM_EIO;
   uint64_t inode = (uint64_t)st.st_ino;
   qm_buf_init(&id, &d->env, 64);
@@ -338,42 +337,4 @@ void hub_close(hub_dir *d) {
   d->key = NULL;
   d->lock = -1;
   d->has_logger = 0;
-}
-
-/* --- engine --- */
-
-static int note_instance(hub_dir *d, qm_store *store) {
-  qm_buf b;
-  qm_buf_init(&b, &d->env, 64);
-  int rc = store->ops->meta_get(store, qm_slice_of("instance", 8), &b);
-  if (rc == QM_OK && b.n != sizeof d->noted) rc = QM_ECORRUPT;
-  if (rc == QM_OK) memcpy(d->noted, b.p, sizeof d->noted);
-  d->has_noted = rc == QM_OK;
-  qm_buf_free(&b);
-  return rc;
-}
-
-int hub_engine_open(hub_dir *d, const char *path, hub_engine *out, qm_error *e) {
-  char own[QM_FILE_PATH_MAX];
-  memset(out, 0, sizeof *out);
-  hub_file(d, "spaces.db", own);
-  /* What only follows from the log may be lost by a power cut: the next opening makes it anew. */
-  unsigned flags = path ? QM_SQLITE_READONLY | QM_SQLITE_CHECK : QM_SQLITE_RELAXED;
-  QM_TRY(qm_store_sqlite_open(&d->env, path ? path : own, flags, &out->store, e));
-  int rc = path ? note_instance(d, out->store) : QM_OK;
-  if (rc != QM_OK) qm_fail(e, rc, "the copy of spaces.db: %s", qm_err_text(rc));
-  unsigned way = path ? QM_ENGINE_FOLDED : QM_ENGINE_BEHIND;
-  qm_engine_options o = {.size = sizeof o,
-                         .flags = QM_ENGINE_HUB | way | (d->is_replay ? QM_ENGINE_REPLAY : 0u),
-                         .device = *qm_key_device(d->key)};
-  if (rc == QM_OK) rc = qm_engine_open(&out->engine, &d->env, out->store, &o, e);
-  if (rc != QM_OK) hub_engine_close(out);
-  d->has_noted = 0;
-  return rc;
-}
-
-void hub_engine_close(hub_engine *h) {
-  qm_engine_close(h->engine);
-  if (h->store) h->store->ops->close(h->store);
-  memset(h, 0, sizeof *h);
 }

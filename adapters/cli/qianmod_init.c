@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "adapters/cli/qianmod.h"
-#include "adapters/sqlite/store_sqlite.h"
 #include "core/hash.h"
 
 #define HUB_DAYS 3650u
@@ -43,18 +42,16 @@ static int make_keys(hub_dir *d, const char *name, qm_error *e) {
 static int make_databases(hub_dir *d, qm_error *e) {
   char path[QM_FILE_PATH_MAX];
   uint8_t instance[16];
-  qm_store *store;
-  hub_engine h;
+  hub_stores stores;
   QM_TRY(qm_crypto_random(NULL, instance, sizeof instance));
   QM_TRY(hub_write(d, "instance", qm_slice_of(instance, sizeof instance), e));
   hub_file(d, "hub.db", path);
   QM_TRY(qm_hubdb_open(&d->env, path, QM_HUBDB_CREATE, &d->db, e));
   if (d->is_replay) QM_TRY(qm_hubdb_note_put(d->db, NULL, "replay", qm_slice_of("1", 1)));
-  hub_file(d, "spaces.db", path);
-  QM_TRY(qm_store_sqlite_open(&d->env, path, QM_SQLITE_CREATE, &store, e));
-  store->ops->close(store);
-  QM_TRY(hub_engine_open(d, NULL, &h, e)); /* notes its author and instance */
-  hub_engine_close(&h);
+  QM_TRY(hub_stores_make(d, e));
+  QM_TRY(hub_stores_grow(d, d->config.shards, e));
+  QM_TRY(hub_stores_open(d, 0, &stores, e)); /* notes authors and instances */
+  hub_stores_close(&stores);
   return QM_OK;
 }
 
@@ -68,6 +65,10 @@ static int make(hub_dir *d, const hub_args *a, qm_error *e) {
   if (a->listen && qm_address_parse(a->listen, strlen(a->listen), d->config.host,
                                     &d->config.port) != QM_OK)
     return qm_fail(e, QM_EUSAGE, "--listen: HOST:PORT");
+  int64_t shards = a->replay ? 1 : QM_HUB_SHARDS_DEFAULT; /* a replay reads one store back */
+  if (a->shards && qm_cli_number(a->shards, 1, QM_HUB_SHARDS_MAX, &shards) != 0)
+    return qm_fail(e, QM_EUSAGE, "--shards: 1 to %u", (unsigned)QM_HUB_SHARDS_MAX);
+  d->config.shards = (uint32_t)shards;
   d->is_replay = a->replay;
   QM_TRY(hub_make_dir(d->path, e));
   QM_TRY(make_keys(d, name, e));

@@ -2,10 +2,8 @@
  * stands as a note of each space until the device's state has been joined there. */
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "adapters/cli/qianmod.h"
-#include "adapters/sqlite/store_sqlite.h"
 
 #define NOTE HUB_NOTE_RECOVER
 
@@ -73,17 +71,6 @@ static void tell(const hub_args *a, const qm_id *device) {
   }
 }
 
-/* The store itself may be gone; the hub serves none that is not there. */
-int hub_make_store(hub_dir *d, qm_error *e) {
-  char path[QM_FILE_PATH_MAX];
-  qm_store *store;
-  hub_file(d, "spaces.db", path);
-  if (access(path, F_OK) == 0) return QM_OK;
-  QM_TRY(qm_store_sqlite_open(&d->env, path, QM_SQLITE_CREATE, &store, e));
-  store->ops->close(store);
-  return QM_OK;
-}
-
 int hub_verb_recover(const hub_args *a) {
   hub_dir d;
   qm_error e = {0, ""};
@@ -97,7 +84,7 @@ int hub_verb_recover(const hub_args *a) {
   if (rc != QM_OK) return hub_error(a, rc, &e);
   if (hub_find_device(a, &d, a->positional[1], &row, &exit_code) == QM_OK &&
       hub_find_spaces(a, &d, spaces, &exit_code) == QM_OK) {
-    rc = hub_make_store(&d, &e);
+    rc = hub_stores_make(&d, &e); /* one may be gone, and none is served that is not there */
     if (rc == QM_OK) rc = put_notes(&d, spaces, a->n_spaces, &row.id);
     if (rc == QM_OK) tell(a, &row.id);
     else exit_code = hub_error(a, rc, &e);

@@ -6,8 +6,15 @@
 #include <unistd.h>
 
 #include "adapters/cli/qianmod.h"
+#include "adapters/sqlite/store_sqlite.h"
 #include "core/hash.h"
 #include "sync/recovery.h"
+
+/* A space in a store that was not lost. */
+typedef struct found {
+  qm_id space;
+  uint32_t shard;
+} found;
 
 typedef struct recovering {
   hub_dir d;
@@ -16,6 +23,8 @@ typedef struct recovering {
   qm_recovery r;
   qm_cert cert; /* of the device that wrote it */
   uint32_t n_devices;
+  found *found;
+  uint32_t n_found, cap_found, reading; /* reading: the store at hand */
 } recovering;
 
 /* --- what must be there --- */
@@ -47,6 +56,47 @@ static int make_instance(hub_dir *d, qm_error *e) {
   return hub_write(d, "instance", qm_slice_of(instance, sizeof instance), e);
 }
 
+/* --- stores that are there --- */
+
+static int take_found(void *payload, const qm_space_row *row) {
+  recovering *x = payload;
+  if (x->n_found == x->cap_found) {
+    uint32_t cap = x->cap_found ? x->cap_found * 2 : 16;
+    x->found = qm_arena_grow(&x->arena, x->found, x->n_found, cap, sizeof *x->found);
+    if (!x->found) return QM_ENOMEM;
+    x->cap_found = cap;
+  }
+  x->found[x->n_found++] = (found){row->id, x->reading};
+  return QM_OK;
+}
+
+/* Where hub.db alone was lost, spaces stay in the store that has them. */
+static int find_spaces(recovering *x, qm_error *e) {
+  char path[QM_FILE_PATH_MAX];
+  uint32_t n;
+  QM_TRY(hub_stores_find(&x->d, e));
+  QM_TRY(hub_stores_count(&x->d, &n, e));
+  for (x->reading = 0; x->reading < n; x->reading++) {
+    qm_store *store;
+    hub_store_file(&x->d, x->reading, path);
+    if (access(path, F_OK) != 0) continue; /* it is made, empty */
+    QM_TRY(qm_store_sqlite_open(&x->d.env, path, QM_SQLITE_READONLY, &store, e));
+    int rc = store->ops->space_list(store, take_found, x);
+    store->ops->close(store);
+    if (rc != QM_OK) return qm_fail(e, rc, "%s: %s", path, qm_err_text(rc));
+  }
+  return QM_OK;
+}
+
+static int place(recovering *x, const qm_id *space, uint32_t *out, qm_error *e) {
+  for (uint32_t i = 0; i < x->n_found; i++)
+    if (qm_id_cmp(&x->found[i].space, space) == 0) {
+      *out = x->found[i].shard;
+      return QM_OK;
+    }
+  return hub_stores_place(&x->d, out, e);
+}
+
 /* --- rows --- */
 
 static int text_of(qm_slice from, char to[QM_HUB_TEXT_MAX + 1]) {
@@ -62,6 +112,7 @@ static int add_space(recovering *x, const qm_recovery_space *s, qm_error *e) {
   qm_hub_space row;
   memset(&row, 0, sizeof row);
   row.id = s->id;
+  QM_TRY(place(x, &s->id, &row.shard, e));
   QM_TRY(text_of(s->name, row.name));
   QM_TRY(qm_schema_load(&schema, s->schema, &x->arena, e));
   QM_TRY(qm_hubdb_space_add(db, &row));
@@ -170,9 +221,10 @@ int hub_recover_from(const hub_args *a) {
   qm_arena_init(&x.arena, &env, QM_RECOVERY_MAX);
   int exit_code = open_all(a, &x);
   if (exit_code == QM_EXIT_DONE) {
-    int rc = fill(&x, &e);
+    int rc = find_spaces(&x, &e);
+    if (rc == QM_OK) rc = fill(&x, &e);
     if (rc == QM_OK) rc = make_instance(&x.d, &e);
-    if (rc == QM_OK) rc = hub_make_store(&x.d, &e);
+    if (rc == QM_OK) rc = hub_stores_make(&x.d, &e);
     if (rc == QM_OK) tell(a, &x);
     else exit_code = hub_error(a, rc, &e);
   }

@@ -15,7 +15,7 @@
 typedef struct serving {
   const hub_args *a;
   hub_dir dir;
-  hub_engine store;
+  hub_stores stores;
   hub_backend backend;
   qm_hub *hub;
 } serving;
@@ -77,34 +77,48 @@ static void raise_descriptors(const hub_dir *d) {
          (unsigned long)r.rlim_cur, (unsigned)d->config.connections);
 }
 
+/* Now, so that what is wrong with them is said here; later by each session's work. */
+static int take_spaces(serving *s, uint32_t *n, qm_error *e) {
+  for (uint32_t i = 0; i < s->stores.n; i++) {
+    qm_engine *engine = s->stores.p[i].engine;
+    int rc = hub_refresh(s->dir.db, &s->dir.env, i, engine);
+    if (rc != QM_OK) return qm_fail(e, rc, "spaces of hub.db: %s", qm_err_text(rc));
+    *n += qm_engine_space_count(engine);
+  }
+  return QM_OK;
+}
+
 static int serve(serving *s, qm_error *e) {
   hub_dir *d = &s->dir;
+  qm_hub_shard shards[QM_HUB_SHARDS_MAX];
+  uint32_t n_spaces = 0;
   d->has_logger = qm_logger_open(&d->logger, d->config.log, d->config.log_json,
                                  d->config.log_level, e) == QM_OK;
   if (!d->has_logger) return e->code;
   raise_descriptors(d);
-  QM_TRY(hub_engine_open(d, NULL, &s->store, e));
-  QM_TRY(hub_backend_open(&s->backend, d, s->store.engine, e));
-  /* Now, so that what is wrong with them is said here; later by each session's work. */
-  int fresh = hub_refresh(s->backend.db, &d->env, s->store.engine);
-  if (fresh != QM_OK) return qm_fail(e, fresh, "spaces of hub.db: %s", qm_err_text(fresh));
+  QM_TRY(hub_stores_grow(d, d->config.shards, e));
+  QM_TRY(hub_stores_open(d, 0, &s->stores, e));
+  QM_TRY(hub_backend_open(&s->backend, d, &s->stores, e));
+  QM_TRY(take_spaces(s, &n_spaces, e));
   if (s->a->crash && crash_option(s->a->crash, &s->backend.crash_at) != QM_OK)
     return qm_fail(e, QM_EUSAGE, "--test-crash commit-before-ack:N");
+  for (uint32_t i = 0; i < s->stores.n; i++)
+    shards[i] = (qm_hub_shard){s->stores.p[i].engine, &s->backend.shards[i].calls};
   uint32_t judged = QM_ANSWER_CHECK_AUTHOR | QM_ANSWER_CHECK_SCHEMA;
   qm_hub_options o = {.size = sizeof o,
                       .answer_flags = d->is_replay ? 0 : judged,
                       .env = &d->env,
                       .config = &d->config,
                       .tls = identity(s),
-                      .shards = &(qm_hub_shard){s->store.engine, &s->backend.calls},
-                      .n_shards = 1,
+                      .shards = shards,
+                      .n_shards = s->stores.n,
                       .signals = 1,
                       .reload = reload,
                       .payload = s};
   QM_TRY(qm_hub_open(&s->hub, &o, e));
   QM_TRY(announce(s, e));
-  qm_log(&d->env, QM_LOG_INFO, "hub %s: %u spaces", qm_short(qm_key_device(d->key)).text,
-         (unsigned)qm_engine_space_count(s->store.engine));
+  qm_log(&d->env, QM_LOG_INFO, "hub %s: %u spaces in %u stores",
+         qm_short(qm_key_device(d->key)).text, (unsigned)n_spaces, (unsigned)s->stores.n);
   int rc = qm_hub_run(s->hub);
   qm_log(&d->env, QM_LOG_INFO, "stopped");
   return rc == QM_OK ? QM_OK : qm_fail(e, rc, "the store: %s", qm_err_text(rc));
@@ -137,7 +151,7 @@ int hub_verb_run(const hub_args *a) {
   if (rc == QM_OK) rc = serve(&s, &e);
   qm_hub_close(s.hub);
   hub_backend_close(&s.backend);
-  hub_engine_close(&s.store);
+  hub_stores_close(&s.stores);
   hub_close(&s.dir);
   return rc == QM_OK ? QM_EXIT_DONE : hub_error(a, rc, &e);
 }

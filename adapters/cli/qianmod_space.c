@@ -124,6 +124,7 @@ static int space_add(const hub_args *a, hub_dir *d) {
   if (rc == QM_OK && strlen(name) > QM_HUB_TEXT_MAX)
     rc = qm_fail(&e, QM_EUSAGE, "the name is longer than %d bytes", QM_HUB_TEXT_MAX);
   if (rc == QM_OK) rc = choose_id(a, d, &row.id, &e);
+  if (rc == QM_OK) rc = hub_stores_place(d, &row.shard, &e);
   if (rc != QM_OK) {
     exit_code = hub_error(a, rc, &e);
   } else if (qm_schema_sensitive(s.schema) && !a->test_data && !d->is_replay) {
@@ -205,8 +206,8 @@ static int list_one(void *payload, const qm_hub_space *row) {
     qm_line line = QM_LINE_INIT;
     qm_line_format(&line, "{\"id\":\"%s\",\"name\":", id);
     qm_line_json(&line, qm_slice_of(row->name, strlen(row->name)));
-    qm_line_format(&line, ",\"schema\":%u,\"devices\":%u}\n", (unsigned)row->schema,
-                   (unsigned)devices);
+    qm_line_format(&line, ",\"schema\":%u,\"devices\":%u,\"store\":%u}\n",
+                   (unsigned)row->schema, (unsigned)devices, (unsigned)row->shard + 1);
     fputs(qm_line_text(&line), stdout);
     qm_line_free(&line);
     return QM_OK;

@@ -194,8 +194,9 @@ int hub_upkeep_step(hub_upkeep *u, qm_engine *e, int *more) {
   return rc;
 }
 
-int hub_upkeep_idle(hub_backend *b, qm_engine *engine, int *more) {
-  hub_upkeep *u = &b->upkeep;
+int hub_upkeep_idle(hub_shard *s, qm_engine *engine, int *more) {
+  hub_backend *b = s->hub;
+  hub_upkeep *u = &s->upkeep;
   uint64_t now = hub_now();
   *more = 0;
   if (!u->running && u->last_ms && now >= u->last_ms && now - u->last_ms < DAY_MS) return QM_OK;
@@ -220,20 +221,25 @@ int hub_upkeep_idle(hub_backend *b, qm_engine *engine, int *more) {
 
 /* --- qianmod maintain --- */
 
+static int round_of(hub_upkeep *u, qm_engine *engine) {
+  int rc = QM_OK, more = qm_engine_space_count(engine) != 0;
+  u->space = 0;
+  while (rc == QM_OK && more) rc = hub_upkeep_step(u, engine, &more);
+  return rc;
+}
+
 int hub_verb_maintain(const hub_args *a) {
   hub_dir d;
-  hub_engine h;
+  hub_stores stores;
   qm_error e = {0, ""};
-  int more = 1;
-  memset(&h, 0, sizeof h);
+  memset(&stores, 0, sizeof stores);
   int rc = hub_open(&d, a->positional[0], QM_DIR_KEYS | QM_DIR_LOCK, &e);
   if (rc == QM_EBUSY && d.lock < 0)
     return hub_refuse(a, rc, QM_HUB_MAINTAIN_RUNNING, a->positional[0]);
   if (rc != QM_OK) return hub_error(a, rc, &e);
   hub_upkeep u = {.db = d.db, .env = &d.env, .log_days = d.config.log_days};
-  rc = hub_engine_open(&d, NULL, &h, &e);
-  if (rc == QM_OK && !qm_engine_space_count(h.engine)) more = 0;
-  while (rc == QM_OK && more) rc = hub_upkeep_step(&u, h.engine, &more);
+  rc = hub_stores_open(&d, 0, &stores, &e);
+  for (uint32_t i = 0; rc == QM_OK && i < stores.n; i++) rc = round_of(&u, stores.p[i].engine);
   if (rc == QM_OK && a->json)
     printf("{\"trimmed\":%" PRIu64 ",\"spaces_cut\":%u,\"log_days\":%u,\"settled\":%" PRIu64
            ",\"joined\":%" PRIu64 "}\n",
@@ -241,7 +247,7 @@ int hub_verb_maintain(const hub_args *a) {
   else if (rc == QM_OK)
     hub_print(a, QM_HUB_MAINTAINED, (unsigned long long)u.trimmed, (unsigned)u.cut,
               (unsigned long long)u.settled, (unsigned long long)u.joined);
-  hub_engine_close(&h);
+  hub_stores_close(&stores);
   hub_close(&d);
   if (rc == QM_OK) return QM_EXIT_DONE;
   if (!e.message[0]) qm_fail(&e, rc, "%s", qm_err_text(rc));

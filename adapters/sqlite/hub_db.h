@@ -70,6 +70,7 @@ typedef struct qm_hub_space {
   qm_id id;
   char name[QM_HUB_TEXT_MAX + 1]; /* unique in a hub, not empty */
   uint32_t schema;                /* newest version stored; 0: none yet */
+  uint32_t shard;                 /* the hub's store that has it, from 0; it stays there */
 } qm_hub_space;
 
 /* An author stopped in one space at its first refused change. */
@@ -222,7 +223,8 @@ int qm_hubdb_sweep(qm_hubdb *h, uint64_t now_ms);
 /* ---- notes ---- */
 
 /* Small values by name, of one space or (space NULL) of the hub: "safe" and
- * "acknowledged" hold VVs, "replay" marks a directory made by replay. An empty value
+ * "acknowledged" hold VVs, "replay" marks a directory made by replay, "shards" says how many
+ * stores there are (qianmod). An empty value
  * deletes. QM_EINVAL: an empty name or one over QM_HUB_TEXT_MAX. get appends to out;
  * QM_ENOTFOUND. */
 int qm_hubdb_note_put(qm_hubdb *h, const qm_id *space, const char *name, qm_slice value);

@@ -9,8 +9,8 @@ static qm__arg id_arg(const qm_id *id) { return qm__blob(id->b, QM_ID_SIZE); }
 
 int qm_hubdb_space_add(qm_hubdb *h, const qm_hub_space *row) {
   if (!row->name[0] || !qm__hub_text_fits(row->name)) return QM_EINVAL;
-  int rc =
-      qm__hub_change(h, QM__SQL_HUB_SPACE_ADD, QM__ARGS(id_arg(&row->id), qm__text(row->name)));
+  int rc = qm__hub_change(h, QM__SQL_HUB_SPACE_ADD,
+                          QM__ARGS(id_arg(&row->id), qm__text(row->name), qm__int(row->shard)));
   return rc == QM_ENOTFOUND ? QM_EEXIST : rc;
 }
 
@@ -20,6 +20,7 @@ static int space_out(void *payload, sqlite3_stmt *st) {
   QM_TRY(qm__db_fixed(st, 0, out->id.b, QM_ID_SIZE));
   QM_TRY(qm__hub_column_text(st, 1, out->name));
   out->schema = qm__db_u32(st, 2);
+  out->shard = qm__db_u32(st, 3);
   return QM_OK;
 }
 

@@ -175,6 +175,7 @@ static const char *const hub_steps[] = {
     /* held: the VV that a device said it holds of a space: author and next, 32 bytes each. */
     "CREATE TABLE held (space BLOB NOT NULL, device BLOB NOT NULL, vv BLOB NOT NULL,"
     "  PRIMARY KEY (space, device)) WITHOUT ROWID;",
+    "ALTER TABLE space_name ADD COLUMN shard INTEGER NOT NULL DEFAULT 0;",
 };
 
 const qm__sql_schema qm__sql_hub = {0x514d6862, "qianmo hub database", hub_steps,
@@ -484,11 +485,11 @@ static const qm__sql table[QM__SQL_COUNT] = {
         " ORDER BY d.id"),
 
     SQL(HUB_SPACE_ADD,
-        "INSERT OR IGNORE INTO space_name (space, name, schema)"
-        " VALUES (?1, ?2, 0)"),
-    SQL(HUB_SPACE_GET, "SELECT space, name, schema FROM space_name WHERE space = ?1"),
-    SQL(HUB_SPACE_GET_BY_NAME, "SELECT space, name, schema FROM space_name WHERE name = ?1"),
-    SQL(HUB_SPACE_LIST, "SELECT space, name, schema FROM space_name ORDER BY name"),
+        "INSERT OR IGNORE INTO space_name (space, name, schema, shard)"
+        " VALUES (?1, ?2, 0, ?3)"),
+    SQL(HUB_SPACE_GET, "SELECT space, name, schema, shard FROM space_name WHERE space = ?1"),
+    SQL(HUB_SPACE_GET_BY_NAME, "SELECT space, name, schema, shard FROM space_name WHERE name = ?1"),
+    SQL(HUB_SPACE_LIST, "SELECT space, name, schema, shard FROM space_name ORDER BY name"),
     SQL(HUB_SPACE_SCHEMA, "UPDATE space_name SET schema = ?2 WHERE space = ?1"),
     SQL(SCHEMA_PUT, "INSERT INTO schema (space, version, blob) VALUES (?1, ?2, ?3)"),
     SQL(SCHEMA_GET, "SELECT blob FROM schema WHERE space = ?1 AND version = ?2"),

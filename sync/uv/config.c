@@ -14,6 +14,7 @@ void qm_hub_config_default(qm_hub_config *c) {
   c->log_level = QM_LOG_INFO;
   c->connections = QM_HUB_CONNECTIONS_DEFAULT;
   c->per_address = QM_HUB_PER_ADDRESS_DEFAULT;
+  c->shards = 1;
   c->handshake_ms = QM_HUB_HANDSHAKE_MS_DEFAULT;
   c->hello_ms = QM_HUB_HELLO_MS_DEFAULT;
   c->idle_ms = QM_HUB_IDLE_MS_DEFAULT;
@@ -87,6 +88,7 @@ static int apply(qm_hub_config *c, qm_slice key, qm_slice value) {
   } numbers[] = {{"connections", &c->connections, 1, 1000000},
                  {"per-address", &c->per_address, 1, 1000000},
                  {"loops", &c->loops, 0, QM_HUB_LOOPS_MAX},
+                 {"shards", &c->shards, 1, QM_HUB_SHARDS_MAX},
                  {"log-days", &c->log_days, 0, 36500},
                  {"handshake-ms", &c->handshake_ms, 50, 600000},
                  {"hello-ms", &c->hello_ms, 50, QM_SYNC_HELLO_MS},
@@ -151,6 +153,10 @@ int qm_hub_config_print(const qm_hub_config *c, char *to, size_t cap) {
       "per-address = %u\n"
       "# Threads that serve connections; 0: as many as there are cores.\n"
       "loops = %u\n"
+      "# Stores that spaces are spread over, each with a thread of its own: a space goes into\n"
+      "# the one with the fewest, and stays there. Their number may be raised (at the next start,\n"
+      "# for spaces added from then on), and never falls.\n"
+      "shards = %u\n"
       "# For so many days at least the log says who changed what; 0: for ever. Older parts go\n"
       "# once every device that still syncs has them.\n"
       "log-days = %u\n"
@@ -160,7 +166,7 @@ int qm_hub_config_print(const qm_hub_config *c, char *to, size_t cap) {
       v6 ? "[" : "", c->host, v6 ? "]" : "", (unsigned)c->port,
       c->name[0] ? "name = " : "", c->name, c->name[0] ? "\n" : "", c->log,
       formats[c->log_json != 0], levels[c->log_level], (unsigned)c->connections,
-      (unsigned)c->per_address, (unsigned)c->loops, (unsigned)c->log_days,
+      (unsigned)c->per_address, (unsigned)c->loops, (unsigned)c->shards, (unsigned)c->log_days,
       (unsigned)c->handshake_ms, (unsigned)c->hello_ms, (unsigned)c->idle_ms,
       (unsigned)c->enrol_ms, (unsigned)c->drain_ms);
 }

@@ -7,6 +7,8 @@
  *   log-level       error, warn, info or debug
  *   connections, per-address                  how many at once
  *   loops           threads that serve connections; 0, the default: as many as cores
+ *   shards          stores that spaces are spread over, each with a thread of its own; without
+ *                   it one, as in directories of before there were several
  *   log-days        for how long the log is kept at least; 0, the default: for ever
  *   handshake-ms, hello-ms, idle-ms, enrol-ms, drain-ms   patience with a peer
  *
@@ -28,6 +30,7 @@ typedef struct qm_hub_config {
   qm_log_level log_level;
   uint32_t connections, per_address;
   uint32_t loops;
+  uint32_t shards;
   uint32_t log_days;
   uint32_t handshake_ms, hello_ms, idle_ms, enrol_ms, drain_ms;
 } qm_hub_config;

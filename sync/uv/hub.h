@@ -37,8 +37,8 @@ typedef struct qm_hub_options {
   void *payload;
 } qm_hub_options;
 
-/* Binds and listens. QM_EINVAL (options), QM_EUSAGE (the address), QM_EBUSY (in use), QM_EACCESS, QM_EIO,
- * QM_ENOMEM, those of qm_tls_config_server. */
+/* Binds and listens. QM_EINVAL (options), QM_EUSAGE (the address), QM_EBUSY (in use),
+ * QM_EACCESS, QM_EIO, QM_ENOMEM, those of qm_tls_config_server. */
 int qm_hub_open(qm_hub **out, const qm_hub_options *options, qm_error *e);
 /* The port that is listened on (where 0 was asked for: the real one). */
 uint16_t qm_hub_port(const qm_hub *hub);

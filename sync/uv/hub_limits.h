@@ -36,6 +36,8 @@
 /* Shards: each has a thread, and an engine that keeps records decoded and pages in its cache
  * (some tens of megabytes). */
 #define QM_HUB_SHARDS_MAX 16u
+/* Of a new hub: few files to look after, and a busy space holds up a quarter of the others. */
+#define QM_HUB_SHARDS_DEFAULT 4u
 
 /* Batches of one group: one fsync covers them; what waits behind a group waits for the
  * whole of it. */

@@ -1,6 +1,7 @@
-/* shard: one store thread with its engine, one of a hub's. Takes jobs from any number of loops, does them in
- * order of arrival (commits of one round first, as one group: one transaction, one fsync), and
- * hands them back answered. What arrives while a group is at its fsync is the next group.
+/* shard: one store thread with its engine, one of a hub's. Takes jobs from any number of loops,
+ * does them in order of arrival (commits of one round first, as one group: one transaction, one
+ * fsync), and hands them back answered. What arrives while a group is at its fsync is the next
+ * group.
  *
  * Nothing of a group is handed back before all of it is on disk. A group that fails is
  * done again batch by batch, so that one bad batch fails alone.

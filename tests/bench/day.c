@@ -15,6 +15,7 @@
 
 #define GRIDS_MAX 64
 #define BOOT_BASE 3000u
+#define STORES QM_HUB_SHARDS_DEFAULT
 
 /* --- the process of a grid --- */
 
@@ -216,11 +217,12 @@ static void some(world *w, char what) {
   }
 }
 
-static void open_world(world *w, uint32_t grids, uint32_t devices, uint32_t base) {
+static void open_world(world *w, uint32_t grids, uint32_t stores, uint32_t devices,
+                       uint32_t base) {
   memset(w, 0, sizeof *w);
   w->n = grids;
   signal(SIGPIPE, SIG_IGN);
-  day_hub_make(&w->hub, "day", grids, "");
+  day_hub_make(&w->hub, "day", grids, stores, "");
   for (uint32_t g = 0; g < grids; g++) {
     day_grid *x = &w->grids[g];
     *x = (day_grid){.number = g, .n = devices, .base = base};
@@ -233,15 +235,16 @@ static void open_world(world *w, uint32_t grids, uint32_t devices, uint32_t base
   for (uint32_t g = 0; g < grids; g++) day_grid_start(&w->grids[g], w->hub.port);
 }
 
-/* Stops the hub and reads its store: it holds what its devices do. */
-static void close_world(world *w) {
+/* How many of the grids are in a store of the hub, each as its devices have it. */
+static uint32_t check_store(world *w, uint32_t number) {
   char path[600];
   qm_store *store;
   qm_engine *engine;
   qm_error e = {0, ""};
+  uint32_t found = 0;
   qm_engine_options o = {.size = sizeof o, .flags = QM_ENGINE_HUB, .device = {{0xff}}};
-  day_hub_stop(&w->hub);
-  snprintf(path, sizeof path, "%s/spaces.db", w->hub.dir);
+  if (number) snprintf(path, sizeof path, "%s/spaces-%u.db", w->hub.dir, (unsigned)number + 1);
+  else snprintf(path, sizeof path, "%s/spaces.db", w->hub.dir);
   BENCH_OK(qm_store_sqlite_open(&w->hub.env, path, 0, &store, &e));
   BENCH_OK(qm_engine_open(&engine, &w->hub.env, store, &o, &e));
   for (uint32_t g = 0; g < w->n; g++) {
@@ -250,24 +253,34 @@ static void close_world(world *w) {
     qm_digest d;
     int n = snprintf(name, sizeof name, "g%05u", g);
     qm_space *s = qm_engine_space_named(engine, qm_slice_of(name, (size_t)n));
-    BENCH_CHECK(s);
+    if (!s) continue;
     qm_space_digest(s, &d);
     qm_digest_bytes(&d, digest);
     BENCH_CHECK(memcmp(digest, w->grids[g].digest, 16) == 0);
+    found++;
   }
   qm_engine_close(engine);
   store->ops->close(store);
+  return found;
+}
+
+/* Stops the hub and reads its stores: they hold what its devices do. */
+static void close_world(world *w) {
+  uint32_t found = 0;
+  day_hub_stop(&w->hub);
+  for (uint32_t i = 0; i < w->hub.stores; i++) found += check_store(w, i);
+  BENCH_CHECK(found == w->n);
   for (uint32_t g = 0; g < w->n; g++) day_grid_end(&w->grids[g]);
   day_hub_free(&w->hub);
 }
 
 /* --- figures --- */
 
-static void day(bench *b, uint32_t grids) {
+static void day(bench *b, uint32_t grids, uint32_t stores) {
   world w;
   day_report r, bytes;
   double n = grids * DAY_PER_GRID;
-  open_world(&w, grids, DAY_PER_GRID, DAY_BASE);
+  open_world(&w, grids, stores, DAY_PER_GRID, DAY_BASE);
   some(&w, 'S');
   all(&w, 'E', &r);
   day_hub_settle(&w.hub, 50);
@@ -298,6 +311,9 @@ static void day(bench *b, uint32_t grids) {
     bench_add(b, "day.nothing_up", (double)none.up / n);
     bench_add(b, "day.nothing_down", (double)none.down / n);
     bench_add(b, "day.nothing_trips", (double)none.flights);
+  } else if (stores == 1) {
+    bench_add(b, "day.200.one_store.cpu", (at[2] - at[1]) / n / DAY_EDITS * 1e6);
+    bench_add(b, "day.200.one_store.wall", wall);
   } else {
     bench_add(b, "day.200.cpu", (at[2] - at[1]) / n / DAY_EDITS * 1e6);
     bench_add(b, "day.200.wall", wall);
@@ -309,7 +325,7 @@ static void day(bench *b, uint32_t grids) {
 static void bootstrap(bench *b) {
   world w;
   day_report r;
-  open_world(&w, 1, 2, BOOT_BASE);
+  open_world(&w, 1, STORES, 2, BOOT_BASE);
   some(&w, 'S');
   day_hub_settle(&w.hub, 50);
   double cpu = day_hub_cpu(&w.hub);
@@ -323,7 +339,7 @@ static void bootstrap(bench *b) {
 }
 
 void bench_day(bench *b, int runs) {
-  const char *only = getenv("DAY"); /* DAY=rush, rush200, bootstrap, handshakes, idle */
+  const char *only = getenv("DAY"); /* DAY=rush, rush200, one_store, bootstrap, handshakes, idle */
 #define WANTED(name) (!only || strcmp(only, name) == 0)
   bench_figure(b, "day.cpu", "us/edit", 20, 0, NULL);
   bench_figure(b, "day.wall", "s", 1, 0, NULL);
@@ -338,13 +354,16 @@ void bench_day(bench *b, int runs) {
   bench_figure(b, "day.200.cpu", "us/edit", 20, 0, NULL);
   bench_figure(b, "day.200.wall", "s", 3, 0, NULL);
   bench_figure(b, "day.200.wall_with_handshakes", "s", 0, 0, NULL);
+  bench_figure(b, "day.200.one_store.cpu", "us/edit", 0, 0, NULL);
+  bench_figure(b, "day.200.one_store.wall", "s", 0, 0, NULL);
   bench_figure(b, "day.bootstrap.wall", "s", 0.15, 0, NULL);
   bench_figure(b, "day.bootstrap.device_cpu", "s", 0, 0, NULL);
   bench_figure(b, "day.bootstrap.cpu", "s", 0, 0, NULL);
   bench_figure(b, "day.bootstrap.bytes", "MB", 0.25, 0, NULL);
   for (int i = 0; i < runs; i++) {
-    if (WANTED("rush")) day(b, 10);
-    if (WANTED("rush200") && i % 2 == 0) day(b, 40); /* it is four such days already */
+    if (WANTED("rush")) day(b, 10, STORES);
+    if (WANTED("rush200") && i % 2 == 0) day(b, 40, STORES); /* it is four such days already */
+    if (WANTED("one_store") && i % 2 == 0) day(b, 40, 1);
     if (WANTED("bootstrap")) bootstrap(b);
   }
   if (WANTED("handshakes")) day_handshakes(b, runs);

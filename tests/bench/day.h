@@ -10,6 +10,7 @@
 #include "sync/answer.h"
 #include "sync/ca.h"
 #include "sync/tls.h"
+#include "sync/uv/hub_limits.h"
 #include "tests/bench/bench.h"
 
 #define DAY_PER_GRID 5u
@@ -33,14 +34,16 @@ typedef struct day_hub {
   char dir[256], program[1024], log[300], address[128];
   pid_t pid;
   uint16_t port;
+  uint32_t stores;
   qm_env env;
   qm_ca *ca;
   qm_buf ca_cert;
 } day_hub;
 
-/* An empty hub with `grids` spaces (g00000…), below build/bench/`name`. `settings`: lines to
- * add to its settings file. */
-void day_hub_make(day_hub *h, const char *name, uint32_t grids, const char *settings);
+/* An empty hub with `grids` spaces (g00000…) in so many stores, below build/bench/`name`.
+ * `settings`: lines to add to its settings file. */
+void day_hub_make(day_hub *h, const char *name, uint32_t grids, uint32_t stores,
+                  const char *settings);
 /* A certificate for the key, and its place in hub.db, with the space of its grid. */
 void day_hub_admit(day_hub *h, const qm_key *key, uint32_t grid, qm_buf *cert);
 void day_hub_start(day_hub *h);

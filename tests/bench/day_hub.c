@@ -55,8 +55,9 @@ static void load_ca(day_hub *h) {
   h->ca_cert = der;
 }
 
-void day_hub_make(day_hub *h, const char *name, uint32_t grids, const char *settings) {
-  char schema[300], space[16], path[600];
+void day_hub_make(day_hub *h, const char *name, uint32_t grids, uint32_t stores,
+                  const char *settings) {
+  char schema[300], space[16], path[600], number[16];
   qm_error e = {0, ""};
   memset(h, 0, sizeof *h);
   h->env = qm_env_default();
@@ -70,7 +71,10 @@ void day_hub_make(day_hub *h, const char *name, uint32_t grids, const char *sett
   FILE *f = fopen(schema, "w");
   BENCH_CHECK(f && fputs(day_schema, f) >= 0);
   BENCH_CHECK(fclose(f) == 0);
-  const char *const init[] = {h->program, "init", h->dir, "--listen", "127.0.0.1:0", NULL};
+  snprintf(number, sizeof number, "%u", (unsigned)stores);
+  h->stores = stores;
+  const char *const init[] = {h->program,    "init",   h->dir, "--listen",
+                              "127.0.0.1:0", "--shards", number, NULL};
   run(init);
   for (uint32_t g = 0; g < grids; g++) {
     snprintf(space, sizeof space, "g%05u", g);

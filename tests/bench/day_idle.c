@@ -103,7 +103,8 @@ static void idle(bench *b, uint32_t n) {
   int ready[2], end[2], status;
   char byte;
   day_hub hub;
-  day_hub_make(&hub, "idle", 1, "connections = 20000\nper-address = 20000\n");
+  day_hub_make(&hub, "idle", 1, QM_HUB_SHARDS_DEFAULT,
+               "connections = 20000\nper-address = 20000\n");
   for (uint32_t i = 0; i < PROCESSES; i++) day_device_make(&devices[i], i, &hub, 0);
   day_hub_start(&hub);
   day_hub_settle(&hub, 50);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <sqlite3.h>
 
 #include "adapters/sqlite/hub_db.h"
 #include "adapters/sqlite/sqlite_backup.h"
@@ -232,7 +233,7 @@ static void devices_read_their_spaces(void **state) {
 /* ---- spaces, schemas, refused authors, notes ---- */
 
 static qm_hub_space space_of(uint8_t n, const char *name) {
-  qm_hub_space s = {id_of(n), "", 55};
+  qm_hub_space s = {id_of(n), "", 55, n};
   snprintf(s.name, sizeof s.name, "%s", name);
   return s;
 }
@@ -254,6 +255,7 @@ static void spaces_have_one_name(void **state) {
   OK(qm_hubdb_space_get_by_name(h, "east", &found));
   assert_memory_equal(found.id.b, a.id.b, QM_ID_SIZE);
   assert_int_equal(found.schema, 0);
+  assert_int_equal(found.shard, 1);
   GIVES(QM_ENOTFOUND, qm_hubdb_space_get_by_name(h, "East", &found));
   GIVES(QM_ENOTFOUND, qm_hubdb_space_get(h, &same_name.id, &found));
 }
@@ -635,6 +637,28 @@ static void it_is_read_and_backed_up(void **state) {
   qm_hubdb_close(NULL);
 }
 
+/* A file of before stores were several: all of its spaces are in the first. */
+static void an_older_file_has_one_store(void **state) {
+  (void)state;
+  qm_hub_space a = space_of(7, "east"), found;
+  sqlite3 *db;
+  OK(qm_hubdb_space_add(h, &a));
+  qm_hubdb_close(h);
+  h = NULL;
+  assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+  assert_int_equal(sqlite3_exec(db, "ALTER TABLE space_name DROP COLUMN shard;"
+                                    "PRAGMA user_version = 2;", NULL, NULL, NULL), SQLITE_OK);
+  assert_int_equal(sqlite3_close(db), SQLITE_OK);
+  reopen();
+  OK(qm_hubdb_space_get(h, &a.id, &found));
+  assert_string_equal(found.name, "east");
+  assert_int_equal(found.shard, 0);
+  a = space_of(3, "west");
+  OK(qm_hubdb_space_add(h, &a));
+  OK(qm_hubdb_space_get_by_name(h, "west", &found));
+  assert_int_equal(found.shard, 3);
+}
+
 typedef struct held_list {
   uint32_t n;
   qm_id device[4];
@@ -705,6 +729,7 @@ int main(int argc, char **argv) {
       TEST(the_version_tells_of_others),
       TEST(two_handles_and_another_process),
       TEST(files_are_told_apart),
+      TEST(an_older_file_has_one_store),
       TEST(it_is_read_and_backed_up),
   };
   return cmocka_run_group_tests_name("hub db", tests, NULL, NULL);

@@ -1,0 +1,170 @@
+#!/bin/sh
+# A hub whose spaces lie in several stores: phones see one hub, and every verb of its operator
+# reads or writes all of them; a lost one is missed, and comes back from a phone.
+set -u
+dir=$(mktemp -d) || exit 1
+hub=
+trap 'test -z "$hub" || kill -9 "$hub" 2>/dev/null; rm -rf "$dir"' EXIT
+LC_ALL=C.UTF-8
+export LC_ALL
+n=0
+
+check() { # status, name
+  n=$((n + 1))
+  if test "$1" = 0; then echo "ok $n - $2"; else echo "not ok $n - $2"; fi
+}
+
+phone() { name=$1; shift; "$BUILD/qianmo" --db "$dir/$name.db" "$@" 2>>"$dir/err"; }
+hubd() { "$BUILD/qianmod" "$@" 2>>"$dir/err"; }
+
+start() { # waits for the line that says where it listens
+  rm -f "$dir/fifo" && mkfifo "$dir/fifo"
+  "$BUILD/qianmod" run "$dir/hub" --listen "127.0.0.1:${port:-0}" "$@" >"$dir/fifo" 2>>"$dir/log" &
+  hub=$!
+  read -r line <"$dir/fifo" || return 1
+  port=${line##*:}
+}
+
+stop() { kill -TERM "$hub"; wait "$hub"; hub=; }
+
+add() { hubd space add "$dir/hub" "$1" --schema fixtures/schemas/plain.json >"$dir/out"; }
+
+enroll() { # phone, spaces…
+  who=$1; shift
+  code=$(hubd enroll "$dir/hub" --member "$who" --role grid --space "$@" |
+    sed -n 's/^  \([0-9A-Z*~$=-]*\)$/\1/p')
+  phone "$who" init >/dev/null && phone "$who" enroll --hub "127.0.0.1:$port" --code "$code" >"$dir/out"
+}
+
+stores() { # of the spaces, by name
+  hubd space list "$dir/hub" --json | sed 's/.*"name":"\([^"]*\)".*"store":\([0-9]*\).*/\1=\2/' |
+    tr '\n' ' '
+}
+
+all() { # a phone's households, of the spaces
+  who=$1; shift
+  for grid in "$@"; do phone "$who" --space "$grid" list household --json; done |
+    sed -n '/"id"/{s/,"token":.*//;s/"own":[a-z]*,//g;p;}'
+}
+
+lines() { all "$@" | wc -l; }
+
+echo "1..35"
+"$BUILD/qianmod" init "$dir/no" --shards 17 >/dev/null 2>"$dir/out"; test $? = 2 && grep -q '1 to 16' "$dir/out"
+check $? "a number of stores out of range is told"
+hubd init "$dir/hub" --name 'Stone Bridge' --listen 127.0.0.1:0 --shards 3 >"$dir/out" &&
+  test -f "$dir/hub/spaces.db" && test -f "$dir/hub/spaces-2.db" && test -f "$dir/hub/spaces-3.db" &&
+  grep -q '^shards = 3$' "$dir/hub/qianmod.conf" && test -z "$(find "$dir/hub" -perm /077)"
+check $? "a hub with three stores"
+for grid in g1 g2 g3 g4; do add $grid || break; done
+test "$(stores)" = "g1=1 g2=2 g3=3 g4=1 "
+check $? "spaces go where the fewest are"
+start
+grep -q '4 spaces in 3 stores' "$dir/log"
+check $? "it says what it serves"
+enroll east g1 g2 g3 g4 && enroll west g1 g2 g3 g4 && enroll south g2
+check $? "phones enrol for spaces of all of them"
+for grid in g1 g2 g3 g4; do
+  phone east --space $grid new household number=$grid-1 head=Wei >/dev/null || break
+  phone west --space $grid new household number=$grid-2 head=Sun >/dev/null || break
+done
+phone east sync >/dev/null && phone west sync >/dev/null && phone east sync >/dev/null &&
+  phone south sync >/dev/null
+check $? "they sync"
+test "$(lines east g1 g2 g3 g4)" = 8 && test "$(lines west g1 g2 g3 g4)" = 8
+check $? "and hold what the other wrote, of every store"
+test "$(lines south g2)" = 2 && test "$(phone south spaces --json | grep -c '"id"')" = 1
+check $? "a phone of one space has that one alone"
+add g5 && test "$(stores)" = "g1=1 g2=2 g3=3 g4=1 g5=2 " && enroll north g5 &&
+  phone north new household number=g5-1 head=Qian >/dev/null && phone north sync >/dev/null
+check $? "a space added while it runs is served"
+device=$(hubd devices "$dir/hub" --json | grep '"member":"south"' | sed -n 's/.*"device":"\([^"]*\)".*/\1/p')
+hubd reassign "$dir/hub" "$device" --space g2 g3 >/dev/null && phone south sync >/dev/null &&
+  test "$(lines south g2 g3)" = 4
+check $? "a space of another store is granted"
+hubd devices "$dir/hub" --json | grep '"member":"east"' | grep -q '"behind":0'
+check $? "sessions are noted"
+
+# Both write one field: the office's lists are of all stores.
+household=$(phone east --space g3 list household --json | sed -n 's/.*"id":"\([^"]*\)".*g3-1.*/\1/p' | head -1)
+phone east --space g3 set household "$household" head=Zhou >/dev/null
+phone west --space g3 set household "$household" head=Wu >/dev/null
+phone east sync >/dev/null && phone west sync >/dev/null && phone east sync >/dev/null
+hubd conflicts "$dir/hub" --json | grep -q '"space_name":"g3"'
+check $? "a conflict in the third is listed"
+hubd conflicts "$dir/hub" g3 | grep -q Zhou && hubd conflicts "$dir/hub" g1 | grep -qv Zhou
+check $? "by its space, in a table"
+hubd aside list "$dir/hub" >"$dir/out"
+check $? "so is what is set aside"
+hubd check "$dir/hub" >"$dir/digests" && test "$(grep -c '  g[1-5]$' "$dir/digests")" = 5 &&
+  test ! -e "$dir/hub/check.tmp"
+check $? "check reads all of them, beside the running hub"
+hubd backup "$dir/hub" "$dir/backup" >"$dir/out" && grep -q '5 spaces' "$dir/out" &&
+  test -f "$dir/backup/spaces-3.db"
+check $? "so does backup"
+stop
+hubd maintain "$dir/hub" >/dev/null
+check $? "maintain goes through all of them"
+hubd check "$dir/hub" | grep '  g[1-5]$' | sort >"$dir/after" && sort "$dir/digests" | grep '  g[1-5]$' | cmp -s - "$dir/after"
+check $? "the digests are as they were"
+
+# Killed at a commit of whichever store.
+phone east --space g2 new household number=g2-9 head=Feng >/dev/null
+start --test-crash commit-before-ack:1
+phone east sync >/dev/null; test $? != 0
+check $? "killed before it acknowledges"
+wait "$hub" 2>/dev/null; hub=
+start && phone east sync >/dev/null && phone south sync >/dev/null && all south g2 | grep -q Feng
+check $? "nothing of that is lost"
+stop
+
+# More stores, for the spaces that come.
+sed -i 's/^shards = 3$/shards = 4/' "$dir/hub/qianmod.conf"
+start && test -f "$dir/hub/spaces-4.db" && add g6 && test "$(stores)" = "g1=1 g2=2 g3=3 g4=1 g5=2 g6=4 "
+check $? "a raised number makes another store, for new spaces"
+stop
+sed -i 's/^shards = 4$/shards = 1/' "$dir/hub/qianmod.conf"
+start && phone west sync >/dev/null && grep -q '6 spaces in 4 stores' "$dir/log"
+check $? "a lowered one leaves them"
+stop
+
+# A copy of the directory, and of one store alone, is another author's.
+hubd restore "$dir/restored" "$dir/backup" >"$dir/out" && grep -q '5 spaces' "$dir/out"
+check $? "restore brings all back"
+hubd check "$dir/restored" | grep -c '  g[1-5]$' | grep -q 5
+check $? "which can be checked"
+rm "$dir/backup/spaces-3.db"
+"$BUILD/qianmod" restore "$dir/again" "$dir/backup" >/dev/null 2>"$dir/out"; test $? = 3 && grep -q 'spaces-3.db' "$dir/out"
+check $? "a backup that lacks one is refused, by its name"
+
+# One of them is lost.
+rm -f "$dir"/hub/spaces-2.db*
+"$BUILD/qianmod" run "$dir/hub" --listen 127.0.0.1:0 >/dev/null 2>"$dir/out"; test $? = 3 && grep -q 'spaces-2.db' "$dir/out"
+check $? "a hub does not serve without it, and says which"
+device=$(hubd devices "$dir/hub" --json | grep '"member":"east"' | sed -n 's/.*"device":"\([^"]*\)".*/\1/p')
+hubd recover "$dir/hub" "$device" --space g2 >/dev/null && test -f "$dir/hub/spaces-2.db"
+check $? "recover makes it anew"
+start && phone east sync >"$dir/out" && phone south sync >/dev/null
+check $? "a phone gives its state of that space"
+phone south new household --space g2 number=g2-10 head=Chu >/dev/null
+phone south sync >/dev/null && phone east sync >/dev/null && all east g2 | grep -q Chu
+check $? "the work goes on"
+stop
+hubd check "$dir/hub" >/dev/null
+check $? "and the digests are in order"
+
+# hub.db alone is lost: spaces are found where they are.
+phone east export-hub "$dir/east.hub" >/dev/null && rm -f "$dir"/hub/hub.db*
+hubd recover "$dir/hub" --from "$dir/east.hub" >"$dir/out"
+check $? "a hub of which hub.db is lost begins again"
+test "$(stores)" = "g1=1 g2=2 g3=3 g4=1 "
+check $? "its spaces stay in the stores that have them"
+start && phone east sync >/dev/null && phone west sync >/dev/null && phone east sync >/dev/null
+check $? "phones sync with it"
+stop
+hubd check "$dir/hub" >"$dir/out"
+check $? "and all of it is in order"
+for who in east west; do all $who g1 g2 g3 g4 | sort >"$dir/$who.list"; done
+cmp -s "$dir/east.list" "$dir/west.list" && test -s "$dir/east.list"
+check $? "phones show the same"
+sed 's/^/# /' "$dir/err"
