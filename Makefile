@@ -108,7 +108,7 @@ check: deps  ## lint, build and run all tests
 asan: deps  ## build with AddressSanitizer and UBSan and run all tests
 	@$(MAKE) check-run BUILD=$(BUILD)/asan SANITIZE=1
 
-# What has threads: the hub's loops and store thread, the handle, live push between them.
+# What has threads: the hub's loops and store threads, the handle, live push between them.
 TSAN_TESTS = $(foreach t,test_live test_live_handle test_uv_hub test_uv_many test_uv_shards test_handle,$(BUILD)/tests/$(t))
 
 tsan: deps  ## build with ThreadSanitizer and run the tests that have threads

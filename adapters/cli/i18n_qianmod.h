@@ -138,19 +138,22 @@
   X(ASIDE_DECIDED, "%s was decided already", "%s 已处理过")                                      \
   X(HELP_RECOVER,                                                                                \
     "usage: qianmod recover DIR DEVICE --space SPACE…\n\n"                                       \
-    "For a hub that lost its records and has no backup of them: with its next sync the device\n" \
-    "gives all that it holds of these spaces, state and changes. Each space is taken once; the\n"\
-    "other devices then sync as usual and bring what this one lacked. Choose the device that\n"  \
-    "synced last. Otherwise a hub never takes a state from a device.\n\n"                       \
+    "For a hub that lost its records, or one of its stores, and has no backup of them: with its\n" \
+    "next sync the device gives all that it holds of these spaces, state and changes. Each\n"   \
+    "space is taken once; the other devices then sync as usual and bring what this one lacked.\n" \
+    "Choose the device that synced last. A store that is gone is made anew once each of its\n"  \
+    "spaces has a device (which they are is told). Otherwise a hub never takes a state from a\n" \
+    "device.\n\n"                                                                               \
     "usage: qianmod recover DIR --from FILE\n\n"                                                \
     "For a hub of which only ca.pem, ca.key, hub.pem, hub.key and qianmod.conf are left: makes\n" \
-    "its databases anew from a file that a device wrote (qianmo export-hub FILE): the spaces,\n" \
+    "hub.db anew from a file that a device wrote (qianmo export-hub FILE): the spaces,\n" \
     "and the devices that they name. That device then gives back the records with its next\n"   \
     "sync. Look at the list of devices before the hub runs, and revoke whom you do not know.\n", \
     "用法：qianmod recover 目录 设备 --space 空间…\n\n"                                          \
     "用于记录已丢失且没有备份的中心：该设备下一次同步时，交出它所持有的这些空间的全部内容，\n"   \
     "包括状态和更改。每个空间只取一次；其他设备随后照常同步，补上它所缺的内容。\n"               \
-    "请选择最近同步过的设备。除此以外，中心从不接受设备的状态。\n\n"                            \
+    "请选择最近同步过的设备。丢失的存储文件，要等其中每个空间都指定了设备才会重建（会列出）。\n" \
+    "除此以外，中心从不接受设备的状态。\n\n"                                                    \
     "用法：qianmod recover 目录 --from 文件\n\n"                                                \
     "用于只剩 ca.pem、ca.key、hub.pem、hub.key 和 qianmod.conf 的中心：根据一台设备导出的文件\n" \
     "（qianmo export-hub 文件）重建数据库，包括各空间及其登记的设备；该设备下一次同步时交回记录。\n" \
@@ -277,6 +280,9 @@
     "  4. 删除中心和设备上的 %s。\n")                                                          \
   X(RECOVERING, "space %s: the next sync of device %s gives back what it holds\n",               \
     "空间 %s：设备 %s 下次同步时交回它所持有的内容\n")                                           \
+  X(RECOVER_WAITS,                                                                               \
+    "space %s was in the same store: the hub can run once a device is named for it, too\n",     \
+    "空间 %s 在同一个存储文件中：也为它指定设备后，中心才能运行\n")                             \
   X(REASSIGNED, "device %s reassigned\n", "设备 %s 已重新分派\n")                                \
   X(COL_DEVICE, "device", "设备")                                                                \
   X(COL_MEMBER, "member", "成员")                                                                \
@@ -290,6 +296,7 @@
   X(COL_SPACE, "space", "空间")                                                                  \
   X(COL_SCHEMA, "schema", "数据结构")                                                            \
   X(COL_DEVICES, "devices", "设备数")                                                            \
+  X(COL_STORE, "store", "存储")                                                                  \
   X(COL_ID, "id", "编号")                                                                        \
   X(NEVER, "never", "从未")                                                                      \
   X(IS_REVOKED, "revoked", "已吊销")                                                             \

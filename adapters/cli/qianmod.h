@@ -63,7 +63,8 @@ enum {
   QM_DIR_KEYS = 1,     /* ca and the hub's key and certificate */
   QM_DIR_LOCK = 2,     /* QM_EBUSY where another process serves it */
   QM_DIR_READONLY = 4, /* hub.db */
-  QM_DIR_CHECK = 8     /* hub.db, full check */
+  QM_DIR_CHECK = 8,    /* hub.db, full check */
+  QM_DIR_NO_DB = 32    /* not hub.db */
 };
 
 void hub_dir_init(hub_dir *d, const char *path);
@@ -101,8 +102,8 @@ typedef struct hub_stores {
 
 /* A store's file in a hub's directory. */
 void hub_store_file(const hub_dir *d, uint32_t shard, char to[QM_FILE_PATH_MAX]);
-/* What went wrong with it, with its file's name before it. Returns rc. */
-int hub_store_fail(const hub_dir *d, uint32_t shard, int rc, qm_error *e);
+/* What went wrong with a file, with its name before it. Returns rc. */
+int hub_store_fail(const char *path, int rc, qm_error *e);
 /* How many a hub has, as hub.db says; QM_ECORRUPT. */
 int hub_stores_count(hub_dir *d, uint32_t *out, qm_error *e);
 /* One of them. `copy`: NULL for the hub's own; a copy is read only and takes the instance id
@@ -116,12 +117,16 @@ void hub_stores_close(hub_stores *s);
 qm_engine *hub_stores_engine(const hub_stores *s, const qm_hub_space *row);
 /* The space, whichever of them has it; NULL. */
 qm_space *hub_stores_space(const hub_stores *s, const qm_id *space);
-/* Makes files that are lacking of those that hub.db counts: of a hub that lost its records. */
-int hub_stores_make(hub_dir *d, qm_error *e);
-/* Raises their number. The hub is locked, or its directory new. */
-int hub_stores_grow(hub_dir *d, uint32_t n, qm_error *e);
-/* Counts the files that stand in the directory, one after the other, into a new hub.db. */
-int hub_stores_find(hub_dir *d, qm_error *e);
+/* 1 where its file is missing (or was never filled). */
+int hub_store_is_missing(const hub_dir *d, uint32_t shard);
+int hub_store_make(hub_dir *d, uint32_t shard, qm_error *e);
+/* All of them that are missing. */
+int hub_stores_make_missing(hub_dir *d, qm_error *e);
+/* Raises their number. The hub is locked, or its directory new. QM_EEXIST: a file that hub.db does
+ * not count has spaces. */
+int hub_stores_grow_to(hub_dir *d, uint32_t n, qm_error *e);
+/* For a new hub.db: as many as the settings say and as the files in the directory need. */
+int hub_stores_count_files(hub_dir *d, qm_error *e);
 /* The store for a new space: of those with the fewest spaces the first. */
 int hub_stores_place(hub_dir *d, uint32_t *out, qm_error *e);
 

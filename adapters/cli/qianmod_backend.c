@@ -1,5 +1,5 @@
-/* What the hub asks of hub.db (sync/uv/backend.h). One handle for all threads, under a
- * mutex that is held for one question at a time. */
+/* What the hub asks of hub.db (sync/uv/backend.h). One handle for all threads, under a mutex that
+ * is held for one question at a time; for a refresh, or the notes of a round, as a whole. */
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -119,8 +119,10 @@ static hub_backend *of(void *payload) { return ((hub_shard *)payload)->hub; }
 static int do_refresh(hub_shard *s, qm_engine *engine) {
   hub_backend *b = s->hub;
   uint32_t version;
-  QM_TRY(qm_hubdb_version(b->db, &version));
-  if (s->has_version && version == s->version && b->own == s->own) return QM_OK;
+  int rc = qm_hubdb_version(b->db, &version);
+  if (rc == QM_OK && s->has_version && version == s->version && b->own == s->own) return QM_OK;
+  s->has_version = 0;
+  QM_TRY(rc);
   QM_TRY(hub_places_read(&b->places, b->db, &b->dir->env));
   QM_TRY(hub_refresh(b->db, &b->dir->env, s->number, engine));
   QM_TRY(hub_members(b->db, &b->dir->env, engine));
@@ -206,6 +208,7 @@ static int do_touch(void *payload, const qm_id *device, const qm_hub_seen *seen)
 /* --- policy --- */
 
 typedef struct grant_list {
+  const hub_shard *shard;
   qm_arena *arena;
   qm_grant *p;
   uint32_t n, cap;
@@ -214,6 +217,7 @@ typedef struct grant_list {
 
 static int add_grant(void *payload, const qm_id *space) {
   grant_list *l = payload;
+  if (hub_places_find(&l->shard->hub->places, space) != l->shard->number) return QM_OK;
   if (l->n == l->cap) {
     uint32_t cap = l->cap ? l->cap * 2 : 16;
     l->p = qm_arena_grow(l->arena, l->p, l->n, cap, sizeof *l->p);
@@ -235,7 +239,7 @@ static int do_grants(void *payload, const qm_id *peer, qm_arena *arena, const qm
                      uint32_t *n) {
   hub_backend *b = of(payload);
   qm_hub_device d;
-  grant_list l = {.arena = arena};
+  grant_list l = {.shard = payload, .arena = arena};
   QM_TRY(device_of(b, peer, &d));
   QM_TRY(role_of(&d, arena, &l.role));
   QM_TRY(qm_hubdb_device_spaces(b->db, &d.id, add_grant, &l));
@@ -254,15 +258,18 @@ static int do_grant(void *payload, const qm_id *peer, const qm_id *space, qm_are
   return role_of(&d, arena, &out->role);
 }
 
-static int do_verify(void *payload, const qm_id *device, const uint8_t digest[32],
-                     const uint8_t signature[64]) {
+/* The lock for the look-up alone: a signature takes as long as many of them. */
+static int policy_verify(void *payload, const qm_id *device, const uint8_t digest[32],
+                         const uint8_t signature[64]) {
   hub_backend *b = of(payload);
   qm_hub_device d;
   /* What the hub itself wrote comes back to it where it has lost it. */
   if (qm_id_cmp(device, qm_key_device(b->dir->key)) == 0)
     return qm_verify(qm_key_spki(b->dir->key), digest, signature);
-  QM_TRY(qm_hubdb_device_get(b->db, device, &d));
-  return qm_verify(qm_slice_of(d.spki, d.spki_len), digest, signature);
+  pthread_mutex_lock(&b->lock);
+  int rc = qm_hubdb_device_get(b->db, device, &d);
+  pthread_mutex_unlock(&b->lock);
+  return rc == QM_OK ? qm_verify(qm_slice_of(d.spki, d.spki_len), digest, signature) : rc;
 }
 
 /* A hub that was restored gets back from its devices what it had signed. */
@@ -503,15 +510,11 @@ static int backend_admit(void *payload, const qm_id *device, const qm_cert *cert
   return rc;
 }
 
-/* SQLite's number moves with what other processes commit; our own changes are counted. */
+/* What the engine of this shard has taken up, and no more: SQLite's number moves with what other
+ * processes commit; our own changes are counted. */
 static uint64_t backend_standing(void *payload) {
-  hub_backend *b = of(payload);
-  uint32_t version;
-  pthread_mutex_lock(&b->lock);
-  int rc = qm_hubdb_version(b->db, &version);
-  uint64_t out = rc == QM_OK ? ((uint64_t)version << 32) + b->own + 1 : 0;
-  pthread_mutex_unlock(&b->lock);
-  return out;
+  const hub_shard *s = payload;
+  return s->has_version ? ((uint64_t)s->version << 32) + s->own + 1 : 0;
 }
 
 static int backend_check(void *payload, const qm_id *device) {
@@ -574,15 +577,6 @@ static int policy_grant(void *payload, const qm_id *peer, const qm_id *space, qm
   hub_backend *b = of(payload);
   pthread_mutex_lock(&b->lock);
   int rc = do_grant(payload, peer, space, arena, out);
-  pthread_mutex_unlock(&b->lock);
-  return rc;
-}
-
-static int policy_verify(void *payload, const qm_id *device, const uint8_t digest[32],
-                         const uint8_t signature[64]) {
-  hub_backend *b = of(payload);
-  pthread_mutex_lock(&b->lock);
-  int rc = do_verify(payload, device, digest, signature);
   pthread_mutex_unlock(&b->lock);
   return rc;
 }

@@ -78,24 +78,50 @@ static int copy_store(const hub_dir *from, const hub_dir *to, uint32_t shard, qm
   hub_store_file(from, shard, a);
   hub_store_file(to, shard, b);
   int rc = qm_sqlite_backup(a, b, e);
-  return rc == QM_OK ? QM_OK : hub_store_fail(from, shard, rc, e);
+  return rc == QM_OK ? QM_OK : hub_store_fail(a, rc, e);
 }
 
-/* What a verified copy holds is safe (design: acknowledged and safe): noted in `db`. */
-static int note_safe(hub_dir *d, qm_hubdb *db, qm_engine *engine) {
+/* What a verified copy holds is safe (design: acknowledged and safe). */
+typedef struct holding {
+  qm_id space;
+  qm_vv_list vv;
+} holding;
+typedef struct held_list {
   qm_arena arena;
-  int rc = QM_OK;
-  qm_arena_init(&arena, &d->env, (size_t)256 << 20);
-  for (uint32_t i = 0; rc == QM_OK && i < qm_engine_space_count(engine); i++) {
+  holding *p;
+  uint32_t n, cap;
+} held_list;
+
+static void list_init(held_list *l, const qm_env *env) {
+  *l = (held_list){.n = 0};
+  qm_arena_init(&l->arena, env, (size_t)1 << 30);
+}
+
+static int list_add(held_list *l, qm_engine *engine) {
+  for (uint32_t i = 0; i < qm_engine_space_count(engine); i++) {
     qm_space *sp = qm_engine_space_at(engine, i);
     qm_space_info info;
-    qm_vv_list vv;
+    if (l->n == l->cap) {
+      uint32_t cap = l->cap ? l->cap * 2 : 64;
+      l->p = qm_arena_grow(&l->arena, l->p, l->n, cap, sizeof *l->p);
+      if (!l->p) return QM_ENOMEM;
+      l->cap = cap;
+    }
     qm_space_info_get(sp, &info);
-    qm_arena_reset(&arena);
-    rc = qm_engine_heads(engine, sp, &arena, &vv);
-    if (rc == QM_OK) rc = hub_note_vv_put(db, &info.id, "safe", vv);
+    l->p[l->n].space = info.id;
+    QM_TRY(qm_engine_heads(engine, sp, &l->arena, &l->p[l->n].vv));
+    l->n++;
   }
-  qm_arena_free(&arena);
+  return QM_OK;
+}
+
+static int list_note(const held_list *l, qm_hubdb *db) {
+  QM_TRY(qm_hubdb_begin(db));
+  int rc = QM_OK;
+  for (uint32_t i = 0; i < l->n && rc == QM_OK; i++)
+    rc = hub_note_vv_put(db, &l->p[i].space, "safe", l->p[i].vv);
+  if (rc == QM_OK) return qm_hubdb_commit(db);
+  qm_hubdb_rollback(db);
   return rc;
 }
 
@@ -108,13 +134,13 @@ static void tidy(const char *path) {
   unlink(whole);
 }
 
-/* Opens the copy at `path`, checks it, and where `db` is given notes what it holds. */
+/* Opens the copy at `path` and checks it; what it holds goes into the list, where there is one. */
 static int verify_copy(const hub_args *a, hub_dir *d, uint32_t shard, const char *path,
-                       qm_hubdb *db, uint32_t *n, char at[9], qm_error *e) {
+                       held_list *list, uint32_t *n, char at[9], qm_error *e) {
   hub_engine h;
   QM_TRY(hub_engine_open(d, shard, path, &h, e));
   int rc = check_engine(a, h.engine, n, at, e);
-  if (rc == QM_OK && db) rc = note_safe(d, db, h.engine);
+  if (rc == QM_OK && list) rc = list_add(list, h.engine);
   hub_engine_close(&h);
   return rc;
 }
@@ -140,10 +166,23 @@ static int failed(const hub_args *a, int rc, const char *at, const qm_error *e) 
 
 /* --- backup --- */
 
-/* Each store is of one moment of its own: no change is of two spaces. hub.db goes last: it then
- * holds the note of what this backup made safe, and every device and space that the stores know.
- * The settings go last of all: without them a directory is neither hub nor backup. */
-static int backup(hub_dir *d, hub_dir *to, uint32_t *n, char at[9], qm_error *e) {
+/* The copy's own hub.db says what is safe with it. */
+static int note_in_copy(hub_dir *to, const held_list *list, qm_error *e) {
+  char path[QM_FILE_PATH_MAX];
+  qm_hubdb *db;
+  hub_file(to, "hub.db", path);
+  QM_TRY(qm_hubdb_open(&to->env, path, 0, &db, e));
+  int rc = list_note(list, db);
+  qm_hubdb_close(db);
+  tidy(path);
+  return rc;
+}
+
+/* Each store is of one moment of its own: no change is of two spaces. hub.db goes after them: it
+ * then has every device and space that they know. The settings go last of all: without them a
+ * directory is neither hub nor backup. Only then is what it holds safe, and devices are told. */
+static int copy_all(hub_dir *d, hub_dir *to, held_list *list, uint32_t *n, char at[9],
+                    qm_error *e) {
   char path[QM_FILE_PATH_MAX];
   uint32_t stores, after;
   QM_TRY(hub_make_dir(to->path, e));
@@ -151,16 +190,26 @@ static int backup(hub_dir *d, hub_dir *to, uint32_t *n, char at[9], qm_error *e)
   for (uint32_t i = 0; i < stores; i++) {
     QM_TRY(copy_store(d, to, i, e));
     hub_store_file(to, i, path);
-    int rc = verify_copy(NULL, d, i, path, d->db, n, at, e);
+    int rc = verify_copy(NULL, d, i, path, list, n, at, e);
     tidy(path);
     QM_TRY(rc);
   }
   QM_TRY(copy_hub_db(d, to, e));
   QM_TRY(hub_stores_count(d, &after, e));
   if (after != stores) return qm_fail(e, QM_EBUSY, "the hub got more stores meanwhile; try again");
+  QM_TRY(note_in_copy(to, list, e));
   for (size_t i = 0; i < sizeof plain_files / sizeof *plain_files; i++)
     QM_TRY(copy_plain(d, to, plain_files[i], e));
   return hub_sync_dir(to->path);
+}
+
+static int backup(hub_dir *d, hub_dir *to, uint32_t *n, char at[9], qm_error *e) {
+  held_list list;
+  list_init(&list, &d->env);
+  int rc = copy_all(d, to, &list, n, at, e);
+  if (rc == QM_OK) rc = list_note(&list, d->db);
+  qm_arena_free(&list.arena);
+  return rc;
 }
 
 int hub_verb_backup(const hub_args *a) {
@@ -182,33 +231,52 @@ int hub_verb_backup(const hub_args *a) {
 
 /* --- restore --- */
 
-/* A new instance file, and so a new epoch: what the lost directory wrote after the backup
- * is another author's. Opening the engine once makes it so. */
-static int open_restored(hub_dir *d, uint32_t shard, uint32_t *n, char at[9], qm_error *e) {
+/* Opening the engine once makes a new epoch of it. */
+static int open_restored(hub_dir *d, uint32_t shard, held_list *list, uint32_t *n, char at[9],
+                         qm_error *e) {
   hub_engine h;
   QM_TRY(hub_engine_open(d, shard, NULL, &h, e));
   int rc = check_engine(NULL, h.engine, n, at, e);
-  if (rc == QM_OK) rc = note_safe(d, d->db, h.engine);
+  if (rc == QM_OK) rc = list_add(list, h.engine);
   hub_engine_close(&h);
   return rc;
 }
 
+/* The stores that hub.db counts, which is raised first where it is of an older version. */
+static int restore_stores(hub_dir *from, hub_dir *to, qm_error *e) {
+  char path[QM_FILE_PATH_MAX];
+  uint32_t stores;
+  hub_file(to, "hub.db", path);
+  QM_TRY(qm_hubdb_open(&to->env, path, 0, &to->db, e));
+  QM_TRY(hub_stores_count(to, &stores, e));
+  for (uint32_t i = 0; i < stores; i++) QM_TRY(copy_store(from, to, i, e));
+  qm_hubdb_close(to->db);
+  to->db = NULL;
+  return QM_OK;
+}
+
+/* A new instance file, and so a new epoch: what the lost directory wrote after the backup
+ * is another author's. */
 static int restore(hub_dir *from, hub_dir *to, uint32_t *n, char at[9], qm_error *e) {
   uint8_t instance[16];
   uint32_t stores;
+  held_list list;
+  hub_dir again;
   QM_TRY(hub_make_dir(to->path, e));
-  QM_TRY(hub_stores_count(from, &stores, e));
-  for (uint32_t i = 0; i < stores; i++) QM_TRY(copy_store(from, to, i, e));
   QM_TRY(copy_hub_db(from, to, e));
+  QM_TRY(restore_stores(from, to, e));
   QM_TRY(qm_crypto_random(NULL, instance, sizeof instance));
   QM_TRY(hub_write(to, "instance", qm_slice_of(instance, sizeof instance), e));
   for (size_t i = 0; i < sizeof plain_files / sizeof *plain_files; i++)
     QM_TRY(copy_plain(from, to, plain_files[i], e));
   QM_TRY(hub_sync_dir(to->path));
-  hub_dir again;
   QM_TRY(hub_open(&again, to->path, QM_DIR_KEYS | QM_DIR_LOCK | QM_DIR_CHECK, e));
-  int rc = QM_OK;
-  for (uint32_t i = 0; rc == QM_OK && i < stores; i++) rc = open_restored(&again, i, n, at, e);
+  list_init(&list, &again.env);
+  int rc = hub_stores_count(&again, &stores, e);
+  for (uint32_t i = 0; rc == QM_OK && i < stores; i++)
+    rc = open_restored(&again, i, &list, n, at, e);
+  if (rc == QM_OK) rc = list_note(&list, again.db);
+  qm_arena_free(&list.arena);
   hub_close(&again);
   return rc;
 }
@@ -219,7 +287,7 @@ int hub_verb_restore(const hub_args *a) {
   uint32_t n = 0;
   char at[9] = "";
   if (a->n_positional < 2) return hub_refuse(a, QM_EUSAGE, QM_HUB_MISSING, "FROM");
-  int rc = hub_open(&from, a->positional[1], QM_DIR_READONLY, &e);
+  int rc = hub_open(&from, a->positional[1], QM_DIR_NO_DB, &e);
   if (rc != QM_OK) return hub_error(a, rc, &e);
   hub_dir_init(&to, a->positional[0]);
   rc = restore(&from, &to, &n, at, &e);
@@ -240,7 +308,8 @@ static int check_copy(const hub_args *a, hub_dir *d, uint32_t shard, uint32_t *n
   hub_store_file(d, shard, from);
   hub_file(d, "check.tmp", to);
   unlink(to);
-  QM_TRY(qm_sqlite_backup(from, to, e));
+  int copied = qm_sqlite_backup(from, to, e);
+  if (copied != QM_OK) return hub_store_fail(from, copied, e);
   int rc = verify_copy(a, d, shard, to, NULL, n, at, e);
   tidy(to);
   unlink(to);

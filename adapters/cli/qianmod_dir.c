@@ -311,8 +311,16 @@ static int open_all(hub_dir *d, int flags, qm_error *e) {
   if (flags & QM_DIR_READONLY) db_flags |= QM_HUBDB_READONLY;
   if (flags & QM_DIR_CHECK) db_flags |= QM_HUBDB_CHECK;
   if (flags & QM_DIR_CREATE) db_flags |= QM_HUBDB_CREATE;
+  if (flags & QM_DIR_NO_DB) return QM_OK;
   hub_file(d, "hub.db", path);
-  QM_TRY(qm_hubdb_open(&d->env, path, db_flags, &d->db, e));
+  int rc = qm_hubdb_open(&d->env, path, db_flags, &d->db, e);
+  if (rc == QM_EREADONLY && (flags & QM_DIR_READONLY)) { /* of an older version: it is raised */
+    QM_TRY(qm_hubdb_open(&d->env, path, 0, &d->db, e));
+    qm_hubdb_close(d->db);
+    d->db = NULL;
+    rc = qm_hubdb_open(&d->env, path, db_flags, &d->db, e);
+  }
+  QM_TRY(rc);
   d->is_replay = hub_note_is(d, NULL, "replay");
   return QM_OK;
 }

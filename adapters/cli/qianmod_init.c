@@ -48,8 +48,8 @@ static int make_databases(hub_dir *d, qm_error *e) {
   hub_file(d, "hub.db", path);
   QM_TRY(qm_hubdb_open(&d->env, path, QM_HUBDB_CREATE, &d->db, e));
   if (d->is_replay) QM_TRY(qm_hubdb_note_put(d->db, NULL, "replay", qm_slice_of("1", 1)));
-  QM_TRY(hub_stores_make(d, e));
-  QM_TRY(hub_stores_grow(d, d->config.shards, e));
+  QM_TRY(hub_store_make(d, 0, e));
+  QM_TRY(hub_stores_grow_to(d, d->config.shards, e));
   QM_TRY(hub_stores_open(d, 0, &stores, e)); /* notes authors and instances */
   hub_stores_close(&stores);
   return QM_OK;
@@ -68,6 +68,7 @@ static int make(hub_dir *d, const hub_args *a, qm_error *e) {
   int64_t shards = a->replay ? 1 : QM_HUB_SHARDS_DEFAULT; /* a replay reads one store back */
   if (a->shards && qm_cli_number(a->shards, 1, QM_HUB_SHARDS_MAX, &shards) != 0)
     return qm_fail(e, QM_EUSAGE, "--shards: 1 to %u", (unsigned)QM_HUB_SHARDS_MAX);
+  if (a->replay && shards != 1) return qm_fail(e, QM_EUSAGE, "--replay has one store");
   d->config.shards = (uint32_t)shards;
   d->is_replay = a->replay;
   QM_TRY(hub_make_dir(d->path, e));

@@ -71,6 +71,49 @@ static void tell(const hub_args *a, const qm_id *device) {
   }
 }
 
+/* --- stores that are gone --- */
+
+typedef struct waiting {
+  const hub_args *a;
+  hub_dir *d;
+  uint32_t shard, n;
+} waiting;
+
+/* A space of a missing store that no device was admitted for. */
+static int tell_waiting(void *payload, const qm_hub_space *row) {
+  waiting *w = payload;
+  if (row->shard != w->shard || hub_note_is(w->d, &row->id, NOTE)) return QM_OK;
+  w->n++;
+  if (!w->a->json) {
+    hub_print(w->a, QM_HUB_RECOVER_WAITS, row->name);
+    return QM_OK;
+  }
+  qm_line l = QM_LINE_INIT;
+  qm_line_add(&l, "{\"space\":");
+  qm_line_json(&l, qm_slice_of(row->name, strlen(row->name)));
+  qm_line_add(&l, ",\"waits\":true}\n");
+  fputs(qm_line_text(&l), stdout);
+  qm_line_free(&l);
+  return QM_OK;
+}
+
+/* A store is made anew once a device gives back each of its spaces: one that was served empty
+ * would look as if nothing had been lost. */
+static int make_stores(const hub_args *a, hub_dir *d, qm_error *e) {
+  uint32_t n;
+  QM_TRY(hub_stores_count(d, &n, e));
+  for (uint32_t i = 0; i < n; i++) {
+    waiting w = {a, d, i, 0};
+    if (!hub_store_is_missing(d, i)) continue;
+    if (hub_is_running(d))
+      return qm_fail(e, QM_EBUSY, "the hub in %s is running; stop it first", d->path);
+    int rc = qm_hubdb_space_list(d->db, tell_waiting, &w);
+    if (rc != QM_OK) return qm_fail(e, rc, "hub.db: %s", qm_err_text(rc));
+    if (!w.n) QM_TRY(hub_store_make(d, i, e));
+  }
+  return QM_OK;
+}
+
 int hub_verb_recover(const hub_args *a) {
   hub_dir d;
   qm_error e = {0, ""};
@@ -84,9 +127,9 @@ int hub_verb_recover(const hub_args *a) {
   if (rc != QM_OK) return hub_error(a, rc, &e);
   if (hub_find_device(a, &d, a->positional[1], &row, &exit_code) == QM_OK &&
       hub_find_spaces(a, &d, spaces, &exit_code) == QM_OK) {
-    rc = hub_stores_make(&d, &e); /* one may be gone, and none is served that is not there */
-    if (rc == QM_OK) rc = put_notes(&d, spaces, a->n_spaces, &row.id);
+    rc = put_notes(&d, spaces, a->n_spaces, &row.id);
     if (rc == QM_OK) tell(a, &row.id);
+    if (rc == QM_OK) rc = make_stores(a, &d, &e);
     else exit_code = hub_error(a, rc, &e);
   }
   hub_close(&d);

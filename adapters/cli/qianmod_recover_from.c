@@ -74,14 +74,15 @@ static int take_found(void *payload, const qm_space_row *row) {
 static int find_spaces(recovering *x, qm_error *e) {
   char path[QM_FILE_PATH_MAX];
   uint32_t n;
-  QM_TRY(hub_stores_find(&x->d, e));
+  QM_TRY(hub_stores_count_files(&x->d, e));
   QM_TRY(hub_stores_count(&x->d, &n, e));
   for (x->reading = 0; x->reading < n; x->reading++) {
     qm_store *store;
+    if (hub_store_is_missing(&x->d, x->reading)) continue; /* it is made, empty */
     hub_store_file(&x->d, x->reading, path);
-    if (access(path, F_OK) != 0) continue; /* it is made, empty */
-    QM_TRY(qm_store_sqlite_open(&x->d.env, path, QM_SQLITE_READONLY, &store, e));
-    int rc = store->ops->space_list(store, take_found, x);
+    int rc = qm_store_sqlite_open(&x->d.env, path, 0, &store, e); /* raises an older one */
+    if (rc != QM_OK) return hub_store_fail(path, rc, e);
+    rc = store->ops->space_list(store, take_found, x);
     store->ops->close(store);
     if (rc != QM_OK) return qm_fail(e, rc, "%s: %s", path, qm_err_text(rc));
   }
@@ -222,9 +223,9 @@ int hub_recover_from(const hub_args *a) {
   int exit_code = open_all(a, &x);
   if (exit_code == QM_EXIT_DONE) {
     int rc = find_spaces(&x, &e);
-    if (rc == QM_OK) rc = fill(&x, &e);
     if (rc == QM_OK) rc = make_instance(&x.d, &e);
-    if (rc == QM_OK) rc = hub_stores_make(&x.d, &e);
+    if (rc == QM_OK) rc = hub_stores_make_missing(&x.d, &e);
+    if (rc == QM_OK) rc = fill(&x, &e); /* last: until then it can be done again */
     if (rc == QM_OK) tell(a, &x);
     else exit_code = hub_error(a, rc, &e);
   }

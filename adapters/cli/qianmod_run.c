@@ -85,7 +85,8 @@ static int take_spaces(serving *s, uint32_t *n, qm_error *e) {
     if (rc != QM_OK) return qm_fail(e, rc, "spaces of hub.db: %s", qm_err_text(rc));
     *n += qm_engine_space_count(engine);
   }
-  return QM_OK;
+  int rc = hub_places_read(&s->backend.places, s->dir.db, &s->dir.env);
+  return rc == QM_OK ? QM_OK : qm_fail(e, rc, "spaces of hub.db: %s", qm_err_text(rc));
 }
 
 static int serve(serving *s, qm_error *e) {
@@ -96,7 +97,7 @@ static int serve(serving *s, qm_error *e) {
                                  d->config.log_level, e) == QM_OK;
   if (!d->has_logger) return e->code;
   raise_descriptors(d);
-  QM_TRY(hub_stores_grow(d, d->config.shards, e));
+  QM_TRY(hub_stores_grow_to(d, d->config.shards, e));
   QM_TRY(hub_stores_open(d, 0, &s->stores, e));
   QM_TRY(hub_backend_open(&s->backend, d, &s->stores, e));
   QM_TRY(take_spaces(s, &n_spaces, e));
@@ -121,7 +122,7 @@ static int serve(serving *s, qm_error *e) {
          qm_short(qm_key_device(d->key)).text, (unsigned)n_spaces, (unsigned)s->stores.n);
   int rc = qm_hub_run(s->hub);
   qm_log(&d->env, QM_LOG_INFO, "stopped");
-  return rc == QM_OK ? QM_OK : qm_fail(e, rc, "the store: %s", qm_err_text(rc));
+  return rc == QM_OK ? QM_OK : qm_fail(e, rc, "a store: %s", qm_err_text(rc));
 }
 
 int hub_verb_run(const hub_args *a) {

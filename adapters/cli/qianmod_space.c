@@ -217,18 +217,20 @@ static int list_one(void *payload, const qm_hub_space *row) {
   qm_table_text(&l->table, number);
   snprintf(number, sizeof number, "%u", (unsigned)devices);
   qm_table_text(&l->table, number);
+  snprintf(number, sizeof number, "%u", (unsigned)row->shard + 1);
+  qm_table_text(&l->table, number);
   qm_table_text(&l->table, id);
   return QM_OK;
 }
 
 static int space_list_all(const hub_args *a, hub_dir *d) {
   static const qm_hub_text heads[] = {QM_HUB_COL_SPACE, QM_HUB_COL_SCHEMA, QM_HUB_COL_DEVICES,
-                                      QM_HUB_COL_ID};
+                                      QM_HUB_COL_STORE, QM_HUB_COL_ID};
   listing l = {.a = a, .d = d};
   qm_error e = {0, ""};
-  qm_table_init(&l.table, 4);
-  for (size_t i = 0; i < 4; i++) qm_table_text(&l.table, qm_hub_say(a->cli.lang, heads[i]));
-  l.table.numeric[1] = l.table.numeric[2] = 1;
+  qm_table_init(&l.table, 5);
+  for (size_t i = 0; i < 5; i++) qm_table_text(&l.table, qm_hub_say(a->cli.lang, heads[i]));
+  l.table.numeric[1] = l.table.numeric[2] = l.table.numeric[3] = 1;
   int rc = qm_hubdb_space_list(d->db, list_one, &l);
   if (rc == QM_OK && !a->json)
     rc = qm_table_print(&l.table, stdout, a->cli.width, a->cli.color);

@@ -2,7 +2,7 @@
  * many there are, and which of them has a space, stands in hub.db; a space stays where it is. */
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
+#include <sys/stat.h>
 
 #include "adapters/cli/qianmod.h"
 #include "adapters/sqlite/store_sqlite.h"
@@ -16,9 +16,8 @@ void hub_store_file(const hub_dir *d, uint32_t shard, char to[QM_FILE_PATH_MAX])
   hub_file(d, name, to);
 }
 
-int hub_store_fail(const hub_dir *d, uint32_t shard, int rc, qm_error *e) {
-  char path[QM_FILE_PATH_MAX], why[sizeof e->message];
-  hub_store_file(d, shard, path);
+int hub_store_fail(const char *path, int rc, qm_error *e) {
+  char why[sizeof e->message];
   memcpy(why, e->message, sizeof why);
   return qm_fail(e, rc, "%s: %s", path, why[0] ? why : qm_err_text(rc));
 }
@@ -45,43 +44,61 @@ static int note(hub_dir *d, uint32_t n, qm_error *e) {
   return rc == QM_OK ? QM_OK : qm_fail(e, rc, "hub.db: %s", qm_err_text(rc));
 }
 
-static int is_there(const hub_dir *d, uint32_t shard) {
+int hub_store_is_missing(const hub_dir *d, uint32_t shard) {
   char path[QM_FILE_PATH_MAX];
+  struct stat st;
   hub_store_file(d, shard, path);
-  return access(path, F_OK) == 0;
+  return stat(path, &st) != 0 || st.st_size == 0;
 }
 
-static int make(hub_dir *d, uint32_t shard, qm_error *e) {
+static int has_space(void *payload, const qm_space_row *row) {
+  (void)row;
+  *(int *)payload = 1;
+  return QM_STORE_STOP;
+}
+
+/* has_spaces: may be NULL. */
+static int make(hub_dir *d, uint32_t shard, int *has_spaces, qm_error *e) {
   char path[QM_FILE_PATH_MAX];
   qm_store *store;
   hub_store_file(d, shard, path);
-  QM_TRY(qm_store_sqlite_open(&d->env, path, QM_SQLITE_CREATE, &store, e));
+  int rc = qm_store_sqlite_open(&d->env, path, QM_SQLITE_CREATE, &store, e);
+  if (rc != QM_OK) return hub_store_fail(path, rc, e);
+  if (has_spaces) rc = store->ops->space_list(store, has_space, has_spaces);
   store->ops->close(store);
-  return QM_OK;
+  return rc == QM_OK ? QM_OK : qm_fail(e, rc, "%s: %s", path, qm_err_text(rc));
 }
 
-int hub_stores_make(hub_dir *d, qm_error *e) {
+int hub_store_make(hub_dir *d, uint32_t shard, qm_error *e) { return make(d, shard, NULL, e); }
+
+int hub_stores_make_missing(hub_dir *d, qm_error *e) {
   uint32_t n;
   QM_TRY(hub_stores_count(d, &n, e));
   for (uint32_t i = 0; i < n; i++)
-    if (!is_there(d, i)) QM_TRY(make(d, i, e));
+    if (hub_store_is_missing(d, i)) QM_TRY(make(d, i, NULL, e));
   return QM_OK;
 }
 
-/* The file first: what hub.db counts is there. One that a stop left uncounted has no space. */
-int hub_stores_grow(hub_dir *d, uint32_t to, qm_error *e) {
+/* The file first: what hub.db counts is there. One that a stop left uncounted is empty. */
+int hub_stores_grow_to(hub_dir *d, uint32_t to, qm_error *e) {
   uint32_t n;
   QM_TRY(hub_stores_count(d, &n, e));
   for (; n < to; n++) {
-    QM_TRY(make(d, n, e));
+    char path[QM_FILE_PATH_MAX];
+    int has_spaces = 0;
+    QM_TRY(make(d, n, &has_spaces, e));
+    hub_store_file(d, n, path);
+    if (has_spaces)
+      return qm_fail(e, QM_EEXIST, "%s has spaces unknown to hub.db; move it away", path);
     QM_TRY(note(d, n + 1, e));
   }
   return QM_OK;
 }
 
-int hub_stores_find(hub_dir *d, qm_error *e) {
-  uint32_t n = 1;
-  while (n < QM_HUB_SHARDS_MAX && is_there(d, n)) n++;
+int hub_stores_count_files(hub_dir *d, qm_error *e) {
+  uint32_t n = d->config.shards;
+  for (uint32_t i = n; i < QM_HUB_SHARDS_MAX; i++)
+    if (!hub_store_is_missing(d, i)) n = i + 1;
   return note(d, n, e);
 }
 
@@ -98,25 +115,34 @@ static int note_instance(hub_dir *d, qm_store *store) {
   return rc;
 }
 
+/* A copy of an older version is raised first; who only reads takes it as it is. */
+static int open_copy(hub_dir *d, const char *path, qm_store **out, qm_error *e) {
+  unsigned flags = QM_SQLITE_READONLY | QM_SQLITE_CHECK;
+  int rc = qm_store_sqlite_open(&d->env, path, flags, out, e);
+  if (rc != QM_EREADONLY) return rc;
+  QM_TRY(qm_store_sqlite_open(&d->env, path, 0, out, e));
+  (*out)->ops->close(*out);
+  return qm_store_sqlite_open(&d->env, path, flags, out, e);
+}
+
 int hub_engine_open(hub_dir *d, uint32_t shard, const char *copy, hub_engine *out, qm_error *e) {
   char own[QM_FILE_PATH_MAX];
   memset(out, 0, sizeof *out);
   hub_store_file(d, shard, own);
   /* What only follows from the log may be lost by a power cut: the next opening makes it anew. */
-  unsigned flags = copy ? QM_SQLITE_READONLY | QM_SQLITE_CHECK : QM_SQLITE_RELAXED;
-  int rc = qm_store_sqlite_open(&d->env, copy ? copy : own, flags, &out->store, e);
-  if (rc != QM_OK) return hub_store_fail(d, shard, rc, e);
-  rc = copy ? note_instance(d, out->store) : QM_OK;
-  if (rc != QM_OK) qm_fail(e, rc, "the copy %s: %s", copy, qm_err_text(rc));
-  unsigned way = copy ? QM_ENGINE_FOLDED : QM_ENGINE_BEHIND;
+  int rc = copy ? open_copy(d, copy, &out->store, e)
+                : qm_store_sqlite_open(&d->env, own, QM_SQLITE_RELAXED, &out->store, e);
+  if (rc == QM_OK && copy) rc = note_instance(d, out->store);
   qm_engine_options o = {.size = sizeof o,
-                         .flags = QM_ENGINE_HUB | way | (d->is_replay ? QM_ENGINE_REPLAY : 0u),
+                         .flags = QM_ENGINE_HUB | (copy ? QM_ENGINE_FOLDED : QM_ENGINE_BEHIND) |
+                                  (d->is_replay ? QM_ENGINE_REPLAY : 0u),
                          .device = *qm_key_device(d->key)};
   d->opening = shard;
   if (rc == QM_OK) rc = qm_engine_open(&out->engine, &d->env, out->store, &o, e);
-  if (rc != QM_OK) hub_engine_close(out);
   d->has_noted = 0;
-  return rc;
+  if (rc == QM_OK) return QM_OK;
+  hub_engine_close(out);
+  return hub_store_fail(copy ? copy : own, rc, e);
 }
 
 void hub_engine_close(hub_engine *h) {

@@ -40,6 +40,7 @@ static int absent(const char *path, qm_error *e) {
 /* Opens read-only, as whichever kind of file it is. */
 static int open_source(qm__db *db, const qm_env *env, const char *path, unsigned flags,
                        qm_error *e) {
+  flags |= QM__DB_OLDER;
   int rc = qm__db_open(db, env, path, &qm__sql_store, flags | QM__DB_READONLY, e);
   if (rc != QM_EFORMAT) return rc;
   rc = qm__db_open(db, env, path, &qm__sql_hub, flags | QM__DB_READONLY, e);

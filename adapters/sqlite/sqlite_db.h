@@ -35,7 +35,8 @@ enum {
   QM__DB_CREATE = 1,   /* make the file where there is none, or an empty one */
   QM__DB_READONLY = 2, /* no write, no schema step */
   QM__DB_RELAXED = 4,  /* synchronous=NORMAL */
-  QM__DB_CHECK = 8     /* full integrity check at open */
+  QM__DB_CHECK = 8,    /* full integrity check at open */
+  QM__DB_OLDER = 16    /* with READONLY: also a file of an older version, whose pages are copied */
 };
 
 #define QM__DB_BUSY_MS 5000

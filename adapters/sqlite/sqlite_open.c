@@ -140,7 +140,8 @@ static int enter_wal(qm__db *db) {
 static int prepare(qm__db *db, const qm__sql_schema *schema, qm_error *e) {
   int64_t version = 0;
   QM_TRY(identify(db, schema, &version, e));
-  if ((db->flags & QM__DB_READONLY) && version < schema->n_steps)
+  if ((db->flags & (QM__DB_READONLY | QM__DB_OLDER)) == QM__DB_READONLY &&
+      version < schema->n_steps)
     return qm_fail(e, QM_EREADONLY, "the %s is of an older version; open it for writing once",
                    schema->name);
   if (db->flags & QM__DB_READONLY) return QM_OK;

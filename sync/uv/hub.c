@@ -310,6 +310,7 @@ static int start_shards(qm_hub *hub) {
   for (uint32_t i = 0; i < hub->options.n_shards; i++) {
     const qm_hub_shard *s = &hub->options.shards[i];
     qm__shard_options o = {.env = hub->env,
+                           .number = i + 1,
                            .engine = s->engine,
                            .backend = s->backend,
                            .flags = hub->options.answer_flags | QM_ANSWER_HUB,

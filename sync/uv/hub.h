@@ -42,7 +42,7 @@ typedef struct qm_hub_options {
 int qm_hub_open(qm_hub **out, const qm_hub_options *options, qm_error *e);
 /* The port that is listened on (where 0 was asked for: the real one). */
 uint16_t qm_hub_port(const qm_hub *hub);
-/* Serves until stopped and drained. QM_OK, or why the store could not go on. */
+/* Serves until stopped and drained. QM_OK, or why a store could not go on. */
 int qm_hub_run(qm_hub *hub);
 /* Stops accepting, lets commits under way finish, says BYE, ends after drain_ms at the
  * latest. Any thread. */

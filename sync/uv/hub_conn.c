@@ -57,7 +57,6 @@ static void push(qm__hub_conn *hc, qm__job *job, uint32_t shard) {
   job->worker = hc->worker;
   job->standing = hc->standing;
   hc->jobs++;
-  hc->shards |= 1u << shard;
   hc->worker->n_jobs++;
   qm__shard_push(hc->hub->shards[shard], job);
 }
@@ -103,8 +102,10 @@ static void push_request(qm__hub_conn *hc, const qm_event *ev) {
     is_asked = hc->listing.left != 0;
   } else {
     qm__job *job = job_of(hc, QM_JOB_REQUEST, ev);
+    uint32_t shard = shard_of(hc, ev);
     is_asked = job != NULL;
-    if (job) push(hc, job, shard_of(hc, ev));
+    hc->shards |= 1u << shard;
+    if (job) push(hc, job, shard);
   }
   if (!is_asked) (void)qm_session_done(hc->session, ev->ticket, QM_ENOMEM, NULL);
 }

@@ -53,7 +53,7 @@ typedef struct qm__hub_conn {
   qm_buf answer;
   size_t answer_at;
   uint32_t jobs;   /* at the shards */
-  uint32_t shards; /* a bit of each that was asked something */
+  uint32_t shards; /* a bit of each that was asked about a space */
   uint8_t gone;    /* the handles are closed; freed when jobs is 0 */
   uint8_t said_hello, over, byed, answered;
   uint8_t end_due, end_sent; /* due: as soon as jobs is 0 */
@@ -161,7 +161,7 @@ void qm__hub_conn_check(qm__hub_conn *hc);
 int qm__hub_worker_start(qm__hub_worker *w, struct qm_hub *hub);
 /* Waits for its thread, where it has one: it was told to end. It hears nothing after that. */
 void qm__hub_worker_join(qm__hub_worker *w);
-/* After join, and once the store thread has ended. */
+/* After join, and once the store threads have ended. */
 void qm__hub_worker_free(qm__hub_worker *w);
 /* From the accepting loop. give takes the socket; QM_ENOMEM. */
 int qm__hub_worker_give(qm__hub_worker *w, int fd, qm__address *address, const char text[64]);

@@ -36,7 +36,8 @@
 /* Shards: each has a thread, and an engine that keeps records decoded and pages in its cache
  * (some tens of megabytes). */
 #define QM_HUB_SHARDS_MAX 16u
-/* Of a new hub: few files to look after, and a busy space holds up a quarter of the others. */
+/* Of a new hub: few files to look after. What is written in a busy space holds up those of its
+ * own store; where a session begins it waits for all of them. */
 #define QM_HUB_SHARDS_DEFAULT 4u
 
 /* Batches of one group: one fsync covers them; what waits behind a group waits for the
@@ -54,7 +55,7 @@
 /* One TLS record's plain bytes. */
 #define QM_CONN_PLAIN_SIZE 16384u
 
-/* Without work for so long, the store thread does a piece of upkeep. */
+/* Without work for so long, a store thread does a piece of upkeep. */
 #define QM_HUB_IDLE_TICK_MS 60000u
 
 #endif

@@ -208,8 +208,6 @@ static void do_done(qm__hub_worker *w, qm__job *job) {
     }
     job = next;
   }
-  /* It must be opened again, so all of the hub ends. */
-  if (qm__hub_status(w->hub) != QM_OK) qm_hub_stop(w->hub);
 }
 
 static void do_news(qm__hub_worker *w, qm__hub_news *n) {
@@ -242,8 +240,11 @@ static void on_wake(uv_async_t *async) {
     take_socket(w, accepted);
     accepted = next;
   }
-  if (done) do_done(w, done);
+  int is_told = done || news;
+  do_done(w, done);
   do_news(w, news);
+  /* A store that must be opened again ends all of the hub. */
+  if (is_told && qm__hub_status(w->hub) != QM_OK) qm_hub_stop(w->hub);
   if ((told & QM_TOLD_DRAIN) && !w->draining) {
     w->draining = 1;
     uv_timer_stop(&w->live);

@@ -133,7 +133,8 @@ static void note_failure(qm__shard *s, int rc) {
   uv_mutex_lock(&s->lock);
   if (s->status == QM_OK) s->status = rc;
   uv_mutex_unlock(&s->lock);
-  qm_log(s->env, QM_LOG_ERROR, "store: %s: %s", qm_err_name(rc), qm_err_text(rc));
+  qm_log(s->env, QM_LOG_ERROR, "store %u: %s: %s", (unsigned)s->options.number, qm_err_name(rc),
+         qm_err_text(rc));
 }
 
 /* The device of a running session may have been revoked since. */
@@ -408,6 +409,11 @@ static void run_round(qm__shard *s, queue *in, queue *later) {
   hand_own(s, 0);
 }
 
+static void hand_failure(qm__shard *s) {
+  qm__job *job = qm__job_new(s->env, QM_JOB_NEWS, NULL);
+  if (job) s->options.deliver(s->options.payload, job);
+}
+
 /* With the lock held and nothing to do. Upkeep comes a piece at a time, and only when a tick
  * has passed without work, or the piece before said that there is more. */
 static void rest(qm__shard *s, int *more) {
@@ -423,9 +429,11 @@ static void rest(qm__shard *s, int *more) {
   if (rc != QM_OK) {
     *more = 0;
     note_failure(s, rc);
-    qm_log(s->env, QM_LOG_ERROR, "upkeep: %s", qm_err_text(rc));
+    qm_log(s->env, QM_LOG_ERROR, "store %u: upkeep: %s", (unsigned)s->options.number,
+           qm_err_text(rc));
   }
   hand_own(s, 0);
+  if (rc != QM_OK && qm__shard_status(s) != QM_OK) hand_failure(s);
   uv_mutex_lock(&s->lock);
 }
 

@@ -21,7 +21,8 @@ typedef enum qm__job_kind {
   QM_JOB_ENROL = 1,
   QM_JOB_END = 2, /* of a session that has ended, once all else of it is answered */
   QM_JOB_CHECK = 3, /* of a session that stays: is its device still one, what may it read here */
-  QM_JOB_NEWS = 4,  /* nobody's job, only handed back: the hub wrote something in ev.space */
+  QM_JOB_NEWS = 4,  /* nobody's job, only handed back: the hub wrote something in ev.space; of no
+                       space: the store failed while nobody waited for it */
   QM_JOB_LOOK = 5   /* of a worker: may an answer to CHECK be another than before? */
 } qm__job_kind;
 
@@ -53,6 +54,7 @@ typedef struct qm__job {
 
 typedef struct qm__shard_options {
   const qm_env *env; /* its realloc and log from several threads */
+  uint32_t number;   /* from 1; for the log */
   qm_engine *engine;
   const qm_hub_backend *backend;
   uint32_t flags; /* of qm_answer */

@@ -649,6 +649,11 @@ static void an_older_file_has_one_store(void **state) {
   assert_int_equal(sqlite3_exec(db, "ALTER TABLE space_name DROP COLUMN shard;"
                                     "PRAGMA user_version = 2;", NULL, NULL, NULL), SQLITE_OK);
   assert_int_equal(sqlite3_close(db), SQLITE_OK);
+  const char *copy = test_dir_file(&dir, "copy.db");
+  OK(qm_sqlite_backup(path, copy, NULL)); /* as it is */
+  GIVES(QM_EREADONLY, qm_hubdb_open(&env, copy, QM_HUBDB_READONLY, &h, NULL));
+  OK(qm_hubdb_open(&env, copy, 0, &h, NULL));
+  OK(qm_hubdb_space_get(h, &a.id, &found));
   reopen();
   OK(qm_hubdb_space_get(h, &a.id, &found));
   assert_string_equal(found.name, "east");
