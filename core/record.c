@@ -167,14 +167,29 @@ int qm_record_empty(const qm_record *r) {
   return 1;
 }
 
-static int collect_names(const qm_record *r, qm_names *names, qm_arena *arena) {
+/* The cells that hold something. */
+typedef struct full_cells {
+  const qm_cell **p;
+  uint32_t n;
+} full_cells;
+
+static int collect_full(const qm_record *r, qm_arena *arena, full_cells *out) {
+  out->n = 0;
+  out->p = qm_arena_array(arena, r->n_cells, sizeof *out->p);
+  if (!out->p) return QM_ENOMEM;
+  for (uint32_t i = 0; i < r->n_cells; i++)
+    if (!is_empty(&r->cells[i])) out->p[out->n++] = &r->cells[i];
+  return QM_OK;
+}
+
+static int collect_names(const qm_record *r, const full_cells *full, qm_names *names,
+                         qm_arena *arena) {
   for (uint32_t i = 0; i < r->n_creations; i++)
     QM_TRY(qm_names_note(names, arena, r->creations[i].dot.author));
   for (uint32_t i = 0; i < r->marks.n; i++)
     QM_TRY(qm_names_note(names, arena, r->marks.p[i].dot.author));
-  for (uint32_t i = 0; i < r->n_cells; i++)
-    if (!is_empty(&r->cells[i]))
-      QM_TRY(qm_shape_of(r->cells[i].shape)->names(&r->cells[i], names, arena));
+  for (uint32_t i = 0; i < full->n; i++)
+    QM_TRY(qm_shape_of(full->p[i]->shape)->names(full->p[i], names, arena));
   return QM_OK;
 }
 
@@ -198,17 +213,17 @@ static void encode_head(const qm_record *r, const qm_names *names, const qm_auth
 
 int qm_record_encode(qm_record *r, const qm_authors *authors, qm_arena *arena, qm_buf *out) {
   qm_names names = {.n = 0};
-  size_t start = out->n, count = 0;
+  full_cells full;
+  size_t start = out->n;
   QM_TRY(qm_record_settle(r));
-  for (uint32_t i = 0; i < r->n_cells; i++) count += !is_empty(&r->cells[i]);
-  QM_TRY(collect_names(r, &names, arena));
+  QM_TRY(collect_full(r, arena, &full));
+  QM_TRY(collect_names(r, &full, &names, arena));
   qm_names_seal(&names, authors);
   encode_head(r, &names, authors, out);
-  qm_mp_array(out, count * 3);
-  for (uint32_t i = 0; i < r->n_cells; i++) {
-    const qm_cell *c = &r->cells[i];
+  qm_mp_array(out, (size_t)full.n * 3);
+  for (uint32_t i = 0; i < full.n; i++) {
+    const qm_cell *c = full.p[i];
     uint8_t head[2 * QM__PUT_UINT];
-    if (is_empty(c)) continue;
     qm_buf_add(out, head, (size_t)(qm__put_uint(qm__put_uint(head, c->field), c->shape) - head));
     qm_shape_of(c->shape)->encode(c, &names, authors, out);
   }

@@ -136,10 +136,33 @@ static unsigned flags_of(const qm_sibling *x) {
          (x->named ? FLAG_NAMES : 0u);
 }
 
+static uint8_t *put_head(uint8_t *at, const qm_sibling *x, unsigned flags, const qm_names *to,
+                         const qm_authors *authors) {
+  at = qm__put_uint(at, qm_names_place(to, authors, x->dot.author));
+  at = qm__put_uint(qm__put_uint(at, x->dot.counter), x->time);
+  return qm__put_uint(at, flags);
+}
+
+/* One value and no more to say of it, as most fields have: its room is looked for once. */
+static void encode_one(const qm_sibling *x, unsigned flags, const qm_names *to,
+                       const qm_authors *authors, qm_buf *out) {
+  uint8_t head[5 * QM__PUT_UINT];
+  size_t n = (size_t)(put_head(qm__put_array(head, 5), x, flags, to, authors) - head);
+  uint8_t *room = qm_buf_reserve(out, n + x->value.n);
+  if (!room) return;
+  memcpy(room, head, n);
+  memcpy(room + n, x->value.p, x->value.n);
+  out->n += n + x->value.n;
+}
+
 static void encode(const qm_cell *cell, const qm_names *to, const qm_authors *authors,
                    qm_buf *out) {
   const qm_siblings *s = qm_siblings_of(cell);
   size_t count = 0;
+  if (s->n == 1 && !s->p->generation && !s->p->named) {
+    encode_one(s->p, flags_of(s->p), to, authors, out);
+    return;
+  }
   for (uint32_t i = 0; i < s->n; i++) {
     unsigned f = flags_of(&s->p[i]);
     count += 5u + (f & FLAG_GENERATION ? 1u : 0u) + (f & FLAG_NAMES ? 2u : 0u);
@@ -149,9 +172,7 @@ static void encode(const qm_cell *cell, const qm_names *to, const qm_authors *au
     const qm_sibling *x = &s->p[i];
     unsigned f = flags_of(x);
     uint8_t head[4 * QM__PUT_UINT];
-    uint8_t *at = qm__put_uint(head, qm_names_place(to, authors, x->dot.author));
-    at = qm__put_uint(qm__put_uint(at, x->dot.counter), x->time);
-    qm_buf_add(out, head, (size_t)(qm__put_uint(at, f) - head));
+    qm_buf_add(out, head, (size_t)(put_head(head, x, f, to, authors) - head));
     qm_mp_raw(out, x->value);
     if (f & FLAG_GENERATION) qm_mp_uint(out, x->generation);
     if (f & FLAG_NAMES) {
