@@ -9,7 +9,7 @@ BENCH_CFLAGS := -O3 -g -march=native -flto=auto
 
 .PHONY: bench
 bench: deps  ## measure, five runs each (ten minutes); RUNS=n SUITE="grid …"
-	@$(MAKE) BUILD=$(BENCH_BUILD) CFLAGS='0BENCH_CFLAGS)' $(BENCH_BUILD)/bench $(BENCH_BUILD)/qianmod
+	@$(MAKE) BUILD=$(BENCH_BUILD) CFLAGS='$(BENCH_CFLAGS)' $(BENCH_BUILD)/bench $(BENCH_BUILD)/qianmod
 	@mkdir -p build/bench
 	@COMMIT=$$(git rev-parse --short HEAD 2>/dev/null) $(BENCH_BUILD)/bench --runs $(RUNS) \
 	  --json build/bench.json $(BENCH_OPTIONS) $(SUITE)
@@ -32,7 +32,7 @@ bench-peers: deps  ## measure the peers too, and print ratios (Node >= 20, npm; 
 	@mkdir -p $(PEERS_DIR)
 	@cp tests/bench/peers/*.mjs tests/bench/peers/*.json $(PEERS_DIR)
 	@cd $(PEERS_DIR) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
-	@$(MAKE) BUILD=$(BENCH_BUILD) CFLAGS='0BENCH_CFLAGS)' $(BENCH_BUILD)/sqlite_sync
+	@$(MAKE) BUILD=$(BENCH_BUILD) CFLAGS='$(BENCH_CFLAGS)' $(BENCH_BUILD)/sqlite_sync
 	@COMMIT=$$(git rev-parse --short HEAD 2>/dev/null) QIANMO_ROOT=$(CURDIR) SQLITE_SYNC=$(CURDIR)/$(BENCH_BUILD)/sqlite_sync \
 	  node $(PEERS_DIR)/run.mjs $(PEER_RUNS) $(PEERS) || echo 'bench-peers: not all peers have figures' >&2
 	@$(MAKE) bench BENCH_OPTIONS='--peers build/bench-peers.json'
