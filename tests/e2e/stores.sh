@@ -49,7 +49,7 @@ all() { # a phone's households, of the spaces
 
 lines() { all "$@" | wc -l; }
 
-echo "1..41"
+echo "1..43"
 "$BUILD/qianmod" init "$dir/no" --shards 17 >/dev/null 2>"$dir/out"; test $? = 2 && grep -q '1 to 16' "$dir/out"
 check $? "a number of stores out of range is told"
 hubd init "$dir/hub" --name 'Stone Bridge' --listen 127.0.0.1:0 --shards 3 >"$dir/out" &&
@@ -116,6 +116,20 @@ check $? "killed before it acknowledges"
 wait "$hub" 2>/dev/null; hub=
 start && phone east sync >/dev/null && phone south sync >/dev/null && all south g2 | grep -q Feng
 check $? "nothing of that is lost"
+stop
+
+# A backup that goes wrong at the third store makes nothing safe that is in the first.
+start && phone east --space g1 new household number=g1-8 head=Shen >/dev/null && phone east sync >/dev/null
+stop
+cp "$dir/hub/spaces-3.db" "$dir/kept"
+dd if=/dev/zero of="$dir/hub/spaces-3.db" bs=4096 seek=3 count=8 conv=notrunc 2>/dev/null
+"$BUILD/qianmod" backup "$dir/hub" "$dir/half" >/dev/null 2>"$dir/out"; test $? = 7 && grep -q 'spaces-3.db' "$dir/out" &&
+  test ! -e "$dir/half/qianmod.conf"
+check $? "a damaged store ends a backup, and is named"
+cat "$dir/kept" >"$dir/hub/spaces-3.db"
+start && phone east sync >/dev/null && phone east status --json >"$dir/out"
+test "$(sed -n 's/.*"safe":\([0-9]*\).*/\1/p' "$dir/out" | head -1)" -lt "$(sed -n 's/.*"written":\([0-9]*\).*/\1/p' "$dir/out" | head -1)"
+check $? "and nothing counts as safe by it"
 stop
 
 # More stores, for the spaces that come.

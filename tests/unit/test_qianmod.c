@@ -364,6 +364,8 @@ static void test_set_aside_and_decided(void **state) {
   memmove(at + 21, at, strlen(at) + 1);
   memcpy(at, "\"writers\":[\"office\"],", 21);
   test_file_write(path, text, strlen(text));
+  /* In the second store. */
+  assert_int_equal(run(f, "space", "add", f->dir, "other", "--schema", path, NULL), 0);
   assert_int_equal(run(f, "space", "add", f->dir, "grid", "--schema", path, NULL), 0);
   serve(f, NULL, NULL);
   enrol(f, &f->a);
@@ -387,7 +389,19 @@ static void test_set_aside_and_decided(void **state) {
   assert_int_equal(run(f, "aside", "approve", f->dir, id, NULL), 2);
   assert_int_equal(run(f, "--json", "aside", "list", f->dir, "--space", "none", NULL), 0);
   assert_false(says(f, "status"));
+  hub_device_role(&f->a, "office");
+  hub_device_write(&f->a, "grid", "Household to be declined");
+  (void)hub_device_sync(&f->a, f->port);
   assert_int_equal(stop(f), 0);
+  assert_int_equal(run(f, "--json", "aside", "list", f->dir, NULL), 0);
+  const char *waiting = strstr(f->out, "\"status\":\"waiting\"");
+  assert_non_null(waiting);
+  while (waiting > f->out && waiting[-1] != '\n') waiting--;
+  memmove(f->out, waiting, strlen(waiting) + 1);
+  member(f, "id", id, sizeof id);
+  assert_int_equal(run(f, "aside", "decline", f->dir, id, "--why", "not so", NULL), 0);
+  assert_int_equal(run(f, "--json", "aside", "list", f->dir, NULL), 0);
+  assert_true(says(f, "\"status\":\"declined\"") && says(f, "not so"));
 }
 
 /* --- codes --- */
