@@ -24,6 +24,7 @@ typedef struct group {
   member *p;
   uint32_t n;
   uint32_t *place; /* by save: member + 1; 0: not there */
+  int deletes;     /* somebody deleted one of them */
 } group;
 
 static const save *save_of(const group *g, uint32_t id) { return g->w->people->saves[id]; }
@@ -64,6 +65,8 @@ static void find_places(group *g) {
     }
 }
 
+static void note_delete(group *g, const save *s) { g->deletes |= s->kind == SAVE_DELETE; }
+
 static void check_there(group *g, const save *s) {
   if (s->liar || forks_in(g->w, g->space)) return;
   if (s->status == STATUS_SAVED && !is_there(g, s))
@@ -95,17 +98,20 @@ static int stands(const view *v, int field, const char *value) {
   return 0;
 }
 
-/* Removing an element brings back the member that held it, and a review settles a field on the
- * member where the values stood: what else that save wrote may stand on two records. */
-static int is_apart(const save *s) {
-  return s->remove[0] || s->review || s->edits[SEQ_TEXT].n_cut || s->edits[SEQ_LIST].n_cut;
+/* Removing an element brings back the member that held it, as does an insert beside what a
+ * deleted one holds, and a review settles a field on the member where the values stood: what else
+ * that save wrote may stand on two records. */
+static int is_apart(const group *g, const save *s) {
+  const edit *text = &s->edits[SEQ_TEXT], *list = &s->edits[SEQ_LIST];
+  return s->remove[0] || s->review || text->n_cut || list->n_cut ||
+         (g->deletes && (text->n || list->n));
 }
 
 static int answered(const group *g, const save *i, int field) {
   for (uint32_t k = 0; k < g->n; k++)
     for (uint32_t x = 0; x < g->p[k].r->n; x++) {
       const save *j = g->p[k].r->saves[x];
-      int one = g->place[j->id] == g->place[i->id] || is_apart(i) || is_apart(j);
+      int one = g->place[j->id] == g->place[i->id] || is_apart(g, i) || is_apart(g, j);
       if (is_there(g, j) && j->value[field][0] && one && saw(j, i)) return 1;
     }
   return 0;
@@ -116,7 +122,7 @@ static void check_values(group *g, const save *s) {
   const member *m = &g->p[g->place[s->id] - 1];
   for (int f = 0; f < SIBLING_FIELDS; f++) {
     int here = !s->value[f][0] || stands(&m->v, f, s->value[f]);
-    for (uint32_t k = 0; k < g->n && is_apart(s); k++) here |= stands(&g->p[k].v, f, s->value[f]);
+    for (uint32_t k = 0; k < g->n && is_apart(g, s); k++) here |= stands(&g->p[k].v, f, s->value[f]);
     if (!here && !answered(g, s, f))
       violation(g->w, "record %u of a class: %s (save %u, device %u) is cleared", m->r->label,
                 s->value[f], s->id, s->device);
@@ -337,6 +343,7 @@ static void check_group(world *w, uint32_t root) {
   qm_arena_reset(&w->arena);
   if (g.n && read_group(&g)) {
     find_places(&g);
+    each_save(&g, note_delete);
     each_save(&g, check_there);
   }
   if (g.n && !forks_in(w, g.space) && !w->violations) {
