@@ -78,7 +78,8 @@ static int read_author(qm_joining *j, uint32_t i, qm_author *id, qm_hash *head, 
 /* QM_EFORK: here is another branch of this author, or may be (another head at one counter: the
  * state goes on behind our back), and the state cannot be joined. Where it is another device's,
  * the home hub's own state takes the place of what is here: what the hub holds stands, and what
- * else there is that device will show it (S21.2). */
+ * else there is that device will show it (S21.2). One of the hub's that was kept for a while and
+ * says less of the author than is here, and nothing else, moves nothing of it. */
 static int take_branch(qm_joining *j, uint32_t place) {
   const qm_space *s = j->s;
   uint32_t a = j->map[place];
@@ -87,9 +88,12 @@ static int take_branch(qm_joining *j, uint32_t place) {
   const qm_hash *head = &j->heads[place];
   uint64_t mine = qm_vv_get(&j->old, a);
   int differs = next == mine && memcmp(head->b, s->states[a].head.b, QM_HASH_SIZE) != 0;
+  int on = 0;
   qm_id device;
   if (!next || !mine || (!differs && !qm__fork_is_suspect(s, author))) return QM_OK;
   qm_author_device(author, &device);
+  if (j->of_home && next < mine) QM_TRY(qm__chain_on(j->s, a, next, head->b, &on));
+  if (on) return QM_OK;
   if (!j->of_home || next < mine || qm_id_cmp(&device, &j->e->device) == 0) return QM_EFORK;
   j->replace = j->runs[place].other = 1;
   return qm__fork_clear(j->s, author);

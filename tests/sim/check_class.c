@@ -122,7 +122,8 @@ static void check_values(group *g, const save *s) {
   const member *m = &g->p[g->place[s->id] - 1];
   for (int f = 0; f < SIBLING_FIELDS; f++) {
     int here = !s->value[f][0] || stands(&m->v, f, s->value[f]);
-    for (uint32_t k = 0; k < g->n && is_apart(g, s); k++) here |= stands(&g->p[k].v, f, s->value[f]);
+    for (uint32_t k = 0; k < g->n && is_apart(g, s); k++)
+      here |= stands(&g->p[k].v, f, s->value[f]);
     if (!here && !answered(g, s, f))
       violation(g->w, "record %u of a class: %s (save %u, device %u) is cleared", m->r->label,
                 s->value[f], s->id, s->device);
