@@ -307,6 +307,7 @@ void node_close(node *n) {
 void node_restart(node *n) {
   node_close(n);
   n->sick = 0;
+  n->harmed |= n->found; /* what a check noted need not have reached the disk; the damage did */
   if (disk_dead(n->disk)) disk_crash(n->disk);
   (void)node_open(n);
 }

@@ -92,6 +92,7 @@ typedef struct node {
   uint64_t full_until; /* the disk is full */
   int revoked, liar;
   uint8_t harmed;    /* spaces whose damage no check has found yet, by bit */
+  uint8_t found;     /* those where one has, which a storage error may take back */
   int fresh;         /* no complete session with the hub since it was made or restored */
   unsigned hub_life; /* the hub's restores seen by its last complete session */
   disk_image *backup;
