@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "core/mp_put.h"
+
 #define CAP_FIRST 64u
 
 void qm_buf_init(qm_buf *b, const qm_env *env, size_t max) {
@@ -59,7 +61,7 @@ void qm_buf_add(qm_buf *b, const void *p, size_t n) {
   if (n == 0) return;
   uint8_t *to = b->status == QM_OK && n <= b->cap - b->n ? b->p + b->n : qm_buf_reserve(b, n);
   if (!to) return;
-  memcpy(to, p, n);
+  (void)qm__put_few(to, p, n);
   b->n += n;
 }
 

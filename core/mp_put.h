@@ -36,6 +36,26 @@ static inline uint8_t *qm__put_uint(uint8_t *to, uint64_t v) {
   return qm__put_be(to + 1, v, 8);
 }
 
+/* memcpy for what is mostly a few bytes: of up to sixteen two halves that may overlap, without a
+ * call. */
+static inline uint8_t *qm__put_few(uint8_t *to, const void *from, size_t n) {
+  const uint8_t *p = from;
+  if (n > 16) {
+    memcpy(to, p, n);
+  } else if (n >= 8) {
+    memcpy(to, p, 8);
+    memcpy(to + n - 8, p + n - 8, 8);
+  } else if (n >= 4) {
+    memcpy(to, p, 4);
+    memcpy(to + n - 4, p + n - 4, 4);
+  } else if (n) {
+    to[0] = p[0];
+    to[n / 2] = p[n / 2];
+    to[n - 1] = p[n - 1];
+  }
+  return to + n;
+}
+
 /* An array of fewer than 2^32 elements. */
 static inline uint8_t *qm__put_array(uint8_t *to, uint64_t count) {
   if (count < 16) {
@@ -64,13 +84,11 @@ static inline uint8_t *qm__put_str(uint8_t *to, const void *p, size_t n) {
     to[0] = n <= UINT8_MAX ? 0xd9 : n <= UINT16_MAX ? 0xda : 0xdb;
     to = qm__put_be(to + 1, n, n <= UINT8_MAX ? 1 : n <= UINT16_MAX ? 2 : 4);
   }
-  if (n) memcpy(to, p, n);
-  return to + n;
+  return qm__put_few(to, p, n);
 }
 
 static inline uint8_t *qm__put_raw(uint8_t *to, qm_slice raw) {
-  if (raw.n) memcpy(to, raw.p, raw.n);
-  return to + raw.n;
+  return qm__put_few(to, raw.p, raw.n);
 }
 
 #endif

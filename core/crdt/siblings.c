@@ -150,8 +150,7 @@ static void encode_one(const qm_sibling *x, unsigned flags, const qm_names *to,
   size_t n = (size_t)(put_head(qm__put_array(head, 5), x, flags, to, authors) - head);
   uint8_t *room = qm_buf_reserve(out, n + x->value.n);
   if (!room) return;
-  memcpy(room, head, n);
-  memcpy(room + n, x->value.p, x->value.n);
+  (void)qm__put_few(qm__put_few(room, head, n), x->value.p, x->value.n);
   out->n += n + x->value.n;
 }
 
