@@ -2,31 +2,7 @@
 # A hub loses its records. By its operator's word one phone gives its state back; until then
 # nothing but changes is taken, and afterwards another phone brings what was missing; a new
 # one takes the state from the hub.
-set -u
-dir=$(mktemp -d) || exit 1
-hub=
-trap 'test -z "$hub" || kill -9 "$hub" 2>/dev/null; rm -rf "$dir"' EXIT
-LC_ALL=C.UTF-8
-export LC_ALL
-n=0
-
-check() { # status, name
-  n=$((n + 1))
-  if test "$1" = 0; then echo "ok $n - $2"; else echo "not ok $n - $2"; fi
-}
-
-phone() { name=$1; shift; "$BUILD/qianmo" --db "$dir/$name.db" "$@" 2>>"$dir/err"; }
-hubd() { "$BUILD/qianmod" "$@" 2>>"$dir/err"; }
-
-start() { # waits for the line that says where it listens
-  rm -f "$dir/fifo" && mkfifo "$dir/fifo"
-  "$BUILD/qianmod" run "$dir/hub" --listen "127.0.0.1:${port:-0}" >"$dir/fifo" 2>>"$dir/log" &
-  hub=$!
-  read -r line <"$dir/fifo"
-  port=${line##*:}
-}
-
-stop() { kill -TERM "$hub"; wait "$hub"; hub=; }
+. tests/e2e/with_hub
 
 echo "1..25"
 hubd init "$dir/hub" --name 'Stone Bridge' --listen 127.0.0.1:0 >"$dir/out" &&
@@ -34,9 +10,7 @@ hubd init "$dir/hub" --name 'Stone Bridge' --listen 127.0.0.1:0 >"$dir/out" &&
 check $? "a hub with a space"
 start
 for who in east west; do
-  code=$(hubd enroll "$dir/hub" --member "$who" --role grid --space grid |
-    sed -n 's/^  \([0-9A-Z*~$=-]*\)$/\1/p')
-  phone "$who" init >/dev/null && phone "$who" enroll --hub "127.0.0.1:$port" --code "$code" >"$dir/out"
+  enroll "$who" grid
   check $? "phone $who enrols"
 done
 phone east new household number=101 head=Wei >/dev/null
@@ -67,9 +41,7 @@ check $? "the other phone brings what was missing"
 phone east list household >"$dir/east"
 hubd check "$dir/hub" >/dev/null && grep -q Sun "$dir/east" && grep -q Wei "$dir/east"
 check $? "everything is there"
-code=$(hubd enroll "$dir/hub" --member north --role grid --space grid |
-  sed -n 's/^  \([0-9A-Z*~$=-]*\)$/\1/p')
-phone north init >/dev/null && phone north enroll --hub "127.0.0.1:$port" --code "$code" >"$dir/out" &&
+enroll north grid &&
   phone north sync >/dev/null && phone north list household >"$dir/north" &&
   grep -q Sun "$dir/north" && grep -q Wei "$dir/north"
 check $? "a new phone takes the state"

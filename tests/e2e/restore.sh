@@ -2,31 +2,7 @@
 # Program 26: a day's work, acknowledged and backed up; a second day's, acknowledged; then the
 # hub loses its disk and is made from the backup. Nothing is lost: a device keeps its own changes
 # until they are in a backup, however long ago that was, and beyond any limit of size.
-set -u
-dir=$(mktemp -d) || exit 1
-hub=
-trap 'test -z "$hub" || kill -9 "$hub" 2>/dev/null; rm -rf "$dir"' EXIT
-LC_ALL=C.UTF-8
-export LC_ALL
-n=0
-
-check() { # status, name
-  n=$((n + 1))
-  if test "$1" = 0; then echo "ok $n - $2"; else echo "not ok $n - $2"; fi
-}
-
-phone() { name=$1; shift; "$BUILD/qianmo" --db "$dir/$name.db" "$@" 2>>"$dir/err"; }
-hubd() { "$BUILD/qianmod" "$@" 2>>"$dir/err"; }
-
-start() { # waits for the line that says where it listens
-  rm -f "$dir/fifo" && mkfifo "$dir/fifo"
-  "$BUILD/qianmod" run "$dir/hub" --listen "127.0.0.1:${port:-0}" >"$dir/fifo" 2>>"$dir/log" &
-  hub=$!
-  read -r line <"$dir/fifo"
-  port=${line##*:}
-}
-
-stop() { kill -TERM "$hub"; wait "$hub"; hub=; }
+. tests/e2e/with_hub
 
 status() { phone "$1" status --json >"$dir/status"; }
 number() { sed -n "s/.*\"$1\":\([0-9a-z]*\).*/\1/p" "$dir/status"; }
@@ -42,9 +18,7 @@ hubd init "$dir/hub" --name 'Stone Bridge' --listen 127.0.0.1:0 >"$dir/out" &&
 check $? "a hub with a space"
 start
 for who in east west; do
-  code=$(hubd enroll "$dir/hub" --member "$who" --role grid --space grid |
-    sed -n 's/^  \([0-9A-Z*~$=-]*\)$/\1/p')
-  phone "$who" init >/dev/null && phone "$who" enroll --hub "127.0.0.1:$port" --code "$code" >"$dir/out"
+  enroll "$who" grid
   check $? "phone $who enrols"
 done
 

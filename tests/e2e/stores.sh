@@ -1,40 +1,9 @@
 #!/bin/sh
 # A hub whose spaces lie in several stores: phones see one hub, and every verb of its operator
 # reads or writes all of them; a lost one is missed, and comes back from a phone.
-set -u
-dir=$(mktemp -d) || exit 1
-hub=
-trap 'test -z "$hub" || kill -9 "$hub" 2>/dev/null; rm -rf "$dir"' EXIT
-LC_ALL=C.UTF-8
-export LC_ALL
-n=0
-
-check() { # status, name
-  n=$((n + 1))
-  if test "$1" = 0; then echo "ok $n - $2"; else echo "not ok $n - $2"; fi
-}
-
-phone() { name=$1; shift; "$BUILD/qianmo" --db "$dir/$name.db" "$@" 2>>"$dir/err"; }
-hubd() { "$BUILD/qianmod" "$@" 2>>"$dir/err"; }
-
-start() { # waits for the line that says where it listens
-  rm -f "$dir/fifo" && mkfifo "$dir/fifo"
-  "$BUILD/qianmod" run "$dir/hub" --listen "127.0.0.1:${port:-0}" "$@" >"$dir/fifo" 2>>"$dir/log" &
-  hub=$!
-  read -r line <"$dir/fifo" || return 1
-  port=${line##*:}
-}
-
-stop() { kill -TERM "$hub"; wait "$hub"; hub=; }
+. tests/e2e/with_hub
 
 add() { hubd space add "$dir/hub" "$1" --schema fixtures/schemas/plain.json >"$dir/out"; }
-
-enroll() { # phone, spaces…
-  who=$1; shift
-  code=$(hubd enroll "$dir/hub" --member "$who" --role grid --space "$@" |
-    sed -n 's/^  \([0-9A-Z*~$=-]*\)$/\1/p')
-  phone "$who" init >/dev/null && phone "$who" enroll --hub "127.0.0.1:$port" --code "$code" >"$dir/out"
-}
 
 stores() { # of the spaces, by name
   hubd space list "$dir/hub" --json | sed 's/.*"name":"\([^"]*\)".*"store":\([0-9]*\).*/\1=\2/' |

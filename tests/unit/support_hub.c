@@ -85,6 +85,24 @@ void hub_device_certify(hub_device *d, const qm_ca *ca, uint64_t at_ms) {
   qm_buf_add(&d->ca, qm_ca_cert(ca).p, qm_ca_cert(ca).n);
 }
 
+void hub_device_authority(hub_device *d, qm_ca **ca, qm_buf *cert) {
+  ok(qm_ca_create(&d->env, qm_slice_of("Hub of Stone Bridge", 19), HUB_NOW_MS, ca));
+  qm_buf_init(cert, &d->env, QM_CERT_SIZE_MAX);
+  ok(qm_ca_issue_hub(*ca, qm_key_spki(d->key), NULL, 0, 730, HUB_NOW_MS, cert));
+}
+
+qm_hub_options hub_options_of(const hub_device *d, const qm_ca *ca, const qm_buf *cert,
+                              const qm_hub_config *config, const qm_hub_shard *shards,
+                              uint32_t n_shards) {
+  return (qm_hub_options){
+      .size = sizeof(qm_hub_options),
+      .env = &d->env,
+      .config = config,
+      .tls = {.ca = qm_ca_cert(ca), .cert = qm_buf_slice(cert), .key = d->key},
+      .shards = shards,
+      .n_shards = n_shards};
+}
+
 int hub_device_sync(hub_device *d, uint16_t port) {
   qm_client_options o = {.size = sizeof o,
                          .env = &d->env,
@@ -168,6 +186,21 @@ void hub_device_hand_on(hub_device *from, hub_device *to, qm_vv_list vv, uint64_
   assert_int_equal(in.taken + in.parked, 1);
   qm_arena_free(&arena);
   qm_buf_free(&b);
+}
+
+void hub_device_add_space(hub_device *d, char letter, const char *name) {
+  qm_buf schema;
+  qm_buf_init(&schema, &d->env, QM_SCHEMA_MAX);
+  hub_schema(&schema);
+  const qm_space_info info = {.id = {{(uint8_t)letter}},
+                              .name = qm_slice_of(name, strlen(name)),
+                              .role = qm_slice_of("grid", 4),
+                              .secret = {1},
+                              .schema = qm_buf_slice(&schema),
+                              .readable = 1,
+                              .writable = 1};
+  ok(qm_engine_space_put(d->engine, &info, NULL));
+  qm_buf_free(&schema);
 }
 
 void hub_device_write(hub_device *d, const char *space, const char *name) {

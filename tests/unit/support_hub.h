@@ -6,6 +6,7 @@
 #include "core/write.h"
 #include "sync/tls.h"
 #include "sync/uv/client.h"
+#include "sync/uv/hub.h"
 
 #define HUB_NOW_MS UINT64_C(1935904150000) /* 2031-05-07 */
 #define HUB_WAIT_MS 20000                  /* a wait that takes this long has failed */
@@ -27,9 +28,17 @@ void hub_device_open(hub_device *d, uint64_t now_ms);
 void hub_device_close(hub_device *d);
 /* A certificate of `ca`, made at `at_ms`. */
 void hub_device_certify(hub_device *d, const qm_ca *ca, uint64_t at_ms);
+/* An authority, and its certificate for the device's key as a hub's. */
+void hub_device_authority(hub_device *d, qm_ca **ca, qm_buf *cert);
+/* A hub of this device's key, certified so, over shards that the caller keeps; no flags. */
+qm_hub_options hub_options_of(const hub_device *d, const qm_ca *ca, const qm_buf *cert,
+                              const qm_hub_config *config, const qm_hub_shard *shards,
+                              uint32_t n_shards);
 int hub_device_sync(hub_device *d, uint16_t port);
 /* Enrols by the code and takes the spaces of the answer. */
 int hub_device_enrol(hub_device *d, uint16_t port, const char *code);
+/* A space of households, which it may read and write; its id begins with this letter. */
+void hub_device_add_space(hub_device *d, char letter, const char *name);
 /* A new household with this name; in the space of this name, or the first (NULL). */
 void hub_device_write(hub_device *d, const char *space, const char *name);
 /* The first space with another role, as if a grant had said so. */

@@ -108,9 +108,7 @@ void live_hub_open(live_hub *h) {
   qm_engine_options o = {
       .size = sizeof o, .flags = QM_ENGINE_HUB, .device = *qm_key_device(h->own.key)};
   ok(qm_engine_open(&h->own.engine, &h->own.env, h->own.store, &o, NULL));
-  ok(qm_ca_create(&h->own.env, qm_slice_of("Hub of Stone Bridge", 19), HUB_NOW_MS, &h->ca));
-  qm_buf_init(&h->cert, &h->own.env, QM_CERT_SIZE_MAX);
-  ok(qm_ca_issue_hub(h->ca, qm_key_spki(h->own.key), NULL, 0, 730, HUB_NOW_MS, &h->cert));
+  hub_device_authority(&h->own, &h->ca, &h->cert);
   add_space(h);
   qm_hub_config_default(&h->config);
   memcpy(h->config.host, "127.0.0.1", 10);
@@ -129,15 +127,9 @@ static void *run_hub(void *payload) {
 void live_hub_start(live_hub *h) {
   qm_error e = {0, ""};
   const qm_hub_shard shards[] = {{h->empty.engine, &h->backend}, {h->own.engine, &h->backend}};
-  qm_hub_options o = {.size = sizeof o,
-                      .env = &h->own.env,
-                      .config = &h->config,
-                      .tls = {.ca = qm_ca_cert(h->ca),
-                              .cert = qm_buf_slice(&h->cert),
-                              .key = h->own.key},
-                      .shards = shards,
-                      .n_shards = 2,
-                      .answer_flags = QM_ANSWER_CHECK_SCHEMA};
+  qm_hub_options o = hub_options_of(&h->own, h->ca, &h->cert, &h->config,
+                                    shards, 2);
+  o.answer_flags = QM_ANSWER_CHECK_SCHEMA;
   if (qm_hub_open(&h->hub, &o, &e) != QM_OK) fail_msg("%s", e.message);
   assert_int_equal(pthread_create(&h->thread, NULL, run_hub, h), 0);
 }

@@ -2,6 +2,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -115,6 +116,30 @@ static void limit_sticks_and_keeps_contents(void **state) {
   qm_buf_byte(&b, '6');
   assert_int_equal(qm_buf_status(&b), QM_ELIMIT);
   qm_buf_free(&b);
+}
+
+/* Of every short size, from memory of that size: what is beside it is neither read nor written. */
+static void every_short_size_is_copied(void **state) {
+  qm_env env = world();
+  (void)state;
+  for (size_t n = 1; n <= 40; n++) {
+    uint8_t *from = malloc(n);
+    qm_buf b;
+    assert_non_null(from);
+    for (size_t i = 0; i < n; i++) from[i] = (uint8_t)(i + 1);
+    qm_buf_init(&b, &env, 100);
+    uint8_t *room = qm_buf_reserve(&b, 64);
+    assert_non_null(room);
+    memset(room, 0xee, 64);
+    qm_buf_byte(&b, 0x55);
+    qm_buf_add(&b, from, n);
+    assert_int_equal(b.n, n + 1);
+    assert_int_equal(b.p[0], 0x55);
+    assert_memory_equal(b.p + 1, from, n);
+    assert_int_equal(b.p[n + 1], 0xee);
+    qm_buf_free(&b);
+    free(from);
+  }
 }
 
 static void sizes_near_the_top_do_not_wrap(void **state) {
@@ -236,6 +261,7 @@ int main(void) {
       cmocka_unit_test(varints_are_shortest),
       cmocka_unit_test(svarints_zigzag),
       cmocka_unit_test(limit_sticks_and_keeps_contents),
+      cmocka_unit_test(every_short_size_is_copied),
       cmocka_unit_test(sizes_near_the_top_do_not_wrap),
       cmocka_unit_test(max_zero_takes_nothing),
       cmocka_unit_test(reserve_gives_room_behind_the_contents),

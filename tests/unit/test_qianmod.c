@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <sqlite3.h>
 
 #include "core/hash.h"
 #include "sync/code.h"
@@ -657,6 +658,50 @@ static void test_replay_is_apart(void **state) {
   assert_int_equal(stop(f), 0);
 }
 
+/* --- a directory of before there were several stores --- */
+
+static int user_version(const fixture *f, const char *also) {
+  char path[400];
+  int version = 0;
+  sqlite3 *db;
+  sqlite3_stmt *st;
+  snprintf(path, sizeof path, "%s/hub.db", f->dir);
+  assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+  if (also) assert_int_equal(sqlite3_exec(db, also, NULL, NULL, NULL), SQLITE_OK);
+  assert_int_equal(sqlite3_prepare_v2(db, "PRAGMA user_version", -1, &st, NULL), SQLITE_OK);
+  assert_int_equal(sqlite3_step(st), SQLITE_ROW);
+  version = sqlite3_column_int(st, 0);
+  assert_int_equal(sqlite3_finalize(st), SQLITE_OK);
+  assert_int_equal(sqlite3_close(db), SQLITE_OK);
+  return version;
+}
+
+static void test_older_directory(void **state) {
+  static const char older[] = "ALTER TABLE space_name DROP COLUMN shard; PRAGMA user_version = 2";
+  fixture *f = *state;
+  char restored[300], command[700];
+  assert_int_equal(run(f, "init", f->dir, "--listen", "127.0.0.1:0", "--shards", "1", NULL), 0);
+  assert_int_equal(run(f, "space", "add", f->dir, "grid", "--schema", schema_file(f), NULL), 0);
+  snprintf(command, sizeof command, "sed -i '/^shards/d' '%s/qianmod.conf'", f->dir);
+  assert_int_equal(system(command), 0);
+  assert_int_equal(user_version(f, older), 2);
+  snprintf(restored, sizeof restored, "%s", test_dir_file(&f->top, "restored"));
+  assert_int_equal(run(f, "restore", restored, f->dir, NULL), 0);
+  assert_int_equal(user_version(f, NULL), 2); /* what was copied stays as it is */
+  assert_int_equal(run(f, "space", "list", restored, NULL), 0);
+  assert_true(says(f, "grid"));
+  assert_int_equal(run(f, "space", "list", f->dir, NULL), 0); /* reads, and raises it */
+  assert_true(says(f, "grid"));
+  assert_int_equal(user_version(f, NULL), 3);
+  assert_int_equal(user_version(f, older), 2);
+  assert_int_equal(run(f, "check", f->dir, NULL), 0);
+  serve(f, NULL, NULL);
+  assert_int_equal(stop(f), 0);
+  char path[400];
+  snprintf(path, sizeof path, "%s/spaces-2.db", f->dir);
+  assert_int_not_equal(access(path, F_OK), 0);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void) {
@@ -676,6 +721,7 @@ int main(void) {
                                      CASE(test_damaged),
                                      CASE(test_log_holds_no_personal_value),
                                      CASE(test_reload),
-                                     CASE(test_replay_is_apart)};
+                                     CASE(test_replay_is_apart),
+                                     CASE(test_older_directory)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -88,14 +88,8 @@ static void *run_hub(void *payload) {
 
 static void start(fixture *f) {
   qm_error e = {0, ""};
-  qm_hub_options o = {.size = sizeof o,
-                      .env = &f->own.env,
-                      .config = &f->config,
-                      .tls = {.ca = qm_ca_cert(f->ca),
-                              .cert = qm_buf_slice(&f->cert),
-                              .key = f->own.key},
-                      .shards = &(qm_hub_shard){f->own.engine, &f->backend},
-                      .n_shards = 1};
+  qm_hub_options o = hub_options_of(&f->own, f->ca, &f->cert, &f->config,
+                                    &(qm_hub_shard){f->own.engine, &f->backend}, 1);
   if (qm_hub_open(&f->hub, &o, &e) != QM_OK) fail_msg("%s", e.message);
   assert_int_equal(pthread_create(&f->thread, NULL, run_hub, f), 0);
   f->runs = 1;
@@ -110,21 +104,6 @@ static void join(fixture *f) {
   f->runs = 0;
 }
 
-static void add_space(fixture *f, hub_device *d) {
-  qm_buf schema;
-  qm_buf_init(&schema, &f->own.env, QM_SCHEMA_MAX);
-  hub_schema(&schema);
-  qm_space_info info = {.id = {{'s'}},
-                        .name = qm_slice_of("grid", 4),
-                        .role = qm_slice_of("grid", 4),
-                        .secret = {1},
-                        .schema = qm_buf_slice(&schema),
-                        .readable = 1,
-                        .writable = 1};
-  ok(qm_engine_space_put(d->engine, &info, NULL));
-  qm_buf_free(&schema);
-}
-
 static int setup(void **state) {
   fixture *f = calloc(1, sizeof *f);
   assert_non_null(f);
@@ -134,13 +113,11 @@ static int setup(void **state) {
   hub_device_open(&f->a, HUB_NOW_MS);
   hub_device_open(&f->b, HUB_NOW_MS);
   qm_slice name = qm_slice_of("Hub of Stone Bridge", 19);
-  ok(qm_ca_create(&f->own.env, name, HUB_NOW_MS, &f->ca));
+  hub_device_authority(&f->own, &f->ca, &f->cert);
   ok(qm_ca_create(&f->own.env, name, HUB_NOW_MS, &f->foreign));
-  qm_buf_init(&f->cert, &f->own.env, QM_CERT_SIZE_MAX);
-  ok(qm_ca_issue_hub(f->ca, qm_key_spki(f->own.key), NULL, 0, 730, HUB_NOW_MS, &f->cert));
   hub_device_certify(&f->a, f->ca, HUB_NOW_MS);
   hub_device_certify(&f->b, f->ca, HUB_NOW_MS);
-  add_space(f, &f->own);
+  hub_device_add_space(&f->own, 's', "grid");
   qm_hub_config_default(&f->config);
   memcpy(f->config.host, "127.0.0.1", 10);
   f->config.port = 0;
@@ -478,8 +455,8 @@ static void test_end_of_one_session(void **state) {
   hub_raw r;
   qm_arena arena;
   qm_vv_list heads;
-  add_space(f, &f->a);
-  add_space(f, &f->b);
+  hub_device_add_space(&f->a, 's', "grid");
+  hub_device_add_space(&f->b, 's', "grid");
   hub_device_write(&f->b, NULL, "first");
   hub_device_hand_on(&f->b, &f->a, (qm_vv_list){NULL, 0}, 0);
   hub_device_write(&f->a, NULL, "second");
@@ -749,14 +726,8 @@ static void test_address_in_use(void **state) {
   start(f);
   qm_hub_config config = f->config;
   config.port = port_of(f);
-  qm_hub_options o = {.size = sizeof o,
-                      .env = &f->own.env,
-                      .config = &config,
-                      .tls = {.ca = qm_ca_cert(f->ca),
-                              .cert = qm_buf_slice(&f->cert),
-                              .key = f->own.key},
-                      .shards = &(qm_hub_shard){f->own.engine, &f->backend},
-                      .n_shards = 1};
+  qm_hub_options o = hub_options_of(&f->own, f->ca, &f->cert, &config,
+                                    &(qm_hub_shard){f->own.engine, &f->backend}, 1);
   assert_int_equal(qm_hub_open(&second, &o, &e), QM_EBUSY);
   memcpy(config.host, "not an address", 15);
   assert_int_equal(qm_hub_open(&second, &o, &e), QM_EUSAGE);

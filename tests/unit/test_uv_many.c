@@ -85,14 +85,8 @@ static void *run_hub(void *payload) {
 
 static void start(fixture *f, uint32_t loops) {
   qm_error e = {0, ""};
-  qm_hub_options o = {.size = sizeof o,
-                      .env = &f->own.env,
-                      .config = &f->config,
-                      .tls = {.ca = qm_ca_cert(f->ca),
-                              .cert = qm_buf_slice(&f->cert),
-                              .key = f->own.key},
-                      .shards = &(qm_hub_shard){f->own.engine, &f->backend},
-                      .n_shards = 1};
+  qm_hub_options o = hub_options_of(&f->own, f->ca, &f->cert, &f->config,
+                                    &(qm_hub_shard){f->own.engine, &f->backend}, 1);
   f->config.loops = loops;
   if (qm_hub_open(&f->hub, &o, &e) != QM_OK) fail_msg("%s", e.message);
   assert_int_equal(pthread_create(&f->thread, NULL, run_hub, f), 0);
@@ -108,35 +102,18 @@ static void stop(fixture *f) {
   f->runs = 0;
 }
 
-static void add_space(hub_device *d) {
-  qm_buf schema;
-  qm_buf_init(&schema, &d->env, QM_SCHEMA_MAX);
-  hub_schema(&schema);
-  qm_space_info info = {.id = {{'s'}},
-                        .name = qm_slice_of("grid", 4),
-                        .role = qm_slice_of("grid", 4),
-                        .secret = {1},
-                        .schema = qm_buf_slice(&schema),
-                        .readable = 1,
-                        .writable = 1};
-  ok(qm_engine_space_put(d->engine, &info, NULL));
-  qm_buf_free(&schema);
-}
-
 static int setup(void **state) {
   fixture *f = calloc(1, sizeof *f);
   assert_non_null(f);
   signal(SIGPIPE, SIG_IGN);
   pthread_mutex_init(&f->lock, NULL);
   hub_device_open(&f->own, HUB_NOW_MS);
-  ok(qm_ca_create(&f->own.env, qm_slice_of("Hub of Stone Bridge", 19), HUB_NOW_MS, &f->ca));
-  qm_buf_init(&f->cert, &f->own.env, QM_CERT_SIZE_MAX);
-  ok(qm_ca_issue_hub(f->ca, qm_key_spki(f->own.key), NULL, 0, 730, HUB_NOW_MS, &f->cert));
-  add_space(&f->own);
+  hub_device_authority(&f->own, &f->ca, &f->cert);
+  hub_device_add_space(&f->own, 's', "grid");
   for (uint32_t i = 0; i < MANY; i++) {
     hub_device_open(&f->devices[i], HUB_NOW_MS);
     hub_device_certify(&f->devices[i], f->ca, HUB_NOW_MS);
-    add_space(&f->devices[i]);
+    hub_device_add_space(&f->devices[i], 's', "grid");
   }
   qm_hub_config_default(&f->config);
   ok(qm_address_parse("127.0.0.1:0", 11, f->config.host, &f->config.port));
@@ -222,14 +199,8 @@ static void test_opened_and_closed(void **state) {
     f->config.loops = loops;
     qm_error e = {0, ""};
     qm_hub *hub;
-    qm_hub_options o = {.size = sizeof o,
-                        .env = &f->own.env,
-                        .config = &f->config,
-                        .tls = {.ca = qm_ca_cert(f->ca),
-                                .cert = qm_buf_slice(&f->cert),
-                                .key = f->own.key},
-                        .shards = &(qm_hub_shard){f->own.engine, &f->backend},
-                        .n_shards = 1};
+    qm_hub_options o = hub_options_of(&f->own, f->ca, &f->cert, &f->config,
+                                    &(qm_hub_shard){f->own.engine, &f->backend}, 1);
     ok(qm_hub_open(&hub, &o, &e));
     qm_hub_close(hub); /* without a run */
   }
@@ -378,7 +349,7 @@ static void test_one_sync_for_all(void **state) {
                           .flags = QM_ENGINE_HUB | QM_ENGINE_BEHIND,
                           .device = *qm_key_device(hub.key)};
   ok(qm_engine_open(&hub.engine, &hub.env, hub.store, &eo, &e));
-  add_space(&hub);
+  hub_device_add_space(&hub, 's', "grid");
   qm_env env = qm_env_default();
   qm__shard_options o = {.env = &env, .engine = hub.engine, .backend = &backend,
                          .flags = QM_ANSWER_HUB, .deliver = take_done, .payload = &g};

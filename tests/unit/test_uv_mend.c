@@ -48,13 +48,8 @@ static void *run_hub(void *payload) {
 
 static void start(fixture *f) {
   qm_error e = {0, ""};
-  qm_hub_options o = {
-      .size = sizeof o,
-      .env = &f->own.env,
-      .config = &f->config,
-      .tls = {.ca = qm_ca_cert(f->ca), .cert = qm_buf_slice(&f->cert), .key = f->own.key},
-      .shards = &(qm_hub_shard){f->own.engine, &f->backend},
-      .n_shards = 1};
+  qm_hub_options o = hub_options_of(&f->own, f->ca, &f->cert, &f->config,
+                                    &(qm_hub_shard){f->own.engine, &f->backend}, 1);
   if (qm_hub_open(&f->hub, &o, &e) != QM_OK) fail_msg("%s", e.message);
   ok(pthread_create(&f->thread, NULL, run_hub, f));
 }
@@ -66,29 +61,15 @@ static void join(fixture *f) {
 }
 
 static void open_all(fixture *f) {
-  qm_slice name = qm_slice_of("Hub of Stone Bridge", 19);
-  qm_buf schema;
   memset(f, 0, sizeof *f);
   signal(SIGPIPE, SIG_IGN);
   hub_device_open(&f->own, HUB_NOW_MS);
   hub_device_open(&f->a, HUB_NOW_MS);
   hub_device_open(&f->b, HUB_NOW_MS);
-  ok(qm_ca_create(&f->own.env, name, HUB_NOW_MS, &f->ca));
-  qm_buf_init(&f->cert, &f->own.env, QM_CERT_SIZE_MAX);
-  ok(qm_ca_issue_hub(f->ca, qm_key_spki(f->own.key), NULL, 0, 730, HUB_NOW_MS, &f->cert));
+  hub_device_authority(&f->own, &f->ca, &f->cert);
   hub_device_certify(&f->a, f->ca, HUB_NOW_MS);
   hub_device_certify(&f->b, f->ca, HUB_NOW_MS);
-  qm_buf_init(&schema, &f->own.env, QM_SCHEMA_MAX);
-  hub_schema(&schema);
-  qm_space_info info = {.id = {{'s'}},
-                        .name = qm_slice_of("grid", 4),
-                        .role = qm_slice_of("grid", 4),
-                        .secret = {1},
-                        .schema = qm_buf_slice(&schema),
-                        .readable = 1,
-                        .writable = 1};
-  ok(qm_engine_space_put(f->own.engine, &info, NULL));
-  qm_buf_free(&schema);
+  hub_device_add_space(&f->own, 's', "grid");
   qm_hub_config_default(&f->config);
   memcpy(f->config.host, "127.0.0.1", 10);
   f->config.port = 0;

@@ -148,20 +148,9 @@ static void make_faulty(side *s, int rc) {
 /* --- life --- */
 
 static void add_space(hub_device *d, uint32_t number) {
-  qm_buf schema;
   char name[8];
-  qm_buf_init(&schema, &d->env, QM_SCHEMA_MAX);
-  hub_schema(&schema);
-  int n = snprintf(name, sizeof name, "grid-%u", (unsigned)number);
-  qm_space_info info = {.id = {{(uint8_t)('a' + number)}},
-                        .name = qm_slice_of(name, (size_t)n),
-                        .role = qm_slice_of("grid", 4),
-                        .secret = {1},
-                        .schema = qm_buf_slice(&schema),
-                        .readable = 1,
-                        .writable = 1};
-  ok(qm_engine_space_put(d->engine, &info, NULL));
-  qm_buf_free(&schema);
+  snprintf(name, sizeof name, "grid-%u", (unsigned)number);
+  hub_device_add_space(d, (char)('a' + number), name);
 }
 
 static void *run_hub(void *payload) {
@@ -174,14 +163,8 @@ static int open_hub(fixture *f, uint32_t n_shards, qm_hub **out, qm_error *e) {
   qm_hub_shard shards[SHARDS];
   for (uint32_t i = 0; i < SHARDS; i++)
     shards[i] = (qm_hub_shard){f->sides[i].own.engine, &f->sides[i].backend};
-  qm_hub_options o = {.size = sizeof o,
-                      .env = &f->sides[0].own.env,
-                      .config = &f->config,
-                      .tls = {.ca = qm_ca_cert(f->ca),
-                              .cert = qm_buf_slice(&f->cert),
-                              .key = f->sides[0].own.key},
-                      .shards = shards,
-                      .n_shards = n_shards};
+  qm_hub_options o = hub_options_of(&f->sides[0].own, f->ca, &f->cert, &f->config, shards,
+                                    n_shards);
   return qm_hub_open(out, &o, e);
 }
 
@@ -217,10 +200,7 @@ static int setup(void **state) {
                                   .held = held, .touch = touch, .enrol = enrol};
   }
   for (uint32_t i = 0; i < SPACES; i++) add_space(&f->sides[i % SHARDS].own, i);
-  hub_device *own = &f->sides[0].own;
-  ok(qm_ca_create(&own->env, qm_slice_of("Hub of Stone Bridge", 19), HUB_NOW_MS, &f->ca));
-  qm_buf_init(&f->cert, &own->env, QM_CERT_SIZE_MAX);
-  ok(qm_ca_issue_hub(f->ca, qm_key_spki(own->key), NULL, 0, 730, HUB_NOW_MS, &f->cert));
+  hub_device_authority(&f->sides[0].own, &f->ca, &f->cert);
   for (uint32_t i = 0; i < DEVICES; i++) {
     hub_device_open(&f->devices[i], HUB_NOW_MS);
     hub_device_certify(&f->devices[i], f->ca, HUB_NOW_MS);
