@@ -237,7 +237,6 @@ typedef struct hub_backend {
   int touching; /* the first store thread: between touch_begin and touch_end, lock held */
   hub_places places;
   hub_shard shards[QM_HUB_SHARDS_MAX];
-  uint32_t n_shards;
 } hub_backend;
 void hub_held_note(hub_backend *b, const qm_id *device, const qm_id *space, qm_vv_list vv);
 int hub_held_write(hub_backend *b, const qm_id *device, int complete);

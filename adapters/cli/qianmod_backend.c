@@ -680,7 +680,6 @@ int hub_backend_open(hub_backend *b, hub_dir *d, const hub_stores *stores, qm_er
   }
   b->dir = d;
   b->db = d->db;
-  b->n_shards = stores->n;
   for (uint32_t i = 0; i < stores->n; i++) shard_open(&b->shards[i], b, i, stores->p[i].engine);
   return QM_OK;
 }

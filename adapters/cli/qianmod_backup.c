@@ -82,22 +82,22 @@ static int copy_store(const hub_dir *from, const hub_dir *to, uint32_t shard, qm
 }
 
 /* What a verified copy holds is safe (design: acknowledged and safe). */
-typedef struct holding {
+typedef struct safe_space {
   qm_id space;
   qm_vv_list vv;
-} holding;
-typedef struct held_list {
+} safe_space;
+typedef struct safe_list {
   qm_arena arena;
-  holding *p;
+  safe_space *p;
   uint32_t n, cap;
-} held_list;
+} safe_list;
 
-static void list_init(held_list *l, const qm_env *env) {
-  *l = (held_list){.n = 0};
+static void safe_init(safe_list *l, const qm_env *env) {
+  *l = (safe_list){.n = 0};
   qm_arena_init(&l->arena, env, (size_t)1 << 30);
 }
 
-static int list_add(held_list *l, qm_engine *engine) {
+static int safe_add(safe_list *l, qm_engine *engine) {
   for (uint32_t i = 0; i < qm_engine_space_count(engine); i++) {
     qm_space *sp = qm_engine_space_at(engine, i);
     qm_space_info info;
@@ -115,7 +115,7 @@ static int list_add(held_list *l, qm_engine *engine) {
   return QM_OK;
 }
 
-static int list_note(const held_list *l, qm_hubdb *db) {
+static int safe_note(const safe_list *l, qm_hubdb *db) {
   QM_TRY(qm_hubdb_begin(db));
   int rc = QM_OK;
   for (uint32_t i = 0; i < l->n && rc == QM_OK; i++)
@@ -136,11 +136,11 @@ static void tidy(const char *path) {
 
 /* Opens the copy at `path` and checks it; what it holds goes into the list, where there is one. */
 static int verify_copy(const hub_args *a, hub_dir *d, uint32_t shard, const char *path,
-                       held_list *list, uint32_t *n, char at[9], qm_error *e) {
+                       safe_list *list, uint32_t *n, char at[9], qm_error *e) {
   hub_engine h;
   QM_TRY(hub_engine_open(d, shard, path, &h, e));
   int rc = check_engine(a, h.engine, n, at, e);
-  if (rc == QM_OK && list) rc = list_add(list, h.engine);
+  if (rc == QM_OK && list) rc = safe_add(list, h.engine);
   hub_engine_close(&h);
   return rc;
 }
@@ -167,12 +167,12 @@ static int failed(const hub_args *a, int rc, const char *at, const qm_error *e) 
 /* --- backup --- */
 
 /* The copy's own hub.db says what is safe with it. */
-static int note_in_copy(hub_dir *to, const held_list *list, qm_error *e) {
+static int note_in_copy(hub_dir *to, const safe_list *list, qm_error *e) {
   char path[QM_FILE_PATH_MAX];
   qm_hubdb *db;
   hub_file(to, "hub.db", path);
   QM_TRY(qm_hubdb_open(&to->env, path, 0, &db, e));
-  int rc = list_note(list, db);
+  int rc = safe_note(list, db);
   qm_hubdb_close(db);
   tidy(path);
   return rc;
@@ -181,7 +181,7 @@ static int note_in_copy(hub_dir *to, const held_list *list, qm_error *e) {
 /* Each store is of one moment of its own: no change is of two spaces. hub.db goes after them: it
  * then has every device and space that they know. The settings go last of all: without them a
  * directory is neither hub nor backup. Only then is what it holds safe, and devices are told. */
-static int copy_all(hub_dir *d, hub_dir *to, held_list *list, uint32_t *n, char at[9],
+static int copy_all(hub_dir *d, hub_dir *to, safe_list *list, uint32_t *n, char at[9],
                     qm_error *e) {
   char path[QM_FILE_PATH_MAX];
   uint32_t stores, after;
@@ -204,10 +204,10 @@ static int copy_all(hub_dir *d, hub_dir *to, held_list *list, uint32_t *n, char 
 }
 
 static int backup(hub_dir *d, hub_dir *to, uint32_t *n, char at[9], qm_error *e) {
-  held_list list;
-  list_init(&list, &d->env);
+  safe_list list;
+  safe_init(&list, &d->env);
   int rc = copy_all(d, to, &list, n, at, e);
-  if (rc == QM_OK) rc = list_note(&list, d->db);
+  if (rc == QM_OK) rc = safe_note(&list, d->db);
   qm_arena_free(&list.arena);
   return rc;
 }
@@ -232,12 +232,12 @@ int hub_verb_backup(const hub_args *a) {
 /* --- restore --- */
 
 /* Opening the engine once makes a new epoch of it. */
-static int open_restored(hub_dir *d, uint32_t shard, held_list *list, uint32_t *n, char at[9],
+static int open_restored(hub_dir *d, uint32_t shard, safe_list *list, uint32_t *n, char at[9],
                          qm_error *e) {
   hub_engine h;
   QM_TRY(hub_engine_open(d, shard, NULL, &h, e));
   int rc = check_engine(NULL, h.engine, n, at, e);
-  if (rc == QM_OK) rc = list_add(list, h.engine);
+  if (rc == QM_OK) rc = safe_add(list, h.engine);
   hub_engine_close(&h);
   return rc;
 }
@@ -260,7 +260,7 @@ static int restore_stores(hub_dir *from, hub_dir *to, qm_error *e) {
 static int restore(hub_dir *from, hub_dir *to, uint32_t *n, char at[9], qm_error *e) {
   uint8_t instance[16];
   uint32_t stores;
-  held_list list;
+  safe_list list;
   hub_dir again;
   QM_TRY(hub_make_dir(to->path, e));
   QM_TRY(copy_hub_db(from, to, e));
@@ -271,11 +271,11 @@ static int restore(hub_dir *from, hub_dir *to, uint32_t *n, char at[9], qm_error
     QM_TRY(copy_plain(from, to, plain_files[i], e));
   QM_TRY(hub_sync_dir(to->path));
   QM_TRY(hub_open(&again, to->path, QM_DIR_KEYS | QM_DIR_LOCK | QM_DIR_CHECK, e));
-  list_init(&list, &again.env);
+  safe_init(&list, &again.env);
   int rc = hub_stores_count(&again, &stores, e);
   for (uint32_t i = 0; rc == QM_OK && i < stores; i++)
     rc = open_restored(&again, i, &list, n, at, e);
-  if (rc == QM_OK) rc = list_note(&list, again.db);
+  if (rc == QM_OK) rc = safe_note(&list, again.db);
   qm_arena_free(&list.arena);
   hub_close(&again);
   return rc;

@@ -10,12 +10,6 @@
 #include "core/hash.h"
 #include "sync/recovery.h"
 
-/* A space in a store that was not lost. */
-typedef struct found {
-  qm_id space;
-  uint32_t shard;
-} found;
-
 typedef struct recovering {
   hub_dir d;
   qm_buf file;
@@ -23,7 +17,7 @@ typedef struct recovering {
   qm_recovery r;
   qm_cert cert; /* of the device that wrote it */
   uint32_t n_devices;
-  found *found;
+  hub_place *found; /* the spaces of stores that were not lost */
   uint32_t n_found, cap_found, reading; /* reading: the store at hand */
 } recovering;
 
@@ -66,7 +60,7 @@ static int take_found(void *payload, const qm_space_row *row) {
     if (!x->found) return QM_ENOMEM;
     x->cap_found = cap;
   }
-  x->found[x->n_found++] = (found){row->id, x->reading};
+  x->found[x->n_found++] = (hub_place){row->id, x->reading};
   return QM_OK;
 }
 
@@ -84,7 +78,7 @@ static int find_spaces(recovering *x, qm_error *e) {
     if (rc != QM_OK) return hub_store_fail(path, rc, e);
     rc = store->ops->space_list(store, take_found, x);
     store->ops->close(store);
-    if (rc != QM_OK) return qm_fail(e, rc, "%s: %s", path, qm_err_text(rc));
+    if (rc != QM_OK) return hub_store_fail(path, rc, e);
   }
   return QM_OK;
 }

@@ -66,7 +66,7 @@ static int make(hub_dir *d, uint32_t shard, int *has_spaces, qm_error *e) {
   if (rc != QM_OK) return hub_store_fail(path, rc, e);
   if (has_spaces) rc = store->ops->space_list(store, has_space, has_spaces);
   store->ops->close(store);
-  return rc == QM_OK ? QM_OK : qm_fail(e, rc, "%s: %s", path, qm_err_text(rc));
+  return rc == QM_OK ? QM_OK : hub_store_fail(path, rc, e);
 }
 
 int hub_store_make(hub_dir *d, uint32_t shard, qm_error *e) { return make(d, shard, NULL, e); }

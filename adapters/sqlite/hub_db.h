@@ -224,9 +224,8 @@ int qm_hubdb_sweep(qm_hubdb *h, uint64_t now_ms);
 
 /* Small values by name, of one space or (space NULL) of the hub: "safe" and
  * "acknowledged" hold VVs, "replay" marks a directory made by replay, "shards" says how many
- * stores there are (qianmod). An empty value
- * deletes. QM_EINVAL: an empty name or one over QM_HUB_TEXT_MAX. get appends to out;
- * QM_ENOTFOUND. */
+ * stores there are (qianmod). An empty value deletes. QM_EINVAL: an empty name or one over
+ * QM_HUB_TEXT_MAX. get appends to out; QM_ENOTFOUND. */
 int qm_hubdb_note_put(qm_hubdb *h, const qm_id *space, const char *name, qm_slice value);
 int qm_hubdb_note_get(qm_hubdb *h, const qm_id *space, const char *name, qm_buf *out);
 

@@ -38,16 +38,16 @@ static int merge(qm__gather *g, qm__gathered *out) {
   return QM_OK;
 }
 
-static void tag_of(const qm__gathered *from, uint8_t tag[QM_TAG_SIZE]) {
+static void put_tag(qm__gathered *all) {
   qm_sha sha;
   qm_hash hash;
   qm_sha_init(&sha);
-  for (uint32_t i = 0; i < from->n_lines; i++) {
-    qm_sha_add(&sha, from->lines[i].line.id.b, QM_ID_SIZE);
-    qm_sha_add(&sha, from->lines[i].line.tag, QM_TAG_SIZE);
+  for (uint32_t i = 0; i < all->n_lines; i++) {
+    qm_sha_add(&sha, all->lines[i].line.id.b, QM_ID_SIZE);
+    qm_sha_add(&sha, all->lines[i].line.tag, QM_TAG_SIZE);
   }
   qm_sha_end(&sha, &hash);
-  memcpy(tag, hash.b, QM_TAG_SIZE);
+  memcpy(all->tag, hash.b, sizeof all->tag);
 }
 
 void qm__gather_end(qm__gather *g, qm__gathered *out) {
@@ -61,7 +61,7 @@ void qm__gather_end(qm__gather *g, qm__gathered *out) {
     out->drop = job->drop;
   }
   if (out->rc == QM_OK && g->jobs) out->rc = merge(g, out);
-  if (out->rc == QM_OK) tag_of(out, out->tag);
+  if (out->rc == QM_OK) put_tag(out);
 }
 
 void qm__gather_clear(qm__gather *g, const qm_env *env) {

@@ -386,14 +386,15 @@ static void answer_check(qm__hub_conn *hc) {
   qm__gather_clear(&hc->check, hc->hub->env);
 }
 
-static void done(qm__hub_conn *hc, uint32_t ticket, int code, const qm_reply *reply) {
+static void done(qm__hub_conn *hc, qm_ticket ticket, int code, const qm_reply *reply) {
   int rc = qm_session_done(hc->session, ticket, code, reply);
   /* More authors than a VV may list: this space cannot be synced, the others can. */
   if (rc == QM_EINVAL) (void)qm_session_done(hc->session, ticket, QM_ELIMIT, NULL);
 }
 
-static void answer_listing(qm__hub_conn *hc, uint32_t ticket) {
+static void answer_listing(qm__hub_conn *hc, qm_ticket ticket) {
   qm__gathered all;
+  hc->mark_ms = now_of(hc);
   qm__gather_end(&hc->listing, &all);
   if (hc->session && all.drop) {
     shut(hc, all.rc);
@@ -410,6 +411,7 @@ static void answer_listing(qm__hub_conn *hc, uint32_t ticket) {
 }
 
 static void answer_request(qm__hub_conn *hc, qm__job *job) {
+  hc->mark_ms = now_of(hc);
   if (job->drop) {
     shut(hc, job->rc);
     return;
@@ -435,18 +437,16 @@ static void answer_enrol(qm__hub_conn *hc, qm__job *job) {
 /* Takes the job. */
 static void answer(qm__hub_conn *hc, qm__job *job) {
   int is_listing = job->kind == QM_JOB_REQUEST && job->ev.kind == QM_EV_SPACES;
-  uint32_t ticket = job->ev.ticket;
-  if (is_listing || job->kind == QM_JOB_CHECK) {
-    if (!qm__gather_add(is_listing ? &hc->listing : &hc->check, job)) return;
-    hc->mark_ms = is_listing ? now_of(hc) : hc->mark_ms;
-    if (is_listing) answer_listing(hc, ticket);
-    else answer_check(hc);
+  qm_ticket ticket = job->ev.ticket;
+  if (is_listing) {
+    if (qm__gather_add(&hc->listing, job)) answer_listing(hc, ticket);
     return;
   }
-  if (job->kind == QM_JOB_REQUEST && hc->session) {
-    hc->mark_ms = now_of(hc);
-    answer_request(hc, job);
+  if (job->kind == QM_JOB_CHECK) {
+    if (qm__gather_add(&hc->check, job)) answer_check(hc);
+    return;
   }
+  if (job->kind == QM_JOB_REQUEST && hc->session) answer_request(hc, job);
   if (job->kind == QM_JOB_ENROL && !hc->gone) answer_enrol(hc, job);
   qm__job_free(hc->hub->env, job);
 }

@@ -1,6 +1,6 @@
-# Measuring. `make bench` builds optimised (across files, too), plays the traces, checks each run's result before
-# it prints a figure, and writes build/bench.json. Ratios of one run can be compared; figures
-# of different machines cannot.
+# Measuring. `make bench` builds optimised (across files, too), plays the traces, checks each
+# run's result before it prints a figure, and writes build/bench.json. Ratios of one run can be
+# compared; figures of different machines cannot.
 RUNS ?= 5
 BENCH_SRC := $(wildcard tests/bench/*.c)
 BENCH_CLI := adapters/cli/replay_trace.c adapters/cli/replay_play.c adapters/cli/replay_process.c

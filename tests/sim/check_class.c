@@ -24,7 +24,7 @@ typedef struct group {
   member *p;
   uint32_t n;
   uint32_t *place; /* by save: member + 1; 0: not there */
-  int deletes;     /* somebody deleted one of them */
+  int is_deleted;  /* somebody deleted one of them */
 } group;
 
 static const save *save_of(const group *g, uint32_t id) { return g->w->people->saves[id]; }
@@ -65,7 +65,9 @@ static void find_places(group *g) {
     }
 }
 
-static void note_delete(group *g, const save *s) { g->deletes |= s->kind == SAVE_DELETE; }
+static void note_delete(group *g, const save *s) {
+  g->is_deleted |= is_there(g, s) && s->kind == SAVE_DELETE;
+}
 
 static void check_there(group *g, const save *s) {
   if (s->liar || forks_in(g->w, g->space)) return;
@@ -104,7 +106,7 @@ static int stands(const view *v, int field, const char *value) {
 static int is_apart(const group *g, const save *s) {
   const edit *text = &s->edits[SEQ_TEXT], *list = &s->edits[SEQ_LIST];
   return s->remove[0] || s->review || text->n_cut || list->n_cut ||
-         (g->deletes && (text->n || list->n));
+         (g->is_deleted && (text->n || list->n));
 }
 
 static int answered(const group *g, const save *i, int field) {
@@ -132,7 +134,6 @@ static void check_values(group *g, const save *s) {
 
 static void check_sums(group *g) {
   int64_t shown = 0, counted = 0;
-  int deletes = 0;
   for (uint32_t k = 0; k < g->n; k++) {
     const member *m = &g->p[k];
     unsigned made = 0;
@@ -141,7 +142,6 @@ static void check_sums(group *g) {
       const save *s = m->r->saves[i];
       if (!is_there(g, s)) continue;
       counted += s->delta;
-      deletes += s->kind == SAVE_DELETE;
       made += s->kind == SAVE_NEW;
     }
     if (made != m->v.n_creations)
@@ -151,7 +151,7 @@ static void check_sums(group *g) {
   if (shown != counted)
     violation(g->w, "record %u and its class count %lld, people counted %lld", g->p[0].r->label,
               (long long)shown, (long long)counted);
-  for (uint32_t k = 0; k < g->n && !deletes; k++)
+  for (uint32_t k = 0; k < g->n && !g->is_deleted; k++)
     if (g->p[k].v.n_creations && !g->p[k].v.visible)
       violation(g->w, "record %u of a class is gone, and nobody deleted one of it",
                 g->p[k].r->label);

@@ -271,10 +271,13 @@ void node_check_harm(node *n) {
     if (!sp) continue;
     int rc = qm_engine_check(n->engine, sp, NULL);
     if (disk_dead(n->disk)) return;
-    if (rc == QM_OK || qm_space_suspect(sp)) n->harmed &= (uint8_t)~(1u << i);
-    if (rc == QM_OK) n->found &= (uint8_t)~(1u << i);
-    else if (qm_space_suspect(sp)) n->found |= (uint8_t)(1u << i);
-    else if (rc == QM_EIO || rc == QM_EINTERNAL || rc == QM_ECORRUPT) n->sick = 1;
+    uint8_t bit = (uint8_t)(1u << i);
+    if (rc == QM_OK || qm_space_suspect(sp)) {
+      n->harmed &= (uint8_t)~bit;
+      n->found = rc == QM_OK ? n->found & (uint8_t)~bit : n->found | bit;
+    } else if (rc == QM_EIO || rc == QM_EINTERNAL || rc == QM_ECORRUPT) {
+      n->sick = 1;
+    }
   }
 }
 
