@@ -130,6 +130,23 @@ static inline key key_member(uint32_t space, uint32_t collection, const qm_id *i
 
 static inline qm_slice key_slice(const key *k) { return qm_slice_of(k->b, k->n); }
 
+/* Keys that are looked for together. */
+typedef struct key_list {
+  key keys[QM__MAP_TOGETHER];
+  const qm__map_node *found[QM__MAP_TOGETHER];
+} key_list;
+
+/* Of `left` that are still to be looked for, how many go together. */
+static inline size_t keys_together(size_t left) {
+  return left < QM__MAP_TOGETHER ? left : QM__MAP_TOGETHER;
+}
+
+static inline void find_keys(mem_store *m, key_list *l, size_t n) {
+  qm_slice keys[QM__MAP_TOGETHER];
+  for (size_t i = 0; i < n; i++) keys[i] = key_slice(&l->keys[i]);
+  qm__map_find_all(&m->map, keys, n, l->found);
+}
+
 static inline int has_prefix(qm_slice s, qm_slice prefix) {
   return s.n >= prefix.n && (prefix.n == 0 || memcmp(s.p, prefix.p, prefix.n) == 0);
 }

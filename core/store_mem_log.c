@@ -51,9 +51,14 @@ static key key_log_any(uint32_t space, uint64_t seq) {
 static int log_index(mem_store *m, uint32_t space, uint64_t seq, const qm_log_row *row) {
   uint8_t number[8];
   put_be(number, seq, 8);
-  for (uint32_t i = 0; i < row->n_records; i++) {
-    key k = key_log_of(space, &row->records[i]);
-    QM_TRY(qm__map_append(&m->map, key_slice(&k), qm_slice_of(number, 8)));
+  for (size_t from = 0, count; from < row->n_records; from += count) {
+    key_list list;
+    count = keys_together(row->n_records - from);
+    for (size_t i = 0; i < count; i++)
+      list.keys[i] = key_log_of(space, &row->records[from + i]);
+    find_keys(m, &list, count); /* so that each is at hand below */
+    for (size_t i = 0; i < count; i++)
+      QM_TRY(qm__map_append(&m->map, key_slice(&list.keys[i]), qm_slice_of(number, 8)));
   }
   if (row->n_records) return QM_OK;
   key k = key_log_any(space, seq);

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "core/prefetch.h"
 #include "core/wide.h"
 
 /* Bytes that an appended value has room for at first: it will grow. */
@@ -236,6 +237,22 @@ const qm__map_node *qm__map_seek(qm__map *m, qm_slice key) {
 
 const qm__map_node *qm__map_find(qm__map *m, qm_slice key) {
   return hash_find(m, key, hash_of(m, key));
+}
+
+void qm__map_find_all(qm__map *m, const qm_slice *keys, size_t n, const qm__map_node **found) {
+  uint32_t hash[QM__MAP_TOGETHER];
+  for (size_t i = 0; i < n; i++) {
+    hash[i] = hash_of(m, keys[i]);
+    if (m->n_buckets) qm_prefetch(bucket_of(m, hash[i]));
+  }
+  for (size_t i = 0; i < n; i++) {
+    const qm__map_node *first = m->n_buckets ? *bucket_of(m, hash[i]) : NULL;
+    if (first) qm_prefetch_bytes(first, sizeof *first + sizeof *first->next + keys[i].n);
+  }
+  for (size_t i = 0; i < n; i++) {
+    found[i] = hash_find(m, keys[i], hash[i]);
+    if (found[i]) qm_prefetch_bytes(found[i]->value, found[i]->value_n);
+  }
 }
 
 const qm__map_node *qm__map_before(qm__map *m, qm_slice key) {

@@ -18,6 +18,7 @@
 
 #define QM__MAP_LEVELS 16
 #define QM__MAP_KINDS 32
+#define QM__MAP_TOGETHER 32u
 
 typedef struct qm__map_node qm__map_node;
 typedef struct qm__map_undo qm__map_undo;
@@ -55,6 +56,9 @@ int qm__map_delete(qm__map *m, qm_slice key);
 
 /* NULL where there is none (of that kind). next: of what seek, before or next gave. */
 const qm__map_node *qm__map_find(qm__map *m, qm_slice key);
+/* The same of n keys, QM__MAP_TOGETHER at most: what one looks at is fetched while the others
+ * are looked for, as are the first bytes of the values. */
+void qm__map_find_all(qm__map *m, const qm_slice *keys, size_t n, const qm__map_node **found);
 const qm__map_node *qm__map_seek(qm__map *m, qm_slice key);   /* first >= key */
 const qm__map_node *qm__map_before(qm__map *m, qm_slice key); /* last < key */
 const qm__map_node *qm__map_next(const qm__map_node *n);

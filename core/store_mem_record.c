@@ -4,7 +4,6 @@
 /* ---- records ---- */
 
 #define RECORD_FIXED (4 + 16)
-#define FOUND 32u /* before the first is visited: the way to one does not wait for another's */
 
 static void record_row(const qm__map_node *n, const qm_id *id, qm_record_row *row) {
   qm_slice v = qm__map_value(n);
@@ -23,14 +22,15 @@ int qm__mem_record_load(qm_store *s, uint32_t space, const qm_id *ids, size_t n,
                         qm_visit_record visit, void *payload) {
   mem_store *m = self(s);
   QM_TRY(reading(m));
-  for (size_t from = 0; from < n; from += FOUND) {
-    const qm__map_node *found[FOUND];
-    size_t count = n - from < FOUND ? n - from : FOUND;
-    for (size_t i = 0; i < count; i++) found[i] = record_find(m, space, &ids[from + i]);
+  for (size_t from = 0, count; from < n; from += count) {
+    key_list list;
+    count = keys_together(n - from);
+    for (size_t i = 0; i < count; i++) list.keys[i] = key_record(space, &ids[from + i]);
+    find_keys(m, &list, count);
     for (size_t i = 0; i < count; i++) {
       qm_record_row row;
-      if (!found[i]) continue;
-      record_row(found[i], &ids[from + i], &row);
+      if (!list.found[i]) continue;
+      record_row(list.found[i], &ids[from + i], &row);
       int rc = visit(payload, &row);
       if (rc != QM_OK) return visited(rc);
     }
@@ -64,7 +64,14 @@ static int record_save_one(mem_store *m, uint32_t space, const qm_record_row *ro
 int qm__mem_record_save(qm_store *s, uint32_t space, const qm_record_row *rows, size_t n) {
   mem_store *m = self(s);
   QM_TRY(writing(m));
-  for (size_t i = 0; i < n; i++) QM_TRY(wrote(m, record_save_one(m, space, &rows[i])));
+  for (size_t from = 0, count; from < n; from += count) {
+    key_list list;
+    count = keys_together(n - from);
+    for (size_t i = 0; i < count; i++) list.keys[i] = key_record(space, &rows[from + i].id);
+    find_keys(m, &list, count); /* so that each is at hand below */
+    for (size_t i = 0; i < count; i++)
+      QM_TRY(wrote(m, record_save_one(m, space, &rows[from + i])));
+  }
   return QM_OK;
 }
 
@@ -126,11 +133,16 @@ int qm__mem_creation_find(qm_store *s, uint32_t space, const qm_dot *dots, size_
                           uint8_t *found) {
   mem_store *m = self(s);
   QM_TRY(reading(m));
-  for (size_t i = 0; i < n; i++) {
-    key k = key_author(CREATION, space, dots[i].author, dots[i].counter);
-    const qm__map_node *node = qm__map_find(&m->map, key_slice(&k));
-    found[i] = node != NULL;
-    if (node) memcpy(ids[i].b, qm__map_value(node).p, QM_ID_SIZE);
+  for (size_t from = 0, count; from < n; from += count) {
+    key_list list;
+    count = keys_together(n - from);
+    for (size_t i = 0; i < count; i++)
+      list.keys[i] = key_author(CREATION, space, dots[from + i].author, dots[from + i].counter);
+    find_keys(m, &list, count);
+    for (size_t i = 0; i < count; i++) {
+      found[from + i] = list.found[i] != NULL;
+      if (list.found[i]) memcpy(ids[from + i].b, qm__map_value(list.found[i]).p, QM_ID_SIZE);
+    }
   }
   return QM_OK;
 }
