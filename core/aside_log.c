@@ -59,14 +59,12 @@ static int resolve_one(const qm_space *s, const qm_segment *g) {
 
 int qm__log_resolve(qm_space *s, const qm_segment *g, qm_arena *arena) {
   if (resolve_one(s, g)) return QM_OK;
-  qm_store *store = s->engine->store;
   qm_dot *dots = qm_arena_array(arena, g->n_ops, sizeof *dots);
   qm_op **ops = qm_arena_array(arena, g->n_ops, sizeof *ops);
   qm_id *ids = qm_arena_array(arena, g->n_ops, sizeof *ids);
-  uint8_t *found = qm_arena_zero(arena, g->n_ops);
+  uint8_t *found = qm_arena_array(arena, g->n_ops, sizeof *found);
   uint32_t *places = qm_arena_array(arena, g->n_ops, sizeof *places);
   uint32_t n = 0, n_ops = 0, inside = 0;
-  const qm_op *last = NULL; /* ops on one record mostly follow each other: it is asked for once */
   if (!dots || !ops || !ids || !found || !places) return QM_ENOMEM;
   for (uint32_t i = 0; i < g->n_changes; i++)
     for (uint32_t o = 0; o < g->changes[i].n_ops; o++) {
@@ -74,21 +72,12 @@ int qm__log_resolve(qm_space *s, const qm_segment *g, qm_arena *arena) {
       if (op->named != QM_BY_CREATION) continue;
       inside += (uint32_t)is_inside(g, op->created);
       if (is_inside(g, op->created)) continue;
-      if (last && qm_dot_eq(last->created, op->created)) {
-        op->record = last->record;
-        continue;
-      }
-      const qm_loaded *l = qm__space_created(s, op->created);
-      if (l) {
-        op->record = l->record.id;
-        last = op;
-        continue;
-      }
+      /* Ops on one record mostly follow each other: it is asked for once. */
       if (!n || !qm_dot_eq(dots[n - 1], op->created)) dots[n++] = op->created;
       places[n_ops] = n - 1;
       ops[n_ops++] = op;
     }
-  if (n) QM_TRY(store->ops->creation_find(store, s->number, dots, n, ids, found));
+  if (n) QM_TRY(qm__space_find_created(s, dots, n, arena, ids, found));
   for (uint32_t i = 0; i < n_ops; i++) {
     if (!found[places[i]]) return QM_ENOTFOUND;
     ops[i]->record = ids[places[i]];

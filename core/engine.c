@@ -291,7 +291,7 @@ void qm_engine_rollback(qm_engine *e) {
 
 /* Do the records say what their rows say, and borrow nothing of the transaction? */
 static int may_keep(const qm_engine *e) {
-  return (e->took || e->wrote || e->keeps) && !e->whole && e->records.used <= QM_KEPT_MAX;
+  return (e->took || e->wrote || e->keeps) && !e->whole && e->records.used <= qm__fold_room(e);
 }
 
 int qm_engine_commit(qm_engine *e, qm_durability durability, qm_store_done done, void *payload) {

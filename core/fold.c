@@ -11,8 +11,15 @@ int qm__fold_is_followed(const qm_engine *e) {
   return (e->flags & (QM_ENGINE_FEED | QM_ENGINE_INBOX)) || e->projector.record;
 }
 
+size_t qm__fold_room(const qm_engine *e) {
+  const uint32_t further = e->n_spaces ? e->n_spaces - 1 : 0;
+  if (!(e->flags & QM_ENGINE_HUB)) return QM_ROOM_DEVICE;
+  if (further > (QM_ROOM_MAX - QM_ROOM_HUB) / QM_ROOM_SPACE) return QM_ROOM_MAX;
+  return QM_ROOM_HUB + further * QM_ROOM_SPACE;
+}
+
 int qm__fold_may_wait(const qm_engine *e) {
-  if (!(e->flags & QM_ENGINE_BEHIND) || e->whole || e->records.used > QM_BEHIND_MAX) return 0;
+  if (!(e->flags & QM_ENGINE_BEHIND) || e->whole || e->records.used > qm__fold_room(e)) return 0;
   if (e->took ? qm__fold_is_followed(e) : !e->wrote) return 0;
   if (e->wrote && e->records.used - e->kept > QM_BEHIND_OWN_MAX) return 0;
   for (uint32_t i = 0; i < e->n_spaces; i++) {

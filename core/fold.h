@@ -2,7 +2,7 @@
  *
  * With QM_ENGINE_BEHIND a commit that did nothing but take batches writes the log alone, one of
  * a local write only its row of the open run. What these changed stays decoded in the engine's
- * arena and is saved once: when it has grown to QM_BEHIND_MAX (QM_BEHIND_OWN_MAX where it was
+ * arena and is saved once: when it has outgrown qm__fold_room (QM_BEHIND_OWN_MAX where it was
  * written here), when a transaction does anything else, or when somebody asks for what is
  * stored. A store may therefore hold a log that goes further than its author rows; whoever opens
  * it applies the rest of the log, and then of the open run, to its records again. What waits is
@@ -19,10 +19,18 @@
 
 #include "core/space.h"
 
-/* Bytes of the records at hand. Bounds the memory, and what must be applied again after a crash. */
-#define QM_BEHIND_MAX ((size_t)15 << 20)
-
+/* Bytes of what was written here that may wait. */
 #define QM_BEHIND_OWN_MAX ((size_t)4 << 20)
+
+/* Bytes of records that may stay decoded from one transaction to the next, waiting or not. Bounds
+ * the memory, and what must be applied again after a crash. To a hub batches come from all of its
+ * spaces in turn, so it has more of it the more these are: with too little every batch would load
+ * again what the one before it of that space had at hand. */
+#define QM_ROOM_DEVICE ((size_t)8 << 20)
+#define QM_ROOM_HUB ((size_t)15 << 20) /* of one space */
+#define QM_ROOM_SPACE ((size_t)3 << 20) /* for each further one */
+#define QM_ROOM_MAX ((size_t)64 << 20)
+size_t qm__fold_room(const qm_engine *e);
 
 /* Saves what waits: inside a transaction as part of it, otherwise in one of its own. Nothing
  * waits: no effect but that an open transaction will be saved whole. */

@@ -7,6 +7,7 @@
 #include "core/crdt/siblings.h"
 #include "core/mp.h"
 #include "core/mp_put.h"
+#include "core/prefetch.h"
 
 /* Blob (SPEC S6.2), one MessagePack array of four:
  *   names      [local author number, …]              ascending bytewise by author id
@@ -208,6 +209,22 @@ static void encode_head(const qm_record *r, const qm_names *names, const qm_auth
     const qm_mark *m = &r->marks.p[i];
     qm_put_dot(out, names, authors, m->dot);
     qm_mp_uint(out, (m->deleted ? 1u : 0u) | (m->kept ? 2u : 0u));
+  }
+}
+
+void qm_record_prefetch(const qm_record *r, unsigned step) {
+  if (step == 0) {
+    qm_prefetch_bytes(r->cells, r->n_cells * sizeof *r->cells);
+    qm_prefetch(r->creations);
+    qm_prefetch(r->marks.p);
+    return;
+  }
+  for (uint32_t i = 0; i < r->n_cells; i++) {
+    const qm_cell *c = &r->cells[i];
+    if (step == 1) /* most hold one value, beside its head */
+      qm_prefetch_bytes(c->content, sizeof(qm_siblings) + sizeof(qm_sibling));
+    else if (c->shape == QM_SIBLINGS && !is_empty(c))
+      qm_prefetch(qm_siblings_of(c)->p->value.p);
   }
 }
 

@@ -50,6 +50,10 @@ int qm_record_join(qm_record *out, const qm_record *a, const qm_vv *va, const qm
                    const qm_vv *vb, const qm_authors *authors, qm_arena *arena);
 /* 1 where nothing is left to store (only a record never written, or all removed). */
 int qm_record_empty(const qm_record *r);
+/* Fetches memory that reading or encoding the record will look at (core/prefetch.h): in so many
+ * steps, from 0 on, for each looks at what the one before has fetched; the first at the record. */
+#define QM_RECORD_STEPS 3u
+void qm_record_prefetch(const qm_record *r, unsigned step);
 /* Appends the blob. QM_ENOMEM; QM_ELIMIT beyond QM_RECORD_MAX. */
 int qm_record_encode(qm_record *r, const qm_authors *authors, qm_arena *arena, qm_buf *out);
 /* Reads a blob of this replica; borrows it. `id` is the caller's. Every input that

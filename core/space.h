@@ -6,8 +6,8 @@
  * clock of a has own entry = next; digest = sum of the shares of all stored records
  * and clock rows. A record that is loaded says what its row in the store says, but where the
  * space is behind its log (fold.h): a transaction that took batches or wrote here leaves its
- * records for those after it, up to QM_KEPT_MAX bytes; any other, and a rollback that undoes
- * anything, forgets them all. */
+ * records for those after it, up to qm__fold_room bytes (fold.h; what does not fit any more
+ * makes room by forgetting all); any other, and a rollback that undoes anything, forgets them. */
 #ifndef QM_SPACE_H
 #define QM_SPACE_H
 
@@ -25,9 +25,6 @@
 /* Steps of work that one batch may ask for beyond reading it; some hundreds of
  * milliseconds. Reached by hostile input only (qm__space_work). */
 #define QM_WORK_MAX (UINT64_C(1) << 27)
-/* Bytes of records that may stay loaded from one transaction to the next. What does not fit
- * any more makes room by forgetting all. */
-#define QM_KEPT_MAX ((size_t)8 << 20)
 
 /* Reserved fields of the space record (record id 16 zero bytes). */
 #define QM_SPACE_MEMBERS 1 /* keyed: membership entries */
@@ -255,8 +252,16 @@ static inline void qm__space_dirty(qm_space *s, qm_loaded *l) {
   l->encoded.n = 0;
   qm__space_list(s, l);
 }
+/* Whoever goes over loaded records from the first on, and is at list[at]: fetches memory of those
+ * further on. */
+void qm__space_fetch_ahead(qm_loaded *const *list, size_t n, size_t at);
+/* The dot created that record. A dot put again names the record put last, as in the store. */
+int qm__space_created_put(qm_space *s, qm_dot dot, const qm_loaded *l);
 /* The loaded record that the dot created, or NULL: then the store knows. */
 const qm_loaded *qm__space_created(const qm_space *s, qm_dot dot);
+/* Of n dots the records that they created, loaded or stored: ids[i] where found[i]. */
+int qm__space_find_created(qm_space *s, const qm_dot *dots, uint32_t n, qm_arena *arena, qm_id *ids,
+                           uint8_t *found);
 /* The records that differ, ascending by id, as stores keep them; in the engine's arena. */
 int qm__space_dirty_list(qm_space *s, qm_loaded ***out, uint32_t *n);
 /* Loads those of the ids that are not loaded yet, in one call to the store. */

@@ -381,10 +381,29 @@ static void grown(void **state) {
     pull(C, A);
     waits += H->space->behind != 0;
     folds += !H->space->behind;
-    assert_true(H->engine->records.used < QM_BEHIND_MAX + ((size_t)8 << 20));
+    assert_true(H->engine->records.used < qm__fold_room(H->engine) + ((size_t)8 << 20));
   }
   assert_true(folds && waits > folds);
   like_the_other();
+}
+
+static size_t room(uint32_t flags, uint32_t n_spaces) {
+  const qm_engine e = {.flags = flags, .n_spaces = n_spaces};
+  return qm__fold_room(&e);
+}
+
+static void room_of_a_hub(void **state) {
+  (void)state;
+  const size_t mib = (size_t)1 << 20;
+  static const uint32_t many[] = {18, 19, 1000, UINT32_MAX};
+  assert_int_equal(room(QM_ENGINE_BEHIND, 1), 8 * mib);
+  assert_int_equal(room(QM_ENGINE_BEHIND, 30), 8 * mib);
+  assert_int_equal(room(QM_ENGINE_HUB, 0), 15 * mib);
+  assert_int_equal(room(QM_ENGINE_HUB, 1), 15 * mib);
+  assert_int_equal(room(QM_ENGINE_HUB, 2), 18 * mib);
+  assert_int_equal(room(QM_ENGINE_HUB | QM_ENGINE_BEHIND, 17), 63 * mib);
+  for (size_t i = 0; i < sizeof many / sizeof *many; i++)
+    assert_int_equal(room(QM_ENGINE_HUB, many[i]), 64 * mib);
 }
 
 int main(void) {
@@ -402,6 +421,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(large_ones, setup, teardown),
       cmocka_unit_test_setup_teardown(feed, setup, teardown),
       cmocka_unit_test_setup_teardown(grown, setup, teardown),
+      cmocka_unit_test(room_of_a_hub),
   };
   return cmocka_run_group_tests_name("fold", tests, NULL, NULL);
 }
