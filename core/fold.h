@@ -28,7 +28,7 @@
  * again what the one before it of that space had at hand. */
 #define QM_ROOM_DEVICE ((size_t)8 << 20)
 #define QM_ROOM_HUB ((size_t)15 << 20) /* of one space */
-#define QM_ROOM_SPACE ((size_t)3 << 20) /* for each further one */
+#define QM_ROOM_SPACE ((size_t)5 << 20) /* for each further one */
 #define QM_ROOM_MAX ((size_t)64 << 20)
 size_t qm__fold_room(const qm_engine *e);
 
