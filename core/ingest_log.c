@@ -5,8 +5,8 @@
 #include "core/logged.h"
 
 /* What may wait in one space, and in all together. */
-#define WAITING_MAX 512u
-#define WAITING_BYTES ((size_t)512 << 10)
+#define WAITING_MAX QM_BATCH_SEGMENTS_MAX /* a row */
+#define WAITING_BYTES ((size_t)1 << 20)
 
 int qm__log_segments(qm_space *s, qm_segment *p, uint32_t n, qm_slice blob) {
   qm_store *store = s->engine->store;
