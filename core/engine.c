@@ -268,7 +268,7 @@ static void reload(qm_engine *e) {
 static int is_touched(const qm_engine *e) {
   for (uint32_t i = 0; i < e->n_spaces; i++) {
     const qm_space *s = e->spaces[i];
-    if (s->touched || (s->changed && !s->behind)) return 1;
+    if (s->touched || (s->n_changed && !s->behind)) return 1;
   }
   return 0;
 }

@@ -206,13 +206,13 @@ int qm__feed_save(qm_space *s) {
   uint32_t n = 0;
   uint64_t last;
   if (!is_on(s)) return QM_OK;
-  for (const qm_loaded *l = s->changed; l; l = l->next_changed) n += (uint32_t)changed(l);
+  for (uint32_t i = 0; i < s->n_changed; i++) n += (uint32_t)changed(s->changed[i]);
   if (!n) return QM_OK;
   qm_loaded **loaded = qm_arena_array(&s->engine->arena, n, sizeof *loaded);
   if (!loaded) return QM_ENOMEM;
   n = 0;
-  for (qm_loaded *l = s->changed; l; l = l->next_changed)
-    if (changed(l)) loaded[n++] = l;
+  for (uint32_t i = 0; i < s->n_changed; i++)
+    if (changed(s->changed[i])) loaded[n++] = s->changed[i];
   sort(loaded, n);
   QM_TRY(s->engine->store->ops->feed_last(s->engine->store, &last));
   return save_rows(s, loaded, n, last);

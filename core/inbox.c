@@ -334,8 +334,8 @@ static int judge_class(qm_space *s, const qm_loaded *l) {
 
 int qm__inbox_classes(qm_space *s) {
   if (!s->names_own) return QM_OK;
-  for (qm_loaded *l = s->changed; l; l = l->next_changed)
-    if (l->names_own) QM_TRY(judge_class(s, l));
+  for (uint32_t i = 0, n = s->n_changed; i < n; i++)
+    if (s->changed[i]->names_own) QM_TRY(judge_class(s, s->changed[i]));
   return QM_OK;
 }
 

@@ -225,6 +225,8 @@ void qm_record_prefetch(const qm_record *r, unsigned step) {
       qm_prefetch_bytes(c->content, sizeof(qm_siblings) + sizeof(qm_sibling));
     else if (c->shape == QM_SIBLINGS && !is_empty(c))
       qm_prefetch(qm_siblings_of(c)->p->value.p);
+    else if (c->shape == QM_SEQUENCE)
+      qm_sequence_prefetch(c);
   }
 }
 

@@ -393,13 +393,12 @@ static uint64_t stamps_sum(const qm_stamps *stamps) {
 
 /* The transaction, and those after it, may go on with them as with records just loaded. */
 static int saved(qm_space *s) {
-  while (s->changed) {
-    qm_loaded *l = s->changed;
+  while (s->n_changed) {
+    qm_loaded *l = s->changed[s->n_changed - 1];
     l->dirty = l->edges_touched = l->names_own = l->feed_same = l->feed_stamps = 0;
     l->feed = NULL;
     l->own = NULL;
     if (s->engine->flags & QM_ENGINE_INBOX) QM_TRY(qm__inbox_loaded(s, l));
-    s->changed = l->next_changed;
     l->listed = 0;
     s->n_changed--;
   }
@@ -463,7 +462,8 @@ static void forget_ahead(qm_space *s) {
 void qm__space_drop(qm_space *s) {
   forget_ahead(s);
   s->table = NULL;
-  s->recent = s->changed = NULL;
+  s->recent = NULL;
+  s->changed = NULL;
   s->created = NULL;
   s->created_cap = s->created_n = 0;
   s->n_changed = 0;

@@ -50,7 +50,6 @@ typedef struct qm_ahead {
 typedef struct qm_loaded {
   qm_record record;
   uint8_t old_hash[16];
-  struct qm_loaded *next_changed; /* in qm_space.changed, where listed */
   uint8_t here;   /* 0: it is not known yet what the store says */
   uint8_t stored; /* a row is in the store, old_hash is in the digest */
   uint8_t dirty, rebuilt, listed;
@@ -188,8 +187,8 @@ struct qm_space {
   qm_loaded *recent; /* the one asked for last, or NULL */
   qm__created *created; /* open addressing by creation dot: of the records in `table` */
   uint32_t created_cap, created_n;
-  qm_loaded *changed; /* all to which saving has anything to do */
-  uint32_t n_changed; /* how many */
+  qm_loaded **changed; /* all to which saving has anything to do; has room for all in `table` */
+  uint32_t n_changed;
   uint64_t change_serial;
   int names_own;              /* of some record: qm_loaded.names_own */
   int review_whole;           /* the index of what is to be reviewed can be relied on */
@@ -243,9 +242,7 @@ int qm__space_absent(qm_space *s, const qm_id *id, qm_loaded **out);
 static inline void qm__space_list(qm_space *s, qm_loaded *l) {
   if (l->listed) return;
   l->listed = 1;
-  l->next_changed = s->changed;
-  s->changed = l;
-  s->n_changed++;
+  s->changed[s->n_changed++] = l;
 }
 static inline void qm__space_dirty(qm_space *s, qm_loaded *l) {
   l->dirty = 1;

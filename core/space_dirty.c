@@ -1,6 +1,9 @@
 /* space_dirty.c: what a save is about (core/space.h). */
 #include "core/batch_columns.h"
+#include "core/prefetch.h"
 #include "core/space.h"
+
+#define AHEAD 8u /* records further on that are fetched */
 
 /* A record with the head of its id: most are told apart without being looked at. */
 typedef struct by_id {
@@ -20,7 +23,11 @@ int qm__space_dirty_list(qm_space *s, qm_loaded ***out, uint32_t *n) {
   uint32_t *order = qm_arena_array(arena, s->n_changed, sizeof *order), count = 0;
   qm_loaded **p = qm_arena_array(arena, s->n_changed, sizeof *p);
   if (!all || !order || !p) return QM_ENOMEM;
-  for (qm_loaded *l = s->changed; l; l = l->next_changed) {
+  for (uint32_t i = 0; i < s->n_changed; i++) {
+    qm_loaded *l = s->changed[i];
+    const qm_loaded *far = s->changed[i + AHEAD < s->n_changed ? i + AHEAD : i];
+    qm_prefetch(far);
+    qm_prefetch(&far->dirty);
     if (!l->dirty) continue;
     order[count] = count;
     all[count++] = (by_id){qm_id_head(&l->record.id), l};

@@ -37,7 +37,10 @@ static int table_grow(qm_space *s) {
   qm_loaded **old = s->table;
   uint32_t old_cap = s->table_cap, cap = old_cap ? old_cap * 2 : 64;
   qm_loaded **table = qm_arena_zero(&s->engine->records, (size_t)cap * sizeof *table);
-  if (!table) return QM_ENOMEM;
+  qm_loaded **changed = qm_arena_array(&s->engine->records, cap / 2, sizeof *changed);
+  if (!table || !changed) return QM_ENOMEM;
+  if (s->n_changed) memcpy(changed, s->changed, s->n_changed * sizeof *changed);
+  s->changed = changed;
   s->table = table;
   s->table_cap = cap;
   for (uint32_t i = 0; i < old_cap; i++)

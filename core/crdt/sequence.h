@@ -33,6 +33,9 @@ static inline const qm_sequence *qm_sequence_of(const qm_cell *c) {
 int qm_sequence_apply_later(qm_cell *c, const qm_apply *a, const qm_op *op);
 /* Applies what was put off. QM_ENOMEM: the cell is good for nothing any more. */
 int qm_sequence_settle(qm_cell *c);
+/* Fetches memory that its encoding looks at, of a short text nearly all (core/prefetch.h). Looks at
+ * no more than the content itself. */
+void qm_sequence_prefetch(const qm_cell *c);
 /* Visible elements. c may be an empty cell (content NULL). */
 uint64_t qm_sequence_len(const qm_cell *c);
 /* The visible elements as text, appended in UTF-8; errors stick in out. And as values, in

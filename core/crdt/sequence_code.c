@@ -26,6 +26,7 @@
 #include "core/crdt/codec.h"
 #include "core/crdt/sequence_tree.h"
 #include "core/mp.h"
+#include "core/prefetch.h"
 #include "core/norm.h"
 
 enum { HANGS_MASK = 3, FLAG_BACK = 4, FLAG_OTHER = 8, FLAG_MOVED = 16, FLAGS_MAX = 31 };
@@ -237,6 +238,13 @@ void qm__sequence_encode(const qm_cell *cell, const qm_names *to, const qm_autho
   put_all(&w, s, out);
   qm_buf_free(&w.front);
   for (unsigned i = 0; i < COLUMNS; i++) qm_buf_free(&w.c[i]);
+}
+
+void qm_sequence_prefetch(const qm_cell *c) {
+  const qm_sequence *s = qm_sequence_of(c);
+  if (!s) return;
+  qm_prefetch_bytes(s->first, sizeof *s->first);
+  qm_prefetch_bytes(s->columns, QM_PREFETCH_MAX); /* what they lead to was allocated with them */
 }
 
 int qm__sequence_empty(const qm_cell *cell) {
