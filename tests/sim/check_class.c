@@ -109,12 +109,18 @@ static int is_apart(const group *g, const save *s) {
          (g->is_deleted && (text->n || list->n));
 }
 
+/* What a save wrote on another record than its step stands on, later forms of that one showed
+ * without showing the step. */
+static int showed(const group *g, const save *j, const save *i) {
+  return saw(j, i) || (is_apart(g, i) && i->id < j->id && g->place[i->id] != g->place[j->id]);
+}
+
 static int answered(const group *g, const save *i, int field) {
   for (uint32_t k = 0; k < g->n; k++)
     for (uint32_t x = 0; x < g->p[k].r->n; x++) {
       const save *j = g->p[k].r->saves[x];
       int one = g->place[j->id] == g->place[i->id] || is_apart(g, i) || is_apart(g, j);
-      if (is_there(g, j) && j->value[field][0] && one && saw(j, i)) return 1;
+      if (is_there(g, j) && j->value[field][0] && one && showed(g, j, i)) return 1;
     }
   return 0;
 }
