@@ -117,9 +117,10 @@ static int serve(serving *s, qm_error *e) {
                       .reload = reload,
                       .payload = s};
   QM_TRY(qm_hub_open(&s->hub, &o, e));
-  QM_TRY(announce(s, e));
+  /* Before it is announced: whoever waits for that finds it in the log. */
   qm_log(&d->env, QM_LOG_INFO, "hub %s: %u spaces in %u stores",
          qm_short(qm_key_device(d->key)).text, (unsigned)n_spaces, (unsigned)s->stores.n);
+  QM_TRY(announce(s, e));
   int rc = qm_hub_run(s->hub);
   qm_log(&d->env, QM_LOG_INFO, "stopped");
   return rc == QM_OK ? QM_OK : qm_fail(e, rc, "a store: %s", qm_err_text(rc));
