@@ -57,6 +57,82 @@ const qm__aside_range *qm__fork_first(const qm_space *s, const qm_author *author
   return named(s, author, head, 0);
 }
 
+/* --- does it stand? --- */
+
+static int is_goal(const qm_space *s, const qm_author *author) {
+  for (uint32_t i = 0; i < s->n_asides; i++)
+    if (s->asides[i].code == QM_EFORK && qm_author_cmp(&s->asides[i].moved, author) == 0) return 1;
+  return 0;
+}
+
+int qm__fork_hub_holds(qm_space *s, const qm_id *hub, qm_vv_list vv) {
+  s->hub_session = *hub;
+  s->n_at_hub = 0;
+  for (uint32_t i = 0; i < vv.n; i++) {
+    if (!is_goal(s, &vv.p[i].author)) continue;
+    qm_vv_entry *p = qm_realloc_array(s->engine->env, s->at_hub, s->n_at_hub + 1u, sizeof *p);
+    if (!p) return QM_ENOMEM;
+    s->at_hub = p;
+    p[s->n_at_hub++] = vv.p[i];
+  }
+  return QM_OK;
+}
+
+/* How far the author goes here or at the hub, whichever is further. */
+static uint64_t held_of(const qm_space *s, const qm_author *author) {
+  uint32_t number;
+  uint64_t next = 0;
+  if (qm_authors_find(&s->authors, author, &number) == QM_OK) next = qm_vv_get(&s->vv, number);
+  for (uint32_t i = 0; i < s->n_at_hub; i++)
+    if (qm_author_cmp(&s->at_hub[i].author, author) == 0 && s->at_hub[i].next > next)
+      next = s->at_hub[i].next;
+  return next;
+}
+
+/* Of a copy's copy it was moved more than once: not often. */
+#define MOVED_ON_MAX 16
+
+static int stands(const qm_space *s, const qm__aside_range *part, unsigned depth) {
+  uint64_t n = part->next - part->first, first = part->moved_first;
+  uint64_t held = held_of(s, &part->moved);
+  int on = 0;
+  if (held > first && held - first >= n) return 1;
+  for (uint32_t i = 0; depth < MOVED_ON_MAX && i < s->n_asides; i++) {
+    const qm__aside_range *r = &s->asides[i];
+    if (r->code != QM_EFORK || qm_author_cmp(&r->author, &part->moved) != 0) continue;
+    if (r->next <= first || (r->first > first && r->first - first >= n)) continue;
+    if (!stands(s, r, depth + 1)) return 0;
+    on = 1;
+  }
+  return on;
+}
+
+/* How far the segment stands from `at` on, by any one of the entries that name it; *end: how far
+ * they name it. */
+static uint64_t standing(const qm_space *s, const qm__aside_range *named, uint64_t at,
+                         uint64_t *end) {
+  uint64_t to = at;
+  for (uint32_t i = 0; i < s->n_asides; i++) {
+    const qm__aside_range *r = &s->asides[i];
+    if (r->code != QM_EFORK || qm_author_cmp(&r->author, &named->author) != 0) continue;
+    if (memcmp(&r->segment, &named->segment, sizeof r->segment) != 0) continue;
+    if (r->next > *end) *end = r->next;
+    if (r->first <= at && r->next > to && stands(s, r, 0)) to = r->next;
+  }
+  return to;
+}
+
+int qm__fork_stands(const qm_space *s, const qm_author *author, const uint8_t *head) {
+  const qm__aside_range *named = qm__fork_first(s, author, head);
+  uint64_t at = named ? named->first : 0, to = at, end = 0;
+  if (!named) return 0;
+  do {
+    at = to;
+    to = standing(s, named, at, &end);
+  } while (to > at);
+  return to >= end;
+}
+
 /* --- suspects --- */
 
 int qm__fork_is_suspect(const qm_space *s, const qm_author *author) {
@@ -172,6 +248,7 @@ void qm__fork_peer_common(qm_space *s, const qm_id *peer, const qm_author *autho
 
 void qm__fork_peer_drop(qm_space *s, const qm_id *peer) {
   uint32_t n = 0;
+  if (qm_id_cmp(&s->hub_session, peer) == 0) s->n_at_hub = 0;
   for (uint32_t i = 0; i < s->n_peer_forks; i++)
     if (qm_id_cmp(&s->peer_forks[i].peer, peer) != 0) s->peer_forks[n++] = s->peer_forks[i];
   s->n_peer_forks = n;
@@ -179,6 +256,7 @@ void qm__fork_peer_drop(qm_space *s, const qm_id *peer) {
 
 void qm__fork_free(qm_space *s) {
   qm_free(s->engine->env, s->peer_forks);
+  qm_free(s->engine->env, s->at_hub);
   qm_free(s->engine->env, s->suspects);
 }
 

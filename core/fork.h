@@ -29,6 +29,12 @@ const qm__aside_range *qm__fork_named(const qm_space *s, const qm_author *author
 const qm__aside_range *qm__fork_first(const qm_space *s, const qm_author *author,
                                       const uint8_t *head);
 
+/* All parts of the author's segment with this head were moved to what is here, or at the home hub
+ * as far as this session knows. */
+int qm__fork_stands(const qm_space *s, const qm_author *author, const uint8_t *head);
+/* The home hub's VV, as far as it tells of what entries say something was moved to. */
+int qm__fork_hub_holds(qm_space *s, const qm_id *session, qm_vv_list vv);
+
 /* --- authors of whom two continuations were met and not yet resolved; durable --- */
 
 int qm__fork_is_suspect(const qm_space *s, const qm_author *author);
@@ -86,8 +92,20 @@ int qm__branch_move(qm_space *s, qm__branch *b, qm_segment *g, int upon,
 /* Writes the entries: the segment as reissued was taken, or is known. */
 int qm__branch_done(qm_space *s, qm__branch *b, const qm_segment *g);
 
-/* --- everybody else (fork_cut.c) --- */
+/* --- what is taken back (fork_cut.c, fork_gone.c) --- */
 
+/* Segments that go, each a batch of its own. */
+typedef struct qm__gone {
+  qm_arena arena;
+  struct qm__gone_segment *p;
+  uint32_t n;
+} qm__gone;
+void qm__gone_init(qm__gone *gone, const qm_env *env);
+void qm__gone_free(qm__gone *gone);
+int qm__gone_add(qm__gone *gone, const qm_space *s, const qm_segment *g); /* QM_ENOMEM… */
+/* The home hub, inside the transaction that took them back, shows them to itself. *all = 0: not
+ * all of it stands now; roll back. */
+int qm__gone_again(qm__gone *gone, qm_space *s, int *all);
 /* An entry was taken, inside the transaction: where what it names is held here, its author is
  * a suspect. */
 int qm__fork_told(qm_space *s, const qm_aside *a);

@@ -1,5 +1,6 @@
-/* Everybody else's part: what the home hub's entries say does not stand is taken back, with
- * all that was written upon it. The log is then as if none of it had come (SPEC S21.6). */
+/* What the home hub's entries say does not stand is taken back, with all that was written upon
+ * it; by the hub too, where it was put back to before it said so. The log is then as if none of
+ * it had come (SPEC S21.6, S21.10). */
 #include <string.h>
 
 #include "core/fork.h"
@@ -18,16 +19,42 @@ static int note_met(qm_space *s, const qm_author *author, int clear) {
   return rc;
 }
 
+typedef struct naming {
+  const qm_space *s;
+  int met;
+} naming;
+
 /* A hub's own word needs no suspicion: it only has to know what this peer's changes rest on. */
 static int met_fork(qm_space *s, const qm_id *peer, const qm_author *author) {
   QM_TRY(qm__fork_peer_note(s, peer, author, NULL));
   return s->engine->flags & QM_ENGINE_HUB ? QM_OK : note_met(s, author, 0);
 }
 
+static int look_for_named(void *payload, const qm_segment *g, qm_arena *arena) {
+  naming *x = payload;
+  (void)arena;
+  x->met = qm__fork_first(x->s, &x->s->authors.ids[g->author], g->head) != NULL;
+  return x->met ? QM_STORE_STOP : QM_OK;
+}
+
+/* The hub holds what is held here: so the doubt ends, unless entries name some of it, which the
+ * hub has taken back, or not learnt yet. */
+static int met_same(qm_space *s, uint32_t author) {
+  naming x = {s, 0};
+  const qm_author *id = &s->authors.ids[author];
+  if (!qm__fork_is_suspect(s, id)) return QM_OK;
+  if (s->n_forks) QM_TRY(qm__chain_each(s, author, 0, look_for_named, &x));
+  return x.met ? QM_OK : note_met(s, id, 1);
+}
+
 int qm_engine_meet(qm_engine *e, qm_space *s, const qm_id *peer, uint64_t session,
                    int peer_is_hub, qm_vv_list vv, qm_author *forked) {
   qm_id key = qm__fork_peer_key(peer, session);
   int own_ahead = 0, own = 0, any = 0;
+  if (peer_is_hub && s->n_forks) {
+    QM_TRY(qm__fork_hub_holds(s, &key, vv));
+    QM_TRY(qm_engine_fork_settle(e, s));
+  }
   int rc = qm_engine_compare(e, s, vv, &own_ahead, forked);
   if (rc != QM_OK && rc != QM_EFORK) return rc;
   for (uint32_t i = 0; i < vv.n; i++) {
@@ -37,7 +64,7 @@ int qm_engine_meet(qm_engine *e, qm_space *s, const qm_id *peer, uint64_t sessio
     if (qm_authors_find(&s->authors, &p->author, &a) != QM_OK) continue;
     if (p->next > s->states[a].closed || !s->states[a].closed) continue;
     QM_TRY(qm__chain_on(s, a, p->next, p->head, &on));
-    if (on && peer_is_hub) QM_TRY(note_met(s, &p->author, 1));
+    if (on && peer_is_hub) QM_TRY(met_same(s, a));
     if (on) continue;
     *forked = p->author;
     any = 1;
@@ -115,7 +142,13 @@ typedef struct cutting {
   uint64_t seq;   /* the row at hand */
   qm_slice batch; /* and its batch, in scratch */
   int touched;    /* something of it goes */
-  int any, unnamed;
+  int is_hub;
+  int any;
+  int unnamed; /* all stays for now */
+  int again;   /* more goes than was known when all was looked at */
+  qm_segment_row *named;
+  uint32_t n_named;
+  qm__gone gone; /* what goes, at the hub */
   qm_arena scratch;
   qm_id *ids; /* records that it had an effect on */
   size_t n_ids, cap_ids;
@@ -147,14 +180,44 @@ static int stand(cutting *x, const qm_segment *g, uint64_t from) {
   return qm_segment_hash(&part, &s->id, &previous, &s->authors, &x->scratch, &a->head);
 }
 
-/* In order of arrival, so that what a segment rests on has been looked at before it. */
-static int look_at(cutting *x, const qm_segment *g) {
+/* What entries name of the author goes from the least change on that they name; not before what
+ * it was moved to is there. */
+static int look_for_part(cutting *x, const qm_segment *g) {
   const qm_space *s = x->s;
+  const qm_author *author = &s->authors.ids[g->author];
+  const qm__aside_range *r = qm__fork_first(s, author, g->head);
+  if (!r) return QM_OK;
+  qm_segment_row *p = qm_realloc_array(s->engine->env, x->named, x->n_named + 1u, sizeof *p);
+  if (!p) return QM_ENOMEM;
+  x->named = p;
+  p[x->n_named++] = (qm_segment_row){g->author, g->start, g->next};
+  if (!qm__fork_stands(s, author, g->head)) x->unnamed = 1;
+  return r->first < x->p[g->author].from ? stand(x, g, r->first) : QM_OK;
+}
+
+/* A run closed twice (S18.8) goes with its longer form. */
+static int is_named(const cutting *x, const qm_segment *g) {
+  for (uint32_t i = 0; i < x->n_named; i++) {
+    const qm_segment_row *r = &x->named[i];
+    if (r->author == g->author && r->start <= g->start && g->next <= r->next) return 1;
+  }
+  return 0;
+}
+
+/* What was written upon that. Nobody but the home hub itself names it where it lies in its own
+ * log. Not in order of what rests on what: a longer form of a run may have come later. */
+static int look_at(cutting *x, const qm_segment *g) {
   author_cut *a = &x->p[g->author];
-  const qm__aside_range *r = qm__fork_first(s, &s->authors.ids[g->author], g->head);
-  if (r && a->from == UINT64_MAX) return stand(x, g, r->first);
-  if (!r && (g->next > a->from || rests_on(x, g))) x->unnamed = 1;
-  return QM_OK;
+  if (g->next <= a->from && !rests_on(x, g)) return QM_OK;
+  int named = is_named(x, g);
+  if (!x->is_hub) {
+    x->unnamed |= !named;
+    return QM_OK;
+  }
+  x->again |= !named && g->start < a->from;
+  if (!named && g->start < a->from) QM_TRY(stand(x, g, g->start));
+  if (named && !qm__fork_first(x->s, &x->s->authors.ids[g->author], g->head)) return QM_OK;
+  return qm__gone_add(&x->gone, x->s, g);
 }
 
 /* A row, read outside the store's visit: what is asked of it asks the store. */
@@ -179,14 +242,24 @@ static int next_row(cutting *x) {
   return store->ops->log_after(store, x->s->number, &none, x->seq, copy_row, x);
 }
 
-static int look_at_all(cutting *x) {
-  for (;;) {
+static int each(cutting *x, int (*look)(cutting *x, const qm_segment *g)) {
+  for (x->seq = 0;;) {
     qm_batch batch;
     int rc = next_row(x);
     if (rc != QM_OK || x->unnamed) return rc == QM_ENOTFOUND ? QM_OK : rc;
     QM_TRY(qm__log_decode(x->s, x->batch, &x->scratch, &batch));
-    for (uint32_t i = 0; i < batch.n_segments; i++) QM_TRY(look_at(x, &batch.segments[i]));
+    for (uint32_t i = 0; i < batch.n_segments; i++) QM_TRY(look(x, &batch.segments[i]));
   }
+}
+
+static int look_at_all(cutting *x) {
+  QM_TRY(each(x, look_for_part));
+  do {
+    x->again = 0;
+    x->gone.n = 0;
+    if (x->any) QM_TRY(each(x, look_at));
+  } while (x->again);
+  return QM_OK;
 }
 
 /* --- taking it back --- */
@@ -333,8 +406,10 @@ static int settle(cutting *x, int *done) {
   if (rc == QM_ECUT) return QM_OK;
   QM_TRY(rc);
   if (!x->any || x->unnamed) return QM_OK;
+  QM_TRY(take_back(x));
+  if (x->is_hub) return qm__gone_again(&x->gone, x->s, done);
   *done = 1;
-  return take_back(x);
+  return QM_OK;
 }
 
 static int run(qm_engine *e, cutting *x) {
@@ -348,7 +423,7 @@ static int run(qm_engine *e, cutting *x) {
 
 int qm_engine_fork_settle(qm_engine *e, qm_space *s) {
   const qm_env *env = e->env;
-  cutting x = {.s = s};
+  cutting x = {.s = s, .is_hub = (e->flags & QM_ENGINE_HUB) != 0};
   uint32_t n = s->authors.n;
   if (!s->n_suspects || !s->n_forks) return QM_OK;
   QM_TRY(qm_engine_push(e, s)); /* what it takes back lies in segments */
@@ -357,10 +432,14 @@ int qm_engine_fork_settle(qm_engine *e, qm_space *s) {
   if (!x.p) return QM_ENOMEM;
   for (uint32_t i = 0; i < n; i++) x.p[i].from = UINT64_MAX;
   qm_arena_init(&x.scratch, env, ROW_ARENA);
+  qm__gone_init(&x.gone, env);
   int rc = run(e, &x);
+  qm__gone_free(&x.gone);
+  qm_engine_unpark(e, &e->device, 0);
   for (uint32_t i = 0; i < n; i++) qm_vv_free(env, &x.p[i].clock);
   qm_free(env, x.p);
   qm_free(env, x.ids);
+  qm_free(env, x.named);
   qm_arena_free(&x.scratch);
   return rc;
 }

@@ -70,21 +70,25 @@ static int resolve(moving *m) {
 
 /* --- what it stands on --- */
 
-static int peer_has(const moving *m, const qm__aside_range *r) {
+/* The last part of the segment before g, as this peer was found to hold it: another that begins
+ * as it does may have gone elsewhere. */
+static const qm__aside_range *part_before(const moving *m) {
+  const qm_segment *g = m->g;
+  const qm_author *author = &m->s->authors.ids[g->author];
   for (uint32_t i = 0; i < m->s->n_peer_forks; i++) {
     const qm__peer_fork *f = &m->s->peer_forks[i];
-    if (f->kind == QM__PEER_PART && qm_id_cmp(&f->peer, m->b->peer) == 0 &&
-        f->range.next == r->next && memcmp(&f->range.segment, &r->segment, sizeof r->segment) == 0)
-      return 1;
+    if (f->kind != QM__PEER_PART || qm_id_cmp(&f->peer, m->b->peer) != 0) continue;
+    if (f->range.next != g->start || qm_author_cmp(&f->range.author, author) != 0) continue;
+    if (memcmp(f->range.segment.b, g->previous, QM_HEAD_SIZE) == 0) return &f->range;
   }
-  return 0;
+  return NULL;
 }
 
 /* It continues a segment that was moved: so it does where that went. */
 static int upon_moved(moving *m, qm_hash *previous) {
   const qm_space *s = m->s;
-  const qm__aside_range *r = qm__fork_named(s, &s->authors.ids[m->g->author], m->g->previous);
-  if (!r || r->next != m->g->start || !peer_has(m, r)) return QM_EFORK;
+  const qm__aside_range *r = part_before(m);
+  if (!r) return QM_EFORK;
   *previous = r->segment;
   m->start = r->moved_first + (r->next - r->first);
   return qm_authors_find(&s->authors, &r->moved, &m->to) == QM_OK ? QM_OK : QM_EFORK;
@@ -147,11 +151,12 @@ static int salts_of(qm_segment *g, const uint8_t seed[QM_SALT_SIZE], qm_arena *a
   return QM_OK;
 }
 
-/* A twin has the same seed, so it is reissued as a twin. */
-static int seal(moving *m, qm_segment *to, uint64_t at) {
+/* A twin has the same seed, so it is reissued as a twin; whichever way it goes. */
+static int seal(moving *m, qm_segment *to) {
   qm_space *s = m->s;
   const qm_env *env = s->engine->env;
-  const qm_segment *g = m->g;
+  const qm_segment *g = &m->b->from;
+  uint64_t at = m->b->at;
   uint8_t data[16] = "fork";
   qm_hash mac, hash;
   for (int i = 0; i < 8; i++) data[8 + i] = (uint8_t)(at >> (56 - 8 * i));
@@ -183,7 +188,7 @@ static int make(moving *m) {
   r.moves = m->moves;
   r.n_moves = m->n_moves;
   QM_TRY(qm__reissue_changes(s, &r, &m->clock, &to));
-  QM_TRY(seal(m, &to, first->counter));
+  QM_TRY(seal(m, &to));
   *m->g = to;
   return QM_OK;
 }
@@ -281,6 +286,18 @@ static int keep_copy(qm_space *s, const qm_aside *a, const qm_segment *g,
   return rc;
 }
 
+/* By an earlier life of this hub. */
+static int is_said(const qm_space *s, const qm__aside_range *part) {
+  for (uint32_t i = 0; i < s->n_asides; i++) {
+    const qm__aside_range *r = &s->asides[i];
+    if (r->code == QM_EFORK && r->first == part->first && r->next == part->next &&
+        r->moved_first == part->moved_first && qm_author_cmp(&r->moved, &part->moved) == 0 &&
+        memcmp(&r->segment, &part->segment, sizeof r->segment) == 0)
+      return 1;
+  }
+  return 0;
+}
+
 int qm__branch_done(qm_space *s, qm__branch *b, const qm_segment *g) {
   moving m = {.s = s, .b = b};
   QM_TRY(add_part(&m, b->from.next, g->author, g->start));
@@ -295,7 +312,7 @@ int qm__branch_done(qm_space *s, qm__branch *b, const qm_segment *g) {
                   .segment = r->segment,
                   .code = QM_EFORK,
                   .text = qm_slice_of(text, strlen(text))};
-    QM_TRY(qm__aside_make(s, &a));
+    if (!is_said(s, r)) QM_TRY(qm__aside_make(s, &a));
     QM_TRY(keep_copy(s, &a, &b->from, r));
     QM_TRY(qm__fork_peer_note(s, b->peer, &r->author, r));
   }

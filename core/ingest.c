@@ -411,6 +411,15 @@ static int verify_branch(void *payload, const qm_segment *g, const qm_hash *hash
   return check_author(payload, g, hash);
 }
 
+/* What g waits for where it waits: nothing that this session brings under that name. */
+static qm__fork_seen see_fork(qm_judge *j, const qm_segment *g) {
+  qm_dot wait = {0, 0};
+  qm__fork_seen seen = qm__fork_depends(j->s, &j->from, g, &wait);
+  if (seen != QM__FORK_NOT_SEEN)
+    j->wait = (qm_wait){j->s->authors.ids[wait.author], UINT64_MAX};
+  return seen;
+}
+
 /* What an entry names is here as what it was reissued as, or comes as that. Where it leaves
  * what stands at the hub says nothing of where it leaves what a device holds. */
 static int known_branch(qm_judge *j, const qm_segment *g) {
@@ -432,6 +441,11 @@ static int known_branch(qm_judge *j, const qm_segment *g) {
 static int place_moved(qm_judge *j, qm_segment *g, int upon) {
   int rc = upon ? QM_EFORK : place(j, g), was = rc;
   if (rc != QM_EFORK && !(rc == QM_EGAP && j->s->n_forks)) return rc;
+  if (see_fork(j, g) == QM__FORK_UNKNOWN) {
+    const qm_author *author = &j->s->authors.ids[g->author];
+    if (was == QM_EFORK) QM_TRY(qm__fork_peer_note(j->s, &j->from, author, NULL));
+    return QM_EPARKED;
+  }
   for (int steps = 0; rc == QM_EFORK || (!steps && rc == QM_EGAP); steps++) {
     if (steps == 64) return QM_EFORK;
     rc = qm__branch_move(j->s, &j->branch, g, upon && !steps, verify_branch, j);
@@ -445,15 +459,12 @@ static int place_moved(qm_judge *j, qm_segment *g, int upon) {
  * is reissued too; elsewhere, and where the hub has not been shown all of that branch, it
  * waits. */
 static int place_fork(qm_judge *j, qm_segment *g) {
-  qm_dot wait = {0, 0};
   int is_hub = (j->e->flags & QM_ENGINE_HUB) != 0;
   int rc = is_hub ? place_moved(j, g, 0) : place(j, g);
   if (rc != QM_OK || j->branch.moved || !j->s->n_peer_forks) return rc;
-  qm__fork_seen seen = qm__fork_depends(j->s, &j->from, g, &wait);
+  qm__fork_seen seen = see_fork(j, g);
   if (seen == QM__FORK_NOT_SEEN) return QM_OK;
-  if (seen == QM__FORK_SEEN && is_hub) return place_moved(j, g, 1);
-  j->wait = (qm_wait){j->s->authors.ids[wait.author], UINT64_MAX};
-  return QM_EPARKED;
+  return seen == QM__FORK_SEEN && is_hub ? place_moved(j, g, 1) : QM_EPARKED;
 }
 
 /* The author stops here until the hub is met. */

@@ -118,6 +118,19 @@ static int move_context(const mover *m, const qm_vv *seen, qm_vv *out) {
   return QM_OK;
 }
 
+/* In the order of author ids: numbers are this replica's own, and a hub that was put back makes
+ * the same again. */
+static void order_deps(const mover *m, qm_dot *deps, uint32_t n) {
+  const qm_author *ids = m->s->authors.ids;
+  for (uint32_t i = 1; i < n; i++) {
+    qm_dot d = deps[i];
+    uint32_t at = i;
+    for (; at && qm_author_cmp(&ids[deps[at - 1].author], &ids[d.author]) > 0; at--)
+      deps[at] = deps[at - 1];
+    deps[at] = d;
+  }
+}
+
 /* Those that moved since the new author's change before. */
 static int new_deps(const mover *m, const qm_vv *context, qm_vv *clock, qm_change *c) {
   qm_dot *deps = qm_arena_array(m->arena, context->n, sizeof *deps);
@@ -128,6 +141,7 @@ static int new_deps(const mover *m, const qm_vv *context, qm_vv *clock, qm_chang
     deps[n++] = (qm_dot){context->next[a], a};
     QM_TRY(qm_vv_set(m->s->engine->env, clock, a, context->next[a]));
   }
+  order_deps(m, deps, n);
   c->deps = deps;
   c->n_deps = n;
   return QM_OK;

@@ -169,6 +169,9 @@ struct qm_space {
   qm_author *suspects;          /* authors of whom two continuations were met (fork.h) */
   uint32_t n_suspects, n_peer_forks;
   qm__peer_fork *peer_forks;
+  qm_id hub_session;   /* in which the home hub said that it holds */
+  qm_vv_entry *at_hub; /* these, of what entries of forks say something was moved to */
+  uint32_t n_at_hub;
   int suspect;                  /* some records are not what they were (core/repair.h) */
   qm_digest lost;               /* where suspect: shares of rows that are gone */
   /* the open transaction */

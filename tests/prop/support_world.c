@@ -225,6 +225,11 @@ static int copy_aside(void *payload, qm_slice key, qm_slice value) {
   return c->to->ops->aside_put(c->to, c->space, key, value);
 }
 
+static int copy_local(void *payload, qm_slice key, qm_slice value) {
+  copying *c = payload;
+  return c->to->ops->local_put(c->to, c->space, key, value);
+}
+
 void copy_unnoticed(device *to, device *from) {
   memcpy(to->instance, from->instance, sizeof to->instance);
   copy_store(to, from);
@@ -249,6 +254,7 @@ void copy_store(device *to, device *from) {
   assert_int_equal(rc, QM_ENOTFOUND);
   ok(s->ops->open_list(s, c.space, copy_open, &c));
   ok(s->ops->aside_scan(s, c.space, (qm_slice){NULL, 0}, copy_aside, &c));
+  ok(s->ops->local_scan(s, c.space, (qm_slice){NULL, 0}, (qm_slice){NULL, 0}, copy_local, &c));
   ok(c.to->ops->commit(c.to, QM_DURABLE, NULL, NULL));
   to->id = from->id;
   open_engine(to);

@@ -372,13 +372,16 @@ static void a_crash_in_between(void **state) {
   Z->store->ops = &broken;
   qm_arena arena;
   qm_buf b;
+  qm_vv_list heads;
+  qm_author forked;
   qm_aside_counts after = {NULL, 0};
   qm_arena_init(&arena, &Z->env, 1u << 20);
   qm_buf_init(&b, &Z->env, 1u << 20);
   ok(qm_engine_aside_read(H->engine, H->space, after, &arena, &b, &after));
-  assert_int_equal(
-      qm_engine_aside_take(Z->engine, Z->space, qm_buf_slice(&b), NULL, NULL, NULL, NULL),
-      QM_EFULL);
+  ok(qm_engine_aside_take(Z->engine, Z->space, qm_buf_slice(&b), NULL, NULL, NULL, NULL));
+  ok(qm_engine_heads(H->engine, H->space, &arena, &heads));
+  assert_int_equal(qm_engine_meet(Z->engine, Z->space, &H->id, 0, 1, heads, &forked), QM_EFULL);
+  qm_engine_unpark(Z->engine, &H->id, 0);
   qm_buf_free(&b);
   qm_arena_free(&arena);
   Z->store->ops = ops;
@@ -507,6 +510,116 @@ static void an_entry_says_where_it_stands_now(void **state) {
   }
 }
 
+/* (S18.8, S21.6) A copy closes the run that it shares with another and writes upon that; then it is
+ * shown the run's longer form. In its log what rests on the branch stands before what the entry
+ * names. Left behind, it would pass for written upon what stands, and hide that unseen. */
+static void what_was_written_upon_a_shorter_form_goes_too(void **state) {
+  (void)state;
+  open4(20);
+  ok(put_new(A, "R"));
+  world_talk(&w);
+  copy_unnoticed(B, A);
+  ok(put_inc(A, "R", 1));
+  copy_unnoticed(Z, A);
+  ok(qm_engine_push(Z->engine, Z->space));
+  ok(qm_engine_new_epoch(Z->engine));
+  ok(put(Z, "R", F_TEL, "upon the branch"));
+  ok(put_inc(A, "R", 2));
+  ok(put(B, "R", F_TEL, "home"));
+  ok(put_inc(B, "R", 4));
+  ok(qm_engine_push(A->engine, A->space));
+  assert_int_equal(pull(Z, A), 1);
+  talk(B, H);
+  talk(A, H);
+  talk(A, H);
+  talk(Z, H);
+  world_talk(&w);
+  for (unsigned i = 0; i < w.n; i++) {
+    const char *all = listed(&w.d[i], "R", F_TEL);
+    shows(&w.d[i], "R", F_VISITS, "7");
+    assert_true(!strcmp(shown(&w.d[i], "R", F_TEL), "home") || strstr(all, "home"));
+  }
+  close_equal();
+}
+
+/* --- a hub that was put back --- */
+
+#define BACKUP (&w.d[4])
+
+/* It knows, and writes as another author. */
+static void put_hub_back(void) {
+  H->instance[0]++;
+  copy_store(H, BACKUP);
+}
+
+static void open5(uint64_t seed) {
+  world_open(&w, 5, seed);
+  H->flags = BACKUP->flags = QM_ENGINE_HUB;
+  reopen(H);
+  w.n = 4;
+  ok(put_new(A, "R"));
+  world_talk(&w);
+  copy_unnoticed(BACKUP, H);
+}
+
+static void close5(void) {
+  w.n = 4;
+  close_equal();
+}
+
+/* (S21.10) A branch that a hub moved before it was put back stands at the hub by now, and somebody
+ * has written upon it: told of what it had decided, it takes both back and moves the second. */
+static void a_hub_that_holds_what_it_once_moved(void **state) {
+  (void)state;
+  open5(18);
+  copy_unnoticed(Z, A);
+  ok(put_inc(A, "R", 1));
+  ok(put(A, "R", F_TEL, "branch"));
+  talk(A, B);
+  ok(put_inc(Z, "R", 10));
+  ok(put(Z, "R", F_TEL, "home"));
+  talk(Z, H);
+  talk(A, H);
+  talk(A, H); /* the branch is reissued, and taken back on the phone */
+  shows(A, "R", F_VISITS, "11");
+  put_hub_back();
+  talk(B, H); /* it stands now */
+  ok(put(H, "R", F_TEL, "upon it"));
+  ok(put_inc(H, "R", 100));
+  talk(B, H);
+  shows(B, "R", F_VISITS, "101");
+  world_talk(&w);
+  for (unsigned i = 0; i < w.n; i++) {
+    shows(&w.d[i], "R", F_VISITS, "111");
+    const char *all = listed(&w.d[i], "R", F_TEL);
+    assert_true(!strcmp(shown(&w.d[i], "R", F_TEL), "home") || !strcmp(all, "home/s"));
+    assert_true(!strcmp(shown(&w.d[i], "R", F_TEL), "upon it") || !strcmp(all, "upon it/s"));
+  }
+  close5();
+}
+
+/* (S21.6) The session that told of the decision ended before what was reissued came, and the hub
+ * was put back: nobody has that any more. The phone keeps its branch. */
+static void an_entry_outlives_what_it_speaks_of(void **state) {
+  (void)state;
+  const qm_author *suspects;
+  open5(19);
+  copy_unnoticed(Z, A);
+  ok(put_inc(A, "R", 1));
+  ok(put_inc(A, "R", 2)); /* so the hub asks for it though it has the other branch */
+  ok(put_inc(Z, "R", 10));
+  talk(Z, H);
+  ok(qm_engine_push(A->engine, A->space));
+  assert_int_equal(pull(H, A), 1);
+  assert_int_equal(asides(A, H), 1);
+  put_hub_back();
+  world_talk(&w);
+  shows(A, "R", F_VISITS, "3");
+  assert_int_equal(qm_space_forks(A->space, &suspects), 1);
+  shows(H, "R", F_VISITS, "10");
+  world_close(&w);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_restored_phone_meets_who_holds_the_old),
@@ -524,6 +637,9 @@ int main(void) {
       cmocka_unit_test(there_is_a_copy_to_read),
       cmocka_unit_test(what_the_schema_forbids_is_set_aside_all_the_same),
       cmocka_unit_test(an_entry_says_where_it_stands_now),
+      cmocka_unit_test(what_was_written_upon_a_shorter_form_goes_too),
+      cmocka_unit_test(a_hub_that_holds_what_it_once_moved),
+      cmocka_unit_test(an_entry_outlives_what_it_speaks_of),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

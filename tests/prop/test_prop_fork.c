@@ -69,6 +69,26 @@ static int all_equal(void) {
   return 1;
 }
 
+/* Where all stand, for who reads of a failure: QM_VERBOSE=1. */
+static void tell(void) {
+  if (!getenv("QM_VERBOSE")) return;
+  printf("seed %llu\n", (unsigned long long)seed);
+  for (unsigned i = 0; i < w.n; i++) {
+    const qm_space *s = w.d[i].space;
+    const qm_author *suspects;
+    printf("%u: %u suspects, %u of forks:", i, qm_space_forks(s, &suspects), s->n_forks);
+    for (uint32_t k = 0; k < s->authors.n; k++) {
+      uint32_t a = s->authors.sorted[k];
+      if (!qm_vv_get(&s->vv, a)) continue;
+      const uint8_t *id = s->authors.ids[a].b;
+      printf(" %c%02x%02x=%llu/%02x%02x", id[0], id[16], id[17],
+             (unsigned long long)qm_vv_get(&s->vv, a), s->states[a].head.b[0],
+             s->states[a].head.b[1]);
+    }
+    printf("\n");
+  }
+}
+
 /* The hub last. How many sessions a phone needs until it is done: one tells of the fork, one
  * shows the branch, one brings what stands; where the copies' branches meet, some more. */
 static void settle(void) {
@@ -78,6 +98,7 @@ static void settle(void) {
     return;
   }
   for (unsigned rounds = 0; !all_equal(); rounds++) {
+    if (rounds == 24) tell();
     if (rounds == 24) fail_msg("seed %llu: no end", (unsigned long long)seed);
     for (unsigned i = 0; i < HUB; i++) assert_int_equal(session(&w.d[i], &w.d[HUB], 0, 0, &l), 1);
   }
@@ -224,26 +245,6 @@ static void check_concurrent(device *d) {
     if (strcmp(shown(d, "R", F_HEAD), name) && !strstr(listed(d, "R", F_HEAD), name))
       fail_msg("seed %llu: %s is gone: %s, %s", (unsigned long long)seed, name,
                shown(d, "R", F_HEAD), listed(d, "R", F_HEAD));
-  }
-}
-
-/* Where all stand, for who reads of a failure: QM_VERBOSE=1. */
-static void tell(void) {
-  if (!getenv("QM_VERBOSE")) return;
-  printf("seed %llu\n", (unsigned long long)seed);
-  for (unsigned i = 0; i < w.n; i++) {
-    const qm_space *s = w.d[i].space;
-    const qm_author *suspects;
-    printf("%u: %u suspects, %u of forks:", i, qm_space_forks(s, &suspects), s->n_forks);
-    for (uint32_t k = 0; k < s->authors.n; k++) {
-      uint32_t a = s->authors.sorted[k];
-      if (!qm_vv_get(&s->vv, a)) continue;
-      const uint8_t *id = s->authors.ids[a].b;
-      printf(" %c%02x%02x=%llu/%02x%02x", id[0], id[16], id[17],
-             (unsigned long long)qm_vv_get(&s->vv, a), s->states[a].head.b[0],
-             s->states[a].head.b[1]);
-    }
-    printf("\n");
   }
 }
 
