@@ -250,3 +250,41 @@ uint32_t draw(uint64_t *seed, uint32_t below) {
   x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
   return (uint32_t)((x ^ x >> 31) >> 11) % below;
 }
+
+/* --- suites --- */
+
+#define SUITE_MAX 32
+
+static struct {
+  store_kind kind;
+  test_store *t;
+  text *out;
+} at_hand; /* cmocka's setups take no argument of ours */
+
+static int set_up(void **state) {
+  (void)state;
+  if (at_hand.out) text_clear(at_hand.out);
+  test_store_open(at_hand.t, at_hand.kind);
+  return 0;
+}
+
+static int tear_down(void **state) {
+  (void)state;
+  test_store_close(at_hand.t);
+  return 0;
+}
+
+int test_store_run(const char *name, store_kind kind, test_store *t, text *out,
+                   const struct CMUnitTest *suite, size_t n) {
+  struct CMUnitTest tests[SUITE_MAX];
+  if (n > SUITE_MAX) return 1;
+  for (size_t i = 0; i < n; i++) {
+    tests[i] = suite[i];
+    tests[i].setup_func = set_up;
+    tests[i].teardown_func = tear_down;
+  }
+  at_hand.kind = kind;
+  at_hand.t = t;
+  at_hand.out = out;
+  return _cmocka_run_group_tests(name, tests, n, NULL, NULL);
+}

@@ -19,6 +19,13 @@ typedef struct test_store {
 void test_store_open(test_store *t, store_kind kind);
 void test_store_close(test_store *t); /* and removes the directory */
 
+/* Runs the n tests of a suite as the group `name`, each on a new store in *t, with *out (may be
+ * NULL) cleared. How many failed. */
+struct CMUnitTest;
+struct text;
+int test_store_run(const char *name, store_kind kind, test_store *t, struct text *out,
+                   const struct CMUnitTest *suite, size_t n);
+
 #define SLICE(text) qm_slice_of(text, sizeof(text) - 1)
 qm_slice slice_of(const char *text);
 qm_id id_of(uint32_t n); /* ascends with n */

@@ -703,33 +703,6 @@ static void close_rolls_back(void **state) {
 
 /* ---- the suite ---- */
 
-static int setup_mem(void **state) {
-  (void)state;
-  text_clear(&out);
-  test_store_open(&t, STORE_MEM);
-  return 0;
-}
-
-static int setup_sqlite(void **state) {
-  (void)state;
-  text_clear(&out);
-  test_store_open(&t, STORE_SQLITE);
-  return 0;
-}
-
-static int setup_relaxed(void **state) {
-  (void)state;
-  text_clear(&out);
-  test_store_open(&t, STORE_SQLITE_RELAXED);
-  return 0;
-}
-
-static int teardown(void **state) {
-  (void)state;
-  test_store_close(&t);
-  return 0;
-}
-
 static const struct CMUnitTest suite[] = {
     cmocka_unit_test(a_write_needs_a_transaction), cmocka_unit_test(commit_calls_done_once),
     cmocka_unit_test(rollback_takes_everything_back),
@@ -752,20 +725,14 @@ static const struct CMUnitTest suite[] = {
     cmocka_unit_test(close_rolls_back),
 };
 
-/* The suite with a setup before each test. */
-static int run(const char *name, CMFixtureFunction setup) {
-  struct CMUnitTest tests[COUNT(suite)];
-  for (size_t i = 0; i < COUNT(suite); i++) {
-    tests[i] = suite[i];
-    tests[i].setup_func = setup;
-    tests[i].teardown_func = teardown;
-  }
-  return cmocka_run_group_tests_name(name, tests, NULL, NULL);
+/* On each kind of store. */
+static int run(const char *name, store_kind kind) {
+  return test_store_run(name, kind, &t, &out, suite, COUNT(suite));
 }
 
 int main(void) {
-  int failed = run("store: memory", setup_mem);
-  failed += run("store: sqlite", setup_sqlite);
-  failed += run("store: sqlite, relaxed", setup_relaxed);
+  int failed = run("store: memory", STORE_MEM);
+  failed += run("store: sqlite", STORE_SQLITE);
+  failed += run("store: sqlite, relaxed", STORE_SQLITE_RELAXED);
   return failed;
 }

@@ -186,26 +186,6 @@ static void a_view_has_no_effect_of_its_own(void **state) {
   assert_int_equal(last(), 2);
 }
 
-static int setup_mem(void **state) {
-  (void)state;
-  text_clear(&out);
-  test_store_open(&t, STORE_MEM);
-  return 0;
-}
-
-static int setup_sqlite(void **state) {
-  (void)state;
-  text_clear(&out);
-  test_store_open(&t, STORE_SQLITE);
-  return 0;
-}
-
-static int teardown(void **state) {
-  (void)state;
-  test_store_close(&t);
-  return 0;
-}
-
 static const struct CMUnitTest suite[] = {
     cmocka_unit_test(a_record_stands_once_at_its_last_change),
     cmocka_unit_test(rows_are_loaded_by_record),
@@ -216,16 +196,11 @@ static const struct CMUnitTest suite[] = {
     cmocka_unit_test(a_view_has_no_effect_of_its_own),
 };
 
-static int run(const char *name, CMFixtureFunction setup) {
-  struct CMUnitTest tests[COUNT(suite)];
-  for (size_t i = 0; i < COUNT(suite); i++) {
-    tests[i] = suite[i];
-    tests[i].setup_func = setup;
-    tests[i].teardown_func = teardown;
-  }
-  return cmocka_run_group_tests_name(name, tests, NULL, NULL);
+/* On each kind of store. */
+static int run(const char *name, store_kind kind) {
+  return test_store_run(name, kind, &t, &out, suite, COUNT(suite));
 }
 
 int main(void) {
-  return run("feed: memory", setup_mem) + run("feed: sqlite", setup_sqlite);
+  return run("feed: memory", STORE_MEM) + run("feed: sqlite", STORE_SQLITE);
 }

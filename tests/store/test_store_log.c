@@ -604,45 +604,29 @@ static void log_after_equals_the_model(void **state) {
   }
 }
 
-static int setup_mem(void **state) {
-  (void)state;
-  text_clear(&out);
-  test_store_open(&t, STORE_MEM);
-  return 0;
+static const struct CMUnitTest suite[] = {
+    cmocka_unit_test(what_is_set_aside_is_of_a_space),
+    cmocka_unit_test(notes_for_oneself_are_of_a_space),
+    cmocka_unit_test(rows_come_by_seq_and_vv),
+    cmocka_unit_test(rows_of_a_record),
+    cmocka_unit_test(many_rows_of_a_record),
+    cmocka_unit_test(batches_of_all_lengths),
+    cmocka_unit_test(the_visitor_decides),
+    cmocka_unit_test(segments_must_rise),
+    cmocka_unit_test(a_cut_takes_whole_rows),
+    cmocka_unit_test(sizes_without_batches),
+    cmocka_unit_test(a_batch_is_replaced_in_place),
+    cmocka_unit_test(a_row_is_rewritten_in_its_place),
+    cmocka_unit_test(the_open_run_stands_in_order),
+    cmocka_unit_test(the_open_run_takes_counters_of_all_sizes),
+    cmocka_unit_test(log_after_equals_the_model),
+};
+
+/* On each kind of store. */
+static int run(const char *name, store_kind kind) {
+  return test_store_run(name, kind, &t, &out, suite, COUNT(suite));
 }
 
-static int setup_sqlite(void **state) {
-  (void)state;
-  text_clear(&out);
-  test_store_open(&t, STORE_SQLITE);
-  return 0;
+int main(void) {
+  return run("log: memory", STORE_MEM) + run("log: sqlite", STORE_SQLITE);
 }
-
-static int teardown(void **state) {
-  (void)state;
-  test_store_close(&t);
-  return 0;
-}
-
-static int run(const char *name, CMFixtureFunction setup) {
-  const struct CMUnitTest tests[] = {
-      cmocka_unit_test_setup_teardown(what_is_set_aside_is_of_a_space, setup, teardown),
-      cmocka_unit_test_setup_teardown(notes_for_oneself_are_of_a_space, setup, teardown),
-      cmocka_unit_test_setup_teardown(rows_come_by_seq_and_vv, setup, teardown),
-      cmocka_unit_test_setup_teardown(rows_of_a_record, setup, teardown),
-      cmocka_unit_test_setup_teardown(many_rows_of_a_record, setup, teardown),
-      cmocka_unit_test_setup_teardown(batches_of_all_lengths, setup, teardown),
-      cmocka_unit_test_setup_teardown(the_visitor_decides, setup, teardown),
-      cmocka_unit_test_setup_teardown(segments_must_rise, setup, teardown),
-      cmocka_unit_test_setup_teardown(a_cut_takes_whole_rows, setup, teardown),
-      cmocka_unit_test_setup_teardown(sizes_without_batches, setup, teardown),
-      cmocka_unit_test_setup_teardown(a_batch_is_replaced_in_place, setup, teardown),
-      cmocka_unit_test_setup_teardown(a_row_is_rewritten_in_its_place, setup, teardown),
-      cmocka_unit_test_setup_teardown(the_open_run_stands_in_order, setup, teardown),
-      cmocka_unit_test_setup_teardown(the_open_run_takes_counters_of_all_sizes, setup, teardown),
-      cmocka_unit_test_setup_teardown(log_after_equals_the_model, setup, teardown),
-  };
-  return cmocka_run_group_tests_name(name, tests, NULL, NULL);
-}
-
-int main(void) { return run("log: memory", setup_mem) + run("log: sqlite", setup_sqlite); }

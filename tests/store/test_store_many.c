@@ -139,40 +139,17 @@ static void log_of_each(void **state) {
   }
 }
 
-static int setup_mem(void **state) {
-  (void)state;
-  test_store_open(&t, STORE_MEM);
-  return 0;
-}
-
-static int setup_sqlite(void **state) {
-  (void)state;
-  test_store_open(&t, STORE_SQLITE);
-  return 0;
-}
-
-static int teardown(void **state) {
-  (void)state;
-  test_store_close(&t);
-  return 0;
-}
-
 static const struct CMUnitTest suite[] = {
     cmocka_unit_test(records),
     cmocka_unit_test(creation_dots),
     cmocka_unit_test(log_of_each),
 };
 
-static int run(const char *name, CMFixtureFunction setup) {
-  struct CMUnitTest tests[COUNT(suite)];
-  for (size_t i = 0; i < COUNT(suite); i++) {
-    tests[i] = suite[i];
-    tests[i].setup_func = setup;
-    tests[i].teardown_func = teardown;
-  }
-  return cmocka_run_group_tests_name(name, tests, NULL, NULL);
+/* On each kind of store. */
+static int run(const char *name, store_kind kind) {
+  return test_store_run(name, kind, &t, NULL, suite, COUNT(suite));
 }
 
 int main(void) {
-  return run("many: memory", setup_mem) + run("many: sqlite", setup_sqlite);
+  return run("many: memory", STORE_MEM) + run("many: sqlite", STORE_SQLITE);
 }

@@ -227,31 +227,19 @@ static void many_rows(void **state) {
   OK(t.ops->check(t.s, NULL));
 }
 
-static int setup_mem(void **state) {
-  (void)state;
-  text_clear(&out);
-  test_store_open(&t, STORE_MEM);
-  return 0;
+static const struct CMUnitTest suite[] = {
+    cmocka_unit_test(rows_become_one),
+    cmocka_unit_test(one_becomes_rows_again),
+    cmocka_unit_test(untold),
+    cmocka_unit_test(what_is_refused),
+    cmocka_unit_test(many_rows),
+};
+
+/* On each kind of store. */
+static int run(const char *name, store_kind kind) {
+  return test_store_run(name, kind, &t, &out, suite, COUNT(suite));
 }
 
-static int setup_sqlite(void **state) {
-  (void)state;
-  text_clear(&out);
-  test_store_open(&t, STORE_SQLITE);
-  return 0;
+int main(void) {
+  return run("repack: memory", STORE_MEM) + run("repack: sqlite", STORE_SQLITE);
 }
-
-static int teardown(void **state) {
-  (void)state;
-  test_store_close(&t);
-  return 0;
-}
-
-static int run(const char *name, CMFixtureFunction setup) {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-  const struct CMUnitTest tests[] = {T(rows_become_one), T(one_becomes_rows_again), T(untold),
-                                     T(what_is_refused), T(many_rows)};
-  return cmocka_run_group_tests_name(name, tests, NULL, NULL);
-}
-
-int main(void) { return run("repack: memory", setup_mem) + run("repack: sqlite", setup_sqlite); }
