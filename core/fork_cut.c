@@ -47,14 +47,25 @@ static int met_same(qm_space *s, uint32_t author) {
   return x.met ? QM_OK : note_met(s, id, 1);
 }
 
+/* What the hub's VV says that it holds may end a doubt here: *forked is then an author that was
+ * taken back just now, of whom both held something else so far. */
+static int meet_hub(qm_space *s, const qm_id *key, qm_vv_list vv, qm_author *forked, int *any) {
+  uint32_t n = s->n_suspects;
+  if (!n || !s->n_forks) return QM_OK;
+  qm_author author = s->suspects[0];
+  QM_TRY(qm__fork_hub_holds(s, key, vv));
+  QM_TRY(qm_engine_fork_settle(s->engine, s));
+  if (s->n_suspects == n) return QM_OK;
+  *any = 1;
+  *forked = author;
+  return QM_OK;
+}
+
 int qm_engine_meet(qm_engine *e, qm_space *s, const qm_id *peer, uint64_t session,
                    int peer_is_hub, qm_vv_list vv, qm_author *forked) {
   qm_id key = qm__fork_peer_key(peer, session);
   int own_ahead = 0, own = 0, any = 0;
-  if (peer_is_hub && s->n_forks) {
-    QM_TRY(qm__fork_hub_holds(s, &key, vv));
-    QM_TRY(qm_engine_fork_settle(e, s));
-  }
+  if (peer_is_hub) QM_TRY(meet_hub(s, &key, vv, forked, &any));
   int rc = qm_engine_compare(e, s, vv, &own_ahead, forked);
   if (rc != QM_OK && rc != QM_EFORK) return rc;
   for (uint32_t i = 0; i < vv.n; i++) {

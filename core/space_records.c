@@ -201,38 +201,37 @@ qm_loaded *qm__space_peek(qm_space *s, const qm_id *id) {
 
 /* Of a township most records lie far behind the processor's caches: what will be looked at of
  * those that are loaded is fetched for all of them side by side. */
-static void preload_fetch(qm_space *s, const qm_id *ids, size_t n) {
-  if (!s->table_cap) return;
-  for (size_t i = 0; i < n; i++) qm_prefetch(&s->table[slot_of(s, &ids[i])]);
-  for (size_t i = 0; i < n; i++) {
+static void fetch_slots(qm_space *s, const qm_id *ids, size_t n) {
+  for (size_t i = 0; s->table_cap && i < n; i++) qm_prefetch(&s->table[slot_of(s, &ids[i])]);
+  for (size_t i = 0; s->table_cap && i < n; i++) {
     const qm_loaded *l = s->table[slot_of(s, &ids[i])];
     if (l) qm_prefetch_bytes(l, sizeof *l);
   }
+}
+
+static void fetch_records(qm_loaded *const *loaded, size_t n) {
   for (unsigned step = 0; step < QM_RECORD_STEPS; step++)
-    for (size_t i = 0; i < n; i++) {
-      const qm_loaded *l = *find_slot(s, &ids[i]);
-      if (l) qm_record_prefetch(&l->record, step);
-    }
+    for (size_t i = 0; i < n; i++) qm_record_prefetch(&loaded[i]->record, step);
 }
 
 int qm__space_preload(qm_space *s, const qm_id *ids, size_t n) {
   if (n == 1 && s->recent && same_id(&s->recent->record.id, ids)) return QM_OK;
-  if (n > 1) preload_fetch(s, ids, n);
   qm_id *absent = qm_arena_array(&s->engine->arena, n, sizeof *absent);
   qm_loaded **loaded = qm_arena_array(&s->engine->arena, n, sizeof *loaded);
-  size_t count = 0;
+  size_t n_loaded = 0, count = 0; /* loaded: from the front; what is absent: from the back */
   if (!absent || !loaded) return QM_ENOMEM;
+  if (n > 1) fetch_slots(s, ids, n);
   for (size_t i = 0; i < n; i++) {
     qm_loaded *l;
     int fresh;
     QM_TRY(table_open(s, &ids[i], &l, &fresh));
-    if (!fresh) continue;
-    loaded[count] = l;
-    absent[count++] = ids[i];
+    if (fresh) absent[count] = ids[i];
+    loaded[fresh ? n - ++count : n_loaded++] = l;
   }
+  if (n > 1) fetch_records(loaded, n_loaded);
   if (!count) return QM_OK;
   QM_TRY(s->engine->store->ops->record_load(s->engine->store, s->number, absent, count, take_row,
                                             s));
-  for (size_t i = 0; i < count; i++) loaded[i]->here = 1; /* where it has no row */
+  for (size_t i = n - count; i < n; i++) loaded[i]->here = 1; /* where it has no row */
   return QM_OK;
 }

@@ -517,6 +517,14 @@ static int note_done(qm_answer *a, const qm_event *ev) {
   return qm_engine_unsuspect(a->engine, sp);
 }
 
+/* What a branch of a fork became may have come: it need not stand beside it until the next one. */
+static int note_closed(qm_answer *a, const qm_event *ev) {
+  qm_engine_unpark(a->engine, &ev->peer, ev->serial);
+  for (uint32_t i = 0; i < qm_engine_space_count(a->engine); i++)
+    QM_TRY(qm_engine_fork_settle(a->engine, qm_engine_space_at(a->engine, i)));
+  return QM_OK;
+}
+
 int qm_answer_note(qm_answer *a, const qm_event *ev) {
   switch (ev->kind) {
     case QM_EV_HELLO:
@@ -528,7 +536,7 @@ int qm_answer_note(qm_answer *a, const qm_event *ev) {
     case QM_EV_DONE: return note_done(a, ev);
     case QM_EV_CERT:
       return a->policy->cert ? a->policy->cert(a->policy->payload, ev->code, ev->blob) : QM_OK;
-    case QM_EV_CLOSED: qm_engine_unpark(a->engine, &ev->peer, ev->serial); return QM_OK;
+    case QM_EV_CLOSED: return note_closed(a, ev);
     default: return QM_OK;
   }
 }

@@ -26,8 +26,8 @@
 #include "core/crdt/codec.h"
 #include "core/crdt/sequence_tree.h"
 #include "core/mp.h"
-#include "core/prefetch.h"
 #include "core/norm.h"
+#include "core/prefetch.h"
 
 enum { HANGS_MASK = 3, FLAG_BACK = 4, FLAG_OTHER = 8, FLAG_MOVED = 16, FLAGS_MAX = 31 };
 enum { GAP_MORE = 3, LENGTH_MORE = 15, GAP_BIT = 2, LENGTH_BIT = 4 };

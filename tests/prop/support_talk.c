@@ -77,6 +77,8 @@ unsigned talk(device *a, device *b) {
   moved += asides(a, b) + asides(b, a);
   qm_engine_unpark(a->engine, &b->id, 0);
   qm_engine_unpark(b->engine, &a->id, 0);
+  ok(qm_engine_fork_settle(a->engine, a->space));
+  ok(qm_engine_fork_settle(b->engine, b->space));
   qm_arena_free(&arena);
   return moved;
 }
