@@ -153,8 +153,9 @@ int qm_engine_compare(qm_engine *e, qm_space *s, qm_vv_list peer, int *own_ahead
 int qm_engine_meet(qm_engine *e, qm_space *s, const qm_id *peer, uint64_t session,
                    int peer_is_hub, qm_vv_list vv, qm_author *forked);
 /* Takes back what the home hub's entries say does not stand, once all that would go is named
- * by them; else no effect. In a durable transaction of its own. qm_engine_aside_take calls it;
- * again before a session, for what a crash left. */
+ * by them and what it was moved to is here or at the hub that is met; else no effect. In a
+ * durable transaction of its own. qm_engine_aside_take and qm_engine_meet call it; again before a
+ * session, for what a crash left, and after one, for what it brought. */
 int qm_engine_fork_settle(qm_engine *e, qm_space *s);
 /* The hub holds exactly what is held here: no author is in doubt. In a transaction of its own. */
 int qm_engine_fork_none(qm_engine *e, qm_space *s);

@@ -94,7 +94,8 @@ int qm__branch_done(qm_space *s, qm__branch *b, const qm_segment *g);
 
 /* --- what is taken back (fork_cut.c, fork_gone.c) --- */
 
-/* Segments that go, each a batch of its own. */
+/* Segments that go, each a batch of its own. At the home hub alone, which names what was written
+ * upon a branch in its own log. */
 typedef struct qm__gone {
   qm_arena arena;
   struct qm__gone_segment *p;
